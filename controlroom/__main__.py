@@ -13,7 +13,7 @@ from controlroom.cli.run import main as run
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from controlroom.client.transport import Way
+    from controlroom.client.transport import Transport
     from controlroom.domain.calculators.estimate import Wish
     from controlroom.protocol.messages import Estimated
 
@@ -33,7 +33,7 @@ def _screen(watching: bool, theme: str) -> int:
     return run_screen(screen_settings(find_home(os.environ)), watching, theme, way=way)
 
 
-def _way(watching: bool) -> "Way | None":
+def _way(watching: bool) -> "Transport | None":
     """Where the engine is on another machine: connect before the screen is drawn, as ssh may have something to ask."""
     from controlroom.protocol.home import HomeProblem, engine_place, find_home
 

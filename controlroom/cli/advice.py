@@ -9,7 +9,7 @@ from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
 from controlroom.cli.room import wait_settled, with_room
 from controlroom.client.client import Client, EngineUnavailable, Estimated
-from controlroom.domain.calculators.comparison import Comparison, Part, Terms, Way, comparison_table
+from controlroom.domain.calculators.comparison import AccountUse, Comparison, PaymentOption, Terms, comparison_table
 from controlroom.domain.calculators.estimate import Estimate, TierFit, Wish, estimate_table
 from controlroom.domain.calculators.offers import cheapest
 from controlroom.domain.money.costs import BILLED, COVERED
@@ -56,7 +56,7 @@ def show_plan(found: Comparison) -> None:
         output.note(sentence)
 
 
-def _part(part: Part, measured: float) -> None:
+def _part(part: AccountUse, measured: float) -> None:
     sign = "" if part.billing == BILLED else "≈"
     output.data(f"{_WHOSE.get(part.billing, part.billing)}:")
     output.paragraph(
@@ -70,7 +70,7 @@ def _part(part: Part, measured: float) -> None:
     output.data("")
 
 
-def _rows(part: Part, sign: str) -> Iterator[tuple[tuple[str, ...], str]]:
+def _rows(part: AccountUse, sign: str) -> Iterator[tuple[tuple[str, ...], str]]:
     before = ""
     for way in part.ways:
         if before and way.kind != before:
@@ -80,7 +80,7 @@ def _rows(part: Part, sign: str) -> Iterator[tuple[tuple[str, ...], str]]:
         yield (way.name, _money(way, sign), share), way.note
 
 
-def _plan_verdict(part: Part, sign: str) -> str:
+def _plan_verdict(part: AccountUse, sign: str) -> str:
     cheapest, sure = part.cheapest(), part.cheapest(sure=True)
     said = f"cheapest to pay: {cheapest.name}, {_money(cheapest, sign)} a month"
     if cheapest == sure:
@@ -88,7 +88,7 @@ def _plan_verdict(part: Part, sign: str) -> str:
     return f"{said}, if it holds this use (no reading); what certainly holds: {sure.name}, {_money(sure, sign)}"
 
 
-def _money(way: Way, sign: str) -> str:
+def _money(way: PaymentOption, sign: str) -> str:
     return dollars(way.month) if way.fixed else f"{sign}{dollars(way.month)}"
 
 

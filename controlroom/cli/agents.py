@@ -198,7 +198,7 @@ async def _kill(client: Client, args: argparse.Namespace) -> int:
 
 
 def reassign(args: argparse.Namespace, entry_points: EntryPoints) -> int:
-    """Give an agent a new task."""
+    """Return an agent a new task."""
     args.task = task_text(args.task, args.task_file)
     if args.task is None and not args.host:
         raise Stop(Exit.USAGE, "what is it to do now? say --task TEXT or --task-file F, or --host H to move it")

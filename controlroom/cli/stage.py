@@ -11,7 +11,7 @@ from controlroom.domain.intents import InterruptAgent, SpawnAgent
 from controlroom.domain.model import LOCAL, Fleet, State
 
 
-class Part(Protocol):
+class CastMember(Protocol):
     """One agent to start, from the profile of its name."""
 
     @property
@@ -27,7 +27,7 @@ class Part(Protocol):
         """Seconds of work after which it is interrupted; 0: never."""
 
 
-def direct(parts: Sequence[Part]) -> str:
+def direct(parts: Sequence[CastMember]) -> str:
     """Start the agents in the room of this process's environment; give why there is no engine, or nothing.
 
     That the room ends meanwhile is no error.
@@ -35,7 +35,7 @@ def direct(parts: Sequence[Part]) -> str:
     return asyncio.run(_direct(parts))
 
 
-async def _direct(parts: Sequence[Part]) -> str:
+async def _direct(parts: Sequence[CastMember]) -> str:
     try:
         client = await Client.connect(role="cli")
     except EngineUnavailable as problem:
@@ -45,7 +45,7 @@ async def _direct(parts: Sequence[Part]) -> str:
     return ""
 
 
-async def _play_all(client: Client, parts: Sequence[Part]) -> None:
+async def _play_all(client: Client, parts: Sequence[CastMember]) -> None:
     try:
         await wait_settled(client, LOCAL)
         async with asyncio.TaskGroup() as group:
@@ -55,7 +55,7 @@ async def _play_all(client: Client, parts: Sequence[Part]) -> None:
         await client.close()
 
 
-async def _play(client: Client, part: Part) -> None:
+async def _play(client: Client, part: CastMember) -> None:
     with contextlib.suppress(EngineUnavailable):
         await client.submit(SpawnAgent(part.name, part.task, LOCAL, part.name))
         if part.interrupted_after:

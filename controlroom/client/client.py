@@ -24,7 +24,7 @@ from controlroom.client.transport import (
     NoEngine,
     NotAllowed,
     Stream,
-    Way,
+    Transport,
     terminal,
     user,
 )
@@ -61,11 +61,12 @@ from controlroom.protocol.messages import (
     Estimated,
     FetchLog,
     FleetNews,
+    FollowedAgent,
     FollowLogs,
     Hello,
     Hits,
     HostChecked,
-    LedgerTended,
+    LedgerResult,
     LookAtScreen,
     Page,
     Request,
@@ -77,7 +78,6 @@ from controlroom.protocol.messages import (
     Submit,
     Told,
     Unwelcome,
-    Wanted,
     Watch,
     Welcome,
     pack,
@@ -254,20 +254,20 @@ class Questions:
         request = AskDoubted(self._new_id())
         return await self._ask(request.id, request, SetAside, 30.0)
 
-    async def check_ledger(self) -> LedgerTended:
+    async def check_ledger(self) -> LedgerResult:
         """Check the whole ledger, which may take a minute."""
         request = CheckLedger(self._new_id())
-        return await self._ask(request.id, request, LedgerTended, 300.0)
+        return await self._ask(request.id, request, LedgerResult, 300.0)
 
-    async def back_up_ledger(self, path: str) -> LedgerTended:
+    async def back_up_ledger(self, path: str) -> LedgerResult:
         """Copy the ledger into a new file on the engine's machine; the path must be absolute."""
         request = BackUpLedger(self._new_id(), path)
-        return await self._ask(request.id, request, LedgerTended, 300.0)
+        return await self._ask(request.id, request, LedgerResult, 300.0)
 
 
 __all__ = [
     "AgentScreen", "Attachment", "Client", "EngineUnavailable", "Estimated", "LogPage", "NoAttachment", "NoEngine",
-    "NotAllowed", "Way",
+    "NotAllowed",
 ]  # fmt: skip
 
 GRACE = 10.0
@@ -276,7 +276,7 @@ GRACE = 10.0
 
 def way_to(
     home: Home, environ: Mapping[str, str], *, ask: bool = False, told: Callable[[str], None] | None = None
-) -> Way:
+) -> Transport:
     """Return the way to the engine of a room. Raises `EngineUnavailable`.
 
     `ask`: ssh may ask on this terminal. `told` is told that an engine of this machine is just starting.
@@ -294,7 +294,7 @@ class Client(Questions):
     What asks something raises `NotAllowed`, one of them, where a watcher is not answered.
     """
 
-    def __init__(self, home: Home, way: Way, stream: Stream) -> None:
+    def __init__(self, home: Home, way: Transport, stream: Stream) -> None:
         self.fleet = Fleet()
         """The newest fleet."""
         self.revision = 0
@@ -325,7 +325,7 @@ class Client(Questions):
         role: str = "tui",
         pace: float = 0.0,
         ask: bool = False,
-        way: Way | None = None,
+        way: Transport | None = None,
         told: Callable[[str], None] | None = None,
     ) -> "Client":
         """Reach the engine of the room that the environment names, starting it when none runs (and `start`).
@@ -383,7 +383,7 @@ class Client(Questions):
 
         An agent that was followed already goes on where it was.
         """
-        request = FollowLogs(self._new_id(), tuple(Wanted(agent, place) for agent, place in places.items()))
+        request = FollowLogs(self._new_id(), tuple(FollowedAgent(agent, place) for agent, place in places.items()))
         self._followed = {agent: self._followed.get(agent, request.id) for agent in places}
         for agent in self._pages.agents() - set(places):
             self._pages.drop(agent)

@@ -103,7 +103,7 @@ class NotAllowed(EngineUnavailable):
     """The engine is there and does not do this for a watcher."""
 
 
-class Way(Protocol):
+class Transport(Protocol):
     """How an engine is reached, for the length of one conversation."""
 
     @property

@@ -48,7 +48,7 @@ _WORK = ("api", "web", "docs", "lint", "access")
 """Scenes that go on for as long as the demo does: whoever comes after the first plays one of these."""
 
 
-class Part(NamedTuple):
+class CastMember(NamedTuple):
     """One agent of the demo. Its profile has its name."""
 
     name: str
@@ -76,9 +76,9 @@ class Pace(NamedTuple):
 NATURAL = Pace()
 
 
-def cast(agents: int, seed: int = 0) -> list[Part]:
+def cast(agents: int, seed: int = 0) -> list[CastMember]:
     """So many parts, always the same ones for the same numbers."""
-    return [Part(name, scene, seed + at) for at, (name, scene) in zip(range(agents), _parts(), strict=False)]
+    return [CastMember(name, scene, seed + at) for at, (name, scene) in zip(range(agents), _parts(), strict=False)]
 
 
 def _parts() -> Iterator[tuple[str, str]]:
@@ -89,7 +89,7 @@ def _parts() -> Iterator[tuple[str, str]]:
             yield f"{scene}-{number}", scene
 
 
-def config(parts: Sequence[Part], work: str, root: str, pace: Pace) -> dict[str, Any]:
+def config(parts: Sequence[CastMember], work: str, root: str, pace: Pace) -> dict[str, Any]:
     """The config of the demo's room: a profile for each part.
 
     `work`: the folder that holds a folder to work in for each scene; `root`: where our package is imported from.
@@ -102,7 +102,7 @@ def config(parts: Sequence[Part], work: str, root: str, pace: Pace) -> dict[str,
     }
 
 
-def _profile(part: Part, work: str, root: str, pace: Pace) -> dict[str, Any]:
+def _profile(part: CastMember, work: str, root: str, pace: Pace) -> dict[str, Any]:
     scene = SCENES[part.scene]
     profile: dict[str, Any] = {
         "kind": scene.kind,
@@ -114,7 +114,7 @@ def _profile(part: Part, work: str, root: str, pace: Pace) -> dict[str, Any]:
     return {**profile, "model": scene.model} if scene.model else profile
 
 
-def _command(part: Part, pace: Pace) -> list[str]:
+def _command(part: CastMember, pace: Pace) -> list[str]:
     command = [sys.executable, "-m", "controlroom.demo.agent", part.scene, "--seed", str(part.seed)]
     command += ["--pace", f"{pace.factor:g}"]
     return command if pace.beats is None else [*command, "--beats", str(pace.beats)]

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from controlroom.demo.cast import NATURAL, Pace, Part, cast
+from controlroom.demo.cast import NATURAL, CastMember, Pace, cast
 from controlroom.demo.world import NoDemo, World
 
-Direct = Callable[[Sequence[Part]], str]
+Direct = Callable[[Sequence[CastMember]], str]
 """Starts the agents of a room (that of this process's environment), and interrupts those that are to be; gives why it
 could not, or nothing."""
 

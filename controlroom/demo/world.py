@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from controlroom.demo.cast import BUDGETS, Pace, Part, config, leave_key
+from controlroom.demo.cast import BUDGETS, CastMember, Pace, config, leave_key
 from controlroom.demo.scenes import SCENES
 
 TOKEN = "CONTROLROOM_DEMO"  # noqa: S105 - a mark, not a secret
@@ -38,7 +38,7 @@ class World:
     """
 
     def __init__(
-        self, parts: Sequence[Part], environ: Mapping[str, str], namespace_of: Callable[[str], str], pace: Pace
+        self, parts: Sequence[CastMember], environ: Mapping[str, str], namespace_of: Callable[[str], str], pace: Pace
     ) -> None:
         self.parts = parts
         self._pace = pace

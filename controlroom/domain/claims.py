@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from controlroom.domain.model import Agent, Evidence, State, moved
+from controlroom.domain.model import Agent, Evidence, State, with_changes
 from controlroom.domain.orders import Claim, Work
 from controlroom.text.sanitize import redact, sanitize
 from controlroom.text.states import KINDS, AgentKind
@@ -134,7 +134,7 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> A
     """An agent as it is to be shown and acted on. `run`: what was ordered of it; `known`: as it was till now."""
     if run is None:
         kind = seen.kind if seen.kind in KINDS else AgentKind.UNKNOWN
-        return moved(seen, kind=kind, billing="", ordered=None, claims=())
+        return with_changes(seen, kind=kind, billing="", ordered=None, claims=())
     billing, payer = _payer(run, seen, known if known is not None and known.epoch == seen.epoch else None)
     task, model, cwd = run.task or seen.task, shown_value(run.model), shown_value(run.cwd)
     claims = (
@@ -146,7 +146,7 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> A
         *payer,
     )
     differ = {claim.field for claim in claims}
-    return moved(
+    return with_changes(
         _ended(seen) if run.ended and seen.state is State.PAUSED else seen,
         kind=run.kind,
         profile=run.profile,
@@ -162,7 +162,7 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> A
 def _ended(seen: Agent) -> Agent:
     """An agent that an order has ended: it waits for nothing, and does not go on by itself."""
     said = Evidence("runner", seen.state, seen.detail, seen.since, agrees=False)
-    return moved(seen, state=State.DONE, detail="ended by an order", evidence=(said, *seen.evidence))
+    return with_changes(seen, state=State.DONE, detail="ended by an order", evidence=(said, *seen.evidence))
 
 
 def claimed_work(agent: Agent) -> Work:

@@ -17,7 +17,7 @@ from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, Profi
 from controlroom.domain.money import budget, ladder
 from controlroom.domain.orders import Order, Work
 from controlroom.domain.preconditions import (
-    No,
+    Refusal,
     check_kind,
     check_session,
     check_size,
@@ -72,7 +72,7 @@ def decide(fleet: Fleet, intent: intents.Intent, op: int, now: int) -> Decision 
     """Decide an intent against the fleet as it is. `op` names the order; `now` is UTC milliseconds."""
     try:
         return _DECISIONS[type(intent)](fleet, intent, op, now)
-    except No as no:
+    except Refusal as no:
         return Refused(str(no))
 
 
@@ -87,17 +87,19 @@ def _kind(intent: intents.SpawnAgent, profile: Profile | None) -> AgentKind:
 
 def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decision:
     if problem := agent_name_problem(intent.name):
-        raise No(problem)
+        raise Refusal(problem)
     host = reachable(fleet, intent.host or default_host(fleet), now)
     known = fleet.agents.get(f"{host.name}/{intent.name}")
     if known and (known.pending or not known.has_ended):
-        raise No(f"{known.id} is there already, {state_words(fleet, known, now)}: choose another name, or reassign it")
+        raise Refusal(
+            f"{known.id} is there already, {state_words(fleet, known, now)}: choose another name, or reassign it"
+        )
     profile = profile_named(fleet, intent.profile)
     kind = _kind(intent, profile)
     command = intent.command or (profile.command if profile else ())
     check_work(kind, command, intent.task)
     if reason := no_room_for(fleet, host, kind):
-        raise No(reason)
+        raise Refusal(reason)
     payer = ladder.payer(fleet, intent.profile)
     work = _Work(fleet, kind, host.name, intent.name, intent.profile, payer)
     work.check()
@@ -128,9 +130,9 @@ class _Work(NamedTuple):
     billing: Payer
 
     def check(self) -> None:
-        """See that no budget holds it. Raises `No`."""
+        """See that no budget holds it. Raises `Refusal`."""
         if self.kind != AgentKind.COMMAND and (reason := ladder.refusal(self.fleet, *self[2:])):
-            raise No(reason)
+            raise Refusal(reason)
 
     def model(self, meant: str) -> tuple[str, str]:
         """The model that it goes to, and why, when that is another one than was meant."""
@@ -143,10 +145,10 @@ def _kill(fleet: Fleet, intent: intents.KillAgent, op: int, now: int) -> Decisio
     if agent.has_ended:
         later = "; it goes on by itself when there is money again: forget it to prevent that"
         waits = later if ladder.is_paused(agent) else ""
-        raise No(f"{agent.id} has ended already ({ended_words(agent, now)}){waits}")
+        raise Refusal(f"{agent.id} has ended already ({ended_words(agent, now)}){waits}")
     if agent.pending and agent.pending.verb in ("kill", "move"):
         doing = "ended" if agent.pending.verb == "kill" else "moved"
-        raise No(f"{agent.id} is being {doing} already, {since(now - agent.pending.at)}")
+        raise Refusal(f"{agent.id} is being {doing} already, {since(now - agent.pending.at)}")
     effect = intents.KillOn(agent.host, agent.name, agent.epoch)
     return Decision((Ordered(order_of(effect, "kill", op, now)),), (effect,))
 
@@ -161,7 +163,7 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, op: int, now: int) ->
     profile_named(fleet, ordered.profile)
     check_task(ordered.kind, intent.task)
     if intent.keep_session and not agent.session:
-        raise No(f"{agent.id} has no Claude session to go on with: reassign it without --continue")
+        raise Refusal(f"{agent.id} has no Claude session to go on with: reassign it without --continue")
     payer = ladder.payer(fleet, ordered.profile)
     _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer).check()
     session = agent.session if intent.keep_session else ""
@@ -199,11 +201,11 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, op: int, now: int) -> Dec
     host = reachable(fleet, agent.host, now)
     not_pending(agent, now)
     if not ladder.is_paused(agent):
-        raise No(f"{agent.id} was not paused by a budget ({state_words(fleet, agent, now)}): reassign it")
+        raise Refusal(f"{agent.id} was not paused by a budget ({state_words(fleet, agent, now)}): reassign it")
     if not agent.session:
-        raise No(f"{agent.id} was paused before it had a Claude session: reassign it with its task")
+        raise Refusal(f"{agent.id} was paused before it had a Claude session: reassign it with its task")
     if reason := no_room_for(fleet, host, agent.kind):
-        raise No(reason)
+        raise Refusal(reason)
     ordered = ordered_work(agent, trust=False)
     check_task(ordered.kind, intent.task)
     return _again(fleet, agent, ordered, intent.task, agent.session, partial(order_of, verb="resume", op=op, at=now))
@@ -212,22 +214,24 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, op: int, now: int) -> Dec
 def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, now: int) -> Decision:
     """The same agent on another host: all that can be known against it is said before anything is ended."""
     if intent.keep_session:
-        raise No(f"--continue cannot go with --host: the Claude session of {agent.id} lives on {agent.host}")
+        raise Refusal(f"--continue cannot go with --host: the Claude session of {agent.id} lives on {agent.host}")
     if not fleet.reachable(agent):
-        raise No(_unmovable(host_named(fleet, agent.host), agent, now))
+        raise Refusal(_unmovable(host_named(fleet, agent.host), agent, now))
     reachable(fleet, agent.host, now)
     not_pending(agent, now)
     target = reachable(fleet, intent.host, now)
     known = fleet.agents.get(f"{target.name}/{agent.name}")
     if known and (known.pending or not known.has_ended):
-        raise No(f"{known.id} is there already, {state_words(fleet, known, now)}: kill it first, or choose a host")
+        raise Refusal(f"{known.id} is there already, {state_words(fleet, known, now)}: kill it first, or choose a host")
     work = movable_work(agent, intent.task, trust=intent.trust)
     profile = profile_named(fleet, work.profile)
     check_size("the task", intent.task)
     if reason := no_room_for(fleet, target, work.kind):
-        raise No(f"{reason}; {agent.id} goes on where it is")
+        raise Refusal(f"{reason}; {agent.id} goes on where it is")
     if target.facts and target.facts.lacks_tmux:
-        raise No(f"{target.name} has no tmux: install it there (apt-get install tmux); {agent.id} goes on where it is")
+        raise Refusal(
+            f"{target.name} has no tmux: install it there (apt-get install tmux); {agent.id} goes on where it is"
+        )
     _Work(fleet, work.kind, target.name, agent.name, work.profile, ladder.payer(fleet, work.profile)).check()
     start = intents.SpawnOn(
         target.name,
@@ -258,9 +262,9 @@ def _unmovable(host: Host, agent: Agent, now: int) -> str:
 def _send(fleet: Fleet, intent: intents.SendMessage, op: int, now: int) -> Decision:
     agent = running(fleet, intent.agent, intent.epoch, now)
     if agent.kind == AgentKind.COMMAND:
-        raise No(f"{agent.id} runs a command, which takes no messages")
+        raise Refusal(f"{agent.id} runs a command, which takes no messages")
     if not intent.text.strip():
-        raise No("the message is empty")
+        raise Refusal("the message is empty")
     check_size("the message", intent.text)
     return Decision((), (intents.TellOn(agent.host, agent.name, agent.epoch, "message", text=intent.text),))
 
@@ -268,26 +272,26 @@ def _send(fleet: Fleet, intent: intents.SendMessage, op: int, now: int) -> Decis
 def _interrupt(fleet: Fleet, intent: intents.InterruptAgent, op: int, now: int) -> Decision:
     agent = running(fleet, intent.agent, intent.epoch, now)
     if agent.kind == AgentKind.COMMAND:
-        raise No(f"{agent.id} runs a command, which cannot be interrupted: kill it instead")
+        raise Refusal(f"{agent.id} runs a command, which cannot be interrupted: kill it instead")
     return Decision((), (intents.TellOn(agent.host, agent.name, agent.epoch, "interrupt"),))
 
 
 def _answer(fleet: Fleet, intent: intents.AnswerQuestion, op: int, now: int) -> Decision:
     if intent.verdict == Verdict.UNKNOWN:
-        raise No("an answer is allow, always or deny")
+        raise Refusal("an answer is allow, always or deny")
     host = fleet.hosts.get(intent.subject)
     if host:
         return _answer_host(host, intent)
     agent = known_agent(fleet, intent.subject)
     if agent.question is None:
-        raise No(f"{agent.id} asks nothing now ({state_words(fleet, agent, now)})")
+        raise Refusal(f"{agent.id} asks nothing now ({state_words(fleet, agent, now)})")
     asked = agent.question
     if (asked.id, asked.digest) != (intent.question, intent.digest):
-        raise No(f"{agent.id} asks something else by now: look again")
+        raise Refusal(f"{agent.id} asks something else by now: look again")
     if asked.cut and intent.verdict != Verdict.DENY:
-        raise No(f"{agent.id}: {CUT}")
+        raise Refusal(f"{agent.id}: {CUT}")
     if intent.verdict == Verdict.ALWAYS and not asked.always:
-        raise No(f"{agent.id}: {NOTHING_LASTING}")
+        raise Refusal(f"{agent.id}: {NOTHING_LASTING}")
     reachable(fleet, agent.host, now)
     check_size("the answer", "\n".join([intent.text, *(answer.words for answer in intent.answers)]))
     answers, text = _what_is_said(agent.id, asked, intent)
@@ -298,27 +302,29 @@ def _answer(fleet: Fleet, intent: intents.AnswerQuestion, op: int, now: int) -> 
 
 
 def _what_is_said(name: str, asked: Question, intent: intents.AnswerQuestion) -> tuple[tuple[ItemAnswer, ...], str]:
-    """The answers to the items, and the words beside them. Raises `No` for what does not fit."""
+    """The answers to the items, and the words beside them. Raises `Refusal` for what does not fit."""
     if intent.verdict == Verdict.DENY or asked.kind is not QuestionKind.CHOICES:
         if intent.answers:
-            raise No(f"{name} asks nothing that has choices" if asked.kind is not QuestionKind.CHOICES else _DENIES)
+            raise Refusal(
+                f"{name} asks nothing that has choices" if asked.kind is not QuestionKind.CHOICES else _DENIES
+            )
         return (), intent.text
     if not asked.items:
         if not intent.text.strip():
-            raise No(f"{name} wants an answer in words")
+            raise Refusal(f"{name} wants an answer in words")
         return (), intent.text
     try:
         return fitting(asked, intent.text, intent.answers), ""
     except Unfit as unfit:
-        raise No(f"{name}: {unfit}") from None
+        raise Refusal(f"{name}: {unfit}") from None
 
 
 def _answer_host(host: Host, intent: intents.AnswerQuestion) -> Decision:
     if host.question is None or host.question.id != intent.question:
-        raise No(f"{host.name} asks nothing like that now")
+        raise Refusal(f"{host.name} asks nothing like that now")
     if host.question.kind is QuestionKind.SECRET:
         if intent.verdict != Verdict.DENY and not intent.text:
-            raise No(f"{host.name} asks for a secret: say it with the answer")
+            raise Refusal(f"{host.name} asks for a secret: say it with the answer")
         secret = None if intent.verdict == Verdict.DENY else intent.text
         return Decision((), (intents.GiveSecret(host.name, host.question.id, secret),))
     return Decision((), (intents.TrustKey(host.name, host.question.id, intent.verdict != Verdict.DENY),))
@@ -331,7 +337,7 @@ def _forget(fleet: Fleet, intent: intents.ForgetAgent, op: int, now: int) -> Dec
     agent = current(fleet, intent.agent, intent.epoch, now)
     not_pending(agent, now)
     if not agent.has_ended:
-        raise No(f"{agent.id} has not ended ({state_words(fleet, agent, now)}): kill it first")
+        raise Refusal(f"{agent.id} has not ended ({state_words(fleet, agent, now)}): kill it first")
     reachable(fleet, agent.host, now)
     effect = intents.ForgetOn(agent.host, agent.name, agent.epoch)
     return Decision((Ordered(order_of(effect, "forget", op, now)),), (effect,))
@@ -339,14 +345,16 @@ def _forget(fleet: Fleet, intent: intents.ForgetAgent, op: int, now: int) -> Dec
 
 def _add_host(fleet: Fleet, intent: intents.AddHost, op: int, now: int) -> Decision:
     if problem := host_name_problem(intent.name):
-        raise No(problem)
+        raise Refusal(problem)
     if intent.name in fleet.hosts:
-        raise No(f"a host named {intent.name} is there already ({fleet.hosts[intent.name].address}): choose --name")
+        raise Refusal(
+            f"a host named {intent.name} is there already ({fleet.hosts[intent.name].address}): choose --name"
+        )
     if intent.name == LOCAL and intent.address != LOCAL:
-        raise No(f"{LOCAL} is this machine: choose another name")
+        raise Refusal(f"{LOCAL} is this machine: choose another name")
     for other in fleet.hosts.values():
         if other.address == intent.address:
-            raise No(f"{intent.address} is in the room already, as {other.name}")
+            raise Refusal(f"{intent.address} is in the room already, as {other.name}")
     effect = intents.ConnectTo(intent.name, intent.address, intent.fingerprint)
     return Decision((HostAdded(intent.name, intent.address, now),), (effect,))
 
@@ -359,7 +367,7 @@ def _remove_host(fleet: Fleet, intent: intents.RemoveHost, op: int, now: int) ->
 def _retry_host(fleet: Fleet, intent: intents.RetryHost, op: int, now: int) -> Decision:
     host = host_named(fleet, intent.name)
     if host.link is LinkState.UP:
-        raise No(f"{host.name} is connected")
+        raise Refusal(f"{host.name} is connected")
     return Decision((), (intents.RetryLink(host.name),))
 
 
@@ -367,14 +375,14 @@ def _take_host(fleet: Fleet, intent: intents.TakeHost, op: int, now: int) -> Dec
     host = host_named(fleet, intent.name)
     linked(host, now)
     if host.facts and host.facts.owned:
-        raise No(f"this room owns {host.name} already")
+        raise Refusal(f"this room owns {host.name} already")
     return Decision((), (intents.TakeOn(host.name),))
 
 
 def _set_budget(fleet: Fleet, intent: intents.SetBudget, op: int, now: int) -> Decision:
     rule = intent.rule
     if wrong := budget.problem(rule):
-        raise No(wrong)
+        raise Refusal(wrong)
     kind, name = read_scope(rule.scope)
     if kind is ScopeKind.HOST:
         host_named(fleet, name)
@@ -386,7 +394,7 @@ def _set_budget(fleet: Fleet, intent: intents.SetBudget, op: int, now: int) -> D
 def _remove_budget(fleet: Fleet, intent: intents.RemoveBudget, op: int, now: int) -> Decision:
     if intent.name not in fleet.budgets:
         known = f" (there are {', '.join(sorted(fleet.budgets))})" if fleet.budgets else " (there are none)"
-        raise No(f"there is no budget {ascii(intent.name)[:60]}{nearest(intent.name, fleet.budgets) or known}")
+        raise Refusal(f"there is no budget {ascii(intent.name)[:60]}{nearest(intent.name, fleet.budgets) or known}")
     return Decision()
 
 

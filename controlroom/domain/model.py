@@ -214,7 +214,7 @@ class Agent:
         return f"{self.host}/{self.name}"
 
 
-def moved(agent: Agent, **changes: object) -> Agent:
+def with_changes(agent: Agent, **changes: object) -> Agent:
     """Do what `dataclasses.replace` does, without setting forty fields one by one: lines come by the hundred."""
     made = object.__new__(Agent)
     made.__dict__.update(agent.__dict__, **changes)

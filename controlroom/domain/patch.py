@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from controlroom.domain.changes import Changes, between
 from controlroom.domain.gauges import Alarm, Budget, Headroom
-from controlroom.domain.model import Agent, Fleet, Host, Limits, LinkState, Money, Profile, moved
+from controlroom.domain.model import Agent, Fleet, Host, Limits, LinkState, Money, Profile, with_changes
 from controlroom.domain.tables import differing, hosted, table
 
 LINE = ("last_line", "last_line_at")
@@ -182,7 +182,7 @@ def _moved(held: Mapping[str, Agent], patch: Patch) -> dict[str, Agent]:
         if key in held:
             line = patch.lines.get(key) or Line(*_line(held[key]))
             load = patch.loads.get(key) or Load(*_load(held[key]))
-            found[key] = moved(
+            found[key] = with_changes(
                 held[key],
                 last_line=line.text,
                 last_line_at=line.at,

@@ -1,4 +1,4 @@
-"""What several decisions check before they are made. Each check raises `No` with a reason that a person can act on."""
+"""What several decisions check before they are made. Each raises `Refusal` with a reason that a person can act on."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ MAX_TASK = 1024 * 1024
 """Bytes of a task or message at most."""
 
 
-class No(Exception):
+class Refusal(Exception):
     """Leaves a decision early; the text is the reason."""
 
 
@@ -28,40 +28,44 @@ def default_host(fleet: Fleet) -> str:
 
 
 def host_named(fleet: Fleet, name: str) -> Host:
-    """A host by its name. Raises `No`."""
+    """A host by its name. Raises `Refusal`."""
     host = fleet.hosts.get(name)
     if host is not None:
         return host
     if not fleet.hosts:
-        raise No("there is no host yet: controlroom host add user@address")
+        raise Refusal("there is no host yet: controlroom host add user@address")
     if not name:
-        raise No(f"which host? say --host with one of {', '.join(sorted(fleet.hosts))}")
-    raise No(f"there is no host {ascii(name)[:60]}{nearest(name, fleet.hosts)}; see controlroom host list")
+        raise Refusal(f"which host? say --host with one of {', '.join(sorted(fleet.hosts))}")
+    raise Refusal(f"there is no host {ascii(name)[:60]}{nearest(name, fleet.hosts)}; see controlroom host list")
 
 
 def linked(host: Host, now: int) -> Host:
-    """See that a host can be asked. Raises `No`."""
+    """See that a host can be asked. Raises `Refusal`."""
     if host.link is not LinkState.UP:
         because = f" ({host.reason})" if host.reason else ""
-        raise No(f"{host.name} cannot be asked: {host.link} {since(now - host.since)}{because}")
+        raise Refusal(f"{host.name} cannot be asked: {host.link} {since(now - host.since)}{because}")
     return host
 
 
 def reachable(fleet: Fleet, name: str, now: int) -> Host:
-    """A host that can be asked, and is ours to act on. Raises `No`."""
+    """A host that can be asked, and is ours to act on. Raises `Refusal`."""
     host = linked(host_named(fleet, name), now)
     if host.facts and not host.facts.owned:
-        raise No(f"{host.name} belongs to another control room: look, or take it with controlroom host take {name}")
+        raise Refusal(
+            f"{host.name} belongs to another control room: look, or take it with controlroom host take {name}"
+        )
     return host
 
 
 def known_agent(fleet: Fleet, agent_id: str) -> Agent:
-    """An agent of ours by its id. Raises `No`."""
+    """An agent of ours by its id. Raises `Refusal`."""
     agent = fleet.agents.get(agent_id)
     if agent is None:
-        raise No(f"there is no agent {ascii(agent_id)[:90]}{nearest(agent_id, fleet.agents)}; see controlroom status")
+        raise Refusal(
+            f"there is no agent {ascii(agent_id)[:90]}{nearest(agent_id, fleet.agents)}; see controlroom status"
+        )
     if agent.adopted:
-        raise No(not_ours(agent))
+        raise Refusal(not_ours(agent))
     return agent
 
 
@@ -74,35 +78,35 @@ def not_ours(agent: Agent) -> str:
 
 
 def current(fleet: Fleet, agent_id: str, epoch: int, now: int) -> Agent:
-    """An agent that is still the one that was meant. Raises `No`."""
+    """An agent that is still the one that was meant. Raises `Refusal`."""
     agent = known_agent(fleet, agent_id)
     if agent.epoch != epoch:
-        raise No(f"{agent.id} was started anew meanwhile (epoch {agent.epoch}, not {epoch}): look again")
+        raise Refusal(f"{agent.id} was started anew meanwhile (epoch {agent.epoch}, not {epoch}): look again")
     return agent
 
 
 def running(fleet: Fleet, agent_id: str, epoch: int, now: int) -> Agent:
-    """An agent that runs, and can be asked. Raises `No`."""
+    """An agent that runs, and can be asked. Raises `Refusal`."""
     agent = current(fleet, agent_id, epoch, now)
     reachable(fleet, agent.host, now)
     if agent.has_ended:
-        raise No(f"{agent.id} has ended ({ended_words(agent, now)}): reassign it to go on")
+        raise Refusal(f"{agent.id} has ended ({ended_words(agent, now)}): reassign it to go on")
     not_pending(agent, now)
     return agent
 
 
 def not_pending(agent: Agent, now: int) -> None:
-    """See that nothing is on its way about an agent. Raises `No`."""
+    """See that nothing is on its way about an agent. Raises `Refusal`."""
     if agent.pending:
-        raise No(f"{agent.id}: {agent.pending.verb} is on its way, {since(now - agent.pending.at)}")
+        raise Refusal(f"{agent.id}: {agent.pending.verb} is on its way, {since(now - agent.pending.at)}")
 
 
 def ordered_work(agent: Agent, *, trust: bool) -> Work:
-    """What was ordered of an agent, for its next run; with `trust`, what its host claims. Raises `No`."""
+    """What was ordered of an agent, for its next run; with `trust`, what its host claims. Raises `Refusal`."""
     if agent.ordered is not None:
         return agent.ordered
     if not trust:
-        raise No(
+        raise Refusal(
             f"this room did not order {agent.id} (epoch {agent.epoch}): what it is to be run as is what {agent.host} "
             f"claims ({claimed_words(agent)}). If that is right: controlroom reassign {agent.id} --trust-host …"
         )
@@ -110,59 +114,59 @@ def ordered_work(agent: Agent, *, trust: bool) -> Work:
 
 
 def movable_work(agent: Agent, task: str, *, trust: bool) -> Work:
-    """What was ordered of an agent that is to go on elsewhere. Raises `No` for what only its host claims."""
+    """What was ordered of an agent that is to go on elsewhere. Raises `Refusal` for what only its host claims."""
     work = ordered_work(agent, trust=trust)
     if agent.ordered is None and work.kind == AgentKind.COMMAND:
-        raise No(f"this room did not order {agent.id}, and no host says what is run on another: spawn it there")
+        raise Refusal(f"this room did not order {agent.id}, and no host says what is run on another: spawn it there")
     if agent.ordered is None and not task.strip():
-        raise No(f"this room did not order {agent.id}, so it does not know its task: say --task")
+        raise Refusal(f"this room did not order {agent.id}, so it does not know its task: say --task")
     return work
 
 
 def check_session(fleet: Fleet, agent: Agent, session: str) -> None:
-    """See that a session is no other agent's, as far as is known: its host says whose it is. Raises `No`."""
+    """See that a session is no other agent's, as far as is known: its host says whose it is. Raises `Refusal`."""
     others = (other for other in fleet.agents_on(agent.host) if other.id != agent.id and session)
     if taken := next((other for other in others if other.session == session), None):
-        raise No(
+        raise Refusal(
             f"{agent.host} says that {agent.id} is in the session of {taken.id}, and one of the two cannot be: "
             "reassign it without --continue"
         )
 
 
 def profile_named(fleet: Fleet, name: str) -> Any:
-    """A profile, None for no name. Raises `No`."""
+    """A profile, None for no name. Raises `Refusal`."""
     if name and name not in fleet.profiles:
         known = f" (there are {', '.join(sorted(fleet.profiles))})" if fleet.profiles else " (the config has none)"
-        raise No(f"there is no profile {ascii(name)[:60]}{nearest(name, fleet.profiles) or known}")
+        raise Refusal(f"there is no profile {ascii(name)[:60]}{nearest(name, fleet.profiles) or known}")
     return fleet.profiles.get(name)
 
 
 def check_kind(kind: str) -> None:
-    """See that there is such a kind of agents to start. Raises `No`."""
+    """See that there is such a kind of agents to start. Raises `Refusal`."""
     if kind not in KINDS:
-        raise No(f"there is no kind {ascii(str(kind))[:40]}: use {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+        raise Refusal(f"there is no kind {ascii(str(kind))[:40]}: use {', '.join(KINDS[:-1])} or {KINDS[-1]}")
 
 
 def check_work(kind: AgentKind, command: tuple[str, ...], task: str) -> None:
-    """See that work can be done as it is described. Raises `No`."""
+    """See that work can be done as it is described. Raises `Refusal`."""
     check_kind(kind)
     if kind == AgentKind.COMMAND and not command:
-        raise No("kind command needs a command: put it after --, or into the profile")
+        raise Refusal("kind command needs a command: put it after --, or into the profile")
     check_task(kind, task)
 
 
 def check_task(kind: AgentKind, task: str) -> None:
-    """See that there is a task where one is needed, and not too much of it. Raises `No`."""
+    """See that there is a task where one is needed, and not too much of it. Raises `Refusal`."""
     if kind == AgentKind.HEADLESS and not task.strip():
-        raise No("the task is empty: say --task or --task-file")
+        raise Refusal("the task is empty: say --task or --task-file")
     check_size("the task", task)
 
 
 def check_size(what: str, text: str) -> None:
-    """See that a text can be sent. Raises `No`."""
+    """See that a text can be sent. Raises `Refusal`."""
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_TASK:
-        raise No(f"{what} is {size} bytes; {MAX_TASK} are the most: put it into a file that the agent reads")
+        raise Refusal(f"{what} is {size} bytes; {MAX_TASK} are the most: put it into a file that the agent reads")
 
 
 def starting(effect: SpawnOn, now: int) -> Agent:

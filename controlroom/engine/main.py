@@ -40,7 +40,7 @@ from controlroom.protocol.home import (
     TAKEN,
     Home,
     HomeProblem,
-    Taken,
+    LockTaken,
     find_home,
     hold,
     show_start,
@@ -89,7 +89,7 @@ def run() -> int:
     home = find_home(os.environ)
     try:
         _run(home, report)
-    except Taken as taken:
+    except LockTaken as taken:
         report.tell(TAKEN)
         return _say(str(taken))
     except (HomeProblem, ConfigProblem, LedgerProblem) as problem:

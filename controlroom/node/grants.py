@@ -13,7 +13,7 @@ from controlroom.node.agent_folders import entries, is_live, read_status
 from controlroom.runner.files import make_private, write_atomic
 from controlroom.runner.folder import GRANT, prices_file
 from controlroom.runner.money import grant_file
-from controlroom.runner.money.grant_file import BadGrant, Terms, to_bytes
+from controlroom.runner.money.grant_file import BadGrant, RunCeilings, to_bytes
 from controlroom.runner.outcome import Refused
 from controlroom.wire.grants import Grant, Prices
 from controlroom.wire.lines import PeerError
@@ -100,14 +100,14 @@ def write_grant(folder: str, grant: Grant, clock: int) -> None:
     write_atomic(path, to_bytes(terms))
 
 
-def terms_of(grant: Grant, clock: int) -> Terms:
+def terms_of(grant: Grant, clock: int) -> RunCeilings:
     """Return a grant as its runner will read it. Raises `Refused` for one that cannot be meant."""
     allowance = grant.allowance
     numbers = (allowance.billed, allowance.covered, allowance.tokens, grant.lasts, *allowance.windows.values())
     if grant.number < 1 or any(amount is not None and amount < 0 for amount in numbers):
         raise Refused("a grant has a number above 0 and amounts that are not negative")
     until = clock + grant.lasts if grant.lasts else 0
-    terms = Terms(
+    terms = RunCeilings(
         grant.number, allowance.billed, allowance.covered, allowance.tokens, dict(allowance.windows),
         until, grant.lasts, grant.prices, grant.signature, grant.bound,
     )  # fmt: skip

@@ -14,8 +14,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from controlroom.node import host
-from controlroom.node.adopted.agents import AdoptedAgents, Told
-from controlroom.node.adopted.claudes import Starts
+from controlroom.node.adopted.agents import AdoptedAgents, LastReports
+from controlroom.node.adopted.claudes import NewClaudes
 from controlroom.node.adopted.logs import AdoptedLogs
 from controlroom.node.adopted.tmux import UserTmux
 from controlroom.node.adopted.usage import AdoptedUsage
@@ -131,7 +131,7 @@ class Node:
         turns = Turns()
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
         self._adopted = _adopted(place) if greeting.adopt else None
-        self._starts = Starts(os.environ, os.path.expanduser("~")) if greeting.adopt else None
+        self._starts = NewClaudes(os.environ, os.path.expanduser("~")) if greeting.adopt else None
         self._noticed = asyncio.Event()
         self._starting = asyncio.Lock()
         self._inquirer = Inquirer(place, self._login_shell, self._adopted)
@@ -143,7 +143,7 @@ class Node:
         self._adopted_wakes = asyncio.Event()
         self._watch = FileWatch(self._adopted_wakes.set) if self._adopted else None
         self._adopted_logs = AdoptedLogs(self._adopted, self._outbox.send) if self._adopted else None
-        self._look = processes.Look(())
+        self._look = processes.ProcessSnapshot(())
         self._look_due = 0.0
         self._looked = False
         self._login = LoginShell(partial(_login_environment, greeting), loop.time)
@@ -314,7 +314,7 @@ class Node:
         if self._clock() < self._look_due and not others:
             return
         wanted = self._supervisor.live or self._supervisor.wants_processes or others
-        look = await self._look_at_processes() if wanted else processes.Look(())
+        look = await self._look_at_processes() if wanted else processes.ProcessSnapshot(())
         if others:
             self._look, self._looked = look, True
             self._adopted_wakes.set()
@@ -324,7 +324,7 @@ class Node:
         if changed:
             self._outbox.loads(changed, host.now())
 
-    async def _look_at_processes(self) -> processes.Look:
+    async def _look_at_processes(self) -> processes.ProcessSnapshot:
         """Look at all processes; where there are thousands of them, the next look is a little later."""
         look, took = await asyncio.to_thread(processes.timed_look)
         self._look_due = self._clock() + min(LONGEST_LOOK, took / LOOK_SHARE) - SECOND / 2
@@ -345,7 +345,7 @@ class Node:
 
         All of it after each look at the processes; between them those whose files change, as soon as they do.
         """
-        changes = Told()
+        changes = LastReports()
         while True:
             await self._adopted_wakes.wait()
             self._adopted_wakes.clear()
@@ -378,11 +378,11 @@ class Node:
         for piece in await asyncio.to_thread(self._adopted_usage.look, running, host.now(), self._clock()):
             self._outbox.send(piece)
 
-    def _start_seen(self, starts: Starts) -> None:
+    def _start_seen(self, starts: NewClaudes) -> None:
         starts.notice()
         self._noticed.set()
 
-    async def _watch_starts(self, starts: Starts) -> None:
+    async def _watch_starts(self, starts: NewClaudes) -> None:
         """See what Claudes of others begin, as soon as they do: many end before anybody looks around."""
         while True:
             async with self._starting:

@@ -10,10 +10,10 @@ from typing import Any
 from controlroom.node.agent_folders import Entry
 from controlroom.node.ending import DEATHS, end_by_force, find_runner, record_death, record_end
 from controlroom.node.host import now
-from controlroom.node.observation.agent_records import AgentRecord, Panes, Said, SessionFiles, by_process, by_tmux
+from controlroom.node.observation.agent_records import AgentRecord, Panes, SessionFiles, StateClaim, by_process, by_tmux
 from controlroom.node.observation.figures import Member
 from controlroom.node.observation.observer import Observer
-from controlroom.node.observation.processes import Look, stop_words
+from controlroom.node.observation.processes import ProcessSnapshot, stop_words
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.runner_client import runner_lives, runner_pid
@@ -88,7 +88,7 @@ class Supervisor:
         except TmuxError as error:
             self._panes = Panes(at, problem=str(error))
 
-    def check(self, look: Look) -> None:
+    def check(self, look: ProcessSnapshot) -> None:
         """Compare what all sources say about every agent."""
         self._sessions.prune(look)
         for record in list(self._observer.records.values()):
@@ -102,7 +102,7 @@ class Supervisor:
         """Let burials that have begun be finished."""
         await asyncio.gather(*self._burials.values(), return_exceptions=True)
 
-    def _check_live(self, record: AgentRecord, look: Look) -> None:
+    def _check_live(self, record: AgentRecord, look: ProcessSnapshot) -> None:
         rebooted = bool(record.boot and self._place.boot_id and record.boot != self._place.boot_id)
         runner = not rebooted and runner_lives(record.entry.folder)
         record.missed = 0 if runner else record.missed + 1
@@ -117,7 +117,7 @@ class Supervisor:
         self._compare(record, look, runner=runner)
         self._observer.tell(record)
 
-    def _check_loose(self, look: Look) -> None:
+    def _check_loose(self, look: ProcessSnapshot) -> None:
         """See which runners live whose agents say that they have ended, or have no folder any more.
 
         An agent can write what it likes into its folder, and remove it; what runs must be seen and ended all the same.
@@ -132,7 +132,7 @@ class Supervisor:
                 record.let_loose(words, now())
                 self._observer.tell(record)
 
-    def _alive(self, look: Look) -> dict[Entry, int]:
+    def _alive(self, look: ProcessSnapshot) -> dict[Entry, int]:
         """Return the runners that live: those that were seen before, and those of tmux's panes."""
         self._runners = {
             entry: (pid, start)
@@ -156,7 +156,7 @@ class Supervisor:
             record.entry != entry or record.live or bool(record.problem) or (not record.status and _may_begin(record))
         )
 
-    def _compare(self, record: AgentRecord, look: Look, *, runner: bool) -> None:
+    def _compare(self, record: AgentRecord, look: ProcessSnapshot, *, runner: bool) -> None:
         seen, at = record.status, now()
         if seen is None or not record.live:
             return
@@ -168,7 +168,7 @@ class Supervisor:
         if seen.kind != AgentKind.COMMAND and seen.pid:
             record.hear("session file", self._sessions.said(seen.pid, look), at)
 
-    def _check_unborn(self, record: AgentRecord, look: Look) -> None:
+    def _check_unborn(self, record: AgentRecord, look: ProcessSnapshot) -> None:
         """Look at a folder without a status: its agent is being started, or was and was killed, unless its runner lives
         and only the file is gone."""
         folder = record.entry.folder
@@ -230,7 +230,7 @@ class Supervisor:
             if why is not Cause.REBOOTED:
                 left = await end_by_force(record.entry, self._place.namespace, self._place.tmux)
             if left:
-                record.hear("process", Said(State.WORKING.value, f"its runner is gone, but not {left}"), now())
+                record.hear("process", StateClaim(State.WORKING.value, f"its runner is gone, but not {left}"), now())
                 return
             with contextlib.suppress(OSError):
                 await record_death(record.entry, State.FAILED, DEATHS[why], now(), why)

@@ -267,12 +267,12 @@ def check_private(path: Path, *, folder: bool = False, links: bool = True) -> No
         raise HomeProblem(f"{path} can be written by other users: run: chmod go-w {path}")
 
 
-class Taken(Exception):
+class LockTaken(Exception):
     """Another engine holds the lock; the text says which process."""
 
 
 def hold(path: Path, socket: Path) -> int:
-    """Take the lock and write down who has it; give the descriptor, which must stay open. Raises `Taken`, `OSError`."""
+    """Take the lock, note who has it, and return the descriptor, to be kept open. Raises `LockTaken`, `OSError`."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -281,7 +281,7 @@ def hold(path: Path, socket: Path) -> int:
     except OSError as error:
         os.close(descriptor)
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            raise Taken(f"an engine of this room runs already (process {holder(path) or 'unknown'})") from None
+            raise LockTaken(f"an engine of this room runs already (process {holder(path) or 'unknown'})") from None
         raise
     return descriptor
 

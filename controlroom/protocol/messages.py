@@ -85,14 +85,14 @@ class AskRunways:
 
 @dataclass(frozen=True)
 class CheckLedger:
-    """Is the ledger whole, and do its sums add up? Answered by `LedgerTended`."""
+    """Is the ledger whole, and do its sums add up? Answered by `LedgerResult`."""
 
     id: int
 
 
 @dataclass(frozen=True)
 class BackUpLedger:
-    """Copy the ledger into a new file on this machine. Answered by `LedgerTended`."""
+    """Copy the ledger into a new file on this machine. Answered by `LedgerResult`."""
 
     id: int
     path: str
@@ -142,7 +142,7 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class LedgerTended:
+class LedgerResult:
     """The answer to `CheckLedger` (what is wrong) and `BackUpLedger` (the path of the copy)."""
 
     id: int
@@ -215,7 +215,7 @@ class Submit:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FollowedAgent:
     """An agent whose new records are wanted: from this place on, without one from the end."""
 
     agent: str
@@ -227,7 +227,7 @@ class FollowLogs:
     """The whole set of agents whose new records are wanted. One that was wanted already goes on where it was."""
 
     id: int
-    logs: tuple[Wanted, ...] = ()
+    logs: tuple[FollowedAgent, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -416,7 +416,7 @@ class Costs:
 
 
 Answer = (
-    Answered | Page | Screen | Hits | HostChecked | Costs | Audit | LedgerTended | Compared | Estimated | Attached
+    Answered | Page | Screen | Hits | HostChecked | Costs | Audit | LedgerResult | Compared | Estimated | Attached
     | Runways | SetAside
 )  # fmt: skip
 Told = Welcome | Unwelcome | FleetNews | Answer

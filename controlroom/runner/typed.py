@@ -13,7 +13,7 @@ from typing import Any
 
 from controlroom.runner.agent_process import printed
 from controlroom.runner.claude.interactive import Interactive, prompt, squeezed
-from controlroom.runner.claude.questions import Page, Question, Step, approves_plan, read, step
+from controlroom.runner.claude.questions import DialogStep, Page, Question, approves_plan, read, step
 from controlroom.runner.claude.result import refusal
 from controlroom.runner.outcome import Refused, Unfit
 from controlroom.text.json_fields import tables, text
@@ -302,7 +302,7 @@ class Filled:
             raise Refused(NOT_SHOWN)
         self._keys, self._taken, self._certain, self._done = keys, taken, certain, done
         self._until, self._again = now + _ALL_PAGES, 0.0
-        self._before: tuple[Page, Step] | None = None
+        self._before: tuple[Page, DialogStep] | None = None
         self._presses = 0
         self._begun = self._anew = False
         self.over = False
@@ -336,18 +336,18 @@ class Filled:
         elif now >= self._again:
             self._press(wanted, now)
 
-    def _next(self, page: Page) -> Step | None:
+    def _next(self, page: Page) -> DialogStep | None:
         """From the first page on; once more, when somebody else has answered some of it otherwise."""
         if not self._begun and page.number:
-            return Step("Left")
+            return DialogStep("Left")
         self._begun = True
         wanted = step(page, self._asks, self._answers)
         if wanted is None and page.number == len(self._asks) and not self._anew:
             self._begun, self._anew = False, True
-            return Step("Left")
+            return DialogStep("Left")
         return wanted
 
-    def _press(self, wanted: Step, now: float) -> None:
+    def _press(self, wanted: DialogStep, now: float) -> None:
         self._presses += 1
         if self._presses > _PRESSES:
             self.drop(_NOTHING_CAME)

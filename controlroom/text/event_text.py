@@ -346,7 +346,7 @@ class Written(Protocol):
         """Whether the line goes on."""
 
 
-class Shown(NamedTuple):
+class ShownLine(NamedTuple):
     """One line for people: when, what kind of thing, its text."""
 
     at: int
@@ -354,7 +354,7 @@ class Shown(NamedTuple):
     text: str
 
 
-def shown_lines(records: Iterable[Written]) -> Iterator[Shown]:
+def shown_lines(records: Iterable[Written]) -> Iterator[ShownLine]:
     """Render records in order. A record that is continued is joined with the next one of its stream, if any."""
     held: dict[str, tuple[int, bytes]] = {}
     for record in records:
@@ -367,6 +367,6 @@ def shown_lines(records: Iterable[Written]) -> Iterator[Shown]:
         yield from _lines(at, stream, body)
 
 
-def _lines(at: int, stream: str, body: bytes) -> Iterator[Shown]:
+def _lines(at: int, stream: str, body: bytes) -> Iterator[ShownLine]:
     for line in record_lines(stream, body):
-        yield Shown(at, _BY_STREAM.get(stream, line.kind), redact(line.text))
+        yield ShownLine(at, _BY_STREAM.get(stream, line.kind), redact(line.text))

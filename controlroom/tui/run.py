@@ -22,7 +22,7 @@ from controlroom.tui.theme.theme_file import ThemeError
 from controlroom.tui.theme.theme_store import ThemeStore
 
 if TYPE_CHECKING:
-    from controlroom.client.client import Way
+    from controlroom.client.transport import Transport
 
 _USAGE = 2
 _DUMB = (
@@ -31,7 +31,7 @@ _DUMB = (
 )
 
 
-def reaching(watching: bool, way: "Way | None") -> Connect:
+def reaching(watching: bool, way: "Transport | None") -> Connect:
     """Make the function that connects to the engine of this room; `watching`: read-only."""
 
     async def reach_engine(start: bool) -> Source:
@@ -48,7 +48,7 @@ def run(
     watching: bool = False,
     theme_name: str = "",
     environment: Mapping[str, str] = os.environ,
-    way: "Way | None" = None,
+    way: "Transport | None" = None,
 ) -> int:
     """Run the screen on this terminal; gives the exit code. What went wrong in it is raised here, after it is closed.
 

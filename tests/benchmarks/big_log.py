@@ -116,7 +116,7 @@ class Node:
                 return hits, searched, time.monotonic() - begun, longest
 
     def cpu(self) -> float:
-        """Give the seconds of CPU that it has used."""
+        """Return the seconds of CPU that it has used."""
         used = psutil.Process(self.process.pid).cpu_times()
         return used.user + used.system
 

@@ -50,11 +50,11 @@ class Stretch:
         return {name: sum(map(cpu_seconds, pids)) for name, pids in self._groups.items()}
 
     def per_cent(self) -> dict[str, float]:
-        """Give what each group has used since."""
+        """Return what each group has used since."""
         seconds = time.monotonic() - self._began
         return {name: 100 * (used - self._before[name]) / seconds for name, used in self._used().items()}
 
 
 def part(values: Sequence[float], share: float) -> float:
-    """Give the value that so much of all lie below; 0 when there is none."""
+    """Return the value that so much of all lie below; 0 when there is none."""
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0

@@ -19,7 +19,7 @@ from pathlib import Path
 from controlroom.client.client import Client
 from controlroom.domain.intents import KillAgent, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState
-from controlroom.domain.money.allotment import Fund, Given, Run
+from controlroom.domain.money.allotment import Fund, Run, RunGrant
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import share_out
 from controlroom.protocol.home import find_home
@@ -85,7 +85,14 @@ def look(agents: int) -> None:
     ]
     funds = [Fund(rule, 0, 10**9, 100 * DOLLAR) for rule in [*rules, BudgetRule("tokens", 10**9, unit="tokens")]]
     runs = [
-        Run(f"vm{n % 5}", f"a{n}", 1, billing=Payer.API, booked=n * 1000, grants=(Given(n, n * 1000 + DOLLAR, ends=9),))
+        Run(
+            f"vm{n % 5}",
+            f"a{n}",
+            1,
+            billing=Payer.API,
+            booked=n * 1000,
+            grants=(RunGrant(n, n * 1000 + DOLLAR, ends=9),),
+        )
         for n in range(agents)
     ]
     began = time.perf_counter()

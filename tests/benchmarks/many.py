@@ -73,7 +73,7 @@ def measure(room: Yard, screen: Screen, options: argparse.Namespace) -> None:
 
 
 def lateness(screen: Screen, seconds: float) -> tuple[list[float], int]:
-    """Give how late each line was painted that was written and painted within `seconds`, and all bytes painted."""
+    """Return how late each line was painted that was written and painted within `seconds`, and all bytes painted."""
     met: set[bytes] = set()
     late: list[float] = []
     begun, rest, size = 0.0, b"", 0

@@ -98,7 +98,7 @@ async def measure(host: LoopbackHost, rounds: int) -> dict[float, list[float]]:
 
 
 async def once(client: Client, host: LoopbackHost, away: float) -> float:
-    """Give the seconds from the network's return until the link is up."""
+    """Return the seconds from the network's return until the link is up."""
     if away:
         await asyncio.to_thread(host.stop)
     else:

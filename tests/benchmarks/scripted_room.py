@@ -40,7 +40,7 @@ def world() -> Iterator[None]:
 
 
 def prepared(hosts: Iterable[str], more: str = "", folder: str = "") -> Home:
-    """Give a room with these hosts and `more` in its config; `folder`: one within the world's own room."""
+    """Return a room with these hosts and `more` in its config; `folder`: one within the world's own room."""
     place = os.path.join(os.environ["CONTROLROOM_HOME"], folder) if folder else os.environ["CONTROLROOM_HOME"]
     home = find_home({**os.environ, "CONTROLROOM_HOME": place})
     home.prepare()

@@ -37,7 +37,7 @@ def main(argv: list[str]) -> None:
 
 
 def rate(room: Yard, columns: int, rows: int, lines: float, seconds: float) -> str:
-    """Give what a screen of this size writes a second while each agent says so many lines a second."""
+    """Return what a screen of this size writes a second while each agent says so many lines a second."""
     if lines:
         with room.feeder(lines):
             return measured(room, columns, rows, seconds)

@@ -97,7 +97,7 @@ class Screen:
         self.pid, self.terminal = pid, terminal
 
     def written(self, seconds: float) -> Iterator[tuple[float, bytes]]:
-        """Give what it writes within so many seconds, each time with the UTC milliseconds at which it came."""
+        """Yield what it writes within so many seconds, each time with the UTC milliseconds at which it came."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if not select.select([self.terminal], [], [], left)[0]:

@@ -12,7 +12,7 @@ from controlroom.cli.advice import show_estimate, show_plan
 from controlroom.cli.arguments import estimate as estimate_arguments
 from controlroom.cli.arguments import plan as plan_arguments
 from controlroom.domain.calculators.comparison import Terms, compare
-from controlroom.domain.calculators.estimate import Known, Memory, Wish, estimate
+from controlroom.domain.calculators.estimate import EstimateInputs, Memory, Wish, estimate
 from controlroom.domain.calculators.offers import Machine, Market
 from controlroom.domain.calculators.use import Alike, Requests, Use
 from controlroom.metering.usage import Usage
@@ -28,7 +28,7 @@ GROUPS = tuple(
 )
 COMPARISON = compare(Use(NOON - 30 * 86_400_000, NOON, 30, GROUPS), SHEET, OFFERS, Terms())
 WISH = Wish(10, 8, 60)
-ESTIMATE = estimate(WISH, USUAL, Known(SHEET, OFFERS, MARKET, Memory(GIB, "measured")), NOON)
+ESTIMATE = estimate(WISH, USUAL, EstimateInputs(SHEET, OFFERS, MARKET, Memory(GIB, "measured")), NOON)
 
 Read = Callable[[], tuple[list[str], str]]
 

@@ -17,7 +17,7 @@ import pytest
 from controlroom.client.client import Client, EngineUnavailable, NoEngine
 from controlroom.domain import intents
 from controlroom.domain.model import LinkState, State
-from controlroom.protocol.home import Home, Taken, find_home, hold, holder, is_held
+from controlroom.protocol.home import Home, LockTaken, find_home, hold, holder, is_held
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
 
@@ -223,7 +223,7 @@ async def test_no_file_of_the_room_is_for_others_and_no_log_holds_a_key(place: H
 async def test_a_lock_that_nobody_answers_for_is_a_sentence(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("controlroom.client.client.PATIENCE", 0.1)
     descriptor = hold(place.lock, place.socket)
-    with pytest.raises(Taken):
+    with pytest.raises(LockTaken):
         hold(place.lock, place.socket)
     with pytest.raises(EngineUnavailable, match=rf"the engine \(process {os.getpid()}\) does not answer"):
         await Client.connect()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, Given, Run, Share
+from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, NextGrant, Run, RunGrant
 
 
 def given_away(fund: Fund, runs: Iterable[Run]) -> int:
@@ -27,7 +27,7 @@ def overshoot(runs: Iterable[Run]) -> int | None:
 MINUTE = 60_000
 
 
-def share_out(funds: Sequence[Fund], runs: Sequence[Run], ends: Mapping[tuple[str, str, int], int]) -> list[Share]:
+def share_out(funds: Sequence[Fund], runs: Sequence[Run], ends: Mapping[tuple[str, str, int], int]) -> list[NextGrant]:
     """Say what is to be granted now, to whom: only what changes. `ends`: when a run's grant is to end (0: never).
 
     A run whose grant is to end much later than it does is given it anew; one that no budget binds any more is let free.
@@ -69,10 +69,10 @@ class _Desk:
         return not run.ordered, -run.priority if kept else 0, run.newest is None, run.id, run.epoch
 
     def in_order(self) -> list[Run]:
-        """Give the runs that can be given something, who goes first first."""
+        """Return the runs that can be given something, who goes first first."""
         return [run for run in self._queue if run.asked]
 
-    def serve(self, run: Run, ends: int) -> Share | None:
+    def serve(self, run: Run, ends: int) -> NextGrant | None:
         """Settle what one run is granted, and take it out of what is left; None: it stays with what it has."""
         newest, funds = run.newest, self._of[run.key]
         if not funds and (newest is None or newest.free):
@@ -83,10 +83,10 @@ class _Desk:
         if newest is not None and not run.again and not _differs(newest, tops, windows, ends):
             return None
         self._take(run, tops)
-        return Share(run, tops["billed"], tops["covered"], tops["tokens"], windows, ends)
+        return NextGrant(run, tops["billed"], tops["covered"], tops["tokens"], windows, ends)
 
     def _top(self, run: Run, unit: str, funds: list[Fund]) -> int | None:
-        """Give the ceiling that a run is to have in a unit: as it is while that will do."""
+        """Return the ceiling that a run is to have in a unit: as it is while that will do."""
         if not funds:
             return None
         gone, newest = run.gone(unit), run.newest
@@ -147,7 +147,7 @@ def least_worth(fund: Fund, run: Run, unit: str) -> int:
 
 
 def _windows(funds: Iterable[Fund]) -> dict[str, int]:
-    """Give the per cent up to which each window of a plan may be used."""
+    """Return the per cent up to which each window of a plan may be used."""
     tops: dict[str, int] = {}
     for fund in funds:
         if fund.rule.unit == "window":
@@ -155,6 +155,6 @@ def _windows(funds: Iterable[Fund]) -> dict[str, int]:
     return tops
 
 
-def _differs(newest: Given, tops: Mapping[str, int | None], windows: Mapping[str, int], ends: int) -> bool:
+def _differs(newest: RunGrant, tops: Mapping[str, int | None], windows: Mapping[str, int], ends: int) -> bool:
     later = ends > newest.ends + MINUTE if newest.ends and ends else newest.ends != ends
     return later or any(newest.ceiling(unit) != top for unit, top in tops.items()) or newest.windows != windows

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlroom.domain.gauges import Rung, RungAction
-from controlroom.domain.money.allotment import FOREVER, MONEY, Fund, Given, Run
+from controlroom.domain.money.allotment import FOREVER, MONEY, Fund, Run, RunGrant
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import share_out
 from controlroom.text.states import Payer
@@ -49,7 +49,7 @@ class Truth:
 class Book:
     """What home has written down."""
 
-    given: dict[str, list[Given]] = field(default_factory=dict)
+    given: dict[str, list[RunGrant]] = field(default_factory=dict)
     booked: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     number: int = 0
 
@@ -62,7 +62,7 @@ class World:
         self.now = 5
         self.hosts = {f"a{index}": Truth(billing) for index, billing in enumerate(billings)}
         self.book = Book()
-        self.sent: list[tuple[str, Given]] = []
+        self.sent: list[tuple[str, RunGrant]] = []
         self.acks: list[tuple[str, int]] = []
         self.cut: set[str] = set()
         self.stopped: set[str] = set()
@@ -124,7 +124,7 @@ class World:
         fresh = []
         for share in shares:
             self.book.number += 1
-            given = Given(self.book.number, share.billed, share.covered, share.tokens, share.windows, share.ends)
+            given = RunGrant(self.book.number, share.billed, share.covered, share.tokens, share.windows, share.ends)
             self.book.given.setdefault(share.run.name, []).append(given)
             fresh.append((share.run.name, given))
         if dies != "before sending":
@@ -299,27 +299,27 @@ def test_the_first_of_many_leaves_enough_for_the_others() -> None:
     for index in range(12):
         runs.append(Run("vm1", f"a{index}", 1))
         (share,) = (share for share in share_out([fund], runs, {}) if share.run is runs[-1])
-        runs[-1] = replace(runs[-1], grants=(Given(index + 1, share.billed),))
+        runs[-1] = replace(runs[-1], grants=(RunGrant(index + 1, share.billed),))
     assert min(sizes([run.grants[0].billed for run in runs])) > 100_000
 
 
 def test_who_comes_last_runs_dry_first() -> None:
     fund = Fund(rule("day", 1000), 0, DAY, spent=975)
     runs = [Run("vm1", name, 1, priority=priority) for name, priority in (("low", 0), ("mid", 5), ("high", 9))]
-    runs = [replace(run, grants=(Given(1, 0),)) for run in runs]
+    runs = [replace(run, grants=(RunGrant(1, 0),)) for run in runs]
     assert [share.run.name for share in share_out([fund], runs, {})] == ["high", "mid"]
 
 
 def test_a_run_that_no_budget_binds_any_more_is_let_free_once() -> None:
-    bound = Run("vm1", "a1", 1, grants=(Given(1, 500, ends=99),))
+    bound = Run("vm1", "a1", 1, grants=(RunGrant(1, 500, ends=99),))
     (share,) = share_out([], [bound], {bound.key: 99})
     assert (share.billed, share.covered, share.tokens, share.ends) == (None, None, None, 0)
-    assert share_out([], [replace(bound, grants=(Given(2),))], {}) == []
+    assert share_out([], [replace(bound, grants=(RunGrant(2),))], {}) == []
     assert share_out([], [Run("vm1", "a1", 1)], {}) == []
 
 
 def test_what_shrinks_is_taken_back_and_what_is_cut_goes_to_nothing() -> None:
-    run = Run("vm1", "a1", 1, booked=300, grants=(Given(1, 900),))
+    run = Run("vm1", "a1", 1, booked=300, grants=(RunGrant(1, 900),))
     (share,) = share_out([Fund(rule("day", 1000), 0, DAY, 800)], [run], {})
     assert share.billed == 400
     (share,) = share_out([Fund(rule("day", 10_000), 0, DAY, 300, frozenset({"vm1/a1"}))], [run], {})
@@ -344,14 +344,14 @@ def test_several_budgets_give_the_least_of_them() -> None:
 def test_an_agent_on_a_plan_is_not_bound_by_what_keys_pay() -> None:
     fund = Fund(rule("day", 64_000), 0, DAY, 0)
     assert share_out([fund], [Run("vm1", "a1", 1, billing=Payer.PLAN)], {}) == []
-    unknown = Run("vm1", "a1", 1, grants=(Given(1, 900),))
+    unknown = Run("vm1", "a1", 1, grants=(RunGrant(1, 900),))
     assert given_away(fund, [unknown]) == 900
     assert given_away(fund, [replace(unknown, billing=Payer.PLAN)]) == 0
 
 
 def test_what_ended_counts_with_what_it_said_until_the_period_is_over() -> None:
     fund = Fund(rule("day", 64_000), 100, 200, 0)
-    run = Run("vm1", "a1", 1, booked=50, grants=(Given(1, 900),), ended=True, said=70, until=150)
+    run = Run("vm1", "a1", 1, booked=50, grants=(RunGrant(1, 900),), ended=True, said=70, until=150)
     assert given_away(fund, [run]) == 20
     assert given_away(replace(fund, began=150), [run]) == 0
 
@@ -370,8 +370,8 @@ def test_a_small_budget_beside_a_large_one_and_many_agents_on_a_large_one() -> N
 
 def test_a_share_is_topped_up_before_a_dear_message_could_end_the_run() -> None:
     fund = Fund(rule("day", 8_000_000), 0, DAY, 0)
-    others = [Run("vm1", f"b{index}", 1, grants=(Given(2, 500_000),)) for index in range(7)]
-    cheap = Run("vm1", "a1", 1, grants=(Given(1, 300_000),), dearest=70_000)
+    others = [Run("vm1", f"b{index}", 1, grants=(RunGrant(2, 500_000),)) for index in range(7)]
+    cheap = Run("vm1", "a1", 1, grants=(RunGrant(1, 300_000),), dearest=70_000)
     assert [share for share in share_out([fund], [cheap, *others], {}) if share.run is cheap] == []
     dear = replace(cheap, dearest=250_000)
     (share,) = (share for share in share_out([fund], [dear, *others], {}) if share.run is dear)

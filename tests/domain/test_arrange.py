@@ -14,7 +14,7 @@ from controlroom.domain import events
 from controlroom.domain.display import arrange as display
 from controlroom.domain.display.arrange import Arrangement, Group, GroupRow, Sort, arrange, following, renewed
 from controlroom.domain.display.views import AgentRow, agent_row
-from controlroom.domain.model import Agent, Fleet, LinkState, Money, State, moved
+from controlroom.domain.model import Agent, Fleet, LinkState, Money, State, with_changes
 from controlroom.domain.patch import lively
 from controlroom.domain.reduce import reduce
 from tests.domain.worlds import MINUTE, NOON, agent, agents, fleet, happenings, host, question
@@ -111,14 +111,14 @@ def test_an_order_that_is_held_stays_and_newcomers_stand_behind() -> None:
     by_cpu = Arrangement(Sort.CPU)
     before = arrange(busy(), NOON, by_cpu)
     world = busy()
-    moved = {
+    with_changes = {
         **world.agents,
         "vm1/seed-9": replace(world.agents["vm1/seed-9"], cpu_percent=99.0),
         "vm1/new": agent("new", cpu_percent=100.0),
     }
-    held = arrange(replace(world, agents=moved), NOON, by_cpu, before, hold=True)
+    held = arrange(replace(world, agents=with_changes), NOON, by_cpu, before, hold=True)
     assert held.ids == (*before.ids, "vm1/new")
-    assert arrange(replace(world, agents=moved), NOON, by_cpu, before).ids[:2] == ("vm1/new", "vm1/seed-9")
+    assert arrange(replace(world, agents=with_changes), NOON, by_cpu, before).ids[:2] == ("vm1/new", "vm1/seed-9")
 
 
 @given(st.lists(happenings, max_size=12), st.lists(happenings, max_size=4), st.sampled_from(list(Group)))
@@ -204,7 +204,7 @@ def test_what_is_lively_and_what_is_more() -> None:
     one = world.agents["vm1/web-2"]
 
     def other(**changes: object) -> Fleet:
-        return replace(world, agents={**world.agents, one.id: moved(one, **changes)})
+        return replace(world, agents={**world.agents, one.id: with_changes(one, **changes)})
 
     def host_other(name: str, **changes: object) -> Fleet:
         return replace(world, hosts={**world.hosts, name: replace(world.hosts[name], **changes)})  # type: ignore[arg-type]

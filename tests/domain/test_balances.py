@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlroom.domain.gauges import Rung, RungAction
-from controlroom.domain.money.allotment import Fund, Given, Run, Share
+from controlroom.domain.money.allotment import Fund, NextGrant, Run, RunGrant
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import Balances, Key, Sharing
 from tests.domain import from_scratch
@@ -117,9 +117,9 @@ class Room:
             self.runs[run.key] = run if fate == "lost" else replace(run, grants=(*run.grants, self.given(share)))
             self.sharing.balances.put(self.runs[run.key])
 
-    def given(self, share: Share) -> Given:
+    def given(self, share: NextGrant) -> RunGrant:
         self.number += 1
-        return Given(self.number, share.billed, share.covered, share.tokens, share.windows, share.ends)
+        return RunGrant(self.number, share.billed, share.covered, share.tokens, share.windows, share.ends)
 
     def check(self) -> None:
         for name, fund in self.funds.items():

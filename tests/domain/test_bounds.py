@@ -11,8 +11,8 @@ from controlroom.domain.money.plausible import (
     DAY,
     HOUR,
     Amount,
+    BoundUse,
     Ceilings,
-    Taken,
     cut_down,
     of_grant,
     of_host,
@@ -29,7 +29,7 @@ AMOUNTS = some.builds(Amount, some.integers(0, 10**17), some.integers(0, 10**15)
 
 @given(some.lists(some.tuples(AMOUNTS, some.integers(0, 3 * DAY), some.booleans()), max_size=40))
 def test_no_bound_of_a_host_is_passed_however_much_is_claimed(claims: list[tuple[Amount, int, bool]]) -> None:
-    taken, now = Taken(), 3 * DAY
+    taken, now = BoundUse(), 3 * DAY
     used: dict[tuple[str, int], Amount] = {}
     for wanted, at, is_late in claims:
         bounds = of_late("vm1", at, 100, now) if is_late else of_host("vm1", at, 100)
@@ -50,7 +50,7 @@ def test_what_is_told_late_of_long_ago_asks_for_no_bound_of_each_hour() -> None:
 
 
 def test_a_bound_that_is_asked_for_is_not_forgotten_for_others() -> None:
-    taken = Taken()
+    taken = BoundUse()
     taken.take(of_late("vm1", 0, 100, DAY), Amount(999 * DOLLAR, 0))
     for hour in range(30_000):
         taken.take(of_late("vm1", 0, 100, DAY), Amount())
@@ -59,14 +59,14 @@ def test_a_bound_that_is_asked_for_is_not_forgotten_for_others() -> None:
 
 
 def test_what_fits_passes_whole_in_whatever_order_it_comes() -> None:
-    taken, dollar = Taken(), Amount(DOLLAR, 1_000_000)
+    taken, dollar = BoundUse(), Amount(DOLLAR, 1_000_000)
     for at in (5 * HOUR, HOUR, 3 * HOUR, 5 * HOUR + 1, 0):
         for _ in range(50):
             assert taken.take(of_host("vm1", at, 100), dollar) == dollar
 
 
 def test_what_was_used_before_counts() -> None:
-    taken = Taken()
+    taken = BoundUse()
     (bound,) = of_run("vm1", "a1", 1, HOUR, 100)
     taken.know(bound, Amount(499 * DOLLAR, 0))
     taken.know(bound, Amount())
@@ -76,7 +76,7 @@ def test_what_was_used_before_counts() -> None:
 
 
 def test_use_without_a_price_is_bound_by_its_tokens() -> None:
-    taken = Taken()
+    taken = BoundUse()
     assert taken.take(of_host("vm1", 0, 1), Amount(0, 10**12)) == Amount(0, 5_000_000)
 
 

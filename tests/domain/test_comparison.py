@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.calculators.comparison import Comparison, Part, Terms, Way, cached, compare, comparison_table
+from controlroom.domain.calculators.comparison import (
+    AccountUse,
+    Comparison,
+    PaymentOption,
+    Terms,
+    cached,
+    compare,
+    comparison_table,
+)
 from controlroom.domain.calculators.use import DAY, Alike, Use, Week
 from controlroom.metering.usage import Usage
 from controlroom.text.states import Payer
@@ -30,12 +38,12 @@ def use(*groups: Alike, days: float = 30, asked: int = 30, peaks: dict[str, int]
     return Use(NOON - round(days * DAY), NOON, asked, groups, peaks or {}, rates)
 
 
-def only(found: Comparison) -> Part:
+def only(found: Comparison) -> AccountUse:
     (part,) = found.parts
     return part
 
 
-def ways(part: Part) -> dict[str, Way]:
+def ways(part: AccountUse) -> dict[str, PaymentOption]:
     return {way.key: way for way in part.ways}
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controlroom.domain.calculators.estimate import (
     Case,
     Estimate,
-    Known,
+    EstimateInputs,
     Memory,
     TierFit,
     Wish,
@@ -38,7 +38,7 @@ HALF = Memory(GIB // 2, "said")
 USUAL = Requests("claude-sonnet-5-5", (10_000, 50_000, 100_000), (100, 500, 1000), 0.9, source="assumed")
 
 
-KNOWN = Known(SHEET, OFFERS, MARKET, HALF)
+KNOWN = EstimateInputs(SHEET, OFFERS, MARKET, HALF)
 
 
 def asked(wish: Wish, usual: Requests = USUAL, yours: tuple[Tier, Ceilings | None] | None = None) -> Estimate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controlroom.domain.money.allotment import Given, Run
+from controlroom.domain.money.allotment import Run, RunGrant
 from controlroom.domain.money.budget import Spend
 from controlroom.domain.money.forecast import HOUR, Runway, runways, told
 from controlroom.text.states import Payer
@@ -11,11 +11,13 @@ NOW = 100 * HOUR
 
 
 def test_money_time_and_what_nobody_knows() -> None:
-    busy = Run("vm1", "a1", 1, billing=Payer.API, booked=300, grants=(Given(1, 900, 400, 5_000, ends=NOW + 3 * HOUR),))
-    calm = Run("vm1", "a2", 1, grants=(Given(2, 900, ends=NOW + HOUR),))
-    free = Run("vm1", "a3", 1, grants=(Given(3),))
-    over = Run("vm1", "a4", 1, grants=(Given(4, 900),), ended=True)
-    unpaced = Run("vm1", "a5", 1, grants=(Given(5, 2_000_000),))
+    busy = Run(
+        "vm1", "a1", 1, billing=Payer.API, booked=300, grants=(RunGrant(1, 900, 400, 5_000, ends=NOW + 3 * HOUR),)
+    )
+    calm = Run("vm1", "a2", 1, grants=(RunGrant(2, 900, ends=NOW + HOUR),))
+    free = Run("vm1", "a3", 1, grants=(RunGrant(3),))
+    over = Run("vm1", "a4", 1, grants=(RunGrant(4, 900),), ended=True)
+    unpaced = Run("vm1", "a5", 1, grants=(RunGrant(5, 2_000_000),))
     lately = [Spend("vm1", "a1", "", Payer.API, 150, 10), Spend("vm1", "a1", "docs", Payer.API, 50, 10)]
     ways = runways([busy, calm, free, over, unpaced], lately, NOW - HOUR // 2, NOW)
     assert ways == [

@@ -85,7 +85,7 @@ def watch_by_ssh(host: Host, *frames: bytes, words: tuple[str, ...] = ()) -> lis
 
 
 def refusals(host: Host, orders: list[Submit]) -> list[Told]:
-    """Give these orders through the key, and read until each is answered."""
+    """Return these orders through the key, and read until each is answered."""
     argv = ["ssh", "-F", str(host.ssh_config), f"{host.name}-ro"]
     told: list[Told] = []
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

@@ -162,7 +162,7 @@ async def lie(here: Room, host: Lying, lies: Mapping[str, Mapping[str, Any]]) ->
 
 
 def sent(host: ScriptedHost, name: str, new: str) -> list[wire.ToNode]:
-    """Give the orders of a host about an agent, without what is different each time; grants apart."""
+    """Return the orders of a host about an agent, without what is different each time; grants apart."""
     found: list[wire.ToNode] = []
     for message in host.heard:
         if isinstance(message, (wire.Spawn, wire.Kill, wire.Tell, wire.Forget)) and message.name == name:
@@ -180,7 +180,7 @@ def sessions(host: ScriptedHost, name: str) -> set[str]:
 
 
 def tops(host: ScriptedHost, name: str) -> list[int | None]:
-    """Give the ceilings that an agent was granted."""
+    """Return the ceilings that an agent was granted."""
     spawns = [order.grant for order in host.heard if isinstance(order, wire.Spawn) and order.name == name]
     grants = [order for order in host.heard if isinstance(order, Grant) and order.name == name]
     return [grant.allowance.covered if grant else None for grant in (*spawns, *grants)]

@@ -9,7 +9,7 @@ import pytest
 
 from controlroom.client.remote import _OPTIONS
 from controlroom.engine.hosts import tcp
-from controlroom.engine.hosts.tcp import CALM, LIFE, LONG, RENEW, TUNNEL_RENEW, Way, Ways
+from controlroom.engine.hosts.tcp import CALM, LIFE, LONG, RENEW, TUNNEL_RENEW, Route, Ways
 from controlroom.protocol.ssh_command import ALIVE
 from tests.lab.waiting import wait_for_async
 
@@ -41,8 +41,8 @@ def now() -> list[float]:
     return [0.0]
 
 
-def way(now: list[float]) -> Way:
-    return Way(lambda: now[0])
+def way(now: list[float]) -> Route:
+    return Route(lambda: now[0])
 
 
 async def test_a_later_attempt_wins_while_the_first_waits_for_the_kernel(now: list[float]) -> None:

@@ -8,7 +8,7 @@ from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.money.budget import BudgetRule, Spend
 from controlroom.domain.money.forecast import burn_moments
 from controlroom.domain.money.sharing import Balances
-from controlroom.engine.budgets.funds import Funds, Spent
+from controlroom.engine.budgets.funds import Funds, SpentSums
 from controlroom.engine.ledger.usage_views import Sums
 from controlroom.text.states import AgentKind, Payer
 
@@ -19,12 +19,12 @@ RULE = BudgetRule("day", 20_000_000)
 
 
 def runs_out_in(*agents: Agent) -> float:
-    """Give in how many minutes the budget is gone, when each agent has spent its share of ten dollars of late."""
+    """Return in how many minutes the budget is gone, when each agent has spent its share of ten dollars of late."""
     spends = tuple(Spend("vm1", agent.name, "", Payer.API, TEN // len(agents), 0) for agent in agents)
     midnight = NOW // (24 * HOUR) * 24 * HOUR
     sums = Sums(dict.fromkeys([midnight, *burn_moments(NOW)], spends))
     fleet = Fleet(agents={agent.id: agent for agent in agents})
-    spent = Spent(lambda host, name: started(fleet.agents[f"{host}/{name}"]))
+    spent = SpentSums(lambda host, name: started(fleet.agents[f"{host}/{name}"]))
     spent.take(sums)
     funds = Funds({"day": RULE}, timezone.utc)
     balances = Balances(funds.all(spent, fleet, NOW))

@@ -15,7 +15,7 @@ import pytest
 from controlroom.domain.news import GATHER, KINDS, Wish
 from controlroom.engine.config import config
 from controlroom.engine.config.toml_file import ConfigProblem
-from controlroom.engine.notify.notifier import Notifier, Way
+from controlroom.engine.notify.notifier import Notifier, Outlet
 from controlroom.protocol.home import Home
 from controlroom.wire.messages import QuestionSeen
 from tests.engine.rooms import Room, room
@@ -54,7 +54,7 @@ def ask(host: ScriptedHost, name: str, at: int, token: str = "") -> None:
     host.show()
 
 
-async def told(here: Room, host: ScriptedHost, ways: dict[str, Way], name: str = "a1") -> None:
+async def told(here: Room, host: ScriptedHost, ways: dict[str, Outlet], name: str = "a1") -> None:
     """Have an agent ask something, and let the time pass in which news are gathered."""
     host.agents[name] = seen(name)
     host.show()
@@ -78,10 +78,10 @@ async def test_every_way_gets_it_once_and_without_secrets(
     kept = tmp_path / "kept"
     (tmp_path / "url").write_text(f"http://{address}/token-in-a-file\nrest\n")
     ways = {
-        "script": Way(command=("sh", "-c", f"cat > {kept}")),
-        "hook": Way(url=f"http://{address}/hook"),
-        "file": Way(url_file=str(tmp_path / "url")),
-        "apprise": Way(url=f"json://{address}/apprise"),
+        "script": Outlet(command=("sh", "-c", f"cat > {kept}")),
+        "hook": Outlet(url=f"http://{address}/hook"),
+        "file": Outlet(url_file=str(tmp_path / "url")),
+        "apprise": Outlet(url=f"json://{address}/apprise"),
     }
     host = ScriptedHost("vm1")
     async with room(host) as here:
@@ -99,12 +99,12 @@ async def test_what_cannot_be_sent_is_said_in_the_log_and_harms_nobody(
 ) -> None:
     address, _ = hook
     ways = {
-        "no": Way(url=f"http://{address}/no"),
-        "closed": Way(url="http://127.0.0.1:9/"),
-        "strange": Way(url="nonsense"),
-        "missing": Way(command=("/nonexistent/program",)),
-        "sad": Way(command=("sh", "-c", "cat > /dev/null; echo 'no paper left' >&2; exit 3")),
-        "gone": Way(url_file=str(tmp_path / "nothing")),
+        "no": Outlet(url=f"http://{address}/no"),
+        "closed": Outlet(url="http://127.0.0.1:9/"),
+        "strange": Outlet(url="nonsense"),
+        "missing": Outlet(command=("/nonexistent/program",)),
+        "sad": Outlet(command=("sh", "-c", "cat > /dev/null; echo 'no paper left' >&2; exit 3")),
+        "gone": Outlet(url_file=str(tmp_path / "nothing")),
     }
     host = ScriptedHost("vm1")
     async with room(host) as here:
@@ -129,7 +129,7 @@ async def test_what_cannot_be_sent_is_said_in_the_log_and_harms_nobody(
 
 async def test_an_outlet_that_works_again_is_no_longer_an_alarm(home: World, tmp_path: Path) -> None:
     (gate := tmp_path / "gate").touch()
-    ways = {"door": Way(command=("sh", "-c", f"cat > /dev/null; test ! -e {gate}"))}
+    ways = {"door": Outlet(command=("sh", "-c", f"cat > /dev/null; test ! -e {gate}"))}
     host = ScriptedHost("vm1")
     async with room(host) as here:
         await told(here, host, ways)

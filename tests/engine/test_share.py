@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain.model import LinkState
-from controlroom.engine.hosts.link import AT_ONCE, PATIENCE, REFUSED, SHARE, Share
+from controlroom.engine.hosts.link import AT_ONCE, PATIENCE, REFUSED, SHARE, TimeShare
 from controlroom.wire import messages as wire
 from tests.engine.link_bench import START, Bench
 
@@ -90,7 +90,7 @@ async def test_a_host_that_is_slowed_is_not_taken_for_silent() -> None:
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 1)), max_size=40))
 def test_no_schedule_gets_more_than_its_share(steps: list[tuple[float, float]]) -> None:
     now, taken, dearest = 0.0, 0.0, 0.0
-    share = Share(now)
+    share = TimeShare(now)
     for idle, cost in steps:
         now += idle
         taken, dearest = taken + cost, max(dearest, cost)

@@ -20,9 +20,9 @@ from controlroom.protocol.messages import (
     AskCosts,
     AskRunways,
     Costs,
+    FollowedAgent,
     FollowLogs,
     LookAtScreen,
-    Wanted,
     Watch,
 )
 from controlroom.wire import messages as wire
@@ -101,7 +101,7 @@ def _questions() -> list[AskCosts | AskAudit | AskComparison | AskRunways]:
 
 async def test_a_watcher_at_a_place_that_no_log_has_keeps_no_line_from_operators(host: ScriptedHost) -> None:
     async with room(host) as here:
-        reader = await watcher(here, FollowLogs(1, (Wanted(AGENT, LogPlace(1, 10**6, 10**9)),)))
+        reader = await watcher(here, FollowLogs(1, (FollowedAgent(AGENT, LogPlace(1, 10**6, 10**9)),)))
         await here.until(lambda: any(isinstance(told, wire.Follow) and told.logs for told in host.heard), "it follows")
         tail = await Tail.of()
         await here.engine.wait_idle()
@@ -112,7 +112,7 @@ async def test_a_watcher_at_a_place_that_no_log_has_keeps_no_line_from_operators
 
 async def test_a_watcher_at_the_beginning_has_no_operator_read_all_of_it(host: ScriptedHost) -> None:
     async with room(host) as here:
-        reader = await watcher(here, FollowLogs(1, (Wanted(AGENT, LogPlace(1, 0, 0)),)))
+        reader = await watcher(here, FollowLogs(1, (FollowedAgent(AGENT, LogPlace(1, 0, 0)),)))
         await here.until(lambda: any(isinstance(told, wire.Follow) and told.logs for told in host.heard), "it follows")
         (place,) = next(told.logs for told in host.heard if isinstance(told, wire.Follow) and told.logs)
         assert place.offset == len(host.logs["a1", 1])
@@ -120,9 +120,9 @@ async def test_a_watcher_at_the_beginning_has_no_operator_read_all_of_it(host: S
 
 
 async def test_a_watcher_has_nothing_looked_for_that_is_not_there(host: ScriptedHost) -> None:
-    made_up = tuple(Wanted(f"vm1/n{number}") for number in range(200))
+    made_up = tuple(FollowedAgent(f"vm1/n{number}") for number in range(200))
     async with room(host) as here:
-        reader = await watcher(here, FollowLogs(1, (*made_up, Wanted(AGENT))))
+        reader = await watcher(here, FollowLogs(1, (*made_up, FollowedAgent(AGENT))))
         await here.until(lambda: here.engine.logs._sources, "it follows")
         assert set(here.engine.logs._sources) == {AGENT}
         reader.connection.close()

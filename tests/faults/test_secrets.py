@@ -32,7 +32,7 @@ SESAME = "open sesame 4711"
 
 
 def lock_key(home: World, passphrase: str = SESAME) -> Path:
-    """Give the key that opens the hosts a passphrase."""
+    """Return the key that opens the hosts a passphrase."""
     key = home.home / ".ssh" / "id_operator"
     subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", str(key)], check=True, timeout=30)
     return key

@@ -8,7 +8,7 @@ from pathlib import Path
 from controlroom.metering.prices import DOLLAR, Factors, Price, Rates, Sheet, sheet_to_json
 from controlroom.node.grants import mark_of
 from controlroom.runner.folder import GRANT, prices_file
-from controlroom.runner.money.grant_file import Terms, to_bytes
+from controlroom.runner.money.grant_file import RunCeilings, to_bytes
 
 CENT = DOLLAR // 100
 SIMPLE = Sheet([Price("claude-opus-5-5", Rates(0, CENT // 10, 0, 0, 0))], factors=Factors(discount=10_000))
@@ -30,6 +30,6 @@ def put_prices(state: Path, sheet: Sheet = SIMPLE) -> str:
     return mark_of(text)
 
 
-def put_grant(folder: Path, terms: Terms) -> None:
+def put_grant(folder: Path, terms: RunCeilings) -> None:
     """Write grant.json into an agent's folder."""
     (folder / GRANT).write_bytes(to_bytes(terms))

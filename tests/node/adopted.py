@@ -13,7 +13,7 @@ import pytest
 
 from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import Record, from_line
-from controlroom.node.adopted.claudes import Running
+from controlroom.node.adopted.claudes import RunningClaude
 from controlroom.node.adopted.usage import AdoptedUsage
 from controlroom.wire.messages import AdoptedSeen, AgentSeen, Ping
 from controlroom.wire.messages import LastLines as LinesSeen
@@ -192,14 +192,14 @@ class Session:
         with open(path, "ab") as file:
             file.write(b"".join(lines))
 
-    def running(self, *, busy: bool = True, run: str = RUN, name: str = "~work", began: int = BEGAN) -> Running:
-        return Running(name, SESSION, run, began, str(self.path), busy)
+    def running(self, *, busy: bool = True, run: str = RUN, name: str = "~work", began: int = BEGAN) -> RunningClaude:
+        return RunningClaude(name, SESSION, run, began, str(self.path), busy)
 
     def ask(self) -> None:
         """Home asks, from what it has booked on."""
         self.usage.take(SendUsage(tuple(self.booked.values())))
 
-    def look(self, *running: Running) -> list[UsageSeen]:
+    def look(self, *running: RunningClaude) -> list[UsageSeen]:
         """Look once, and book what comes."""
         return self.pieces(self.usage.look(list(running), BEGAN))
 
@@ -214,7 +214,7 @@ class Session:
             self.usage.take(UsageBooked(place))
         return pieces
 
-    def settle(self, *running: Running) -> None:
+    def settle(self, *running: RunningClaude) -> None:
         """Look until nothing more comes."""
         while self.look(*running):
             pass

@@ -6,7 +6,7 @@ import asyncio
 import os
 from dataclasses import replace
 
-from controlroom.node.adopted.agents import Told
+from controlroom.node.adopted.agents import LastReports
 from controlroom.node.outbox import Outbox
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import AdoptedSeen, AgentSeen, read_from_node
@@ -22,7 +22,7 @@ def part(*agents: AgentSeen) -> AdoptedSeen:
 
 
 def test_all_are_told_when_others_live_and_else_what_has_changed() -> None:
-    told, idle = Told(), replace(A, state="idle")
+    told, idle = LastReports(), replace(A, state="idle")
     assert told.again([A]) == [], "nobody has looked yet"
     assert told.all([A, B], []) == [AdoptedSeen((A, B))]
     assert told.all([A, B], []) == []

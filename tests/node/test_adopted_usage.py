@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.metering.usage_file import Report
-from controlroom.node.adopted.claudes import Running
+from controlroom.node.adopted.claudes import RunningClaude
 from controlroom.node.adopted.usage import AdoptedUsage
 from controlroom.wire.usage import SendUsage, UsageSeen
 from tests.lab.node_client import NodeClient
@@ -165,7 +165,7 @@ def names(pieces: Sequence[UsageSeen]) -> set[str]:
 
 
 def test_a_terminal_of_the_same_name_is_another_session(work: Session, tmp_path: Path) -> None:
-    other = Running("~work", SESSION.replace("1", "2"), NEXT, BEGAN, str(tmp_path / "x.jsonl"), busy=True)
+    other = RunningClaude("~work", SESSION.replace("1", "2"), NEXT, BEGAN, str(tmp_path / "x.jsonl"), busy=True)
     other = other._replace(transcript=str(tmp_path / f"{other.session}.jsonl"))
     work.add(line(1))
     Path(other.transcript).write_bytes(line(2))

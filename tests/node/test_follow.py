@@ -49,7 +49,7 @@ class Home:
         return len(base64.b64decode(chunk.data))
 
     def credit_all(self, since: int = 0) -> int:
-        """Give credit for every chunk from `since` on; tells how many there are now."""
+        """Return credit for every chunk from `since` on; tells how many there are now."""
         for chunk in self.chunks[since : (until := len(self.chunks))]:
             self.follower.credit(self.size(chunk))
         return until

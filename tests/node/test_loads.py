@@ -8,8 +8,8 @@ import sys
 import time
 
 from controlroom.node.observation import processes
-from controlroom.node.observation.figures import Loads, Member, Shares
-from controlroom.node.observation.processes import TICKS, Look, Process
+from controlroom.node.observation.figures import Loads, Member, MemoryShares
+from controlroom.node.observation.processes import TICKS, Process, ProcessSnapshot
 from controlroom.wire.messages import AgentLoad
 from controlroom.wire.messages import Loads as LoadsSeen
 from tests.lab.node_client import NodeClient
@@ -19,12 +19,12 @@ MB = 1024 * 1024
 ONE = Member("one", 1, "/", (10, 11))
 
 
-def look(*rows: tuple[int, int, int, int], start: int = 1) -> Look:
+def look(*rows: tuple[int, int, int, int], start: int = 1) -> ProcessSnapshot:
     """Processes as (pid, parent, CPU ticks used, resident MB)."""
-    return Look(Process(pid, parent, pid, start, used, rss * MB) for pid, parent, used, rss in rows)
+    return ProcessSnapshot(Process(pid, parent, pid, start, used, rss * MB) for pid, parent, used, rss in rows)
 
 
-def one(loads: Loads, seen: Look, at: float) -> AgentLoad | None:
+def one(loads: Loads, seen: ProcessSnapshot, at: float) -> AgentLoad | None:
     return next(iter(loads.changed([ONE], seen, at)), None)
 
 
@@ -47,7 +47,7 @@ def test_what_an_ended_child_used_is_counted_once() -> None:
     """The kernel adds it to its parent's sum when the parent takes note; between the two it is a zombie."""
     loads = Loads("")
     one(loads, look((10, 1, 0, 1), (11, 10, 1000, 1)), 1)
-    zombie = Look([Process(10, 1, 10, 1, 0, MB), Process(11, 10, 11, 1, 1000 + TICKS // 10, 0, zombie=True)])
+    zombie = ProcessSnapshot([Process(10, 1, 10, 1, 0, MB), Process(11, 10, 11, 1, 1000 + TICKS // 10, 0, zombie=True)])
     found = one(loads, zombie, 2)
     assert found
     assert (found.cpu_percent, found.processes) == (10.0, 1)
@@ -57,13 +57,15 @@ def test_what_an_ended_child_used_is_counted_once() -> None:
 def test_a_pid_that_is_used_again_is_another_process() -> None:
     loads = Loads("")
     one(loads, look((10, 1, 0, 1), (11, 10, 0, 1)), 1)
-    found = one(loads, Look([Process(10, 1, 10, 1, 0, MB), Process(11, 1, 11, 999, 0, 64 * MB)]), 2)
+    found = one(loads, ProcessSnapshot([Process(10, 1, 10, 1, 0, MB), Process(11, 1, 11, 999, 0, 64 * MB)]), 2)
     assert found
     assert (found.rss, found.processes) == (65 * MB, 2), "11 is a root of the member"
     other = Member("one", 1, "/", (10, 0))
     loads = Loads("")
     loads.changed([other], look((10, 1, 0, 1), (11, 10, 0, 1)), 1)
-    (load,) = loads.changed([other], Look([Process(10, 1, 10, 1, 0, MB), Process(11, 1, 11, 999, 0, 64 * MB)]), 2)
+    (load,) = loads.changed(
+        [other], ProcessSnapshot([Process(10, 1, 10, 1, 0, MB), Process(11, 1, 11, 999, 0, 64 * MB)]), 2
+    )
     assert load.rss == MB
 
 
@@ -127,11 +129,11 @@ def test_a_real_agent_is_counted_with_the_child_it_left_behind(node: NodeClient)
 
 def test_counting_many_processes_is_quick() -> None:
     """No time is asserted: a pass that is not linear in the processes would not end before the test's deadline."""
-    table = Look([Process(pid, pid // 2, pid, 1, 5, MB) for pid in range(1, 60_000)])
+    table = ProcessSnapshot([Process(pid, pid // 2, pid, 1, 5, MB) for pid in range(1, 60_000)])
     loads = Loads("")
     members = [Member(f"a{number}", 1, "/", (number, 0)) for number in range(1000, 1200)]
     loads.changed(members, table, time.monotonic())
-    assert len(loads.changed(members, Look([]), time.monotonic())) == 200
+    assert len(loads.changed(members, ProcessSnapshot([]), time.monotonic())) == 200
 
 
 # -- what processes share
@@ -163,7 +165,7 @@ def test_of_many_processes_some_are_asked_at_each_look_and_none_too_often() -> N
     try:
         table = processes.look().table
         tree = [table[child.pid] for child in children]
-        shares = Shares(budget=0.0, first=0.0)
+        shares = MemoryShares(budget=0.0, first=0.0)
         resident = sum(process.rss for process in tree)
         assert shares.of(tree) == (resident, True), "nothing is known yet"
         for second in range(10):
@@ -177,13 +179,13 @@ def test_of_many_processes_some_are_asked_at_each_look_and_none_too_often() -> N
         for child in children:
             child.kill()
             child.wait()
-    gone = Shares()
+    gone = MemoryShares()
     gone.refresh([tree], 1.0)
     assert gone.of(tree) == (resident, True), "what cannot be read is at most what is resident"
 
 
 def test_processes_that_are_no_forks_are_not_asked() -> None:
     tree = [Process(os.getpid(), 1, 1, 1, 0, 5 * MB, name=b"python3"), Process(10**9, 1, 1, 1, 0, MB, name=b"claude")]
-    shares = Shares()
+    shares = MemoryShares()
     shares.refresh([tree], 1.0)
     assert shares.of(tree) == (6 * MB, False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controlroom.runner.money.grant_file import Terms
+from controlroom.runner.money.grant_file import RunCeilings
 from controlroom.runner.money.run_budget import RunBudget
 from controlroom.runner.money.run_spend import RunSpend
 from tests.lab.price_files import MARK, put_grant, put_prices
@@ -25,9 +25,9 @@ class Room:
         self.now, self.wall = 1000.0, BEGAN
         self.slept = 0.0
 
-    def grant(self, number: int, *, lasts: int = 0, **terms: Any) -> Terms:
+    def grant(self, number: int, *, lasts: int = 0, **terms: Any) -> RunCeilings:
         """Write one down, as the node does."""
-        given = Terms(number, until=self.wall + lasts if lasts else 0, lasts=lasts, prices=MARK)._replace(**terms)
+        given = RunCeilings(number, until=self.wall + lasts if lasts else 0, lasts=lasts, prices=MARK)._replace(**terms)
         put_grant(self.folder, given)
         return given
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from controlroom.runner.money.grant_file import Terms
+from controlroom.runner.money.grant_file import RunCeilings
 from controlroom.wire.spec import AgentSpec
 from tests.lab.agent_under_test import Agent
 from tests.lab.price_files import MARK, put_grant
@@ -28,9 +28,9 @@ class Spender(Agent):
         spec = AgentSpec(kind, (sys.executable, SPENDER, told))
         super().__init__(state / "agents" / f"{name}.1", spec, login={**os.environ, "ANTHROPIC_API_KEY": "k"})
 
-    def given(self, number: int, *, spawned: bool = True, **terms: Any) -> Terms:
+    def given(self, number: int, *, spawned: bool = True, **terms: Any) -> RunCeilings:
         """Write its grant down, as the node does; `spawned`: it begins with it."""
-        given = Terms(number, prices=MARK)._replace(**terms)
+        given = RunCeilings(number, prices=MARK)._replace(**terms)
         put_grant(self.folder, given)
         if spawned:
             self.order["grant"] = number

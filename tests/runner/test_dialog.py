@@ -10,8 +10,8 @@ import pytest
 from controlroom.runner.claude.questions import (
     ASKS,
     Dialog,
+    DialogStep,
     Page,
-    Step,
     approves_plan,
     choices,
     offers,
@@ -158,7 +158,7 @@ SUBMIT = ["", "❯ 1. Submit answers", "  2. Cancel"]
 def test_answers_are_sent_only_when_the_review_shows_them_and_no_others() -> None:
     page = read([*REVIEW, *SUBMIT], [A])
     assert page == Page(1, words="●Whichregion?→us-1")
-    assert step(page, [A], [ItemAnswer((2,), "")]) == Step("1")
+    assert step(page, [A], [ItemAnswer((2,), "")]) == DialogStep("1")
     assert step(page, [A], [ItemAnswer((1,), "")]) is None
     more = read([*REVIEW, " ● How big?", "   → us-1", *SUBMIT], [A])
     assert more
@@ -169,22 +169,22 @@ def test_answers_are_sent_only_when_the_review_shows_them_and_no_others() -> Non
 @pytest.mark.parametrize(
     ("page", "answer", "wanted"),
     [
-        (Page(0, (), 1), ItemAnswer((1, 3), ""), Step("1")),
-        (Page(0, (1,), 1), ItemAnswer((1, 3), ""), Step("3")),
-        (Page(0, (1, 2, 3), 1), ItemAnswer((1, 3), ""), Step("2")),
-        (Page(0, (1, 3), 1), ItemAnswer((1, 3), ""), Step("Tab")),
-        (Page(0, (1,), 0), ItemAnswer((3,), ""), Step("Up")),
-        (Page(0, (1,), 4), ItemAnswer((3,), ""), Step("Up")),
-        (Page(0, (3,), 0), ItemAnswer((3,), ""), Step("Enter")),
-        (Page(0, (3,), 1), ItemAnswer((3,), "my own"), Step("Down")),
-        (Page(0, (3,), 4), ItemAnswer((3,), "my own"), Step(words="my own")),
-        (Page(0, (3,), 4, "myown", True), ItemAnswer((3,), "my own"), Step("Tab")),
-        (Page(0, (3,), 4, "else", True), ItemAnswer((3,), "my own"), Step("C-u")),
+        (Page(0, (), 1), ItemAnswer((1, 3), ""), DialogStep("1")),
+        (Page(0, (1,), 1), ItemAnswer((1, 3), ""), DialogStep("3")),
+        (Page(0, (1, 2, 3), 1), ItemAnswer((1, 3), ""), DialogStep("2")),
+        (Page(0, (1, 3), 1), ItemAnswer((1, 3), ""), DialogStep("Tab")),
+        (Page(0, (1,), 0), ItemAnswer((3,), ""), DialogStep("Up")),
+        (Page(0, (1,), 4), ItemAnswer((3,), ""), DialogStep("Up")),
+        (Page(0, (3,), 0), ItemAnswer((3,), ""), DialogStep("Enter")),
+        (Page(0, (3,), 1), ItemAnswer((3,), "my own"), DialogStep("Down")),
+        (Page(0, (3,), 4), ItemAnswer((3,), "my own"), DialogStep(words="my own")),
+        (Page(0, (3,), 4, "myown", True), ItemAnswer((3,), "my own"), DialogStep("Tab")),
+        (Page(0, (3,), 4, "else", True), ItemAnswer((3,), "my own"), DialogStep("C-u")),
         (Page(0, (3,), 1, "else", True), ItemAnswer((3,), ""), None),
     ],
 )
 def test_of_several_choices_each_key_follows_from_what_is_marked(
-    page: Page, answer: ItemAnswer, wanted: Step | None
+    page: Page, answer: ItemAnswer, wanted: DialogStep | None
 ) -> None:
     three = {**SEVERAL, "options": [*OPTIONS, {"label": "x", "description": ""}]}
     assert step(page, [three], [answer]) == wanted

@@ -9,7 +9,7 @@ import pytest
 
 from controlroom.engine.catalogs.list_prices import list_prices
 from controlroom.metering.prices import micro
-from controlroom.runner.money.grant_file import Terms
+from controlroom.runner.money.grant_file import RunCeilings
 from tests.lab.agent_under_test import Agent, MakeAgent
 from tests.lab.messages_api.server import Api
 from tests.lab.price_files import put_grant
@@ -105,7 +105,7 @@ def test_what_claudes_below_it_spend_counts_for_its_ceiling_and_they_end_with_it
         else agent("", kind="command", command=("bash", "-c", ENDLESS))
     )
     run.until(lambda seen: seen.state == "working")
-    put_grant(run.folder, Terms(1, tokens=60_000))
+    put_grant(run.folder, RunCeilings(1, tokens=60_000))
     assert run.ask(do="grant", number=1) == ""
     seen = run.finish(120)
     assert (seen.state, seen.detail.startswith("budget: ")) == ("paused", True)
@@ -122,7 +122,7 @@ def test_one_that_keeps_no_transcript_cannot_be_bound_and_ends_a_run_that_a_gran
 ) -> None:
     run = agent(in_bash("claude -p --no-session-persistence '[[hang 600]]'"), command=BASH)
     run.until(lambda seen: seen.billing == "api")
-    put_grant(run.folder, Terms(1, tokens=10**9))
+    put_grant(run.folder, RunCeilings(1, tokens=10**9))
     assert run.ask(do="grant", number=1) == ""
     seen = run.finish(60)
     assert (seen.state, "keeps no transcript (--no-session-persistence)" in seen.detail) == ("paused", True)
@@ -131,7 +131,7 @@ def test_one_that_keeps_no_transcript_cannot_be_bound_and_ends_a_run_that_a_gran
 def test_a_claude_in_the_background_ends_with_its_agent(agent: MakeAgent, api: Api) -> None:
     run = agent(in_bash("setsid claude -p '[[hang 600]]' & sleep 600"), command=BASH)
     run.running()
-    put_grant(run.folder, Terms(1, tokens=10**9))
+    put_grant(run.folder, RunCeilings(1, tokens=10**9))
     assert run.ask(do="grant", number=1) == ""
     wait_for(lambda: len(api.requests(main=True)) == 2, 60, "the request of the one below")
     run.until(lambda seen: seen.subagents == 1)

@@ -169,13 +169,13 @@ def test_an_agent_gives_its_runner_no_orders_even_with_a_signature(tmp_path: Pat
 # -- grants
 
 
-def terms(room_seed: str = "07" * 32, **changes: Any) -> grant_file.Terms:
+def terms(room_seed: str = "07" * 32, **changes: Any) -> grant_file.RunCeilings:
     """What stands in grant.json of a grant that a room signed."""
     grant = Grant(1, "agent-1", 1, 3, Allowance(billed=1_000_000, windows={"five_hour": 50}), 60_000, MARK)
     made = granted(signer(room_seed), grant)
     given = made.allowance
     ceilings = given.billed, given.covered, given.tokens, dict(given.windows)
-    return grant_file.Terms(3, *ceilings, 10**13, 60_000, MARK, made.signature, made.bound)._replace(**changes)
+    return grant_file.RunCeilings(3, *ceilings, 10**13, 60_000, MARK, made.signature, made.bound)._replace(**changes)
 
 
 def test_terms_are_those_that_home_signed_or_none() -> None:

@@ -10,7 +10,7 @@ import pytest
 from controlroom.runner.claude.plan_windows import PlanWindows
 from controlroom.runner.folder import GRANT
 from controlroom.runner.money import grant_file
-from controlroom.runner.money.grant_file import BadGrant, Terms
+from controlroom.runner.money.grant_file import BadGrant, RunCeilings
 from controlroom.runner.money.run_budget import BLIND, GRACE, NEVER, RunBudget
 from controlroom.runner.outcome import Refused
 from tests.lab.price_files import MARK
@@ -200,7 +200,7 @@ WRONG: list[dict[str, Any]] = [
 ]  # fmt: skip
 BAD = [
     b"", b"[]", b"{", b"[" * 100_000, b'{"format":1}', b'{"format":2,"number":9}', b"\xff" * 10, b" " * 100_000,
-    *(json.dumps({**Terms(9)._asdict(), "format": 1, **wrong}).encode() for wrong in WRONG),
+    *(json.dumps({**RunCeilings(9)._asdict(), "format": 1, **wrong}).encode() for wrong in WRONG),
 ]  # fmt: skip
 
 

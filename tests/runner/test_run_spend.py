@@ -19,7 +19,7 @@ from controlroom.metering.prices import micro
 from controlroom.metering.usage import Message
 from controlroom.runner.claude import transcripts
 from controlroom.runner.money import run_spend
-from controlroom.runner.money.run_spend import MOST_SESSIONS, Known, RunSpend
+from controlroom.runner.money.run_spend import MOST_SESSIONS, CountedMessages, RunSpend
 from controlroom.runner.money.usage_meter import UsageMeter
 from tests.lab.price_files import CENT, SIMPLE
 from tests.runner.usage import (
@@ -315,7 +315,7 @@ def test_what_was_over_before_there_were_prices_is_priced_too(claude: Claude) ->
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2**62), st.integers(0, 2**40)), max_size=200))
 def test_the_sum_is_that_of_the_dearest_of_each_in_any_order(said: list[tuple[int, int, int]]) -> None:
-    known = Known()
+    known = CountedMessages()
     parts = [known.more((f"m{number}", ""), pico, tokens) for number, pico, tokens in said]
     for place in (1, 2):
         best: dict[int, int] = {}
@@ -325,7 +325,7 @@ def test_the_sum_is_that_of_the_dearest_of_each_in_any_order(said: list[tuple[in
 
 
 def test_a_hundred_thousand_messages_take_a_few_megabytes() -> None:
-    known, dice = Known(), random.Random(1)
+    known, dice = CountedMessages(), random.Random(1)
     keys = [(f"msg_{dice.getrandbits(80):x}", f"req_{number}") for number in range(100_000)]
     assert sum(known.more(key, 3, 1)[0] for key in keys) == 300_000
     assert sum(known.more(key, 4, 1)[0] for key in reversed(keys)) == 100_000
@@ -334,7 +334,7 @@ def test_a_hundred_thousand_messages_take_a_few_megabytes() -> None:
 
 def test_beyond_the_bound_everything_counts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_spend, "MOST_MESSAGES", 3)
-    known = Known()
+    known = CountedMessages()
     assert [known.more((str(number % 4), ""), 1, 1)[0] for number in range(8)] == [1, 1, 1, 1, 1, 1, 1, 1]
 
 

@@ -107,19 +107,19 @@ class Room:
         await self.until(condition)
 
     def screen(self, kind: type[S]) -> S:
-        """Give the screen on top, which must be of this kind."""
+        """Return the screen on top, which must be of this kind."""
         assert isinstance(self.app.screen, kind), f"on top is {self.app.screen}"
         screen: S = self.app.screen
         return screen
 
     def text(self) -> str:
-        """Give all text on the screen, a line a row."""
+        """Return all text on the screen, a line a row."""
         height = self.app.size.height
         lines = self.app.screen._compositor.render_strips()
         return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines[:height])
 
     def said(self) -> str:
-        """Give what was said above the footer last."""
+        """Return what was said above the footer last."""
         from controlroom.tui.widgets.footer import StatusMessage
 
         return next((says.text for says in self.app.screen.query(StatusMessage)), "")

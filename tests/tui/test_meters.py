@@ -27,7 +27,7 @@ def standing(here: Room) -> list[str]:
 
 
 async def lines(here: Room) -> list[str]:
-    """Give the lines of gauges once they have been painted."""
+    """Return the lines of gauges once they have been painted."""
     await here.until(lambda: all(standing(here) or [""]), "gauges to be painted")
     return standing(here)
 

@@ -57,7 +57,7 @@ def test_pieces_are_written_where_they_stand() -> None:
 
 
 def cells(strips: list[Strip]) -> list[list[tuple[str, Style | None]]]:
-    """Give each cell of lines; a wide sign stands in its first one."""
+    """Return each cell of lines; a wide sign stands in its first one."""
     return [
         [cell for text, style, _ in strip for sign in text for cell in [(sign, style), ("", style)][: cell_len(sign)]]
         for strip in strips

@@ -23,7 +23,7 @@ async def sought(here: Room, text: str) -> AgentScreen:
 
 
 def chosen(here: Room) -> list[str]:
-    """Give the lines that bear the cursor of a match."""
+    """Return the lines that bear the cursor of a match."""
     return [row[1:].strip() for row in here.text().splitlines() if row.startswith("▌")]
 
 

@@ -33,7 +33,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Way:
+class PaymentOption:
     """One way to pay for the use, or to do it."""
 
     key: str
@@ -52,7 +52,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Part:
+class AccountUse:
     """The use that one kind of account pays for, and its ways."""
 
     billing: Payer
@@ -65,10 +65,10 @@ class Part:
     """Tokens a minute, without those read from the cache, round the clock."""
     peak: int = 0
     """Those of the busiest minute."""
-    ways: tuple[Way, ...] = ()
+    ways: tuple[PaymentOption, ...] = ()
     """The cheapest first, those of kind `pay` before those of kind `change`."""
 
-    def cheapest(self, *, sure: bool = False) -> Way:
+    def cheapest(self, *, sure: bool = False) -> PaymentOption:
         """The cheapest way to pay; `sure`: among those that certainly hold."""
         ways = [way for way in self.ways if way.kind == "pay" and way.holds is not False and (way.holds or not sure)]
         return min(ways, key=lambda way: way.month)
@@ -81,7 +81,7 @@ class Comparison:
     asked_days: int
     days: float
     """Measured days that it is worked out from."""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[AccountUse, ...] = ()
     said: tuple[str, ...] = ()
     """Everything that was taken for granted, a sentence each."""
 
@@ -96,7 +96,7 @@ def comparison_table(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _part_table(part: Part) -> dict[str, Any]:
+def _part_table(part: AccountUse) -> dict[str, Any]:
     return {
         "billing": part.billing or None,
         "messages": part.messages,
@@ -166,21 +166,21 @@ class _Bench:
         self._ladder = sorted(ladder, key=lambda rung: _dear(rung[1]), reverse=True)
         self._hit_rate = self._better_hit_rate()
 
-    def part(self, billing: Payer) -> Part:
+    def part(self, billing: Payer) -> AccountUse:
         groups = tuple(group for group in self._use.groups if group.billing == billing)
         pico = sum(self._pico(group) for group in groups)
         tokens = sum(fresh(group.usage) for group in groups)
         peak = max(self._use.peaks.get(billing, 0), ceil(tokens * MINUTE / self._use.span))
         month = self._month(pico)
         paid = [
-            Way("list", "pay per use", "pay", month, True),
+            PaymentOption("list", "pay per use", "pay", month, True),
             *self._plans(month, billing),
             *self._committed(tokens, peak, month),
         ]
         ways = [*sorted(paid, key=_order), *sorted(self._changes(groups, month), key=_order)]
         messages = sum(group.messages for group in groups)
         mean = tokens * MINUTE / self._use.span
-        return Part(billing, messages, booked(groups), month, mean, peak, tuple(ways))
+        return AccountUse(billing, messages, booked(groups), month, mean, peak, tuple(ways))
 
     # ----------------------------------------------------------------------- prices
 
@@ -205,25 +205,27 @@ class _Bench:
 
     # ----------------------------------------------------------------------- other ways to pay
 
-    def _plans(self, month: int, billing: Payer) -> Iterator[Way]:
+    def _plans(self, month: int, billing: Payer) -> Iterator[PaymentOption]:
         for plan in self._offers.plans:
             own = plan.key == self._use.own_plan and billing == COVERED
             number = max(plan.seats_from, self._use.logins if own else 1)
             seats = plan.month * number
             name = plan.name if number == 1 else f"{plan.name} × {number}"
             if plan.usage_billed:
-                yield Way(f"plan:{plan.key}", f"{name} + use", "pay", seats + month, True, "never below pay per use")
+                yield PaymentOption(
+                    f"plan:{plan.key}", f"{name} + use", "pay", seats + month, True, "never below pay per use"
+                )
             else:
                 holds, note = self._carried() if own else (None, "")
                 note += _pays(plan, number, month, billing)
-                yield Way(f"plan:{plan.key}", name, "pay", seats, holds, note, fixed=True)
+                yield PaymentOption(f"plan:{plan.key}", name, "pay", seats, holds, note, fixed=True)
 
     def _carried(self) -> tuple[bool | None, str]:
         """Whether the user's own plan carried what it covered."""
         full = [week.account for week in self._use.weeks if week.used >= 100]
         return (None, f"yours, used up by {full[0]}; ") if full else (True, "yours, it carried this; ")
 
-    def _committed(self, tokens: int, peak: int, month: int) -> Iterator[Way]:
+    def _committed(self, tokens: int, peak: int, month: int) -> Iterator[PaymentOption]:
         """Price an offer of throughput: as many units as the mean needs, and as many as the peak does."""
         terms = self._terms
         if not (terms.committed and terms.tokens_per_minute):
@@ -238,34 +240,38 @@ class _Bench:
             units = max(1, ceil(rate / terms.tokens_per_minute))
             load = 100 * mean / (units * terms.tokens_per_minute)
             name = f"committed, {key}: {units} unit{'s' if units > 1 else ''}"
-            yield Way(f"committed:{key}", name, "pay", units * unit, holds, f"{pays}; here {percent(load)}", fixed=True)
+            yield PaymentOption(
+                f"committed:{key}", name, "pay", units * unit, holds, f"{pays}; here {percent(load)}", fixed=True
+            )
 
     # ----------------------------------------------------------------------- other ways to do it
 
-    def _changes(self, groups: tuple[Alike, ...], month: int) -> Iterator[Way]:
+    def _changes(self, groups: tuple[Alike, ...], month: int) -> Iterator[PaymentOption]:
         yield self._batch(groups, month)
         rate = self._hit_rate
         pico = sum(self._pico(group, usage=cached(group.usage, rate)) for group in groups)
         now = _hit_rate(groups)
         more = f"cache hits from {percent(100 * now)} to {percent(100 * rate)}"
         reached = more if rate > now else f"cache hits are at {percent(100 * now)} already"
-        yield Way("cache", "better caching", "change", self._month(pico), None, reached)
+        yield PaymentOption("cache", "better caching", "change", self._month(pico), None, reached)
         yield from self._cheaper(groups, month)
 
-    def _batch(self, groups: tuple[Alike, ...], month: int) -> Way:
+    def _batch(self, groups: tuple[Alike, ...], month: int) -> PaymentOption:
         share = self._terms.can_wait
         batch = self._month(sum(self._pico(group, batch=True) for group in groups))
         mixed = month - round((month - batch) * share)
-        return Way("batch", "as a batch", "change", mixed, None, f"if {percent(100 * share)} of it can wait for a day")
+        return PaymentOption(
+            "batch", "as a batch", "change", mixed, None, f"if {percent(100 * share)} of it can wait for a day"
+        )
 
-    def _cheaper(self, groups: tuple[Alike, ...], month: int) -> Iterator[Way]:
+    def _cheaper(self, groups: tuple[Alike, ...], month: int) -> Iterator[PaymentOption]:
         next_down = self._month(sum(self._pico(group, self._below(self._price(group))) for group in groups))
         if next_down < month:
-            yield Way("cheaper", "next cheaper model", "change", next_down, None, self._steps(groups))
+            yield PaymentOption("cheaper", "next cheaper model", "change", next_down, None, self._steps(groups))
         for name, price in self._ladder:
             pico = sum(self._pico(group, self._at_most(price, group)) for group in groups)
             if self._month(pico) < month:
-                yield Way(
+                yield PaymentOption(
                     f"most:{name}", f"at most {_short(name)}", "change", self._month(pico), None, "the same tokens"
                 )
 
@@ -389,7 +395,7 @@ def _dear(price: Price) -> tuple[int, int]:
     return price.rates.output, price.rates.input
 
 
-def _order(way: Way) -> tuple[int, str]:
+def _order(way: PaymentOption) -> tuple[int, str]:
     return way.month, way.key
 
 

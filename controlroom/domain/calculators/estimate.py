@@ -50,7 +50,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Known:
+class EstimateInputs:
     """What is known of the world for an estimate."""
 
     sheet: Sheet
@@ -107,7 +107,7 @@ class Estimate:
     """Everything that was taken for granted, a sentence each."""
 
 
-def estimate(wish: Wish, usual: Requests, known: Known, at: int) -> Estimate:
+def estimate(wish: Wish, usual: Requests, known: EstimateInputs, at: int) -> Estimate:
     """Work it all out, at the prices of the moment `at` (UTC milliseconds)."""
     model, sheet = wish.model or usual.model, known.sheet
     price = sheet.find(model, at) or sheet.dearest(at)
@@ -156,7 +156,7 @@ def _month(sheet: Sheet, price: Price, usage: Usage, requests: Fraction) -> int:
     return micro(round(pico * requests))
 
 
-def _fits(known: Known, model: str, requests: float, case: Case) -> Iterator[TierFit]:
+def _fits(known: EstimateInputs, model: str, requests: float, case: Case) -> Iterator[TierFit]:
     """Hold it against the room's own tier, where that is known, then against all there are."""
     if known.yours:
         yield _fit(*known.yours, requests, case)
@@ -177,7 +177,7 @@ def _fit(tier: Tier, ceilings: Ceilings | None, requests: float, case: Case) -> 
     return TierFit(tier.key, tier.name, of_requests, of_input, of_output, spend, holds)
 
 
-def _said(wish: Wish, usual: Requests, known: Known, at: int) -> Iterator[str]:
+def _said(wish: Wish, usual: Requests, known: EstimateInputs, at: int) -> Iterator[str]:
     model = wish.model or usual.model
     if not wish.model:
         yield f"model: {model}, {'the one used most' if usual.messages else 'the usual one'}; say another with --model"

@@ -155,7 +155,7 @@ MOST = 256
 
 
 @dataclass(frozen=True)
-class Said:
+class WindowClaim:
     """What one host says of one window."""
 
     peak: Reading
@@ -165,7 +165,7 @@ class Said:
     """When it first said so: one that repeats what it knows contradicts nobody."""
 
 
-Sayings = Mapping[tuple[str, str], Said]
+Sayings = Mapping[tuple[str, str], WindowClaim]
 """What one host says, by login and window."""
 
 
@@ -189,14 +189,14 @@ def heard(sayings: Sayings, new: Iterable[Reading]) -> Sayings:
     return kept
 
 
-def _after(known: Said | None, new: Reading) -> Said:
+def _after(known: WindowClaim | None, new: Reading) -> WindowClaim:
     if known is None or (new.at >= known.peak.ends and not _is_same(known.peak, new)):
-        return Said(new, new, new.at)
+        return WindowClaim(new, new, new.at)
     if _rank(new) < _rank(known.newest):
         return known if new.ends <= known.newest.at else replace(known, peak=_stricter(known.peak, new))
     repeats = new.used == known.newest.used and _is_same(known.newest, new)
     peak = new if new.used is None or known.peak.used is None else _stricter(known.peak, new)
-    return Said(peak, new, known.since if repeats else new.at)
+    return WindowClaim(peak, new, known.since if repeats else new.at)
 
 
 def verdicts(by_host: Mapping[str, Sayings], now: int) -> dict[tuple[str, str], Verdict]:
@@ -211,7 +211,7 @@ def verdicts(by_host: Mapping[str, Sayings], now: int) -> dict[tuple[str, str], 
     return found
 
 
-def _verdict(said: Mapping[str, Said]) -> Verdict:
+def _verdict(said: Mapping[str, WindowClaim]) -> Verdict:
     against: dict[str, int] = dict.fromkeys(said, 0)
     for (one, first), (other, second) in combinations(said.items(), 2):
         if _contradict(first, second):
@@ -222,7 +222,7 @@ def _verdict(said: Mapping[str, Said]) -> Verdict:
     return Verdict(strictest, tuple(sorted(host for host, count in against.items() if count)))
 
 
-def _contradict(one: Said, other: Said) -> bool:
+def _contradict(one: WindowClaim, other: WindowClaim) -> bool:
     """Whether two hosts cannot both be right."""
     if one.peak.used is None or other.peak.used is None:
         return False

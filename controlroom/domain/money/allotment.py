@@ -24,7 +24,7 @@ FOREVER = 2**62
 
 
 @dataclass(frozen=True)
-class Given:
+class RunGrant:
     """One grant of a run. Ceilings: None is none."""
 
     number: int
@@ -60,7 +60,7 @@ class Run:
     booked: int = 0
     """Micro-dollars at list prices of its messages that are booked."""
     booked_tokens: int = 0
-    grants: tuple[Given, ...] = ()
+    grants: tuple[RunGrant, ...] = ()
     """Those that may be in force, oldest first: the one it is known to go by, and what was sent since."""
     ended: bool = False
     said: int = 0
@@ -95,7 +95,7 @@ class Run:
         return self.host, self.name, self.epoch
 
     @property
-    def newest(self) -> Given | None:
+    def newest(self) -> RunGrant | None:
         """The grant that it was sent last."""
         return self.grants[-1] if self.grants else None
 
@@ -143,7 +143,7 @@ class Fund:
 
 
 @dataclass(frozen=True)
-class Share:
+class NextGrant:
     """What a run is to be granted now."""
 
     run: Run

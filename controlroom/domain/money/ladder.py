@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from controlroom.domain.gauges import Alarm, Budget, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet, State
-from controlroom.domain.money.allotment import MONEY, Fund, Given, Run
+from controlroom.domain.money.allotment import MONEY, Fund, Run, RunGrant
 from controlroom.domain.money.budget import CRUMB, STOPPING, BudgetRule, amount, counts, covers, window
 from controlroom.text.states import Cause, Payer
 
@@ -169,7 +169,7 @@ _ROUNDING = 2
 """Per cent by which readings of one window differ."""
 
 
-def ran_dry(agent: Agent, given: Given | None, booked: Run | None, fleet: Fleet) -> bool:
+def ran_dry(agent: Agent, given: RunGrant | None, booked: Run | None, fleet: Fleet) -> bool:
     """Whether an agent of ours that is said to be paused by a budget was: what it was granted last is gone.
 
     Half of it will do: its runner counts what is not booked yet, and by the prices that it was sent.

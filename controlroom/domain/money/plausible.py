@@ -213,7 +213,7 @@ def worth(dollars: int) -> Amount:
     return Amount(dollars * DOLLAR, dollars * TOKENS)
 
 
-class Taken:
+class BoundUse:
     """What was used of each bound."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from controlroom.domain.gauges import Scope, ScopeKind, read_scope
-from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, Given, Run, Share, least_worth
+from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, NextGrant, Run, RunGrant, least_worth
 from controlroom.domain.money.budget import counts
 from controlroom.domain.money.forecast import dearest_under_way
 
@@ -262,7 +262,7 @@ Ends = Callable[[Run, Sequence[Fund]], int]
 """Says when a grant of a run is to end by itself, by the budgets that bind it; 0: never."""
 
 
-def share_out(funds: Sequence[Fund], runs: Iterable[Run], ends: Mapping[Key, int]) -> list[Share]:
+def share_out(funds: Sequence[Fund], runs: Iterable[Run], ends: Mapping[Key, int]) -> list[NextGrant]:
     """What is to be granted now, to whom: only what changes. `ends`: when a run's grant is to end (0: never).
 
     A run whose grant is to end much later than it does is given it anew; one that no budget binds any more is let free.
@@ -281,7 +281,7 @@ class Sharing:
         self._taken: Counter[str] = Counter()
         """By budget: what has been given while this is shared out."""
 
-    def shares(self, ends: Ends, most: int | None = None) -> list[Share]:
+    def shares(self, ends: Ends, most: int | None = None) -> list[NextGrant]:
         """What is to be granted now, to whom: only what changes, and to `most` at once, who goes first first.
 
         Whoever does not grant it puts the run again.
@@ -299,7 +299,7 @@ class Sharing:
         self.balances.fresh.update(entry.run.key for entry in waiting)
         return shares
 
-    def first(self, run: Run, ends: Ends) -> Share | None:
+    def first(self, run: Run, ends: Ends) -> NextGrant | None:
         """What a run is to be granted that would begin now; nobody else's share is looked at."""
         before = self.balances.entries.get(run.key)
         fresh = run.key in self.balances.fresh
@@ -325,7 +325,7 @@ class Sharing:
         part = min(self._shared(balance, band.kind, 0) for balance in band.balances)
         return band.outside(_low(band.kind.dearest, part), part + part // 2)
 
-    def _serve(self, entry: Entry, ends: Ends) -> Share | None:
+    def _serve(self, entry: Entry, ends: Ends) -> NextGrant | None:
         """Settle what one run is granted, and take it out of what is left; None: it stays with what it has."""
         run, newest, bound = entry.run, entry.run.newest, entry.bound
         if not bound and (newest is None or newest.free):
@@ -337,7 +337,7 @@ class Sharing:
         if newest is not None and not run.again and not _differs(newest, tops, windows, until):
             return None
         self._take(run, bound, tops)
-        return Share(run, tops["billed"], tops["covered"], tops["tokens"], windows, until)
+        return NextGrant(run, tops["billed"], tops["covered"], tops["tokens"], windows, until)
 
     def _top(self, run: Run, unit: str, bound: list[Balance]) -> int | None:
         """The ceiling that a run is to have in a unit: as it is while that will do."""
@@ -422,6 +422,6 @@ def _windows(funds: Iterable[Fund]) -> dict[str, int]:
     return tops
 
 
-def _differs(newest: Given, tops: Mapping[str, int | None], windows: Mapping[str, int], ends: int) -> bool:
+def _differs(newest: RunGrant, tops: Mapping[str, int | None], windows: Mapping[str, int], ends: int) -> bool:
     later = ends > newest.ends + MINUTE if newest.ends and ends else newest.ends != ends
     return later or any(newest.ceiling(unit) != top for unit, top in tops.items()) or newest.windows != windows

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from controlroom.domain.calculators.comparison import compare
-from controlroom.domain.calculators.estimate import Estimate, Known, Memory, Wish, estimate
+from controlroom.domain.calculators.estimate import Estimate, EstimateInputs, Memory, Wish, estimate
 from controlroom.domain.calculators.offers import Offers
 from controlroom.domain.calculators.use import DAY, Requests, Week
 from controlroom.domain.limits.buckets import Ceilings, Ruling, Tier
@@ -121,7 +121,7 @@ def _estimate(
     if usual is None:
         raise ConfigProblem(f"nothing was measured yet, and {home.plans} has no [typical] requests: add that table")
     yours = _yours(load_rules(home, settings).ruling, wish.model or usual.model)
-    return estimate(wish, usual, Known(load(home), offers, load_machines(home), memory, yours), now)
+    return estimate(wish, usual, EstimateInputs(load(home), offers, load_machines(home), memory, yours), now)
 
 
 def _yours(ruling: Ruling, model: str) -> tuple[Tier, Ceilings | None] | None:

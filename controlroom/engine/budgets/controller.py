@@ -14,13 +14,13 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm, Budget
 from controlroom.domain.intents import Effect, MoveOn, SpawnOn
 from controlroom.domain.model import Agent
-from controlroom.domain.money.allotment import Run, Share
+from controlroom.domain.money.allotment import NextGrant, Run
 from controlroom.domain.money.budget import BudgetRule, begins_anew
 from controlroom.domain.money.forecast import Runway, burn_moments, runways
 from controlroom.domain.money.plausible import Ceilings
 from controlroom.domain.money.sharing import Balances, Ends, Sharing
 from controlroom.engine.background_tasks import SOON, Debouncer
-from controlroom.engine.budgets.funds import Funds, Spent
+from controlroom.engine.budgets.funds import Funds, SpentSums
 from controlroom.engine.budgets.grants import GrantBook, GrantDelivery, last_given
 from controlroom.engine.budgets.ladder import Ladder
 from controlroom.engine.budgets.pauses import UNSPENT, Pauses, Resuming, Submit
@@ -92,7 +92,7 @@ class BudgetController:
         self._ladder = Ladder(store, ledger_writer, submit, rungs, funds.moment)
         self._resuming = Resuming(store, submit)
         self._pauses = Pauses(self._grants.last)
-        self._spent = Spent(self._started)
+        self._spent = SpentSums(self._started)
         self._stale = True
         """The ledger holds more than what is known to be spent."""
         self._whole = True
@@ -441,7 +441,7 @@ class BudgetController:
         self._refresh()
         return list(self._table.runs.values())
 
-    def _row(self, share: Share) -> GrantRow:
+    def _row(self, share: NextGrant) -> GrantRow:
         self._grants.number += 1
         return self._mail.row(self._grants.number, share, self._store.clock())
 

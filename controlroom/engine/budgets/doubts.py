@@ -22,15 +22,15 @@ from controlroom.domain.money.plausible import (
     SLACK,
     Amount,
     Bound,
+    BoundUse,
     Ceilings,
     Pace,
-    Taken,
     cut_down,
     most_reported,
 )
 from controlroom.domain.orders import Result
 from controlroom.domain.words import dollars
-from controlroom.engine.hosts.translate_usage import Used
+from controlroom.engine.hosts.translate_usage import UsagePiece
 from controlroom.engine.ledger import doubted_tables
 from controlroom.engine.ledger.doubted_tables import ACCEPTED, OPEN, STRUCK, TOLD_ROWS, Doubted, write_told
 from controlroom.engine.ledger.ledger import Ledger
@@ -284,7 +284,7 @@ class Piece(NamedTuple):
     """A piece of a usage file as it is to be judged: dated by what is known here, each part with its bounds."""
 
     source: Source
-    used: Used
+    used: UsagePiece
     agent: Agent | None
     now: int
     messages: list[Message]
@@ -332,7 +332,7 @@ class Doubts:
         self._store, self._ledger, self._desk = store, ledger, desk
         self._ceilings, self._dollars = ceilings, dollars
         self._paces: dict[tuple[str, str, int], Pace] = {}
-        self._taken = Taken()
+        self._taken = BoundUse()
         self._judged: dict[MessageKey, Amount] = {}
         """By message: what of it counts, though it may not be written yet."""
         self._reported: dict[int, int] = {}
@@ -341,7 +341,7 @@ class Doubts:
 
     # ----------------------------------------------------------------------- before
 
-    def piece(self, source: Source, used: Used, run: OrderedRun | None) -> Piece:
+    def piece(self, source: Source, used: UsagePiece, run: OrderedRun | None) -> Piece:
         """Take up a piece. No date that its host gives takes use out of the period in which it can have been."""
         now, host = self._store.clock(), source.host
         agent = self._store.fleet.agents.get(f"{host}/{source.agent}")
@@ -359,12 +359,12 @@ class Doubts:
             source, used, agent, now, messages, reports, bounds, missing, pace, self._began(host, used, agent, pace)
         )
 
-    def _pace(self, source: Source, used: Used, earliest: int) -> Pace:
+    def _pace(self, source: Source, used: UsagePiece, earliest: int) -> Pace:
         """Return how fast a file's run spends."""
         oldest = min((message.at for message in used.messages), default=self._store.clock())
         return self._paces.setdefault((source.host, source.agent, used.place.epoch), Pace(max(oldest, earliest)))
 
-    def _began(self, name: str, used: Used, agent: Agent | None, pace: Pace) -> int:
+    def _began(self, name: str, used: UsagePiece, agent: Agent | None, pace: Pace) -> int:
         """Return the moment before which none of this can have been asked for, as its host has told all that was."""
         host = self._store.fleet.hosts.get(name)
         if host is None or self.told.till(name, self._store.clock()) <= host.since:

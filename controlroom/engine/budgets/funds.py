@@ -29,7 +29,7 @@ _Part = tuple[Scope, Payer]
 """A scope, and who pays."""
 
 
-class Spent:
+class SpentSums:
     """What the ledger's sums came to when they were read last."""
 
     def __init__(self, started: Started = lambda host, name: 0) -> None:
@@ -216,18 +216,18 @@ class Funds:
         """Return when the period of a budget began, and when it ends."""
         return period(rule.period, now, self.zone)
 
-    def all(self, spent: Spent, fleet: Fleet, now: int) -> list[Fund]:
+    def all(self, spent: SpentSums, fleet: Fleet, now: int) -> list[Fund]:
         """Return all budgets, whether they bind or only tell, as they are by what was spent."""
         return [self._fund(rule, spent, fleet, now) for rule in self.rules.values()]
 
-    def _fund(self, rule: BudgetRule, spent: Spent, fleet: Fleet, now: int) -> Fund:
+    def _fund(self, rule: BudgetRule, spent: SpentSums, fleet: Fleet, now: int) -> Fund:
         cut = self.cut.get(rule.name, frozenset())
         began, ends = self.span(rule, now) if rule.unit in MONEY else (0, 0)
         gone = self.gone(rule, spent, fleet, now)
         unread = rule.stop if rule.unit in MONEY else 0
         return Fund(rule, began, ends, unread if gone is None else gone, cut)
 
-    def gone(self, rule: BudgetRule, spent: Spent, fleet: Fleet, now: int) -> int | None:
+    def gone(self, rule: BudgetRule, spent: SpentSums, fleet: Fleet, now: int) -> int | None:
         """Return how much of a budget is gone; None: there is no reading."""
         if rule.unit not in MONEY:
             used = [gauge.used for gauge in self._gauges(rule, fleet) if gauge.used is not None]
@@ -285,13 +285,13 @@ class Funds:
     # ----------------------------------------------------------------------- for people
 
     def shown(
-        self, balances: Balances, spent: Spent, fleet: Fleet, paused: Iterable[Agent], now: int
+        self, balances: Balances, spent: SpentSums, fleet: Fleet, paused: Iterable[Agent], now: int
     ) -> dict[str, Budget]:
         """Return all budgets as they are to be seen; `paused`: agents that were paused for want of money."""
         waiting = tuple(paused)
         return {name: self._standing(balances.of[name], spent, fleet, waiting, now) for name in self.rules}
 
-    def _standing(self, balance: Balance, spent: Spent, fleet: Fleet, paused: Iterable[Agent], now: int) -> Budget:
+    def _standing(self, balance: Balance, spent: SpentSums, fleet: Fleet, paused: Iterable[Agent], now: int) -> Budget:
         fund, rule = balance.fund, balance.fund.rule
         gone = self.gone(rule, spent, fleet, now)
         shown = Budget(rule.name, rule.scope, rule.window or rule.period, rule.unit, rule.limit, rule.stop, spent=gone)

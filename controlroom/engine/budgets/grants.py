@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from controlroom.domain.model import Agent, Fleet, LinkState, State
-from controlroom.domain.money.allotment import FEW, FOREVER, Given, Run, Share
+from controlroom.domain.money.allotment import FEW, FOREVER, NextGrant, Run, RunGrant
 from controlroom.domain.money.plausible import Ceilings
-from controlroom.engine.budgets.funds import Spent
+from controlroom.engine.budgets.funds import SpentSums
 from controlroom.engine.ledger import grant_tables
 from controlroom.engine.ledger.grant_tables import GrantRow, settled, superseded
 from controlroom.engine.ledger.usage_tables import RunKey, Statement
@@ -37,7 +37,7 @@ class GrantBook:
     """All grants that may be in force, by run."""
 
     def __init__(
-        self, rows: Iterable[GrantRow], number: int, most: Mapping[RunKey, Ceilings], last: Mapping[RunKey, Given]
+        self, rows: Iterable[GrantRow], number: int, most: Mapping[RunKey, Ceilings], last: Mapping[RunKey, RunGrant]
     ) -> None:
         """`number`: the highest that was ever given; `most`, `last`: the highest and the last ceilings of each run."""
         self.number = number
@@ -49,7 +49,7 @@ class GrantBook:
         self.changed: set[RunKey] = set()
         """Runs whose grants are others than when this was last looked at."""
         self._most: dict[RunKey, Ceilings] = dict(most)
-        self._last: dict[RunKey, Given] = dict(last)
+        self._last: dict[RunKey, RunGrant] = dict(last)
         self._binding: dict[RunKey, dict[int, tuple[GrantRow, Run]]] = {}
         """Grants that bind runs anew, by number, which are not known to go by them yet."""
         self.add(rows)
@@ -71,7 +71,7 @@ class GrantBook:
         """Return the highest ceilings that a run of ours was ever granted; None: it never was."""
         return self._most.get(run)
 
-    def last(self, run: RunKey) -> Given | None:
+    def last(self, run: RunKey) -> RunGrant | None:
         """Return what a run was granted last, also when that is settled; None: it never was granted anything."""
         return self._last.get(run)
 
@@ -161,7 +161,7 @@ class GrantBook:
         self._gone.pop(key, None)
         return []
 
-    def run(self, key: RunKey, fleet: Fleet, spent: Spent, logins: Mapping[str, str], now: int) -> Run | None:
+    def run(self, key: RunKey, fleet: Fleet, spent: SpentSums, logins: Mapping[str, str], now: int) -> Run | None:
         """Return a run that has been granted something, or can be; None: it has not, and cannot."""
         agent = fleet.agents.get(f"{key[0]}/{key[1]}")
         agent = agent if agent is not None and agent.epoch == key[2] else None
@@ -177,7 +177,7 @@ class GrantBook:
         ends = max((row.at + row.lasts for row in rows), default=now) if all(row.lasts for row in rows) else now
         return [at for at in (ends, now if gone is None else gone + LATE) if at > now]
 
-    def _run(self, key: RunKey, agent: Agent | None, fleet: Fleet, sums: Spent, now: int) -> Run:
+    def _run(self, key: RunKey, agent: Agent | None, fleet: Fleet, sums: SpentSums, now: int) -> Run:
         rows = self._rows.get(key, [])
         ends = [row.at + row.lasts if row.lasts else FOREVER for row in rows]
         until = max(ends) if ends and max(ends) <= now else FOREVER
@@ -268,14 +268,14 @@ def _subagents(agent: Agent) -> int | None:
     return 0 if agent.state is State.STARTING else agent.subagents
 
 
-def _given(row: GrantRow) -> Given:
-    return Given(row.number, row.billed, row.covered, row.tokens, row.percents, row.ends)
+def _given(row: GrantRow) -> RunGrant:
+    return RunGrant(row.number, row.billed, row.covered, row.tokens, row.percents, row.ends)
 
 
-def last_given(row: Sequence[Any]) -> Given:
+def last_given(row: Sequence[Any]) -> RunGrant:
     """Read what a run was granted last."""
     number, billed, covered, tokens, windows, ends = row
-    return Given(number, billed, covered, tokens, json.loads(windows), ends)
+    return RunGrant(number, billed, covered, tokens, json.loads(windows), ends)
 
 
 def _is_up(fleet: Fleet, name: str) -> bool:
@@ -346,7 +346,7 @@ class GrantDelivery:
         if prices is not None and self._told.get(host) != prices.mark and self._send(host, prices):
             self._told[host] = prices.mark
 
-    def row(self, number: int, share: Share, now: int) -> GrantRow:
+    def row(self, number: int, share: NextGrant, now: int) -> GrantRow:
         """Return what is written of a grant."""
         windows = json.dumps(dict(sorted(share.windows.items())))
         lasts = max(LEAST + MARGIN, share.ends - now) if share.ends else 0

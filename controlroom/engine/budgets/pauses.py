@@ -11,7 +11,7 @@ from typing import Any
 from controlroom.domain import intents
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Agent, Fleet, LinkState
-from controlroom.domain.money.allotment import MONEY, Given, Run
+from controlroom.domain.money.allotment import MONEY, Run, RunGrant
 from controlroom.domain.money.ladder import is_late, is_paused, ran_dry
 from controlroom.domain.money.sharing import Balance, Balances
 from controlroom.domain.orders import Result
@@ -34,7 +34,7 @@ _WORDS = (
 class Pauses:
     """Which of them are known to have run dry; that stays so."""
 
-    def __init__(self, last: Callable[[RunKey], Given | None]) -> None:
+    def __init__(self, last: Callable[[RunKey], RunGrant | None]) -> None:
         """`last` gives what a run was granted last."""
         self._last = last
         self._dry: set[RunKey] = set()

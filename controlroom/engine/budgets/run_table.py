@@ -14,7 +14,7 @@ from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import Run
 from controlroom.domain.money.ladder import UNBOUND, is_paused, unbound
 from controlroom.domain.tables import differing
-from controlroom.engine.budgets.funds import Funds, Spent, is_settled
+from controlroom.engine.budgets.funds import Funds, SpentSums, is_settled
 from controlroom.engine.budgets.grants import GrantBook, GrantDelivery, was_seen
 from controlroom.engine.ledger.usage_tables import RunKey, Statement
 
@@ -70,7 +70,7 @@ class RunTable:
         return bool(self._stale)
 
     def refresh(
-        self, fleet: Fleet, spent: Spent, logins: Mapping[str, str], now: int, most: int | None = None
+        self, fleet: Fleet, spent: SpentSums, logins: Mapping[str, str], now: int, most: int | None = None
     ) -> Iterator[tuple[RunKey, Run | None, list[Statement]]]:
         """Make anew what may be other, `most` runs at the most.
 
@@ -109,7 +109,7 @@ class RunTable:
             self._stale = {*self.runs, *self._grants.keys, *agents}
             self._all = False
 
-    def _made(self, key: RunKey, fleet: Fleet, spent: Spent, logins: Mapping[str, str], now: int) -> Run | None:
+    def _made(self, key: RunKey, fleet: Fleet, spent: SpentSums, logins: Mapping[str, str], now: int) -> Run | None:
         run = self._grants.run(key, fleet, spent, logins, now)
         return None if run is None else self._mail.doubted(run, self._grants, now)
 

@@ -23,7 +23,7 @@ from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.doubts import WRITTEN, Doubts, SetAsideDesk
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.config.toml_file import ConfigProblem
-from controlroom.engine.hosts.translate_usage import Used
+from controlroom.engine.hosts.translate_usage import UsagePiece
 from controlroom.engine.ledger.doubted_tables import Doubted
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.run_tables import session_number
@@ -126,7 +126,7 @@ class Spending:
     def _write_told(self) -> None:
         self._ledger_writer.keep(self._doubts.told.statements(self._store.clock()))
 
-    def used(self, host: str, used: Used) -> None:
+    def used(self, host: str, used: UsagePiece) -> None:
         """A host has sent a piece."""
         if self._sheet is not None:
             self._background.begin(self._book(host, used, self._sheet))
@@ -190,7 +190,7 @@ class Spending:
         self._send(host, SendUsage(tuple(UsagePlace(*row) for row in rows if row[0] not in lost)))
         self._sum_up(host)
 
-    async def _book(self, host: str, used: Used, sheet: Sheet) -> None:
+    async def _book(self, host: str, used: UsagePiece, sheet: Sheet) -> None:
         place = used.place
         if used.damaged:
             self._unreadable(host, used)
@@ -220,7 +220,7 @@ class Spending:
         self._send(host, UsageBooked(UsagePlace(place.name, place.epoch, used.end, place.mark)))
         self._sum_up()
 
-    def _say_lost(self, host: str, used: Used) -> None:
+    def _say_lost(self, host: str, used: UsagePiece) -> None:
         """Tell of a file that was emptied, cut short or replaced."""
         agent = f"{host}/{used.place.name}"
         text = (
@@ -230,14 +230,14 @@ class Spending:
         log.warning("%s", text)
         self._store.apply(events.Alarmed(f"lost {agent}", Alarm(text, since=self._store.clock(), agent=agent)))
 
-    def _unreadable(self, host: str, used: Used) -> None:
+    def _unreadable(self, host: str, used: UsagePiece) -> None:
         """Tell of lines that cannot be counted: what they say may be missing for good."""
         agent = f"{host}/{used.place.name}"
         text = f"{agent}: {used.damaged} lines of its usage cannot be read, and what they say is not counted"
         log.warning("%s", text)
         self._store.apply(events.Alarmed(f"usage {agent}", Alarm(text, since=self._store.clock(), agent=agent)))
 
-    def _source(self, host: str, used: Used, run: OrderedRun | None) -> Source:
+    def _source(self, host: str, used: UsagePiece, run: OrderedRun | None) -> Source:
         name, epoch = used.place.name, session_number(used.session) if used.session else used.place.epoch
         agent = self._store.fleet.agents.get(f"{host}/{name}")
         payer = used.payer(agent)

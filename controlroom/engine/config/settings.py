@@ -22,7 +22,7 @@ from controlroom.domain.money.budget import (
 from controlroom.domain.money.budget import NAME as BUDGET_NAME
 from controlroom.domain.news import Wish
 from controlroom.engine.config.toml_tables import Table
-from controlroom.engine.notify.notifier import Way
+from controlroom.engine.notify.notifier import Outlet
 from controlroom.text.names import LOCAL, host_name_problem
 from controlroom.text.time_zones import zone_of
 
@@ -323,16 +323,16 @@ class NotifyTable(Table):
         return self
 
 
-def outlets(tables: dict[str, NotifyTable]) -> dict[str, tuple[Way, Wish]]:
+def outlets(tables: dict[str, NotifyTable]) -> dict[str, tuple[Outlet, Wish]]:
     """Return each outlet in the engine's terms; one that names no way is off."""
     on = {name: table for name, table in tables.items() if table.desktop or table.command or table.url}
     return {name: (_way(table), _wish(table)) for name, table in on.items()}
 
 
-def _way(table: NotifyTable) -> Way:
+def _way(table: NotifyTable) -> Outlet:
     if isinstance(table.url, FileUrl):
-        return Way(url_file=table.url.file)
-    return Way(table.desktop, tuple(table.command), table.url)
+        return Outlet(url_file=table.url.file)
+    return Outlet(table.desktop, tuple(table.command), table.url)
 
 
 def _wish(table: NotifyTable) -> Wish:

@@ -37,7 +37,7 @@ from controlroom.protocol.messages import (
     FetchLog,
     Hits,
     HostChecked,
-    LedgerTended,
+    LedgerResult,
     LookAtScreen,
     Question,
     Runways,
@@ -163,10 +163,10 @@ async def _audit(ledger: Ledger, asked: AskAudit, turns: Turns) -> Audit:
     return Audit(asked.id, tuple(lines))
 
 
-async def _tend(ledger: Ledger, asked: CheckLedger | BackUpLedger, turns: Turns) -> LedgerTended:
+async def _tend(ledger: Ledger, asked: CheckLedger | BackUpLedger, turns: Turns) -> LedgerResult:
     try:
         if isinstance(asked, CheckLedger):
-            return LedgerTended(asked.id, tuple(await turns.apart(check, ledger)))
-        return LedgerTended(asked.id, (await turns.apart(back_up, ledger, asked.path),))
+            return LedgerResult(asked.id, tuple(await turns.apart(check, ledger)))
+        return LedgerResult(asked.id, (await turns.apart(back_up, ledger, asked.path),))
     except LedgerProblem as problem:
-        return LedgerTended(asked.id, reason=str(problem))
+        return LedgerResult(asked.id, reason=str(problem))

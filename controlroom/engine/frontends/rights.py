@@ -27,11 +27,11 @@ from controlroom.protocol.messages import (
     AskCosts,
     AskRunways,
     FetchLog,
+    FollowedAgent,
     LookAtScreen,
     Page,
     Question,
     SearchLog,
-    Wanted,
 )
 from controlroom.text.states import Outcome
 
@@ -75,7 +75,7 @@ class Operator:
         """Return what may be another in the fleet as it is shown."""
         return changes
 
-    def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+    def followed(self, logs: tuple[FollowedAgent, ...]) -> tuple[FollowedAgent, ...]:
         """Return the logs that may be followed."""
         return logs
 
@@ -119,7 +119,7 @@ class Watcher:
         """Return what may be another in the fleet as it is shown."""
         return self.watcher_view.changes(changes, held, shown)
 
-    def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+    def followed(self, logs: tuple[FollowedAgent, ...]) -> tuple[FollowedAgent, ...]:
         """Return the logs that may be followed."""
         return self.watcher_view.followed(logs)
 

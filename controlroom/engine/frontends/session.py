@@ -30,6 +30,7 @@ from controlroom.protocol.messages import (
     Answered,
     Bridged,
     FleetNews,
+    FollowedAgent,
     FollowLogs,
     Hello,
     Page,
@@ -39,7 +40,6 @@ from controlroom.protocol.messages import (
     Submit,
     Told,
     Unwelcome,
-    Wanted,
     Watch,
     Welcome,
     pack,
@@ -245,7 +245,7 @@ class Session:
         self._followed = {agent: self._followed.get(agent, request.id) for agent in wanted}
         self._parts.logs.follow(self, wanted)
 
-    def _may_follow(self, log: Wanted) -> bool:
+    def _may_follow(self, log: FollowedAgent) -> bool:
         """Return whether a log may be followed: a watcher may make up no names that are then looked for."""
         return self.rank is Rank.OPERATOR or log.agent in self._parts.store.fleet.agents
 

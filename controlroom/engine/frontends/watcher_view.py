@@ -14,7 +14,7 @@ from dataclasses import replace
 from controlroom.domain.anonymize import unnamed, unnamed_text
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
-from controlroom.domain.model import Agent, Fleet, LogPlace, Question, moved
+from controlroom.domain.model import Agent, Fleet, LogPlace, Question, with_changes
 from controlroom.domain.tables import hosted
 from controlroom.engine.config.config import Withheld
 from controlroom.protocol.messages import (
@@ -22,12 +22,12 @@ from controlroom.protocol.messages import (
     AskAudit,
     Audit,
     FetchLog,
+    FollowedAgent,
     Hits,
     LookAtScreen,
     Page,
     Screen,
     SearchLog,
-    Wanted,
 )
 from controlroom.protocol.messages import Question as Asked
 from controlroom.text.names import is_adopted_name
@@ -100,13 +100,13 @@ class WatcherView:
     def _agent(self, agent: Agent) -> Agent:
         if self.withheld.tasks:
             is_task = agent.adopted or agent.last_line.startswith(_YOU)
-            agent = moved(agent, task="", last_line="" if is_task else agent.last_line)
+            agent = with_changes(agent, task="", last_line="" if is_task else agent.last_line)
         if self.withheld.logs:
             asked = agent.question
             hidden = Question(asked.id, asked.kind, HIDDEN, HIDDEN, asked.asked) if asked else None
             evidence = tuple(replace(item, value="") for item in agent.evidence)
             claims = tuple(replace(item, said="") for item in agent.claims)
-            agent = moved(agent, detail="", question=hidden, evidence=evidence, last_line="", claims=claims)
+            agent = with_changes(agent, detail="", question=hidden, evidence=evidence, last_line="", claims=claims)
         return agent
 
     def instead(self, asked: Asked) -> Answer | None:
@@ -147,7 +147,7 @@ class WatcherView:
             reason = HIDDEN
         return replace(line, target=target, reason=reason)
 
-    def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+    def followed(self, logs: tuple[FollowedAgent, ...]) -> tuple[FollowedAgent, ...]:
         """Return the logs that may be followed."""
         return tuple(log for log in logs if not self.hides(log.agent))
 

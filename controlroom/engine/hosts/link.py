@@ -69,7 +69,7 @@ class _Allowance:
             self.empty_since = now
 
 
-class Share:
+class TimeShare:
     """One host's share, from when its link is up. Times are seconds of one clock."""
 
     def __init__(self, now: float) -> None:
@@ -371,7 +371,7 @@ class _Session:
         self._greeted = asyncio.Event()
         self._heard = self._counted = link._monotonic()
         self._allowed = float(_BURST)
-        self._share = Share(self._heard)
+        self._share = TimeShare(self._heard)
         self._agents: set[str] = set()
         self._ahead = 0
         self._ping: tuple[int, int] = (0, 0)

@@ -40,7 +40,7 @@ _NEXT_ADDRESS = 0.25
 _Address = tuple[Any, ...]
 
 
-class Way:
+class Route:
     """The path to one machine: its addresses, and since when it does not answer."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -93,11 +93,11 @@ class Ways:
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock`: seconds, monotonic."""
         self._clock = clock
-        self._ways: dict[tuple[str, int], Way] = {}
+        self._ways: dict[tuple[str, int], Route] = {}
 
-    def to(self, host: str, port: int) -> Way:
+    def to(self, host: str, port: int) -> Route:
         """Return the way to a machine: the same one for all who go there."""
-        return self._ways.setdefault((host, port), Way(self._clock))
+        return self._ways.setdefault((host, port), Route(self._clock))
 
 
 async def _first_of(attempt: Callable[[], Coroutine[Any, Any, T]], drop: Callable[[T], object], renew: float) -> T:

@@ -368,7 +368,7 @@ def _question(seen: wire.QuestionSeen, setting: HostContext) -> model.Question:
 
 
 def _always(words: Sequence[str]) -> tuple[str, ...]:
-    """Give what `always` would allow; nothing, so that it is no answer, when a part of that could not be read here."""
+    """Return what `always` would allow; nothing when a part of that could not be read, so that it is no answer."""
     shown = tuple(short(name_gaps(each), _LABEL) for each in words[: _MOST_ALWAYS + 1])
     whole = all(each and len(sanitize(part, QUESTION)) <= _LABEL for each, part in zip(shown, words, strict=False))
     return shown if whole and len(shown) <= _MOST_ALWAYS else ()

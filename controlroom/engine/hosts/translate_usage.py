@@ -19,7 +19,7 @@ _MODEL = 100
 
 
 @dataclass(frozen=True)
-class Used:
+class UsagePiece:
     """A piece of an agent's usage file: its messages and reports at times of ours, and how far it goes."""
 
     place: UsagePlace
@@ -48,7 +48,7 @@ class Used:
         return self.billing or (agent.billing if agent and self.is_of(agent) else "")
 
 
-def read_usage(seen: UsageSeen, setting: HostContext) -> Used | None:
+def read_usage(seen: UsageSeen, setting: HostContext) -> UsagePiece | None:
     """Read what a host has sent; None for what cannot be an agent's."""
     place = seen.place
     ours = agent_name_problem(place.name) is None
@@ -71,7 +71,7 @@ def read_usage(seen: UsageSeen, setting: HostContext) -> Used | None:
             messages.append(record._replace(at=at, model=short(record.model, _MODEL)))
     damaged = len(lines) - len(messages) - len(reports)
     billing = seen.billing if seen.billing in ("api", "plan") else ""
-    return Used(
+    return UsagePiece(
         place, seen.end, tuple(messages), tuple(reports), damaged, "" if ours else seen.session, billing, lost=seen.lost
     )
 
@@ -112,7 +112,7 @@ def _readings(account: str, windows: tuple[WindowSeen, ...], setting: HostContex
             yield believable(reading, setting.now)
 
 
-Counted = Used | LoginSeen
+Counted = UsagePiece | LoginSeen
 
 
 def read_counted(seen: UsageSeen | LimitsSeen, setting: HostContext) -> Counted | None:

@@ -25,7 +25,7 @@ from controlroom.domain.money.costs import BILLED
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.config.settings import ApiTable, Secret, SecretFile
 from controlroom.engine.hosts.translate import short
-from controlroom.engine.hosts.translate_usage import Used
+from controlroom.engine.hosts.translate_usage import UsagePiece
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.usage_tables import BATCH, FAST, HIDDEN, QUARTER
 from controlroom.engine.limits.limit_rules import LimitRules
@@ -211,7 +211,7 @@ class ApiLimits:
         """Stop: nothing more is begun."""
         self._background.close()
 
-    def used(self, host: str, used: Used) -> None:
+    def used(self, host: str, used: UsagePiece) -> None:
         """A host says what an agent has used."""
         agent = self._store.fleet.agents.get(f"{host}/{used.place.name}")
         if used.payer(agent) == BILLED and self._lately.add(used.messages, self._store.clock()):

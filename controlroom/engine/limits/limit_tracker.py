@@ -17,9 +17,9 @@ from controlroom.domain.limits.buckets import buffer_of
 from controlroom.domain.limits.headroom import (
     HOUR,
     Reading,
-    Said,
     Sayings,
     Verdict,
+    WindowClaim,
     alarms,
     billed,
     heard,
@@ -35,7 +35,7 @@ from controlroom.domain.money.costs import COVERED
 from controlroom.domain.tables import HostedTable
 from controlroom.engine.background_tasks import Debouncer
 from controlroom.engine.config.settings import ApiTable
-from controlroom.engine.hosts.translate_usage import LoginSeen, Used
+from controlroom.engine.hosts.translate_usage import LoginSeen, UsagePiece
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.usage_views import plan_spend
 from controlroom.engine.limits.api_limits import ApiLimits
@@ -124,7 +124,7 @@ class LimitTracker:
         self._said.pop(host, None)
         self.schedule()
 
-    def used(self, host: str, used: Used) -> None:
+    def used(self, host: str, used: UsagePiece) -> None:
         """A host says what an agent has used."""
         self._api.used(host, used)
         self._stale = True
@@ -144,8 +144,8 @@ class LimitTracker:
         def later_reading(one: Reading) -> Reading:
             return replace(one, at=later(one.at, by))
 
-        def later_said(one: Said) -> Said:
-            return Said(later_reading(one.peak), later_reading(one.newest), later(one.since, by))
+        def later_said(one: WindowClaim) -> WindowClaim:
+            return WindowClaim(later_reading(one.peak), later_reading(one.newest), later(one.since, by))
 
         self._said = {host: {key: later_said(one) for key, one in said.items()} for host, said in self._said.items()}
         self._asked = {account: later(at, by) for account, at in self._asked.items()}

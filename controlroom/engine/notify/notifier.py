@@ -35,7 +35,7 @@ SENDER = "controlroom.engine.notify.send"
 
 
 @dataclass(frozen=True)
-class Way:
+class Outlet:
     """How one outlet reaches its people; one of the first three."""
 
     desktop: bool = False
@@ -54,7 +54,7 @@ def minute_of_day(at: int) -> int:
 class Notifier:
     """Watches a room and sends what its outlets are for. All methods are called on the event loop."""
 
-    def __init__(self, store: FleetStore, ways: dict[str, tuple[Way, Wish]], minute: Callable[[int], int]) -> None:
+    def __init__(self, store: FleetStore, ways: dict[str, tuple[Outlet, Wish]], minute: Callable[[int], int]) -> None:
         self._store, self._began, self._seen = store, store.clock(), store.fleet
         store.when_clock_set(self._clock_set)
         self._ways = {name: (way, NotificationQueue(wish, minute)) for name, (way, wish) in ways.items()}
@@ -110,7 +110,7 @@ class Notifier:
             wait = max(0.05, (first - now) / 1000)
             self._telling = asyncio.get_running_loop().call_later(min(wait, 3600.0), self._tell)
 
-    async def _send(self, name: str, way: Way, items: Sequence[News]) -> None:
+    async def _send(self, name: str, way: Outlet, items: Sequence[News]) -> None:
         """Send one message. That it cannot be sent is a line in the log, and an alarm until one can."""
         problem = redact(await _sent(way, items))[:300]
         if problem:
@@ -124,7 +124,7 @@ class Notifier:
             self._store.apply(Alarmed(about, None))
 
 
-async def _sent(way: Way, items: Sequence[News]) -> str:
+async def _sent(way: Outlet, items: Sequence[News]) -> str:
     """Send one message; gives why it cannot be sent, "" when it was."""
     title, body = (redact(text) for text in told(items))
     facts = [{"kind": item.kind, "about": item.about, "text": redact(item.text), "at": item.at} for item in items]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from controlroom.node.adopted.claudes import (
     NAMES,
-    Running,
+    RunningClaude,
     Session,
     SessionFile,
     Transcript,
@@ -25,9 +25,17 @@ from controlroom.node.adopted.claudes import (
 )
 from controlroom.node.adopted.tmux import SOCKET, UserPane, UserTmux
 from controlroom.node.observation import processes
-from controlroom.node.observation.agent_records import Said
+from controlroom.node.observation.agent_records import StateClaim
 from controlroom.node.observation.figures import Member
-from controlroom.node.observation.processes import LINUX, TICKS, Look, Process, marks_of, read_stat, stop_words
+from controlroom.node.observation.processes import (
+    LINUX,
+    TICKS,
+    Process,
+    ProcessSnapshot,
+    marks_of,
+    read_stat,
+    stop_words,
+)
 from controlroom.runner.claude import login
 from controlroom.runner.claude.interactive import DIALOG, GOES_ON
 from controlroom.text.names import ADOPTED
@@ -67,7 +75,7 @@ Key = tuple[int, int, bytes]
 """A process that runs one program: pid, start, what it calls itself."""
 
 
-class Spot(NamedTuple):
+class AdoptedSources(NamedTuple):
     """Where an agent of others can be looked at. Each may be empty."""
 
     socket: str
@@ -112,9 +120,9 @@ class _Agent:
     stray_key: str = ""
     told: str | None = None
     """The line that was told last."""
-    said: dict[str, tuple[Said, int]] = field(default_factory=dict)
+    said: dict[str, tuple[StateClaim, int]] = field(default_factory=dict)
 
-    def hear(self, source: str, said: Said | None) -> None:
+    def hear(self, source: str, said: StateClaim | None) -> None:
         """Take what a source says; its time stays that of the first time it said so."""
         if said is None:
             self.said.pop(source, None)
@@ -127,14 +135,14 @@ class _Agent:
         if state is not self.state or not self.since:
             self.state, self.since = state, since
 
-    def running(self) -> Running | None:
+    def running(self) -> RunningClaude | None:
         """Return which session it is at work on; None while there is no transcript of it."""
         if not self.session or not self.session.id or not self.transcript:
             return None
         session, path = self.session.id, self.transcript.path
         run = hashlib.sha256(f"{session} {self.key}".encode()).hexdigest()[:15]
         busy = self.state is not State.IDLE
-        running = Running(self.name, session, run, self.created, path, busy, self.billing)
+        running = RunningClaude(self.name, session, run, self.created, path, busy, self.billing)
         return running if session in path else None
 
     def seen(self) -> AgentSeen:
@@ -183,15 +191,15 @@ class AdoptedAgents:
 
     # ------------------------------------------------------------------ what can be asked
 
-    def find(self, name: str) -> Spot | None:
+    def find(self, name: str) -> AdoptedSources | None:
         """Return where the agent `~name` can be looked at; None when there is none."""
         for agent in (*self._agents.values(), *self._ended.values()):
             if agent.name == name:
                 pane, transcript = agent.pane, agent.transcript
                 path = transcript.path if transcript else ""
                 if pane is None or agent.ended:
-                    return Spot("", "", path, agent.transcripts)
-                return Spot(SOCKET, pane.id, path, agent.transcripts, pane.activity * 1000)
+                    return AdoptedSources("", "", path, agent.transcripts)
+                return AdoptedSources(SOCKET, pane.id, path, agent.transcripts, pane.activity * 1000)
         return None
 
     def seen(self) -> tuple[AgentSeen, ...]:
@@ -210,7 +218,7 @@ class AdoptedAgents:
             agent.transcript.path for agent in claudes if agent.transcript
         }
 
-    def running(self) -> list[Running]:
+    def running(self) -> list[RunningClaude]:
         """Return the Claudes that are at work on a session."""
         return [running for agent in self._agents.values() if (running := agent.running())]
 
@@ -248,7 +256,7 @@ class AdoptedAgents:
         wanted = [agent.pane.id for agent in self._agents.values() if agent.pane and not agent.transcript]
         self._asked = at if await self.tmux.ask(wanted) else at + _SULKING
 
-    def look(self, look: Look, at: float) -> None:
+    def look(self, look: ProcessSnapshot, at: float) -> None:
         """See who is there, and what each does. Reads files, so it may take its time."""
         self._looked = at
         if not self.tmux.exists():
@@ -286,16 +294,16 @@ class AdoptedAgents:
         state, detail, until = end_of(agent.transcript, agent.session)
         agent.become(state, agent.ended, detail, until)
         agent.said.clear()
-        agent.hear("process", Said("", f"process {agent.pid} is gone"))
+        agent.hear("process", StateClaim("", f"process {agent.pid} is gone"))
         if agent.transcript and state is not State.UNKNOWN:
-            agent.hear("transcript", Said(state.value, agent.transcript.ending))
+            agent.hear("transcript", StateClaim(state.value, agent.transcript.ending))
         self._ended.pop(agent.name, None)
         self._ended[agent.name] = agent
         while len(self._ended) > _MOST_ENDED:
             del self._ended[next(iter(self._ended))]
         self._untold.append(agent)
 
-    def _found(self, look: Look) -> list[_Agent]:
+    def _found(self, look: ProcessSnapshot) -> list[_Agent]:
         """Find all agents there are: those known already stay the same."""
         panes = {pane.pid: pane for pane in self.tmux.panes if self._adopted(pane.pid, look)}
         found, taken = [], set()
@@ -311,7 +319,7 @@ class AdoptedAgents:
                 sessions.setdefault((pane.server, pane.session_id), []).append(pane)
         return found + [self._session(key, there) for key, there in sessions.items() if key not in taken]
 
-    def _claudes(self, look: Look) -> list[Process]:
+    def _claudes(self, look: ProcessSnapshot) -> list[Process]:
         """Return the Claudes of others that are agents: one that another of them has started is a part of that."""
         known: dict[Key, SessionFile | None] = {}
         for process in look.table.values():
@@ -326,14 +334,14 @@ class AdoptedAgents:
         busy = set().union(*(above[pid] for pid in holders))
         return [look.table[pid] for pid in files if _stands(look.table[pid], above[pid], set(files), holders, busy)]
 
-    def _file(self, process: Process, look: Look) -> SessionFile | None:
+    def _file(self, process: Process, look: ProcessSnapshot) -> SessionFile | None:
         """Return where a Claude of others says what it does; None for any other process."""
         if not is_claude(process) or not self._adopted(process.pid, look):
             return None
         home = processes.environment(process.pid).get("HOME", self._home)
         return SessionFile(process) if os.path.realpath(home) == self._home else None
 
-    def _adopted(self, pid: int, look: Look) -> bool:
+    def _adopted(self, pid: int, look: ProcessSnapshot) -> bool:
         """Return whether neither a process nor any that it descends from carries the tag of an agent."""
         line = [look.table[one] for one in _line_up(pid, look)]
         for process in line:
@@ -378,10 +386,14 @@ class AdoptedAgents:
             interactive = {"-p", "--print"}.isdisjoint(argv)
             agent.billing = login.find(environ, agent.cwd, argv, interactive=interactive).billing
             agent.stray_key = login.stray_login(environ, agent.cwd, arguments=argv)[:200]
-        agent.hear("session file", Said(session.state.value, session.words) if session else None)
+        agent.hear("session file", StateClaim(session.state.value, session.words) if session else None)
         stopped = stop_words(agent.process) if agent.process else ""
-        agent.hear("process", Said(State.PAUSED.value if stopped else "", stopped or f"process {agent.pid} lives"))
-        agent.hear("tmux", Said("", f"session {agent.pane.session}, pane {agent.pane.id}") if agent.pane else None)
+        agent.hear(
+            "process", StateClaim(State.PAUSED.value if stopped else "", stopped or f"process {agent.pid} lives")
+        )
+        agent.hear(
+            "tmux", StateClaim("", f"session {agent.pane.session}, pane {agent.pane.id}") if agent.pane else None
+        )
 
     def _see_transcript(self, agent: _Agent, at: float) -> None:
         if agent.session is None or agent.file is None:
@@ -428,7 +440,7 @@ def _state_of(agent: _Agent, session: Session | None, now: int) -> tuple[State, 
     return State.LIMITED if trouble.limited else State.IDLE, since, trouble.words, trouble.until
 
 
-def _see_session(agent: _Agent, look: Look) -> None:
+def _see_session(agent: _Agent, look: ProcessSnapshot) -> None:
     """Describe what runs in a session without a Claude, as far as its processes show."""
     tree = [look.table[pid] for pid in look.below(agent.roots) if not look.table[pid].zombie]
     running = [process for process in tree if process.name.lstrip(b"-") not in _SHELLS]
@@ -438,15 +450,15 @@ def _see_session(agent: _Agent, look: Look) -> None:
     if lasting:
         name = look.table[lasting[0][1]].name.decode("utf-8", "replace")
         agent.become(State.UNKNOWN, since, f"runs {name}")
-        agent.hear("process", Said(State.UNKNOWN.value, f"{name} ({lasting[0][1]}) lives"))
+        agent.hear("process", StateClaim(State.UNKNOWN.value, f"{name} ({lasting[0][1]}) lives"))
     elif agent.still >= _STILL or (not running and not agent.since):
         agent.become(State.IDLE, since, "a shell in which nothing runs")
-        agent.hear("process", Said(State.IDLE.value, f"process {agent.pid} has started nothing that lives"))
+        agent.hear("process", StateClaim(State.IDLE.value, f"process {agent.pid} has started nothing that lives"))
     elif not agent.since:
         agent.become(State.UNKNOWN, since)
     agent.cwd = processes.folder(agent.pid)
     if agent.pane:
-        agent.hear("tmux", Said("", f"session {agent.pane.session}, pane {agent.pane.id}"))
+        agent.hear("tmux", StateClaim("", f"session {agent.pane.session}, pane {agent.pane.id}"))
 
 
 def _stands(process: Process, above: set[int], all_of_them: set[int], holders: set[int], busy: set[int]) -> bool:
@@ -464,7 +476,7 @@ def _told(session: Session) -> str:
     return f"its session file {session.words}" if session.state is State.UNKNOWN else ""
 
 
-def _line_up(pid: int, look: Look) -> list[int]:
+def _line_up(pid: int, look: ProcessSnapshot) -> list[int]:
     """Return a process and those that it descends from, nearest first."""
     line: list[int] = []
     while pid in look.table and pid not in line:
@@ -473,12 +485,12 @@ def _line_up(pid: int, look: Look) -> list[int]:
     return line
 
 
-def _is_there(agent: _Agent, look: Look) -> bool:
+def _is_there(agent: _Agent, look: ProcessSnapshot) -> bool:
     process = look.table.get(agent.pid)
     return process is not None and not process.zombie and process.start == agent.key[2]
 
 
-def _in_tmux(pid: int, look: Look) -> bool:
+def _in_tmux(pid: int, look: ProcessSnapshot) -> bool:
     return any(look.table[one].name.startswith(b"tmux") for one in _line_up(pid, look))
 
 
@@ -491,7 +503,7 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Told:
+class LastReports:
     """Remembers what was told last of each that lives."""
 
     def __init__(self) -> None:

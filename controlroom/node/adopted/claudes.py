@@ -5,7 +5,7 @@ $CLAUDE_CONFIG_DIR or ~/.claude (Claude Code 2.1.332, observed). All of it may b
 followed through a link, and read again only when it has changed. After SIGKILL a session file stays: it counts only
 for the process that it names, pid and start.
 
-Each Claude that begins is met, however soon it ends, so that what it spends is read (`Starts`). One that an agent of
+Each Claude that begins is met, however soon it ends, and what it spends is read (`NewClaudes`). One that an agent of
 others has started is a part of that agent, and so is one in a tmux session; any other is an agent of its own, named
 after its folder, though it may never be seen at work.
 """
@@ -87,7 +87,7 @@ class Trouble(NamedTuple):
     """The login was turned down."""
 
 
-class Running(NamedTuple):
+class RunningClaude(NamedTuple):
     """A Claude of others at work on a session."""
 
     name: str
@@ -357,7 +357,7 @@ def run_of(session: str, pid: int, start: int) -> str:
     return hashlib.sha256(f"{session} {('claude', pid, start)}".encode()).hexdigest()[:15]
 
 
-class Starts:
+class NewClaudes:
     """Those that have begun since this was made. Its methods may be called from one thread at a time."""
 
     def __init__(self, environ: Mapping[str, str], home: str) -> None:
@@ -386,7 +386,7 @@ class Starts:
         """Watch nothing any more."""
         self._nested.close()
 
-    def running(self, listed: Sequence[Running], members: Iterable[Member]) -> list[Running]:
+    def running(self, listed: Sequence[RunningClaude], members: Iterable[Member]) -> list[RunningClaude]:
         """Return those that are `listed` as agents already, and all others that are at work or have been; these once.
 
         `members`: the processes of each agent that is listed.
@@ -408,7 +408,7 @@ class Starts:
         return not tagged and os.path.realpath(environ.get("HOME", self._home)) == self._home
 
 
-def _known_better(listed: Running, begun: NestedClaude | None) -> Running:
+def _known_better(listed: RunningClaude, begun: NestedClaude | None) -> RunningClaude:
     """Add to what is known of an agent what was seen at its beginning."""
     if begun is None:
         return listed
@@ -417,7 +417,7 @@ def _known_better(listed: Running, begun: NestedClaude | None) -> Running:
 
 def _running(
     one: NestedClaude, owners: Mapping[int, str], sessions: Mapping[str, str], listed_as: str
-) -> Running | None:
+) -> RunningClaude | None:
     """Return what one that is no agent of its own is a part of; None while it has no transcript.
 
     One that was `listed_as` an agent before it ended stays it: what runs beside it then has no part in it.
@@ -428,7 +428,7 @@ def _running(
     pid, start = one.process.pid, int(one.process.started)
     owner = listed_as or next((owners[each] for each in (pid, *one.above) if each in owners), "")
     name = owner or adopted_name(os.path.basename(one.cwd) or "claude", ())
-    return Running(
+    return RunningClaude(
         name,
         one.session,
         run_of(one.session, pid, start),

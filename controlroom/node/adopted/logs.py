@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from controlroom.node.adopted.agents import AdoptedAgents, Spot
+from controlroom.node.adopted.agents import AdoptedAgents, AdoptedSources
 from controlroom.node.adopted.claudes import said_at, spoken
 from controlroom.runner.files import read_piece
 from controlroom.text.names import is_adopted_name
@@ -81,7 +81,7 @@ class AdoptedLogs:
         places = (spot.segment, piece.start), (spot.segment, piece.end)
         return Fetched(wanted.id, *places[0], data, *places[1], first=piece.start == 0)
 
-    def _screen(self, wanted: Fetch, spot: Spot) -> Fetched:
+    def _screen(self, wanted: Fetch, spot: AdoptedSources) -> Fetched:
         lines = self._adopted.tmux.screens.get(spot.pane, ())
         if not lines:
             return _nothing(wanted, "there is nothing to read: it has no transcript, and its screen was not seen yet")
@@ -93,7 +93,7 @@ class AdoptedLogs:
         ]
         return Fetched(wanted.id, 1, 0, base64.b64encode(b"".join(records)).decode(), 1, 1, first=True)
 
-    def _advance(self, name: str, feed: _Feed, spot: Spot) -> None:
+    def _advance(self, name: str, feed: _Feed, spot: AdoptedSources) -> None:
         size = _size(spot.transcript)
         if feed.segment != spot.segment or feed.offset > size:
             feed.segment, feed.offset, skipped = spot.segment, max(0, size - _CHUNK), 1

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from controlroom.metering.usage_file import to_line
-from controlroom.node.adopted.claudes import Running
+from controlroom.node.adopted.claudes import RunningClaude
 from controlroom.node.agent_folders import signature
 from controlroom.node.observation.usage_feed import mark_of
 from controlroom.runner.claude.session_usage import TURNED, SessionUsage
@@ -49,7 +49,7 @@ class AdoptedUsage:
         """Whether home has asked: until then nothing is looked at."""
         return self._booked is not None
 
-    def look(self, running: list[Running], now: int, at: float = 0.0) -> list[UsageSeen]:
+    def look(self, running: list[RunningClaude], now: int, at: float = 0.0) -> list[UsageSeen]:
         """Return what is to be sent now: a piece of a file at most, and of each only when the last one is booked.
 
         `running`: who is at work; `now`: UTC ms, `at` seconds on a clock that never jumps. Reads files, so it may take
@@ -95,7 +95,7 @@ class AdoptedUsage:
 class _Session:
     """One run of a Claude of others, and its files."""
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: RunningClaude) -> None:
         self.latest = running
         self._usage = SessionUsage(running.run, running.began, fresh=running.fresh)
         self._read: dict[str, tuple[int, ...]] = {}

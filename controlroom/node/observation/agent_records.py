@@ -12,7 +12,15 @@ from typing import NamedTuple
 from controlroom.node import agent_folders
 from controlroom.node.agent_folders import Entry, is_live
 from controlroom.node.ending import DEATHS, ended, from_order
-from controlroom.node.observation.processes import LINUX, Look, Process, environment, folder, program, stop_words
+from controlroom.node.observation.processes import (
+    LINUX,
+    Process,
+    ProcessSnapshot,
+    environment,
+    folder,
+    program,
+    stop_words,
+)
 from controlroom.node.tmux_server import Pane
 from controlroom.runner.claude import settings
 from controlroom.runner.files import read_regular
@@ -28,7 +36,7 @@ _CANDIDATES = 8
 _LIMIT = 256 * 1024
 
 
-class Said(NamedTuple):
+class StateClaim(NamedTuple):
     """What one source says: a state word ("": it agrees with whatever the runner says), and what was seen."""
 
     state: str
@@ -45,30 +53,30 @@ class Panes(NamedTuple):
     problem: str = ""
 
 
-def by_process(seen: AgentSeen, look: Look, *, runner: bool) -> Said:
+def by_process(seen: AgentSeen, look: ProcessSnapshot, *, runner: bool) -> StateClaim:
     """Return what the processes show of a live agent; `runner`: whether its runner lives."""
     if not runner:
-        return Said(State.FAILED.value, "its runner is gone")
+        return StateClaim(State.FAILED.value, "its runner is gone")
     if not seen.pid:
-        return Said("", "its runner lives")
+        return StateClaim("", "its runner lives")
     if look.lives(seen.pid):
         stopped = stop_words(look.table[seen.pid])
-        return Said(State.PAUSED.value if stopped else "", stopped or f"process {seen.pid} lives")
-    return Said(State.FAILED.value, f"process {seen.pid} is gone")
+        return StateClaim(State.PAUSED.value if stopped else "", stopped or f"process {seen.pid} lives")
+    return StateClaim(State.FAILED.value, f"process {seen.pid} is gone")
 
 
-def by_tmux(seen: AgentSeen, found: Panes) -> Said:
+def by_tmux(seen: AgentSeen, found: Panes) -> StateClaim:
     """Return what tmux knows of a live agent."""
     if found.problem:
-        return Said(State.UNKNOWN.value, f"cannot be reached: {found.problem}"[:300])
+        return StateClaim(State.UNKNOWN.value, f"cannot be reached: {found.problem}"[:300])
     if found.panes is None:
-        return Said(State.FAILED.value, "no tmux server runs")
+        return StateClaim(State.FAILED.value, "no tmux server runs")
     pane = found.panes.get(seen.name)
     if pane is None:
-        return Said(State.FAILED.value, "its session is gone")
+        return StateClaim(State.FAILED.value, "its session is gone")
     if pane.epoch != seen.epoch:
-        return Said(State.FAILED.value, f"its session is that of epoch {pane.epoch}")
-    return Said("", f"session {pane.session}, process {pane.pid}")
+        return StateClaim(State.FAILED.value, f"its session is that of epoch {pane.epoch}")
+    return StateClaim("", f"session {pane.session}, process {pane.pid}")
 
 
 class SessionFiles:
@@ -77,7 +85,7 @@ class SessionFiles:
     def __init__(self) -> None:
         self._folders: dict[tuple[int, int], str] = {}
 
-    def said(self, pid: int, look: Look) -> Said | None:
+    def said(self, pid: int, look: ProcessSnapshot) -> StateClaim | None:
         """Return what the session file of `pid`, or of what it started, shows; None when there is none."""
         below = look.below([pid])
         for candidate in sorted(below, key=lambda one: (one != pid, one))[:_CANDIDATES]:
@@ -86,11 +94,11 @@ class SessionFiles:
                 return session
         return None
 
-    def prune(self, look: Look) -> None:
+    def prune(self, look: ProcessSnapshot) -> None:
         """Forget processes that are no more."""
         self._folders = {key: folder for key, folder in self._folders.items() if key[0] in look.table}
 
-    def _read(self, process: Process) -> Said | None:
+    def _read(self, process: Process) -> StateClaim | None:
         pid, key = process.pid, (process.pid, process.start)
         if key not in self._folders:
             self._folders[key] = sessions_folder(pid)
@@ -99,14 +107,14 @@ class SessionFiles:
         except FileNotFoundError:
             return None
         except (OSError, PeerError) as error:
-            return Said(State.UNKNOWN.value, f"cannot be read: {error}"[:300])
+            return StateClaim(State.UNKNOWN.value, f"cannot be read: {error}"[:300])
         if LINUX and str(value.get("procStart", process.start)) != str(process.start):
-            return Said(State.UNKNOWN.value, "stale: of an earlier process")
+            return StateClaim(State.UNKNOWN.value, "stale: of an earlier process")
         status, waiting = value.get("status"), value.get("waitingFor")
         if not isinstance(status, str):
             return None
         words = f"{status}: {waiting}" if isinstance(waiting, str) and status == "waiting" else status
-        return Said(SESSION_STATES.get(status, State.UNKNOWN).value, words[:300])
+        return StateClaim(SESSION_STATES.get(status, State.UNKNOWN).value, words[:300])
 
 
 def sessions_folder(pid: int) -> str:
@@ -143,7 +151,7 @@ class AgentRecord:
     missed: int = 0
     """How often in a row the runner was looked for and not found."""
     _signature: tuple[int, ...] | None = None
-    _said: dict[str, tuple[Said, int]] = field(default_factory=dict)
+    _said: dict[str, tuple[StateClaim, int]] = field(default_factory=dict)
 
     @property
     def live(self) -> bool:
@@ -178,7 +186,7 @@ class AgentRecord:
         self.loose_at = 0 if not words else self.loose_at or at
         self.loose = words
 
-    def hear(self, source: str, said: Said | None, at: int) -> None:
+    def hear(self, source: str, said: StateClaim | None, at: int) -> None:
         """Take what a source says; its time stays that of the first time it said so."""
         if said is None:
             self._said.pop(source, None)

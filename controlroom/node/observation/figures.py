@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from controlroom.node.observation.processes import TICKS, Look, Process, marks_of
+from controlroom.node.observation.processes import TICKS, Process, ProcessSnapshot, marks_of
 from controlroom.runner.folder import place, tag
 from controlroom.text.states import DISK_FULL
 from controlroom.wire.messages import AgentLoad, HostSeen
@@ -213,7 +213,7 @@ class _Reading(NamedTuple):
     """Tells by which processes the tree was made up."""
 
 
-class Shares:
+class MemoryShares:
     """Proportional shares of processes, from one look at them to the next."""
 
     def __init__(self, budget: float = BUDGET, first: float = FIRST) -> None:
@@ -300,7 +300,7 @@ class Loads:
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
         self._at = 0.0
-        self._shares = Shares()
+        self._shares = MemoryShares()
         self._most = 100.0 * (os.cpu_count() or 1)
         self._trees: dict[tuple[str, int], dict[Key, int]] = {}
         self._told: dict[tuple[str, int], AgentLoad] = {}
@@ -308,7 +308,7 @@ class Loads:
         self._marked: dict[Key, Marks] = {}
         self._by_marks: dict[Marks, list[int]] = {}
 
-    def changed(self, members: list[Member], look: Look, at: float) -> list[AgentLoad]:
+    def changed(self, members: list[Member], look: ProcessSnapshot, at: float) -> list[AgentLoad]:
         """Return the loads that changed noticeably. `at`: seconds on a clock that never jumps."""
         self._find_marked(look)
         seconds, self._at = at - self._at, at
@@ -326,7 +326,7 @@ class Loads:
         self._told = {key: load for key, load in self._told.items() if key in trees}
         return changed
 
-    def _tree(self, member: Member, look: Look) -> list[Process]:
+    def _tree(self, member: Member, look: ProcessSnapshot) -> list[Process]:
         key, marks = (member.name, member.epoch), self._marks(member)
         old_pids = [pid for pid, start in self._trees.get(key, ()) if _started(look, pid) == start]
         tagged = self._by_marks.get(marks, ())
@@ -342,7 +342,7 @@ class Loads:
         memory, cpu = self._shares.of(living), round(min(share, self._most), 1)
         return AgentLoad(member.name, member.epoch, memory.size, cpu, len(living), memory.bound)
 
-    def _find_marked(self, look: Look) -> None:
+    def _find_marked(self, look: ProcessSnapshot) -> None:
         """Read the marks of every process that was not there before: each one's environment is read once."""
         there = {(process.pid, process.start) for process in look.table.values()}
         new = there - self._looked_at
@@ -361,7 +361,7 @@ def _living(tree: list[Process]) -> list[Process]:
     return [process for process in tree if not process.zombie]
 
 
-def _started(look: Look, pid: int) -> int:
+def _started(look: ProcessSnapshot, pid: int) -> int:
     return look.table[pid].start if pid in look.table else -1
 
 

@@ -35,7 +35,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class Look:
+class ProcessSnapshot:
     """The processes of one moment."""
 
     def __init__(self, processes: Iterable[Process]) -> None:
@@ -60,15 +60,15 @@ class Look:
         return found
 
 
-def look() -> Look:
+def look() -> ProcessSnapshot:
     """Look at all processes. What ends meanwhile is left out."""
     if not LINUX:
-        return Look(_all_by_psutil())
+        return ProcessSnapshot(_all_by_psutil())
     found = (read_stat(int(entry)) for entry in os.listdir("/proc") if entry.isdecimal())
-    return Look(process for process in found if process)
+    return ProcessSnapshot(process for process in found if process)
 
 
-def timed_look() -> tuple[Look, float]:
+def timed_look() -> tuple[ProcessSnapshot, float]:
     """Look at all processes; return the seconds of CPU that it took, too."""
     began = time.thread_time()
     table = look()

@@ -67,7 +67,7 @@ _MOST_QUESTIONS, _MOST_DENIALS = 64, 10_000
 _DENIED = "The operator denied this."
 
 
-class Seen(NamedTuple):
+class StateEvent(NamedTuple):
     """The event that put the agent into its state, in Claude's words, and when."""
 
     state: State
@@ -114,7 +114,7 @@ class Conversation:
         self.cause = Cause.NONE
         """Of its last turn."""
         self.limited_until = 0
-        self.seen: Seen | None = None
+        self.seen: StateEvent | None = None
         self._settle = settle
         self._questions: dict[str, Question] = {}
         self._denials: set[str] = set()
@@ -229,7 +229,7 @@ class Conversation:
     def _become(self, state: State, detail: str, value: str, now: int) -> None:
         if (state, detail) != (self.state, self.detail):
             self.state, self.detail = state, detail
-            self.seen = Seen(state, value, now)
+            self.seen = StateEvent(state, value, now)
         if state is not State.LIMITED:
             self.limited_until = 0
 
@@ -346,7 +346,7 @@ class Conversation:
         self._become(*(failed if limited else (State.IDLE, failed[1])), value, now)
         ends = self._error_ends or (self._reset if result.is_plan_limit(event) else 0)
         self.limited_until = ends if limited else 0
-        self.seen = Seen(failed[0], value, now)
+        self.seen = StateEvent(failed[0], value, now)
 
     def _succeeded(self, event: dict[str, Any], value: str, now: int) -> None:
         """Take a success for what it is: the end of a turn, or of a prompt that none was taken for."""
@@ -360,7 +360,7 @@ class Conversation:
         self._over = (lambda _ended: (State.FAILED, why)) if why else (lambda ended: self._finished(ended, refused))
         waits = f"waits for {self._tasks[0]}" if self._tasks else ""
         self._become(State.WORKING if waits else State.IDLE, waits or why, value, now)
-        self.seen = Seen(State.WORKING if waits else State.FAILED if why else State.DONE, value, now)
+        self.seen = StateEvent(State.WORKING if waits else State.FAILED if why else State.DONE, value, now)
 
     def _finished(self, ended: Exit, refused: str) -> tuple[State, str]:
         if ended.code:

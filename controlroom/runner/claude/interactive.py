@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from controlroom.metering.usage import moment
-from controlroom.runner.claude.channel import Seen
+from controlroom.runner.claude.channel import StateEvent
 from controlroom.runner.claude.questions import EDITS, READERS, SHOWS_PLAN, Dialog, Question, ask, has_previews
 from controlroom.runner.claude.result import limit_ends, refusal
 from controlroom.runner.outcome import Exit
@@ -57,7 +57,7 @@ class Interactive:
         self.session, self.model = session, model
         self.limited_until = 0
         self.denied = 0
-        self.seen: Seen | None = None
+        self.seen: StateEvent | None = None
         self.question: Question | None = None
         self.status = ""
         """What the session file says; "": there is none yet."""
@@ -227,7 +227,7 @@ class Interactive:
     def _become(self, state: State, detail: str, value: str, now: int) -> None:
         if (state, detail) != (self.state, self.detail):
             self.state, self.detail = state, detail
-            self.seen = Seen(state, value, now)
+            self.seen = StateEvent(state, value, now)
 
 
 def prompt(event: dict[str, Any]) -> str:

@@ -277,7 +277,7 @@ class Page(NamedTuple):
     """Whether the row of words is marked as taken."""
 
 
-class Step(NamedTuple):
+class DialogStep(NamedTuple):
     """What to do next: press a key, or paste words."""
 
     key: str = ""
@@ -300,43 +300,45 @@ def read(screen: list[str], asks: Sequence[dict[str, Any]]) -> "Page | None":
     return pages[0] if len(pages) == 1 else None
 
 
-def step(page: Page, asks: Sequence[dict[str, Any]], answers: Sequence[ItemAnswer]) -> "Step | None":
+def step(page: Page, asks: Sequence[dict[str, Any]], answers: Sequence[ItemAnswer]) -> "DialogStep | None":
     """Return what to do on a page so that these answers are given; None: nothing that can be done from here."""
     if page.number == len(asks):
-        return Step("1") if page.words == _review(asks, answers) else None
+        return DialogStep("1") if page.words == _review(asks, answers) else None
     one, answer = asks[page.number], answers[page.number]
     most = len(tables(one.get("options")))
     if one.get("multiSelect") is True:
         return _mark(page, most, answer)
     if answer.words.strip():
         return (
-            Step("Enter") if _stand(page, answer) and page.at == most + 1 else _write(page, most, answer, f"{most + 1}")
+            DialogStep("Enter")
+            if _stand(page, answer) and page.at == most + 1
+            else _write(page, most, answer, f"{most + 1}")
         )
     there = has_previews(one) and page.at == answer.choices[0]
-    return Step("Enter" if there else str(answer.choices[0]))
+    return DialogStep("Enter" if there else str(answer.choices[0]))
 
 
-def _mark(page: Page, most: int, answer: ItemAnswer) -> "Step | None":
+def _mark(page: Page, most: int, answer: ItemAnswer) -> "DialogStep | None":
     """Mark what is to be taken of several choices, then write, then go on."""
     differ = sorted(set(page.taken) ^ set(answer.choices))
     if differ:
-        return Step(str(differ[0])) if 0 < page.at <= most else Step("Up")
+        return DialogStep(str(differ[0])) if 0 < page.at <= most else DialogStep("Up")
     if not answer.words.strip() and (page.marked or page.words not in _EMPTY):
         return None
     if answer.words.strip() and not _stand(page, answer):
         return _write(page, most, answer, "Down" if page.at else "Up")
-    return Step("Tab") if page.at else Step("Enter")
+    return DialogStep("Tab") if page.at else DialogStep("Enter")
 
 
 def _stand(page: Page, answer: ItemAnswer) -> bool:
     return page.words == _squeezed(answer.words)
 
 
-def _write(page: Page, most: int, answer: ItemAnswer, there: str) -> Step:
+def _write(page: Page, most: int, answer: ItemAnswer, there: str) -> DialogStep:
     """Bring words onto their row, which the key `there` leads to."""
     if page.at != most + 1:
-        return Step(there)
-    return Step(words=answer.words) if page.words in _EMPTY else Step("C-u")
+        return DialogStep(there)
+    return DialogStep(words=answer.words) if page.words in _EMPTY else DialogStep("C-u")
 
 
 def _page(rows: list[str], number: int, one: dict[str, Any]) -> "Page | None":

@@ -25,7 +25,7 @@ TURNED = 500
 """Milliseconds by which a clock that goes evenly may seem to go back."""
 
 
-class Part(NamedTuple):
+class RecordBatch(NamedTuple):
     """Records of one file, up to where in it, and whether there is more to be read already."""
 
     records: list[Record]
@@ -103,7 +103,7 @@ class SessionUsage:
                 if not news.is_taken:
                     return
 
-    def part(self, path: str, start: int, now: int, *, main: bool) -> Part:
+    def part(self, path: str, start: int, now: int, *, main: bool) -> RecordBatch:
         """Read the records that stand from `start` on, some `A_PART` bytes of them.
 
         A file is read from its beginning on all the same, for what stands there says what belongs to whom.
@@ -125,7 +125,7 @@ class SessionUsage:
                     break
             left -= piece.size
             file.tail.taken(piece, end)
-        return Part(latest(records), file.tail.offset, more=left <= 0 or size >= A_PART)
+        return RecordBatch(latest(records), file.tail.offset, more=left <= 0 or size >= A_PART)
 
     def _file(self, path: str) -> "_File":
         return self._files.setdefault(path, _File(path, self._recent))

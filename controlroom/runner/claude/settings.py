@@ -90,7 +90,7 @@ _NOT_BY_PROJECT = frozenset((
 ))  # fmt: skip
 
 
-class Given(NamedTuple):
+class SettingValue(NamedTuple):
     """A value, and the file that gives it; "" for the environment."""
 
     value: str
@@ -101,10 +101,10 @@ class Given(NamedTuple):
 class Settings(NamedTuple):
     """What holds for one Claude."""
 
-    variables: Mapping[str, Given]
-    helper: Given
+    variables: Mapping[str, SettingValue]
+    helper: SettingValue
     """The `apiKeyHelper`."""
-    forced: Given
+    forced: SettingValue
     """The kind of login that the managed settings ask for: `claudeai`, `console`, `gateway`."""
     unreadable: bool
     """A file is there that cannot be read: what it says may change everything."""
@@ -153,8 +153,8 @@ def files(environ: Mapping[str, str], cwd: str, arguments: Sequence[str] = (), m
 
 def _merged(environ: Mapping[str, str], files: Iterator[tuple[str, str]]) -> Settings:
     """Merge the settings of these scopes and files; a "file" that begins with a brace is the settings themselves."""
-    variables = {name: Given(value, "") for name, value in environ.items()}
-    helper, forced, unreadable = Given("", ""), Given("", ""), False
+    variables = {name: SettingValue(value, "") for name, value in environ.items()}
+    helper, forced, unreadable = SettingValue("", ""), SettingValue("", ""), False
     for scope, path in files:
         try:
             values = table(json.loads(path)) if path.startswith("{") else read_object(path)
@@ -165,11 +165,11 @@ def _merged(environ: Mapping[str, str], files: Iterator[tuple[str, str]]) -> Set
             continue
         refused = _NOT_BY_PROJECT if scope in (_PROJECT, _LOCAL) else ()
         allowed = {name: value for name, value in table(values.get("env")).items() if name not in refused}
-        variables |= {name: Given(_text(value), path) for name, value in allowed.items()}
+        variables |= {name: SettingValue(_text(value), path) for name, value in allowed.items()}
         if isinstance(values.get("apiKeyHelper"), str):
-            helper = Given(values["apiKeyHelper"], path, scope)
+            helper = SettingValue(values["apiKeyHelper"], path, scope)
         if scope == _MANAGED and isinstance(values.get("forceLoginMethod"), str):
-            forced = Given(values["forceLoginMethod"], path)
+            forced = SettingValue(values["forceLoginMethod"], path)
     return Settings(variables, helper, forced, unreadable)
 
 

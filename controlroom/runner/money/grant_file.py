@@ -1,6 +1,6 @@
 """grant.json: what one run may spend, as its runner goes by it. Written by the node, in one step.
 
-`Terms` hold what `wire.grants.Grant` says, which the runner cannot afford to import.
+`RunCeilings` hold what `wire.grants.Grant` says, which the runner cannot afford to import.
 """
 
 import json
@@ -23,7 +23,7 @@ class UnsignedGrant(BadGrant):
     """A grant.json that is not the room's."""
 
 
-class Terms(NamedTuple):
+class RunCeilings(NamedTuple):
     """The ceilings of one run (None: there is none) and how long they hold. Money is micro-dollars."""
 
     number: int
@@ -69,12 +69,12 @@ class Terms(NamedTuple):
         return self.billed is not None or self.covered is not None
 
 
-def to_bytes(terms: Terms) -> bytes:
+def to_bytes(terms: RunCeilings) -> bytes:
     """Write the file."""
     return json.dumps({"format": FORMAT, **terms._asdict()}).encode() + b"\n"
 
 
-def read(path: str) -> Terms | None:
+def read(path: str) -> RunCeilings | None:
     """Read the file, None when there is none. Raises `BadGrant`."""
     try:
         return of_value(json.loads(read_regular(path, _LIMIT)))
@@ -88,7 +88,7 @@ def read(path: str) -> Terms | None:
         raise BadGrant("grant.json is no JSON") from None
 
 
-def of_value(value: Any) -> Terms:
+def of_value(value: Any) -> RunCeilings:
     """Take what the file holds. Raises `BadGrant`."""
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise BadGrant(f"grant.json does not have the format {FORMAT}, which this runner reads")
@@ -97,7 +97,7 @@ def of_value(value: Any) -> Terms:
         raise BadGrant("grant.json: windows does not fit")
     if not isinstance(prices, str) or len(prices) > _NAME:
         raise BadGrant("grant.json: prices does not fit")
-    return Terms(
+    return RunCeilings(
         _whole(value, "number"),
         _ceiling(value, "billed"),
         _ceiling(value, "covered"),

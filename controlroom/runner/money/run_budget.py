@@ -26,7 +26,7 @@ from controlroom.runner.claude.plan_windows import PlanWindows
 from controlroom.runner.files import read_regular
 from controlroom.runner.folder import GRANT, prices_file
 from controlroom.runner.money import grant_file
-from controlroom.runner.money.grant_file import BadGrant, Terms, UnsignedGrant
+from controlroom.runner.money.grant_file import BadGrant, RunCeilings, UnsignedGrant
 from controlroom.runner.money.run_spend import RunSpend
 from controlroom.runner.outcome import Refused, Unsigned
 from controlroom.text.event_text import limit_name
@@ -59,7 +59,7 @@ class RunBudget:
         expected: int,
         *,
         metered: bool,
-        signed: Callable[[Terms], bool] = lambda _terms: True,
+        signed: Callable[[RunCeilings], bool] = lambda _terms: True,
         since_boot: Callable[[], float] = _since_boot,
     ) -> None:
         """`expected`: the grant that the run was started with, 0: none; not `metered`: nothing binds it.
@@ -71,7 +71,7 @@ class RunBudget:
         self.windows: PlanWindows | None = None
         """What is known of the plan that pays for it."""
         self._expected, self._metered, self._signed = expected, metered, signed
-        self._terms: Terms | None = None
+        self._terms: RunCeilings | None = None
         self._sheet: Sheet | None = None
         self._spend: RunSpend | None = None
         self._session: Callable[[], str] = str
@@ -241,7 +241,7 @@ class RunBudget:
             return ""
         return self._used_up(terms) or self._too_late(terms, now)
 
-    def _used_up(self, terms: Terms) -> str:
+    def _used_up(self, terms: RunCeilings) -> str:
         spent, tokens = self._spent, self._tokens
         if terms.billed is not None and self._billing != "plan" and spent >= terms.billed:
             return f"budget: {_of(spent, terms.billed, '$')}"
@@ -254,7 +254,7 @@ class RunBudget:
                 return f"budget: {used:.0f} % of its plan's {_window(name)} used, of {most} % that it may use"
         return ""
 
-    def _too_late(self, terms: Terms, now: float) -> str:
+    def _too_late(self, terms: RunCeilings, now: float) -> str:
         if self._since_boot() >= self._ends_at + GRACE:
             return f"budget: its allowance ended at {_hour(terms.until)} and nobody renewed it"
         if now >= self._blind_since + BLIND:

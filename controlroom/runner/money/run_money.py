@@ -14,7 +14,7 @@ from controlroom.runner.claude.login import LoginWatch
 from controlroom.runner.claude.nested import LATE, Nested, NestedClaude, below, is_fresh
 from controlroom.runner.claude.plan_windows import PlanWindows
 from controlroom.runner.claude.transcripts import RecentPieces
-from controlroom.runner.money.grant_file import Terms
+from controlroom.runner.money.grant_file import RunCeilings
 from controlroom.runner.money.run_budget import NEVER, RunBudget
 from controlroom.runner.money.run_spend import RunSpend
 from controlroom.runner.money.usage_meter import UsageMeter
@@ -48,7 +48,7 @@ class Money:
         self._asked = 0
         self._asks_at = 0.0
 
-    def _signed(self, terms: Terms) -> bool:
+    def _signed(self, terms: RunCeilings) -> bool:
         """Return whether its room gave it these terms; a room that signs nothing is an older one."""
         order = self._order
         return not order.key or terms.is_signed(order.key, order.name, order.epoch, order.owner)

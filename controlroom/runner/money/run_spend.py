@@ -36,7 +36,7 @@ _NOT_OURS = 2**63
 Key = tuple[str, str]
 
 
-class Known:
+class CountedMessages:
     """What has been counted of each message: 24 bytes a slot, in place of the 300 that a dictionary would take.
 
     Messages are known by a 64-bit hash with a random key of this process: nobody can choose two that meet.
@@ -126,7 +126,7 @@ class RunSpend:
         """The sessions that are read on."""
         self._left: dict[str, _Session] = {}
         """Those that are read to their ends."""
-        self._known = Known()
+        self._known = CountedMessages()
         self._sheet: Sheet | None = None
         self._dearest, self._past, self.tokens = 0, 0, 0
         self._owed: dict[Key, float] = {}
@@ -177,7 +177,7 @@ class RunSpend:
                 one.pico = 0
                 for tail in one.files.values():
                     tail.rewind()
-            self._known = Known()
+            self._known = CountedMessages()
             self._dearest, self._past, self.tokens = 0, 0, 0
             self.behind = True
         self._sheet = sheet

@@ -49,7 +49,7 @@ class Stoppable(Protocol):
         """The exit code that a signal told it to leave with; 0: none did."""
 
     def suspend(self) -> AbstractContextManager[None]:
-        """Give the terminal back, and take it again."""
+        """Return the terminal back, and take it again."""
 
 
 class Kept:
@@ -114,7 +114,7 @@ def shell_waits() -> bool:
 
 
 def stop(screen: Stoppable) -> bool:
-    """Give the terminal back and stop, with the whole process group, until the shell continues it; whether it did."""
+    """Return the terminal back and stop, with the whole process group, until the shell continues it; whether it did."""
     if not shell_waits():
         return False
     with screen.suspend():

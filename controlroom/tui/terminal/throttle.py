@@ -6,7 +6,7 @@ from typing import Any
 
 from controlroom.domain.display.bars import Gauge
 from controlroom.domain.display.views import HostRow
-from controlroom.domain.model import Agent, Fleet, moved
+from controlroom.domain.model import Agent, Fleet, with_changes
 
 _PACES = ((100, 1.0), (60, 5.0), (0, 15.0))
 """Columns -> seconds between two readings of CPU and memory on show: each one wakes a phone's radio."""
@@ -88,7 +88,7 @@ class ThrottledLines:
         self.late = True
         if before is agent:
             return known
-        return agent, moved(agent, last_line=shown.last_line, last_line_at=shown.last_line_at), since
+        return agent, with_changes(agent, last_line=shown.last_line, last_line_at=shown.last_line_at), since
 
 
 class ThrottledGauges:

@@ -95,7 +95,7 @@ class Lines(Widget):
         return lines[y] if y < len(lines) else ()
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Give Textual the lines it asks for, each made once: its own way past borders and styles is slow."""
+        """Return Textual the lines it asks for, each made once: its own way past borders and styles is slow."""
         width = self.size.width
         if self.outer_size.width != width:
             return super().render_lines(crop)
@@ -103,7 +103,7 @@ class Lines(Widget):
         return strips if crop.column_span == (0, width) else [strip.crop(*crop.column_span) for strip in strips]
 
     def render_line(self, y: int) -> Strip:
-        """Give Textual one line."""
+        """Return Textual one line."""
         return self.strip(y, self.size.width)
 
     def strip(self, y: int, width: int) -> Strip:
