@@ -82,10 +82,10 @@ def _rows(part: AccountUse, sign: str) -> Iterator[tuple[tuple[str, ...], str]]:
 
 def _plan_verdict(part: AccountUse, sign: str) -> str:
     cheapest, sure = part.cheapest(), part.cheapest(sure=True)
-    said = f"cheapest to pay: {cheapest.name}, {_money(cheapest, sign)} a month"
+    verdict = f"cheapest to pay: {cheapest.name}, {_money(cheapest, sign)} a month"
     if cheapest == sure:
-        return said
-    return f"{said}, if it holds this use (no reading); what certainly holds: {sure.name}, {_money(sure, sign)}"
+        return verdict
+    return f"{verdict}, if it holds this use (no reading); what certainly holds: {sure.name}, {_money(sure, sign)}"
 
 
 def _money(way: PaymentOption, sign: str) -> str:

@@ -91,17 +91,17 @@ def several(texts: Sequence[str]) -> bool:
 
 async def find_agents(client: Client, texts: Sequence[str]) -> tuple[list[Agent], set[str]]:
     """The agents that names and patterns mean, and the ids of those that were named. Raises `Stop`."""
-    found: dict[str, Agent] = {}
+    by_id: dict[str, Agent] = {}
     named: set[str] = set()
     for text in texts:
         if _PATTERN & set(text):
             await wait_settled(client)
-            found |= {agent.id: agent for agent in matching(client.fleet, text)}
+            by_id |= {agent.id: agent for agent in matching(client.fleet, text)}
         else:
             agent = await find_agent(client, text)
-            found[agent.id] = agent
+            by_id[agent.id] = agent
             named.add(agent.id)
-    return sorted(found.values(), key=lambda agent: agent.id), named
+    return sorted(by_id.values(), key=lambda agent: agent.id), named
 
 
 def matching(fleet: Fleet, pattern: str) -> list[Agent]:
@@ -292,12 +292,12 @@ def attach(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Attach; the engine is left alone while the terminal is away."""
     if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)):
         raise Stop(Exit.USAGE, "attach needs a terminal; for scripts there is: controlroom logs AGENT -f")
-    found: list[Attachment] = []
-    args.found = found
+    attachments: list[Attachment] = []
+    args.found = attachments
     with_room(_prepare, args)
-    if why := found[0].why_read_only:
+    if why := attachments[0].why_read_only:
         output.talk(f"read-only: {why}")
-    if problem := found[0].run():
+    if problem := attachments[0].run():
         raise Stop(Exit.UNKNOWN, problem)
     return Exit.DONE
 

@@ -149,8 +149,8 @@ class _InOrder(argparse.Action):
 
     def __call__(self, parser: object, space: argparse.Namespace, values: object, option: str | None = None) -> None:
         """Add one."""
-        said = getattr(space, self.dest)
-        setattr(space, self.dest, (*said, ((option or "").lstrip("-"), str(values))))
+        parts = getattr(space, self.dest)
+        setattr(space, self.dest, (*parts, ((option or "").lstrip("-"), str(values))))
 
 
 def host(parser: argparse.ArgumentParser) -> None:

@@ -112,8 +112,8 @@ async def _set_one(client: Client, args: argparse.Namespace) -> int:
 
 def waits_for(rule: BudgetRule, fleet: Fleet) -> str:
     """What a budget waits for that stops nobody as things are: it may be a slip of the pen; "" where it does."""
-    known = (gauge.name for gauge in fleet.headroom.values() if gauge.kind == "window")
-    if rule.unit == "window" and window_name(rule.window) not in known:
+    windows = (gauge.name for gauge in fleet.headroom.values() if gauge.kind == "window")
+    if rule.unit == "window" and window_name(rule.window) not in windows:
         return f"nobody has said yet how much of {window(rule.window)} is used: until then it stops nobody; see limits"
     kind, name = read_scope(rule.scope)
     if kind is ScopeKind.AGENT and name not in fleet.agents:
@@ -131,9 +131,11 @@ def _rule(args: argparse.Namespace, known: Budget | None) -> BudgetRule:
         limit = rule.limit if args.limit is None and rule else read_limit(args.limit, unit)
     except ValueError as error:
         raise Stop(Exit.USAGE, f"--limit: {error}") from None
-    said = {"limit": limit, "unit": unit, "period": args.period, "scope": args.scope, "window": args.window}
-    said |= {"rungs": args.ladder, "order": args.order, "dry_run": args.dry_run}
-    return replace(rule or BudgetRule(args.name, limit), **{key: one for key, one in said.items() if one is not None})
+    options = {"limit": limit, "unit": unit, "period": args.period, "scope": args.scope, "window": args.window}
+    options |= {"rungs": args.ladder, "order": args.order, "dry_run": args.dry_run}
+    return replace(
+        rule or BudgetRule(args.name, limit), **{key: one for key, one in options.items() if one is not None}
+    )
 
 
 def _known(budget: Budget) -> BudgetRule:

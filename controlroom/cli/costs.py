@@ -56,8 +56,8 @@ def moment(text: str, now: float, zone: tzinfo | None = None) -> float:
     if text[:-1].isdecimal() and text[-1:] in units and int(text[:-1]) < 100_000:
         return now - timedelta(**{units[text[-1]]: int(text[:-1])}).total_seconds()
     try:
-        given = datetime.fromisoformat(text)
-        read = (given if given.tzinfo else given.replace(tzinfo=zone)).timestamp()
+        moment = datetime.fromisoformat(text)
+        read = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
         raise ValueError(f"{ascii(text)[:40]} is no moment: say 90m, 12h, 7d, today or 2026-11-01") from None
     if read > now:

@@ -187,12 +187,12 @@ def attached(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _attached(client: Client, args: argparse.Namespace) -> int:
-    told = await client.attached()
-    if told.reason:
-        raise Stop(Exit.REFUSED, told.reason)
+    front_ends = await client.attached()
+    if front_ends.reason:
+        raise Stop(Exit.REFUSED, front_ends.reason)
     if args.json:
-        output.json_data([record(one, iso) for one in told.front_ends])
+        output.json_data([record(one, iso) for one in front_ends.front_ends])
     else:
         now = client.now()
-        output.table([HEAD, *(cells(one, now) for one in told.front_ends)])
+        output.table([HEAD, *(cells(one, now) for one in front_ends.front_ends)])
     return Exit.DONE

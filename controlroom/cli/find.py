@@ -11,11 +11,11 @@ from controlroom.domain.words import nearest
 
 def agent_of(fleet: Fleet, text: str) -> Agent:
     """The agent that `text` means. Raises `Stop` when there is none, or several."""
-    found = fleet.find(text)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        ids = sorted(agent.id for agent in found)
+    agents = fleet.find(text)
+    if len(agents) == 1:
+        return agents[0]
+    if agents:
+        ids = sorted(agent.id for agent in agents)
         raise Stop(Exit.NOT_FOUND, f"{text} is the name of {len(ids)} agents: say {' or '.join(ids)}")
     raise Stop(Exit.NOT_FOUND, _no_agent(fleet, text))
 
@@ -30,8 +30,8 @@ def host_of(fleet: Fleet, name: str) -> Host:
 def check_profile(fleet: Fleet, name: str) -> None:
     """See that a profile is there (or none is named). Raises `Stop`."""
     if name and name not in fleet.profiles:
-        known = f" (there are {', '.join(sorted(fleet.profiles))})" if fleet.profiles else ": the config has none"
-        raise Stop(Exit.NOT_FOUND, f"there is no profile {_quoted(name)}{_near(name, fleet.profiles) or known}")
+        names = f" (there are {', '.join(sorted(fleet.profiles))})" if fleet.profiles else ": the config has none"
+        raise Stop(Exit.NOT_FOUND, f"there is no profile {_quoted(name)}{_near(name, fleet.profiles) or names}")
 
 
 def task_text(task: str | None, file: str | None) -> str | None:

@@ -45,8 +45,8 @@ async def _init(client: Client, args: argparse.Namespace, first_run: FirstRun) -
     await wait_settled(client)
     for name in list(client.fleet.hosts):
         await _look_over(client, name)
-    known = [name for name in first_run.ssh_hosts() if _is_new(client.fleet, name)]
-    wanted = list(args.host) or _asked(known)
+    offered = [name for name in first_run.ssh_hosts() if _is_new(client.fleet, name)]
+    wanted = list(args.host) or _asked(offered)
     failed = [address for address in wanted if not await _join(client, address)]
     _next_steps(client.fleet)
     return Exit.REFUSED if failed else Exit.DONE
@@ -66,9 +66,9 @@ def _asked(known: list[str]) -> list[str]:
             output.talk(f"  {number:>2}  {name}")
     offer = "their numbers, or " if known else ""
     while True:
-        said = output.line(f"Which machines are to run agents? ({offer}user@address; Enter: none)")
+        reply = output.line(f"Which machines are to run agents? ({offer}user@address; Enter: none)")
         try:
-            return chosen(said, known)
+            return chosen(reply, known)
         except ValueError as error:
             output.talk(str(error))
 
@@ -107,9 +107,9 @@ async def _look_over(client: Client, name: str) -> None:
     """Check a host, and say in a few lines what is not well and what mends it."""
     told = await client.check(name)
     poor = [check for check in told.checks if check.verdict in (Verdict.BAD, Verdict.WARN)]
-    found = _found(client.fleet, name)
+    claude = _found(client.fleet, name)
     well = "has all that agents need" if checkup.is_well(told.checks) and not told.reason else "is not ready for agents"
-    output.hanging(f"{name:<8} ", f"{told.reason or well}{found}")
+    output.hanging(f"{name:<8} ", f"{told.reason or well}{claude}")
     for check in poor:
         mend = f": {check.mend}" if check.mend else ""
         output.hanging(f"         {_GLYPHS[check.verdict]} ", f"{check.name}: {check.found}{mend}")

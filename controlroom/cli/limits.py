@@ -30,11 +30,11 @@ def limits(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 async def _limits(client: Client, args: argparse.Namespace) -> int:
     now = await wait_briefly(client)
     await wait_for(client, lambda fleet: bool(fleet.headroom), _HEARD)
-    found = in_order(client.fleet.headroom.values())
+    limits = in_order(client.fleet.headroom.values())
     if args.json:
-        output.json_data([record(one) for one in found])
-    elif found:
-        table(found, now)
+        output.json_data([record(one) for one in limits])
+    elif limits:
+        table(limits, now)
     else:
         output.talk("no limit has been heard of: a plan's windows come with its agents' answers, and what the API lets")
         output.talk("through in a minute from [api] tier in config.toml")

@@ -52,15 +52,13 @@ async def _grep(client: Client, agent: Agent, epoch: int, args: argparse.Namespa
     before, done = None, False
     while not done and len(lines) < args.lines:
         count = min(_PAGE, args.lines - len(lines))
-        found = await search(before=before, count=count)
-        if found.reason:
+        hits = await search(before=before, count=count)
+        if hits.reason:
             raise (
-                _unread(client.fleet, agent.host, found.reason)
-                if found.unanswered
-                else Stop(Exit.REFUSED, found.reason)
+                _unread(client.fleet, agent.host, hits.reason) if hits.unanswered else Stop(Exit.REFUSED, hits.reason)
             )
-        lines += [line for hit in found.hits for line in reversed(hit.lines)]
-        before, done = found.place, found.done
+        lines += [line for hit in hits.hits for line in reversed(hit.lines)]
+        before, done = hits.place, hits.done
     output.log_lines(reversed(lines[: args.lines]))
     if not lines:
         output.talk(f"no line of {agent.id} (epoch {epoch}) matches")

@@ -143,10 +143,10 @@ def line(question: str) -> str:
     from controlroom.text.sanitize import shown
 
     _write(sys.stderr, f"{shown(question)} ")
-    said = _interruptible(sys.stdin.readline)
-    if not said:
+    reply = _interruptible(sys.stdin.readline)
+    if not reply:
         _write(sys.stderr, "\n")
-    return said.strip()
+    return reply.strip()
 
 
 def secret(question: str) -> str:

@@ -31,12 +31,16 @@ def explain(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 async def _explain(client: Client, args: argparse.Namespace) -> int:
     agent = await find_agent(client, args.agent)
     now = client.now()
-    told = why.explain(client.fleet, agent, now)
+    explanation = why.explain(client.fleet, agent, now)
     if args.json:
-        output.json_data(why.record(told))
+        output.json_data(why.record(explanation))
         return Exit.DONE
-    output.data(f"{told.agent}, adopted ({agent.place})" if agent.adopted else f"{told.agent}, run {told.epoch}")
-    report(why.lines(told, now, clock))
+    output.data(
+        f"{explanation.agent}, adopted ({agent.place})"
+        if agent.adopted
+        else f"{explanation.agent}, run {explanation.epoch}"
+    )
+    report(why.lines(explanation, now, clock))
     return Exit.DONE
 
 

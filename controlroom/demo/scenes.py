@@ -174,8 +174,8 @@ def _pytest(dice: Random, where: str) -> Use:
 
 
 def _random_edit(dice: Random, path: str, old: str, new: str) -> Use:
-    given = {"file_path": path, "old_string": old, "new_string": new}
-    return Use("Edit", given, "", dice.uniform(0.6, 1.4), added=dice.randint(2, 60), removed=dice.randint(0, 20))
+    arguments = {"file_path": path, "old_string": old, "new_string": new}
+    return Use("Edit", arguments, "", dice.uniform(0.6, 1.4), added=dice.randint(2, 60), removed=dice.randint(0, 20))
 
 
 def docs_rounds(dice: Random) -> Beats:
@@ -274,8 +274,8 @@ def ledger_rounds(dice: Random) -> Beats:
 
 
 def _edit(path: str, old: str, new: str, added: int, removed: int) -> Use:
-    given = {"file_path": path, "old_string": old, "new_string": new}
-    return Use("Edit", given, "", 0.5, added=added, removed=removed)
+    arguments = {"file_path": path, "old_string": old, "new_string": new}
+    return Use("Edit", arguments, "", 0.5, added=added, removed=removed)
 
 
 def docs(dice: Random) -> Beats:

@@ -50,8 +50,8 @@ def sweep(folder: Path, namespace: str) -> None:
 def processes(folder: Path, namespace: str) -> list[psutil.Process]:
     """The room's processes that are alive, but never ourselves."""
     engine = _engine_pid(folder)
-    found = [process for process in _ours() if process.pid == engine or _belongs(process, folder, namespace)]
-    return [process for process in found if process.pid != os.getpid()]
+    processes = [process for process in _ours() if process.pid == engine or _belongs(process, folder, namespace)]
+    return [process for process in processes if process.pid != os.getpid()]
 
 
 def _ours() -> Iterable[psutil.Process]:

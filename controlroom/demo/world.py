@@ -77,10 +77,10 @@ class World:
             "XDG_RUNTIME_DIR": "run",
             "TMUX_TMPDIR": "tmux",
         }
-        found = {key: str(self.folder / name) for key, name in places.items()}
+        variables = {key: str(self.folder / name) for key, name in places.items()}
         path = os.pathsep.join(part for part in (_root(), self._outside.get("PYTHONPATH", "")) if part)
         own = {"CONTROLROOM_HOME": str(self.folder), TOKEN: str(self.folder), "PYTHONPATH": path}
-        return {**self._outside, **found, **own}
+        return {**self._outside, **variables, **own}
 
     def _furnish(self) -> None:
         import tomli_w

@@ -23,11 +23,11 @@ def disk_words(host: Host) -> str:
 def watch_disk(draft: Draft, host: str, sample: HostSample | None, at: int) -> None:
     """Raise or end the alarm of a host that has just said how much is left. `sample`: None when it is gone."""
     about = f"{_DISK}{host}"
-    known = draft.alarms.get(about)
+    standing = draft.alarms.get(about)
     if not disk_is_full(sample):
-        if known is not None:
+        if standing is not None:
             draft.alarms.drop(about)
-    elif known is None:
+    elif standing is None:
         text = f"the disk of {host} is full: lines of its agents' logs are lost until there is room: make some there"
         draft.alarms.put(about, Alarm(text, "danger", at))
 

@@ -35,8 +35,8 @@ HEAD = ("WHO", "SCREEN", "ON", "MAY", "FOR")
 
 def cells(front_end: FrontEnd, now: int) -> tuple[str, ...]:
     """Write one as a row under `HEAD`. `now`: UTC milliseconds."""
-    known = [front_end.terminal, "ssh" if front_end.bridged else ""]
-    on = " over ".join(part for part in known if part) or "-"
+    parts = [front_end.terminal, "ssh" if front_end.bridged else ""]
+    on = " over ".join(part for part in parts if part) or "-"
     who = f"{front_end.who} (this one)" if front_end.asks else front_end.who
     return who, front_end.role, on, front_end.rights, age(now - front_end.since)
 

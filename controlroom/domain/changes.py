@@ -68,13 +68,13 @@ class _Layer(Generic[V]):
         """A record as it is by now."""
         if key in self._dropped:
             return None
-        found: V | None = self._put.get(key)
-        return self._below.get(key) if found is None else found
+        record: V | None = self._put.get(key)
+        return self._below.get(key) if record is None else record
 
     def put(self, key: str, value: V) -> None:
         """Put a record; one that equals what is there stays the object that it is."""
-        known = self.get(key)
-        if known is not value and known != value:
+        record = self.get(key)
+        if record is not value and record != value:
             self._dropped.pop(key, None)
             self._put[key] = value
 
@@ -139,8 +139,8 @@ class Draft:
         money: Money | None = None,
     ) -> None:
         """Set what belongs to the whole room."""
-        given = {"profiles": profiles, "limits": limits, "money": money}
-        for name, value in given.items():
+        parts = {"profiles": profiles, "limits": limits, "money": money}
+        for name, value in parts.items():
             if value is not None and value != getattr(self.fleet, name):
                 self._room[name] = value
 

@@ -161,8 +161,8 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> A
 
 def _ended(seen: Agent) -> Agent:
     """An agent that an order has ended: it waits for nothing, and does not go on by itself."""
-    said = Evidence("runner", seen.state, seen.detail, seen.since, agrees=False)
-    return with_changes(seen, state=State.DONE, detail="ended by an order", evidence=(said, *seen.evidence))
+    runner = Evidence("runner", seen.state, seen.detail, seen.since, agrees=False)
+    return with_changes(seen, state=State.DONE, detail="ended by an order", evidence=(runner, *seen.evidence))
 
 
 def claimed_work(agent: Agent) -> Work:

@@ -89,10 +89,10 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decis
     if problem := agent_name_problem(intent.name):
         raise Refusal(problem)
     host = reachable(fleet, intent.host or default_host(fleet), now)
-    known = fleet.agents.get(f"{host.name}/{intent.name}")
-    if known and (known.pending or not known.has_ended):
+    agent = fleet.agents.get(f"{host.name}/{intent.name}")
+    if agent and (agent.pending or not agent.has_ended):
         raise Refusal(
-            f"{known.id} is there already, {state_words(fleet, known, now)}: choose another name, or reassign it"
+            f"{agent.id} is there already, {state_words(fleet, agent, now)}: choose another name, or reassign it"
         )
     profile = profile_named(fleet, intent.profile)
     kind = _kind(intent, profile)
@@ -107,7 +107,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decis
     effect = intents.SpawnOn(
         host.name,
         intent.name,
-        known.epoch + 1 if known else 1,
+        agent.epoch + 1 if agent else 1,
         intent.task,
         kind,
         intent.profile,
@@ -220,9 +220,9 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, no
     reachable(fleet, agent.host, now)
     not_pending(agent, now)
     target = reachable(fleet, intent.host, now)
-    known = fleet.agents.get(f"{target.name}/{agent.name}")
-    if known and (known.pending or not known.has_ended):
-        raise Refusal(f"{known.id} is there already, {state_words(fleet, known, now)}: kill it first, or choose a host")
+    there = fleet.agents.get(f"{target.name}/{agent.name}")
+    if there and (there.pending or not there.has_ended):
+        raise Refusal(f"{there.id} is there already, {state_words(fleet, there, now)}: kill it first, or choose a host")
     work = movable_work(agent, intent.task, trust=intent.trust)
     profile = profile_named(fleet, work.profile)
     check_size("the task", intent.task)
@@ -236,7 +236,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, no
     start = intents.SpawnOn(
         target.name,
         agent.name,
-        known.epoch + 1 if known else 1,
+        there.epoch + 1 if there else 1,
         intent.task,
         work.kind,
         work.profile,
@@ -393,8 +393,8 @@ def _set_budget(fleet: Fleet, intent: intents.SetBudget, op: int, now: int) -> D
 
 def _remove_budget(fleet: Fleet, intent: intents.RemoveBudget, op: int, now: int) -> Decision:
     if intent.name not in fleet.budgets:
-        known = f" (there are {', '.join(sorted(fleet.budgets))})" if fleet.budgets else " (there are none)"
-        raise Refusal(f"there is no budget {ascii(intent.name)[:60]}{nearest(intent.name, fleet.budgets) or known}")
+        names = f" (there are {', '.join(sorted(fleet.budgets))})" if fleet.budgets else " (there are none)"
+        raise Refusal(f"there is no budget {ascii(intent.name)[:60]}{nearest(intent.name, fleet.budgets) or names}")
     return Decision()
 
 

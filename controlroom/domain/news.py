@@ -51,20 +51,20 @@ class News:
 
 def happened(old: Fleet, new: Fleet, changes: Changes, now: int, began: int) -> list[News]:
     """The news between two fleets, of what changed; what was so before the engine `began` to look is none."""
-    found: list[News] = []
+    items: list[News] = []
     for key in sorted(changes.agents):
         agent = new.agents.get(key)
         if agent is not None and not agent.adopted:
-            found += _of_agent(old.agents.get(key), agent, now, began)
+            items += _of_agent(old.agents.get(key), agent, now, began)
     for name in sorted(changes.hosts):
         before, host = old.hosts.get(name), new.hosts.get(name)
         if before is not None and host is not None:
-            found += _of_host(before, host, now, began)
+            items += _of_host(before, host, now, began)
     for about in sorted(changes.alarms):
         alarm = new.alarms.get(about)
         if alarm is not None and _is_new(old.alarms.get(about), alarm) and alarm.level != "notice":
-            found.append(News("budget" if about.startswith("budget ") else "alarm", about, alarm.text, now))
-    return found
+            items.append(News("budget" if about.startswith("budget ") else "alarm", about, alarm.text, now))
+    return items
 
 
 def _is_new(before: Alarm | None, alarm: Alarm) -> bool:
@@ -193,10 +193,10 @@ class NotificationQueue:
             return []
         ripe = [item for item in self._waiting if item.at <= now and self._time_of(item, now) - GATHER <= now]
         self._waiting = [item for item in self._waiting if item not in ripe]
-        said = [item for item in ripe if still(item)]
-        if said:
+        due = [item for item in ripe if still(item)]
+        if due:
             self._told = now
-        return said
+        return due
 
     def _time_of(self, item: News, now: int) -> int:
         ripe = item.at + GATHER

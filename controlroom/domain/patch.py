@@ -43,8 +43,8 @@ def lively(old: Fleet, new: Fleet) -> frozenset[str] | None:
     if len(old.agents) != len(new.agents):
         return None
     changed = differing(old.agents, new.agents)
-    known = all(key in old.agents and key in new.agents for key in changed)
-    same = known and all(_still(old.agents[key]) == _still(new.agents[key]) for key in changed)
+    same_agents = all(key in old.agents and key in new.agents for key in changed)
+    same = same_agents and all(_still(old.agents[key]) == _still(new.agents[key]) for key in changed)
     return frozenset(changed) if same else None
 
 
@@ -130,8 +130,8 @@ def diff(old: Fleet, new: Fleet, changes: Changes | None = None) -> Patch:
     """What a reader that holds `old` lacks. With `changes`, only those records are looked at."""
     at = changes or between(old, new)
     changed = _put(old.agents, new.agents, at.agents)
-    known = {key: agent for key, agent in changed.items() if key in old.agents}
-    lively = {key: agent for key, agent in known.items() if rest(old.agents[key]) == rest(agent)}
+    held = {key: agent for key, agent in changed.items() if key in old.agents}
+    lively = {key: agent for key, agent in held.items() if rest(old.agents[key]) == rest(agent)}
     return Patch(
         room=new.room,
         hosts=_put(old.hosts, new.hosts, at.hosts),
@@ -177,12 +177,12 @@ def is_empty(patch: Patch) -> bool:
 
 def _moved(held: Mapping[str, Agent], patch: Patch) -> dict[str, Agent]:
     """The agents that have another line or load, and nothing else that is new."""
-    found = {}
+    moved_agents = {}
     for key in {**patch.lines, **patch.loads}:
         if key in held:
             line = patch.lines.get(key) or Line(*_line(held[key]))
             load = patch.loads.get(key) or Load(*_load(held[key]))
-            found[key] = with_changes(
+            moved_agents[key] = with_changes(
                 held[key],
                 last_line=line.text,
                 last_line_at=line.at,
@@ -191,16 +191,16 @@ def _moved(held: Mapping[str, Agent], patch: Patch) -> dict[str, Agent]:
                 processes=load.processes,
                 spent=load.spent,
             )
-    return found
+    return moved_agents
 
 
 def _put(old: Mapping[str, V], new: Mapping[str, V], keys: Iterable[str]) -> dict[str, V]:
-    found = {}
+    replaced = {}
     for key in sorted(keys):
         value = new.get(key)
         if value is not None and (before := old.get(key)) is not value and before != value:
-            found[key] = value
-    return found
+            replaced[key] = value
+    return replaced
 
 
 def _gone(old: Mapping[str, V], new: Mapping[str, V], keys: Iterable[str]) -> tuple[str, ...]:

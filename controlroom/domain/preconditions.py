@@ -136,8 +136,8 @@ def check_session(fleet: Fleet, agent: Agent, session: str) -> None:
 def profile_named(fleet: Fleet, name: str) -> Any:
     """A profile, None for no name. Raises `Refusal`."""
     if name and name not in fleet.profiles:
-        known = f" (there are {', '.join(sorted(fleet.profiles))})" if fleet.profiles else " (the config has none)"
-        raise Refusal(f"there is no profile {ascii(name)[:60]}{nearest(name, fleet.profiles) or known}")
+        names = f" (there are {', '.join(sorted(fleet.profiles))})" if fleet.profiles else " (the config has none)"
+        raise Refusal(f"there is no profile {ascii(name)[:60]}{nearest(name, fleet.profiles) or names}")
     return fleet.profiles.get(name)
 
 

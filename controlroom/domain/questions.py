@@ -128,18 +128,18 @@ def _of_text(question: Question, text: str) -> list[ItemAnswer]:
 
 def read_answer(item: Item, words: str) -> ItemAnswer:
     """Read an answer to one item: numbers of choices, their labels, or words of one's own."""
-    said = words.strip()
+    answer = words.strip()
     labels = {option.label.strip().casefold(): number for number, option in enumerate(item.options, 1)}
-    if said.casefold() in labels:
-        return ItemAnswer((labels[said.casefold()],))
-    parts = [part.strip().casefold() for part in said.split(",")]
-    if item.options and all(map(_is_number, said.replace(",", " ").split())):
-        parts = said.replace(",", " ").split()
+    if answer.casefold() in labels:
+        return ItemAnswer((labels[answer.casefold()],))
+    parts = [part.strip().casefold() for part in answer.split(",")]
+    if item.options and all(map(_is_number, answer.replace(",", " ").split())):
+        parts = answer.replace(",", " ").split()
     chosen = [int(part[:6]) if _is_number(part) else labels.get(part) for part in parts if item.options]
     numbers = tuple(dict.fromkeys(number for number in chosen if number is not None))
     one_of_many = len(parts) == 1 or item.several or all(map(_is_number, parts))
-    whole = bool(said and chosen) and one_of_many and None not in chosen
-    return ItemAnswer(numbers) if whole else ItemAnswer((), said)
+    whole = bool(answer and chosen) and one_of_many and None not in chosen
+    return ItemAnswer(numbers) if whole else ItemAnswer((), answer)
 
 
 def _is_number(part: str) -> bool:
@@ -186,8 +186,8 @@ def answer_words(question: Question, answers: Sequence[ItemAnswer]) -> list[str]
     rows = []
     for item, answer in zip(question.items, answers, strict=False):
         labels = [item.options[number - 1].label for number in answer.choices if 0 < number <= len(item.options)]
-        said = ", ".join([*labels, *[answer.words.strip()] * bool(answer.words.strip())])
-        rows.append(f"{item.header or item.question}: {said or '–'}")
+        words = ", ".join([*labels, *[answer.words.strip()] * bool(answer.words.strip())])
+        rows.append(f"{item.header or item.question}: {words or '–'}")
     return rows
 
 
@@ -298,9 +298,9 @@ class Draft:
         """The lines that show what is asked now, or all that was answered."""
         item = self.item
         if item is None:
-            said = answer_words(self.question, self.answers)
+            answers = answer_words(self.question, self.answers)
             return [Row("Is this your answer?", strong=True)] + [
-                Row(f"  {number}. {row}", number) for number, row in enumerate(said, 1)
+                Row(f"  {number}. {row}", number) for number, row in enumerate(answers, 1)
             ]
         several = len(self.question.items)
         head = " · ".join(

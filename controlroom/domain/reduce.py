@@ -93,9 +93,9 @@ def changed(fleet: Fleet, event: events.Event) -> tuple[Fleet, Changes]:
 
 
 def _configured(draft: Draft, event: events.Configured) -> None:
-    known = {name: draft.hosts.get(name) for name in event.hosts}
+    hosts = {name: draft.hosts.get(name) for name in event.hosts}
     draft.hosts.become(
-        {name: known[name] or Host(name, address, since=event.at) for name, address in event.hosts.items()}
+        {name: hosts[name] or Host(name, address, since=event.at) for name, address in event.hosts.items()}
     )
     for host in draft.hosts.changed():
         if host not in event.hosts:
@@ -222,10 +222,10 @@ def _agents_observed(draft: Draft, event: events.AgentsObserved) -> None:
     theirs = [seen for seen in event.agents if seen.host == event.host]
     pairs: list[tuple[Agent | None, Agent | None]] = []
     for seen in theirs:
-        known = draft.agents.get(seen.id)
-        merged = _observed(known, seen)
+        before = draft.agents.get(seen.id)
+        merged = _observed(before, seen)
         draft.agents.put(seen.id, merged)
-        pairs.append((known, merged))
+        pairs.append((before, merged))
     for agent in _missing(draft, event, {agent.id for agent in theirs}):
         pairs.append((agent, None))
         _drop(draft, agent)
@@ -250,17 +250,17 @@ def _adopted_observed(draft: Draft, event: events.AdoptedObserved) -> None:
         _adopted_after(draft, event, theirs)
     else:
         for agent in theirs:
-            known = draft.agents.get(agent.id)
-            if known is not None and known.adopted:
-                draft.agents.put(agent.id, _observed(known, agent))
+            before = draft.agents.get(agent.id)
+            if before is not None and before.adopted:
+                draft.agents.put(agent.id, _observed(before, agent))
     watch_payers(draft, [agent.id for agent in theirs])
 
 
 def _adopted_after(draft: Draft, event: events.AdoptedObserved, theirs: list[Agent]) -> None:
     """Take who lives and who has ended."""
     here = {agent.id: agent for agent in draft.agents_on(event.host, adopted=True)}
-    seen = [_observed(_same(here, agent), agent) for agent in theirs]
-    now = adopted_after(here, seen, event.at, complete=event.complete)
+    observed = [_observed(_same(here, agent), agent) for agent in theirs]
+    now = adopted_after(here, observed, event.at, complete=event.complete)
     for key, agent in here.items():
         if key not in now:
             _drop(draft, agent)
@@ -271,10 +271,10 @@ def _adopted_after(draft: Draft, event: events.AdoptedObserved, theirs: list[Age
 
 def _same(here: Mapping[str, Agent], seen: Agent) -> Agent | None:
     """Find an agent of others as it was known: by its name, else by its Claude, whose name another node may give."""
-    known = here.get(seen.id)
-    if known is None and seen.session:
-        known = next((one for one in here.values() if (one.session, one.pid) == (seen.session, seen.pid)), None)
-    return known
+    before = here.get(seen.id)
+    if before is None and seen.session:
+        before = next((one for one in here.values() if (one.session, one.pid) == (seen.session, seen.pid)), None)
+    return before
 
 
 def _adopted_forgotten(draft: Draft, event: events.AdoptedForgotten) -> None:

@@ -53,16 +53,16 @@ def record_lines(stream: str, body: bytes) -> list[Line]:
 
 def last_words(stream: str, body: bytes) -> str:
     """The newest thing a record says in one line, or "" when it says nothing."""
-    said = [line.text.strip() for line in record_lines(stream, body) if line.kind != "think"]
-    return next((words for words in reversed(said) if words), "")[:LAST_LIMIT]
+    lines = [line.text.strip() for line in record_lines(stream, body) if line.kind != "think"]
+    return next((words for words in reversed(lines) if words), "")[:LAST_LIMIT]
 
 
 def telling_words(stream: str, body: bytes) -> str:
     """Like `last_words`, but "" of what only says that a turn or a run is over: the agent's state says that better."""
     if stream == "n" and body.strip() == b"done":
         return ""
-    said = [line.text.strip() for line in record_lines(stream, body) if line.kind not in ("think", "done")]
-    return next((words for words in reversed(said) if words), "")[:LAST_LIMIT]
+    lines = [line.text.strip() for line in record_lines(stream, body) if line.kind not in ("think", "done")]
+    return next((words for words in reversed(lines) if words), "")[:LAST_LIMIT]
 
 
 def asked(tool: str, given: dict[str, Any]) -> str:
@@ -206,8 +206,8 @@ def _result(event: dict[str, Any]) -> list[Line]:
         return [Line("done", " · ".join(["done", *parts]))]
     errors = event.get("errors")
     first = errors[0] if isinstance(errors, list) and errors else event.get("result")
-    said = event.get("terminal_reason") == "api_error"  # a message of its own has told it already
-    reason = [] if said else [_first_line(text(first)) or "no reason given"]
+    is_told = event.get("terminal_reason") == "api_error"  # a message of its own has told it already
+    reason = [] if is_told else [_first_line(text(first)) or "no reason given"]
     return [Line("error", " · ".join(["failed", *reason, *parts]))]
 
 
@@ -269,8 +269,8 @@ def _argument(given: dict[str, Any]) -> str:
         todos = tables(given["todos"])
         return f"{sum(todo.get('status') == 'completed' for todo in todos)} of {len(todos)} done"
     named = (text(given.get(key), ASKED_LIMIT + 1) for key in _MAIN)
-    found = next((value for value in named if value), "")
-    return found or next((value[: ASKED_LIMIT + 1] for value in given.values() if isinstance(value, str) and value), "")
+    main = next((value for value in named if value), "")
+    return main or next((value[: ASKED_LIMIT + 1] for value in given.values() if isinstance(value, str) and value), "")
 
 
 def _seconds(count: float) -> str:

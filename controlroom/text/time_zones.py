@@ -43,9 +43,9 @@ def named(name: str, variable: str = "", localtime: str = LOCALTIME) -> str:
 
 def zone_here(name: str = "", variable: str = "", localtime: str = LOCALTIME) -> tzinfo:
     """The first of these that is a zone: one of this name, that of the variable TZ, this machine's; else UTC."""
-    found = zone_of(name) or zone_of(variable)
-    if found:
-        return found
+    zone = zone_of(name) or zone_of(variable)
+    if zone:
+        return zone
     try:
         with open(localtime, "rb") as file:
             return ZoneInfo.from_file(file)
@@ -60,10 +60,10 @@ def zone_name(path: str) -> str:
 
 def _by_rule(rule: str) -> tzinfo | None:
     """The zone of a POSIX rule. One with a summer time and no days for it has those of the United States."""
-    found = _RULE.fullmatch(rule)
-    if not found:
+    match = _RULE.fullmatch(rule)
+    if not match:
         return None
-    days = ",M3.2.0,M11.1.0" if found["summer"] and "," not in found["summer"] else ""
+    days = ",M3.2.0,M11.1.0" if match["summer"] and "," not in match["summer"] else ""
     try:
         return ZoneInfo.from_file(io.BytesIO(2 * _BLOCK + f"\n{rule}{days}\n".encode()), key=rule)
     except ValueError:

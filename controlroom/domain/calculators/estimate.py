@@ -195,21 +195,21 @@ def _said(wish: Wish, usual: Requests, known: EstimateInputs, at: int) -> Iterat
 
 
 def _ceilings(offers: Offers, model: str) -> Iterator[str]:
-    found = offers.tiers.class_of(model)
-    if found is None or not found.ceilings:
+    model_class = offers.tiers.class_of(model)
+    if model_class is None or not model_class.ceilings:
         yield f"no reading of the tiers' ceilings for {model}: nobody has published them (see plans.toml)"
     else:
-        unsure = f"; unsure: {found.unsure}" if found.unsure else ""
+        unsure = f"; unsure: {model_class.unsure}" if model_class.unsure else ""
         yield f"tiers as of {offers.as_of}, for the high case: cache reads do not count{unsure}"
 
 
 def _sizes(wish: Wish, usual: Requests, model: str) -> Iterator[str]:
     hits = None if wish.hit_rate is None else percent(100 * wish.hit_rate)
-    given = (("prompts of", wish.prompt), ("answers of", wish.output), ("cache hits of", hits))
-    told = [f"{words} {value}" for words, value in given if value is not None]
-    if told:
-        yield f"you said: {', '.join(told)}"
-    if len(told) < 3:
+    wishes = (("prompts of", wish.prompt), ("answers of", wish.output), ("cache hits of", hits))
+    stated = [f"{words} {value}" for words, value in wishes if value is not None]
+    if stated:
+        yield f"you said: {', '.join(stated)}"
+    if len(stated) < 3:
         other = f" (of {usual.model})" if usual.model != model else ""
         yield f"requests: {usual.source}{other}"
         if usual.messages:

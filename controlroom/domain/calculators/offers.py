@@ -85,8 +85,8 @@ class Housing:
 
 def housings(market: Market, agents: int, memory: int) -> tuple[Housing, ...]:
     """Say for each size how many it takes for agents of `memory` bytes each; by provider, the cheapest first."""
-    found = list(_housings(market, agents, memory))
-    return tuple(sorted(found, key=lambda one: (one.machine.provider, one.month, one.machines)))
+    choices = list(_housings(market, agents, memory))
+    return tuple(sorted(choices, key=lambda one: (one.machine.provider, one.month, one.machines)))
 
 
 def cheapest(found: Iterable[Housing], each: int = 2) -> tuple[Housing, ...]:

@@ -33,11 +33,11 @@ class Step:
 
     def key(self, keys: Keymap) -> str:
         """The key, or keys, that do it on the screen; "" where there are none."""
-        known = keys.by_name.get(self.action)
-        if known is None:
+        action = keys.by_name.get(self.action)
+        if action is None:
             return ""
-        way = keys.shown(known.name)
-        return way if known.where != "hosts" else f"{keys.shown('hosts')} {way}"
+        way = keys.shown(action.name)
+        return way if action.where != "hosts" else f"{keys.shown('hosts')} {way}"
 
 
 _CALM = "Nothing needs you. "
@@ -67,10 +67,10 @@ def steps(fleet: Fleet, agent: Agent, now: int) -> tuple[Step, ...]:
 
 def _step(action: str, words: str, target: str, more: str = "") -> Step:
     """Name an action of the table with the words of its verb made whole; `more`: what follows the target."""
-    known = BY_NAME.get(action)
-    if known is None:
+    row = BY_NAME.get(action)
+    if row is None:
         return Step(words)
-    verb = known.verb.replace("AGENT", target).replace("NAME", target)
+    verb = row.verb.replace("AGENT", target).replace("NAME", target)
     return Step(words, action, f"controlroom {verb}{more}" if verb else "")
 
 

@@ -207,8 +207,8 @@ def _label(one: Headroom, classes: bool) -> str:
 
 def _span(name: str) -> tuple[int, str]:
     """Order limits: the shorter window first, requests before tokens."""
-    known = ("5 h", "week", "requests", "input", "output")
-    return next((place for place, word in enumerate(known) if name.startswith(word)), len(known)), name
+    names = ("5 h", "week", "requests", "input", "output")
+    return next((place for place, word in enumerate(names) if name.startswith(word)), len(names)), name
 
 
 def headroom_gauge(one: Headroom, now: int, clock: Clock, label: str) -> Gauge:

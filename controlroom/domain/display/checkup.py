@@ -94,8 +94,8 @@ def link_check(host: Host, now: int) -> Check:
             words = f"up {held}, but another control room owns it: this one may only look"
             return Check("link", Verdict.WARN, words, f"controlroom host take {host.name}")
         return Check("link", Verdict.OK, f"up {held}" + ("" if host.address == "local" else ": one SSH channel"))
-    seen = f"; last heard {ago(now - host.seen)}" if host.seen else "; not heard yet by this engine"
-    found = f"{host.link} {held}" + (f": {host.reason}" if host.reason else "") + seen
+    last_heard = f"; last heard {ago(now - host.seen)}" if host.seen else "; not heard yet by this engine"
+    found = f"{host.link} {held}" + (f": {host.reason}" if host.reason else "") + last_heard
     mends = {
         LinkState.ASKING: _answering(host),
         LinkState.CONNECTING: "wait a moment, then ask again",

@@ -140,14 +140,14 @@ def explain(fleet: Fleet, agent: Agent, now: int) -> Explanation:
 def _decider(agent: Agent) -> Evidence | None:
     """Find the source whose word the state is: the best that agrees and knows what the agent does."""
     order = ("runner", *ABOUT_WORK) if agent.has_ended else ABOUT_WORK
-    said = {piece.source: piece for piece in reversed(agent.evidence) if piece.state == agent.state}
-    return next((said[source] for source in order if source in said), None)
+    agreeing = {piece.source: piece for piece in reversed(agent.evidence) if piece.state == agent.state}
+    return next((agreeing[source] for source in order if source in agreeing), None)
 
 
 def _decided(agent: Agent, state: State, decider: Evidence | None) -> str:
     if state is State.LOST:
-        known = f"it was {agent.state}" + (f" ({agent.detail})" if agent.detail else "")
-        return f"Control Room itself: {agent.host} cannot be asked. When last heard, {known}."
+        before = f"it was {agent.state}" + (f" ({agent.detail})" if agent.detail else "")
+        return f"Control Room itself: {agent.host} cannot be asked. When last heard, {before}."
     if agent.pending and agent.pending.verb in STARTS and agent.state is State.STARTING:
         return "the order: it was given, and its host has not shown the agent yet."
     if decider is not None:
@@ -174,8 +174,8 @@ def _disagreements(agent: Agent) -> Iterator[str]:
         if piece.agrees:
             continue
         say = "say" if piece.source in _SEVERAL else "says"
-        said = f"{source_words(piece.source)} {say} {piece.state}" + (f" ({piece.value})" if piece.value else "")
-        yield f"{said}: {_meaning(agent, piece)}"
+        view = f"{source_words(piece.source)} {say} {piece.state}" + (f" ({piece.value})" if piece.value else "")
+        yield f"{view}: {_meaning(agent, piece)}"
 
 
 def _meaning(agent: Agent, piece: Evidence) -> str:
@@ -204,9 +204,11 @@ def _host_words(name: str, host: Host | None, now: int) -> str:
         clock = host.facts.clock_offset if host.facts else 0
         off = f"; its clock is {clock / 1000:+.0f} s from ours, times here are ours" if abs(clock) > 2000 else ""
         return f"{name} is up, heard {ago(now - host.seen)}{off}."
-    seen = f"last heard {ago(now - host.seen)}: all of this is as old" if host.seen else "not heard yet by this engine"
+    last_heard = (
+        f"last heard {ago(now - host.seen)}: all of this is as old" if host.seen else "not heard yet by this engine"
+    )
     reason = f" ({host.reason})" if host.reason else ""
-    return f"{name} is {host.link} {since(now - host.since)}{reason}; {seen}."
+    return f"{name} is {host.link} {since(now - host.since)}{reason}; {last_heard}."
 
 
 # --------------------------------------------------------------------------- what else is known

@@ -75,10 +75,10 @@ def seats(
 
 
 def _belongs(fleet: Fleet, agent: str, panes: Panes) -> bool:
-    known = fleet.agents[agent]
+    shown_agent = fleet.agents[agent]
     if panes.pick is Pick.HOST:
-        return known.host == panes.of
-    return panes.pick is not Pick.STATE or fleet.state_of(known).value == panes.of
+        return shown_agent.host == panes.of
+    return panes.pick is not Pick.STATE or fleet.state_of(shown_agent).value == panes.of
 
 
 def _active(fleet: Fleet, seated: Sequence[str], candidates: Sequence[str], free: int) -> list[str]:
@@ -159,19 +159,19 @@ def written(layout: Layout) -> dict[str, object]:
 
 def read(known: object) -> Layout:
     """Read what was written; each part that is not as it should be is as it is for somebody new."""
-    told: Mapping[str, Any] = known if isinstance(known, dict) else {}
+    fields: Mapping[str, Any] = known if isinstance(known, dict) else {}
     new = Layout()
     return Layout(
-        _choice(told.get("sort"), new.sort),
-        _choice(told.get("group"), new.group),
-        _panes(told.get("panes")),
-        *(_flag(told.get(name), getattr(new, name)) for name in ("fold_hosts", "fold_limits", "wrap")),
+        _choice(fields.get("sort"), new.sort),
+        _choice(fields.get("group"), new.group),
+        _panes(fields.get("panes")),
+        *(_flag(fields.get(name), getattr(new, name)) for name in ("fold_hosts", "fold_limits", "wrap")),
     )
 
 
 def _panes(known: object) -> Panes:
-    told: Mapping[str, Any] = known if isinstance(known, dict) else {}
-    pick, count, of, pinned = (told.get(name) for name in ("pick", "count", "of", "pinned"))
+    fields: Mapping[str, Any] = known if isinstance(known, dict) else {}
+    pick, count, of, pinned = (fields.get(name) for name in ("pick", "count", "of", "pinned"))
     fit = (
         type(count) is int and 1 <= count <= MOST,
         _name(of),

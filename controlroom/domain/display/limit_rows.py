@@ -162,13 +162,13 @@ def _step(rung: Rung, done: bool) -> str:
 
 def limit_facts(one: Headroom, now: int, clock: Clock) -> list[str]:
     """Say all that is known of a limit: what is left, where the reading is from and how old it is, who used it."""
-    said = row(one, now, clock)
+    limit = row(one, now, clock)
     facts = [one.account]
     facts += [f"{short_model(one.name.partition(' ')[2])}, a minute"] * (one.kind == "bucket")
     if one.used is not None:
-        facts += [f"{said.left} left{'' if one.buffer is None else ' of what you allow'}"] * (said.left != "–")
+        facts += [f"{limit.left} left{'' if one.buffer is None else ' of what you allow'}"] * (limit.left != "–")
         read = age(now - one.at)
         facts += [f"read {'just now' if read == 'now' else f'{read} ago'}"] * bool(one.at)
     facts += [f"{'' if one.measured else 'worked out from '}{one.source}"] * bool(one.source)
-    facts += [said.who] * bool(said.who)
+    facts += [limit.who] * bool(limit.who)
     return facts

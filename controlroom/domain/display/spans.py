@@ -143,8 +143,8 @@ def total(rows: Iterable[SpendRow]) -> SpendRow:
 
 
 def _sum(parts: Iterable[int | None]) -> int | None:
-    known = [part for part in parts if part is not None]
-    return sum(known) if known else None
+    measured = [part for part in parts if part is not None]
+    return sum(measured) if measured else None
 
 
 _NUMBERS = tuple(part.name for part in fields(CostRow) if part.name not in ("key", "billing"))

@@ -69,8 +69,8 @@ class TimelineWish:
     @property
     def expression(self) -> re.Pattern[str] | None:
         """What its text is when that is an expression."""
-        known = not self.problem and self.text.startswith("re:")
-        return re.compile(self.text[3:], re.IGNORECASE) if known else None
+        is_expression = not self.problem and self.text.startswith("re:")
+        return re.compile(self.text[3:], re.IGNORECASE) if is_expression else None
 
     @property
     def marks(self) -> tuple[str, ...]:

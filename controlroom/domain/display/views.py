@@ -501,10 +501,10 @@ def worst_first(fleet: Fleet) -> list[Alarm]:
 
 def alarm_lines(fleet: Fleet, now: int, clock: Callable[[int], str]) -> list[Line]:
     """What to read about all alarms: how bad, since when, what."""
-    told: list[Line] = []
+    rows: list[Line] = []
     for alarm in worst_first(fleet):
         since = f"since {clock(alarm.since)}, {age(now - alarm.since)}" if alarm.since else ""
         about = " · ".join(filter(None, (alarm.agent, since)))
-        told.append(Line(alarm.level, alarm.text, _TONES.get(alarm.level, "")))
-        told += [Line("", about, "")] * bool(about)
-    return told
+        rows.append(Line(alarm.level, alarm.text, _TONES.get(alarm.level, "")))
+        rows += [Line("", about, "")] * bool(about)
+    return rows

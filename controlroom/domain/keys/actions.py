@@ -404,9 +404,9 @@ BY_NAME = {action.name: action for action in ACTIONS}
 def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host: str | None = None) -> str | None:
     """Why an action cannot be done with what is chosen, or None. The engine decides again when it is ordered."""
     if action.needs == "host":
-        known = fleet.hosts.get(host or "")
+        there = fleet.hosts.get(host or "")
         check_host = _HOST_CHECKS.get(action.name)
-        return "choose a host first" if known is None else check_host(known) if check_host else None
+        return "choose a host first" if there is None else check_host(there) if check_host else None
     if action.needs == "question" and host is not None:
         asks = host in fleet.hosts and fleet.hosts[host].question is not None
         return None if asks else f"{host} asks nothing now"

@@ -116,11 +116,11 @@ def shown(key: str) -> str:
 
 def remapped(wanted: Mapping[str, object]) -> Keymap:
     """Make the map with other keys for some actions and motions. Raises `KeyProblem` with the first thing wrong."""
-    known = {action.name: action for action in ACTIONS}
+    actions_by_name = {action.name: action for action in ACTIONS}
     moves = {motion.name for motion in MOTIONS}
-    keys = {name: _keys(name, value, {*known, *moves}) for name, value in wanted.items()}
+    keys = {name: _keys(name, value, {*actions_by_name, *moves}) for name, value in wanted.items()}
     for name, given in keys.items():
-        if name in known and known[name].danger:
+        if name in actions_by_name and actions_by_name[name].danger:
             _refuse_careless(name, given)
     actions = tuple(_with_keys(action, keys[action.name]) if action.name in keys else action for action in ACTIONS)
     motions = tuple(_moved(motion, keys[motion.name]) if motion.name in keys else motion for motion in MOTIONS)
@@ -141,10 +141,10 @@ def _keys(name: str, value: object, known: Iterable[str]) -> tuple[str, ...]:
     if name not in known:
         there = nearest(name, known) or "; see controlroom help keys"
         raise KeyProblem(f"keys.{name[:40]} is no action{there}")
-    given = [value] if isinstance(value, str) else value
-    if not isinstance(given, list) or not all(isinstance(key, str) for key in given):
+    wished = [value] if isinstance(value, str) else value
+    if not isinstance(wished, list) or not all(isinstance(key, str) for key in wished):
         raise KeyProblem(f'keys.{name}: found {ascii(value)[:40]}, expected a key like "x", or several: ["x", "+"]')
-    keys = tuple(dict.fromkeys(_key(name, key) for key in given if key))
+    keys = tuple(dict.fromkeys(_key(name, key) for key in wished if key))
     if not keys and name in _NEEDED:
         raise KeyProblem(f"keys.{name} is empty, but nothing else does it: give it a key")
     return keys
@@ -153,18 +153,18 @@ def _keys(name: str, value: object, known: Iterable[str]) -> tuple[str, ...]:
 def _key(name: str, key: str) -> str:
     """Name a key as the tables do. Raises `KeyProblem` for one that not everybody has."""
     plain = "space" if key == " " else key.lower() if len(key) > 1 else key
-    said = f"keys.{name}: {ascii(key)[:30]}"
+    about = f"keys.{name}: {ascii(key)[:30]}"
     if plain in WORDS:
         return plain
     if plain in _BACK:
-        raise KeyProblem(f"{said} always leads back and can do nothing else")
+        raise KeyProblem(f"{about} always leads back and can do nothing else")
     if len(key) != 1 or not key.isprintable():
-        raise KeyProblem(f'{said} cannot be typed on a phone: expected one letter or sign, "space" or "enter"')
+        raise KeyProblem(f'{about} cannot be typed on a phone: expected one letter or sign, "space" or "enter"')
     if key.isdigit():
-        raise KeyProblem(f"{said} chooses a row, a pane or an answer: digits can do nothing else")
+        raise KeyProblem(f"{about} chooses a row, a pane or an answer: digits can do nothing else")
     if key != key.lower():
         small = ascii(key.lower())
-        raise KeyProblem(f"{said} and {small} are one key, for phone keyboards begin with a capital: write {small}")
+        raise KeyProblem(f"{about} and {small} are one key, for phone keyboards begin with a capital: write {small}")
     return key
 
 

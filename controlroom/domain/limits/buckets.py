@@ -67,8 +67,8 @@ class Tiers:
 
     def ceilings(self, tier: str, model: str) -> Ceilings | None:
         """What a tier lets through of a model; None: not known."""
-        found = self.class_of(model)
-        return found.ceilings.get(tier) if found else None
+        model_class = self.class_of(model)
+        return model_class.ceilings.get(tier) if model_class else None
 
 
 KINDS = ("requests", "input", "output")
@@ -124,8 +124,8 @@ class Ruling:
 
     def class_of(self, model: str) -> str:
         """Name the class that a model shares its buckets with; a model that is in none is one of its own."""
-        found = self.tiers.class_of(model)
-        return found.key if found else model.removeprefix("claude-").split("[")[0]
+        model_class = self.tiers.class_of(model)
+        return model_class.key if model_class else model.removeprefix("claude-").split("[")[0]
 
     def ceiling(self, of: str, model: str, kind: str) -> tuple[int | None, str]:
         """A ceiling and who says so; None: not known."""
@@ -158,8 +158,8 @@ class Lately:
         """Take messages; late ones count at their own time. Say whether any still weighs."""
         fresh = [message for message in messages if message.at > now - LOOKED_BACK]
         for message in fresh:
-            known = self._messages.get(message.key)
-            if known is None or sum(message.usage) > sum(known.usage):
+            earlier = self._messages.get(message.key)
+            if earlier is None or sum(message.usage) > sum(earlier.usage):
                 self._messages[message.key] = message
         if len(self._messages) > MOST_MESSAGES:
             self.prune(now)
@@ -191,10 +191,10 @@ def level(taken: Sequence[tuple[int, int]], ceiling: int | None, now: int) -> in
 
 def buffer_of(buffers: Mapping[str, str], kind: str, limit: int | None) -> int | None:
     """Where the operator wants a limit to end: of a number, or per cent of it; None: at the limit."""
-    said = buffers.get(kind) or buffers.get("")
-    if not said or limit is None:
+    wanted = buffers.get(kind) or buffers.get("")
+    if not wanted or limit is None:
         return None
-    return min(limit, limit * int(said[:-1]) // 100 if said.endswith("%") else int(said))
+    return min(limit, limit * int(wanted[:-1]) // 100 if wanted.endswith("%") else int(wanted))
 
 
 def gauges(

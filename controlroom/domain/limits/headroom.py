@@ -202,13 +202,13 @@ def _after(known: WindowClaim | None, new: Reading) -> WindowClaim:
 def verdicts(by_host: Mapping[str, Sayings], now: int) -> dict[tuple[str, str], Verdict]:
     """What counts of every window that lasts."""
     keys = dict.fromkeys(key for sayings in by_host.values() for key in sayings)
-    found = {}
+    counting = {}
     for key in keys:
-        said = {host: sayings[key] for host, sayings in by_host.items() if key in sayings}
-        lasts = {host: one for host, one in said.items() if one.peak.ends > now}
+        by_host_here = {host: sayings[key] for host, sayings in by_host.items() if key in sayings}
+        lasts = {host: one for host, one in by_host_here.items() if one.peak.ends > now}
         if lasts:
-            found[key] = _verdict(lasts)
-    return found
+            counting[key] = _verdict(lasts)
+    return counting
 
 
 def _verdict(said: Mapping[str, WindowClaim]) -> Verdict:
@@ -264,19 +264,19 @@ def about(one: Headroom) -> str:
 
 def alarms(headroom: Iterable[Headroom], known: Mapping[str, Alarm], now: int, clock: Clock) -> dict[str, Alarm]:
     """The alarms there are about limits, by what they are about; `known`: those that stand."""
-    found: dict[str, Alarm] = {}
+    raised: dict[str, Alarm] = {}
     for one in headroom:
         name = about(one)
         before = known.get(name)
         text, level = _limit_words(one, before, clock)
         if text:
             same = before is not None and (before.text, before.level) == (text, level)
-            found[name] = before if same and before else Alarm(text, level, before.since if before else now)
+            raised[name] = before if same and before else Alarm(text, level, before.since if before else now)
         if one.disputed:
             name = f"disputed {one.key}"
             alarm = Alarm(_disputed(one), "warning", known[name].since if name in known else now)
-            found[name] = alarm
-    return found
+            raised[name] = alarm
+    return raised
 
 
 def _disputed(one: Headroom) -> str:

@@ -82,16 +82,16 @@ def runways(runs: Iterable[Run], lately: Sequence[Spend], since: int, now: int) 
 
 def _ways(run: Run, lately: Iterable[Spend], since: int, now: int) -> list[Runway]:
     """A run's runway in each unit that binds it."""
-    given = run.newest
+    grant = run.newest
     used = [spend for spend in lately if (spend.host, spend.agent) == (run.host, run.name)]
-    found = []
+    ways = []
     for unit in MONEY:
-        top = given.ceiling(unit) if given and _pays(run, unit) else None
-        if given and top is not None:
+        top = grant.ceiling(unit) if grant and _pays(run, unit) else None
+        if grant and top is not None:
             burnt = sum(spend.tokens if unit == "tokens" else spend.micro for spend in used)
             per_hour = burnt * HOUR // max(1, now - since) or None
-            found.append(Runway(run.id, unit, max(0, top - run.gone(unit)), per_hour, given.ends))
-    return found
+            ways.append(Runway(run.id, unit, max(0, top - run.gone(unit)), per_hour, grant.ends))
+    return ways
 
 
 def _shortest(now: int) -> Callable[[Runway], int]:

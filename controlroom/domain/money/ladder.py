@@ -77,8 +77,8 @@ def unbound(about: str, agents: Sequence[str], fleet: Fleet, now: int) -> Alarm 
     if not agents:
         return None
     named = ", ".join(agents[:3]) + (f" and {len(agents) - 3} more" if len(agents) > 3 else "")
-    known = fleet.alarms.get(about)
-    return Alarm(UNBOUND[about].format(named), "warning", known.since if known else now)
+    standing = fleet.alarms.get(about)
+    return Alarm(UNBOUND[about].format(named), "warning", standing.since if standing else now)
 
 
 _HOLDING = STOPPING | {RungAction.HOLD}
@@ -135,8 +135,8 @@ def payer(fleet: Fleet, profile: str) -> Payer:
 
     Who pays for others of the profile is what their hosts say: none of them talks its next agent out of a budget.
     """
-    known = fleet.profiles.get(profile)
-    return known.billing if known else Payer.UNKNOWN
+    named = fleet.profiles.get(profile)
+    return named.billing if named else Payer.UNKNOWN
 
 
 def is_paused(agent: Agent) -> bool:

@@ -231,17 +231,17 @@ class BoundUse:
 
     def take(self, bounds: Iterable[Bound], wanted: Amount) -> Amount:
         """Take some use out of all its bounds; give as much of it as they leave."""
-        bounds, given = list(bounds), wanted
+        bounds, portion = list(bounds), wanted
         for bound in bounds:
             used = self._used.get(bound.key, Amount())
-            given = Amount(
-                *(min(want, max(0, most - had)) for want, most, had in zip(given, bound.most, used, strict=True))
+            portion = Amount(
+                *(min(want, max(0, most - had)) for want, most, had in zip(portion, bound.most, used, strict=True))
             )
-        given = _in_proportion(wanted, given)
+        portion = _in_proportion(wanted, portion)
         for bound in bounds:
             used = self._used.pop(bound.key, Amount())
-            self._used[bound.key] = Amount(used.pico + given.pico, used.tokens + given.tokens)
-        return given
+            self._used[bound.key] = Amount(used.pico + portion.pico, used.tokens + portion.tokens)
+        return portion
 
 
 _MOST = 20_000

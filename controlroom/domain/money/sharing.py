@@ -177,9 +177,9 @@ class Balances:
 
     def put(self, run: Run) -> None:
         """Take a run as it is now."""
-        known = self.entries.get(run.key)
+        entry = self.entries.get(run.key)
         self.fresh.add(run.key)
-        if known is None or known.run != run:
+        if entry is None or entry.run != run:
             self._drop(run.key)
             self._put(run)
 
