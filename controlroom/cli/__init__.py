@@ -1,4 +1,4 @@
-"""The verbs. stdout is data, stderr is talk, exit codes have one home.
+"""The verbs: data goes to stdout, messages go to stderr, and each way to end has one exit code.
 
 run (argv -> exit code) · verbs (the table: name, words, what runs it) · arguments · exits · output (the only place that
 prints) · find (names -> agents, hosts) · room (an engine to talk to) · help (verbs and pages) · then one module a group

@@ -40,7 +40,7 @@ def overview() -> str:
     return "\n".join(
         (
             "usage: controlroom [--theme NAME]     open the screen",
-            "       controlroom VERB ...           the same from a shell: stdout is data, stderr is talk",
+            "       controlroom VERB ...           the same from a shell: data to stdout, messages to stderr",
             "       controlroom VERB --help        what a verb takes, with examples",
             "       controlroom help TOPIC         a page of the manual",
             "",
@@ -72,7 +72,7 @@ def overview() -> str:
 
 def family(word: str, verbs: Sequence[Verb]) -> str:
     """The help of verbs that begin with the same word, as `controlroom budget --help`."""
-    lines = [f"usage: controlroom {word} VERB ...", "", *(f"  {verb.name:<13} {verb.says}" for verb in verbs)]
+    lines = [f"usage: controlroom {word} VERB ...", "", *(f"  {verb.name:<15} {verb.says}" for verb in verbs)]
     return "\n".join([*lines, "", f"controlroom {verbs[0].name} --help, and so on: what each takes, with examples", ""])
 
 
@@ -95,7 +95,7 @@ def parser_of(verb: Verb) -> Parser:
 
 def _group(group: str) -> list[str]:
     verbs = [verb for verb in VERBS if verb.group == group]
-    return ["", f"{GROUPS[group]}:", *(f"  {verb.name:<13} {verb.says}" for verb in verbs)]
+    return ["", f"{GROUPS[group]}:", *(f"  {verb.name:<15} {verb.says}" for verb in verbs)]
 
 
 def _terminal_columns() -> int:

@@ -43,7 +43,7 @@ _LOOK: tuple[Verb, ...] = (
         "look",
         "[--json]",
         "Show hosts and agents; what needs a person comes first.",
-        "A fresh engine needs a moment: it waits up to three seconds for hosts that are still connecting.",
+        "Right after the engine has started, it waits up to three seconds for hosts that are still connecting.",
         ("controlroom status", "controlroom status --json | jq '.agents[] | select(.state == \"waiting\")'"),
         "status:status",
         take.status,
@@ -143,8 +143,8 @@ _LOOK: tuple[Verb, ...] = (
         "look",
         "[--json]",
         "Show who is attached to the engine: from where, with what rights, since when.",
-        "Names and terminals are what front ends say of themselves; what they may do, and the address of those that "
-        "come over SSH, the engine knows.",
+        "Names and terminals are what front ends report of themselves; rights, and addresses of those that come over "
+        "SSH, are checked by the engine.",
         ("controlroom attached", "controlroom attached --json | jq '.[] | select(.rights == \"all\")'"),
         "engine:attached",
         take.status,
@@ -182,10 +182,10 @@ _MONEY: tuple[Verb, ...] = (
         "       [--unit billed|covered|tokens|window] [--window W]\n"
         "       [--ladder 50:notify,80:hold,95:pause] [--order priority|all] [--dry-run]",
         "Limit what is spent, at once and with nobody looking.",
-        "Each agent is granted a part that its host keeps to, also when this machine is off. The ladder says what is "
-        "done at how many per cent: notify, hold (no new work), cheaper (new work goes to cheaper models), pause, "
-        "interrupt, stop. Agents that were paused go on when there is money again. Of a budget that "
-        "exists, only what is given changes.",
+        "Each agent is granted a part of it, and its host enforces that even when this machine is off. The ladder says "
+        "what is done at which percentage: notify, hold (no new work), cheaper (new work goes to cheaper models), "
+        "pause, interrupt, stop. Paused agents go on when there is money again. Of an existing budget, only the "
+        "options given here change.",
         (
             "controlroom budget set day --limit 8",
             "controlroom budget set docs --limit 5M --unit tokens --period hour --scope 'profile docs'",
@@ -216,7 +216,7 @@ _STEER: tuple[Verb, ...] = (
         "The task may contain anything; it never passes through a shell. --task-file - reads it from stdin. With a "
         "command after -- the agent is that command, and the task (if any) its stdin. Kind headless is Claude Code "
         "driven by its events, interactive Claude Code on a terminal of its own (attach), command any program. Prints "
-        "its id.",
+        "the agent's id.",
         (
             "controlroom spawn docs-1 --cwd ~/src/docs --task 'Bring the docs up to 2.4.'",
             "controlroom spawn api-3 --host vm1 --task-file task.md",
@@ -326,9 +326,9 @@ _HOSTS: tuple[Verb, ...] = (
         "host check",
         "hosts",
         "NAME [--json]",
-        "Check that a host has all that agents need, and say what mends it.",
+        "Check that a host has all that agents need, and say how to repair what is missing.",
         "Programs, Claude's version and login, disk, memory, clock, limits, and whether agents outlive a logout. "
-        "Exits with 0 only when nothing is bad. Of a host that is not connected it says what is known of the link.",
+        "Exits with 0 only when nothing is wrong. For a host that is not connected it says what is known of the link.",
         ("controlroom host check vm1", "controlroom host check vm1 --json | jq '.checks[] | select(.mend)'"),
         "hosts:check",
         take.host_check,
@@ -414,7 +414,7 @@ _ROOM: tuple[Verb, ...] = (
         "audit",
         "room",
         "[-n N] [--grep TEXT] [--json]",
-        "Show who did what, when, and what came of it.",
+        "Show who did what and when, and how it ended.",
         "Every order is in it, refused ones too; no task text, no secret.",
         ("controlroom audit", "controlroom audit --grep kill -n 20"),
         "ledger:audit",
@@ -424,7 +424,7 @@ _ROOM: tuple[Verb, ...] = (
         "ledger check",
         "room",
         "",
-        "Read the whole ledger: is it undamaged, and do its sums add up?",
+        "Read the whole ledger, and say whether it is undamaged and its sums add up.",
         "",
         ("controlroom ledger check",),
         "ledger:check",
@@ -446,8 +446,8 @@ _ROOM: tuple[Verb, ...] = (
         "[--json]",
         "Show use that cannot be true as claimed, and how much of it counts.",
         "More tokens than a message can hold or than the time allows, more than twice what a run was granted, or more "
-        "than a host may claim of what this room did not start (`money.unordered`): until somebody has looked, only as "
-        "much counts as may be true.",
+        "than a host may claim for agents that this room did not start (`money.unordered`): until a person has looked, "
+        "only as much counts as may be true.",
         ("controlroom ledger doubted",),
         "ledger:doubted",
         take.status,
