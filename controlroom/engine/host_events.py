@@ -206,8 +206,8 @@ class HostEvents:
         self.store.apply(event)
         fleet = self.store.fleet
         if event.complete or any(agent.has_ended for agent in event.agents):
-            self.logs.foreign(event.host, [agent for agent in fleet.agents_on(event.host) if agent.adopted])
-        self.ledger_writer.foreign(event.host, fleet, complete=event.complete)
+            self.logs.adopted(event.host, [agent for agent in fleet.agents_on(event.host) if agent.adopted])
+        self.ledger_writer.adopted(event.host, fleet, complete=event.complete)
 
     def _forget(self, event: events.AdoptedForgotten) -> None:
         self.store.apply(event)

@@ -268,10 +268,10 @@ class Inquirer:
     """Answers for one place."""
 
     def __init__(
-        self, place: Place, login: Callable[[], Awaitable[LoginEnvironment]], foreign: AdoptedAgents | None = None
+        self, place: Place, login: Callable[[], Awaitable[LoginEnvironment]], adopted: AdoptedAgents | None = None
     ) -> None:
-        """`login`: asks for the environment that agents get; `foreign`: who knows the agents that others started."""
-        self._place, self._login, self._adopted = place, login, foreign
+        """`login`: asks for the environment that agents get; `adopted`: the agents that others started."""
+        self._place, self._login, self._adopted = place, login, adopted
 
     async def answer(self, asked: Inquiry) -> Finding:
         """Find out. Never raises but for a mistake of ours."""

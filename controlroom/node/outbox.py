@@ -82,7 +82,7 @@ class Outbox:
         self._gone.add(name)
         self._pump_soon()
 
-    def foreign(self, seen: AdoptedSeen) -> None:
+    def adopted(self, seen: AdoptedSeen) -> None:
         """Report agents that others started: all that live, or those that changed."""
         changed = self._adopted_changed
         if seen.complete:

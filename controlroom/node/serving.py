@@ -340,7 +340,7 @@ class Node:
                 await self._supervisor.ask_tmux()
             await asyncio.sleep(SECOND)
 
-    async def _watch_adopted(self, foreign: AdoptedAgents, watch: FileWatch) -> None:
+    async def _watch_adopted(self, adopted: AdoptedAgents, watch: FileWatch) -> None:
         """See what others started, at its own speed: it means files of theirs, on whatever disk they are.
 
         All of it after each look at the processes; between them those whose files change, as soon as they do.
@@ -351,30 +351,30 @@ class Node:
             self._adopted_wakes.clear()
             looked, self._looked = self._looked, False
             changed = watch.take()
-            if not foreign.ready:
+            if not adopted.ready:
                 continue
             if not looked:
-                seen = await asyncio.to_thread(foreign.see_again, changed, self._clock())
-                self._tell_adopted(foreign, changes.again(seen))
+                seen = await asyncio.to_thread(adopted.see_again, changed, self._clock())
+                self._tell_adopted(adopted, changes.again(seen))
                 continue
-            await asyncio.to_thread(foreign.look, self._look, self._clock())
-            watch.follow(foreign.files())
-            self._tell_adopted(foreign, changes.all(foreign.seen(), foreign.ended()))
-            await self._send_adopted_usage(foreign)
+            await asyncio.to_thread(adopted.look, self._look, self._clock())
+            watch.follow(adopted.files())
+            self._tell_adopted(adopted, changes.all(adopted.seen(), adopted.ended()))
+            await self._send_adopted_usage(adopted)
 
-    def _tell_adopted(self, foreign: AdoptedAgents, news: list[AdoptedSeen]) -> None:
+    def _tell_adopted(self, adopted: AdoptedAgents, news: list[AdoptedSeen]) -> None:
         for seen in news:
-            self._outbox.foreign(seen)
-        if lines := foreign.lines():
+            self._outbox.adopted(seen)
+        if lines := adopted.lines():
             self._outbox.lines(lines)
         if self._adopted_logs and self._outbox.idle:
             self._adopted_logs.look()
 
-    async def _send_adopted_usage(self, foreign: AdoptedAgents) -> None:
-        running = foreign.running()
+    async def _send_adopted_usage(self, adopted: AdoptedAgents) -> None:
+        running = adopted.running()
         if self._starts and self._adopted_usage.asked:
             async with self._starting:
-                running = await asyncio.to_thread(self._starts.running, running, foreign.members())
+                running = await asyncio.to_thread(self._starts.running, running, adopted.members())
         for piece in await asyncio.to_thread(self._adopted_usage.look, running, host.now(), self._clock()):
             self._outbox.send(piece)
 

@@ -26,7 +26,7 @@ from controlroom.tui.context import (
     Say,
     SubmitOrder,
     SubmitPlan,
-    WearTheme,
+    UseTheme,
 )
 from controlroom.tui.engine_client import Connect, unless_lost
 from controlroom.tui.link import EngineLink
@@ -204,8 +204,8 @@ class ControlRoomApp(ContextApp):
         if screen := top_screen(self):
             screen.log_grown(book.agent)
 
-    @on(WearTheme)
-    def _wear(self, event: WearTheme) -> None:
+    @on(UseTheme)
+    def _wear(self, event: UseTheme) -> None:
         self.wear(event.file)
 
     def wear(self, file: ThemeFile) -> None:

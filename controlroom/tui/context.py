@@ -142,7 +142,7 @@ class OpenThemes(Message):
 
 
 @dataclass
-class WearTheme(Message):
+class UseTheme(Message):
     """Draw everything in the colours of a theme."""
 
     file: ThemeFile

@@ -49,8 +49,8 @@ async def test_a_slow_link_is_told_the_newest_and_every_end() -> None:
         part(replace(ENDED, name="~c")),
         AdoptedSeen((waiting, B)),
     ):
-        outbox.foreign(seen)
-    outbox.foreign(part(idle))
+        outbox.adopted(seen)
+    outbox.adopted(part(idle))
     data = b""
 
     def all_read() -> bool:

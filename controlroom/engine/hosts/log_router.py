@@ -152,7 +152,7 @@ class LogRouter:
                 changed |= self._began(agent)
         return changed, present
 
-    def foreign(self, host: str, agents: Sequence[Agent]) -> None:
+    def adopted(self, host: str, agents: Sequence[Agent]) -> None:
         """Take which agents of others a host has, all of them: their transcripts can be followed as logs are."""
         epochs = self._observed.setdefault(f"{host}/~", {})
         changed, present = self._shown(epochs, agents)

@@ -374,7 +374,7 @@ class LedgerWriter:
         others = None if complete else gone
         self.keep(self._runs.observed(host, here.values(), self._clock(), adopted=False, gone=others))
 
-    def foreign(self, host: str, fleet: Fleet, *, complete: bool) -> None:
+    def adopted(self, host: str, fleet: Fleet, *, complete: bool) -> None:
         """Keep the runs of a host's agents that others started. `complete`: all that live were said."""
         here, gone = self._taken(host, fleet, adopted=True)
         if complete:

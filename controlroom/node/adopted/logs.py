@@ -48,8 +48,8 @@ class _Feed:
 class AdoptedLogs:
     """Reads for one connection."""
 
-    def __init__(self, foreign: AdoptedAgents, send: Callable[[LogChunk], None]) -> None:
-        self._adopted, self._send = foreign, send
+    def __init__(self, adopted: AdoptedAgents, send: Callable[[LogChunk], None]) -> None:
+        self._adopted, self._send = adopted, send
         self._feeds: dict[str, _Feed] = {}
 
     def follow(self, wanted: Follow) -> None:

@@ -8,7 +8,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.tui.context import Level, Say, WearTheme
+from controlroom.tui.context import Level, Say, UseTheme
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, Sheet
 from controlroom.tui.theme import styled
@@ -134,7 +134,7 @@ class ThemeSheet(Sheet):
         event.stop()
         offer = self._chosen
         if offer is not None and offer.file is not None:
-            self.app.post_message(WearTheme(offer.file))
+            self.app.post_message(UseTheme(offer.file))
         self.query_one(Trouble).tell_of(offer.trouble if offer else "")
 
     @on(Rows.Tapped)
@@ -180,5 +180,5 @@ class ThemeSheet(Sheet):
     def leave(self) -> None:
         """Leave things as they were."""
         if self._before is not None:
-            self.app.post_message(WearTheme(self._before))
+            self.app.post_message(UseTheme(self._before))
         self.dismiss()
