@@ -122,7 +122,7 @@ async def drawn(view: ViewState, moment: int) -> str:
         return await Client.connect(start=False, role=view.role)
 
     themes = ThemeStore(None, view.colours)
-    themes.wear(themes.find(view.theme))
+    themes.use(themes.find(view.theme))
     app = ControlRoomApp(
         connect,
         themes=themes,

@@ -96,7 +96,7 @@ class ControlRoomApp(ContextApp):
             self._filters.append(NoColor())
         view = ViewState(now=now(), zone=zone, read_only=read_only)
         self.context = self._parts(connect, view, themes, keys, now, monotonic, hold_keys)
-        self.wear(themes.worn)
+        self.use_theme(themes.current)
         self.troubles: list[str] = []
         """What is wrong with the settings, in sentences that are shown when the screen is there."""
         self.mistake: BaseException | None = None
@@ -205,13 +205,13 @@ class ControlRoomApp(ContextApp):
             screen.log_grown(book.agent)
 
     @on(UseTheme)
-    def _wear(self, event: UseTheme) -> None:
-        self.wear(event.file)
+    def _use_theme(self, event: UseTheme) -> None:
+        self.use_theme(event.file)
 
-    def wear(self, file: ThemeFile) -> None:
+    def use_theme(self, file: ThemeFile) -> None:
         """Draw everything in the colours of a theme."""
         themes = self.context.themes
-        themes.wear(file)
+        themes.use(file)
         self.register_theme(textual_theme(file, themes.depth))
         self.theme = file.name
         if not self.is_running:

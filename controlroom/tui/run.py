@@ -68,7 +68,7 @@ def run(
     except ThemeError as error:
         return _complain(str(error))
     keys, wrong = _keys(settings)
-    themes.wear(file)
+    themes.use(file)
     app = ControlRoomApp(
         reaching(watching, way),
         themes=themes,

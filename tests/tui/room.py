@@ -143,7 +143,7 @@ async def room(
     engine = engine or SmallEngine(fleet, logs, clock)
     themes = theme_store or ThemeStore()
     themes.glyphs = glyphs
-    themes.wear(themes.find(theme_name))
+    themes.use(themes.find(theme_name))
     app = ControlRoomApp(
         engine.connect,
         themes=themes,

@@ -62,7 +62,7 @@ class Staged(ControlRoomApp):
         assert depth is not None
         themes = ThemeStore(None, depth, glyphs)
         file, _ = themes.first(os.environ)
-        themes.wear(file)
+        themes.use(file)
         super().__init__(
             engine.connect,
             themes=themes,

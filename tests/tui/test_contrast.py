@@ -92,7 +92,7 @@ async def look(here: Room, name: str) -> dict[Depth, Looks]:
         await here.settle()
         for depth, looks in seen.items():
             here.app.context.themes.depth = depth
-            here.app.wear(theme_file.find(name))
+            here.app.use_theme(theme_file.find(name))
             await here.settle()
             for cell in cells(here, place):
                 looks.setdefault((kind(cell.text[0]), cell.style), cell)

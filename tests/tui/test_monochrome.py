@@ -95,7 +95,7 @@ async def test_the_words_are_those_of_the_coloured_screen() -> None:
             told = []
             for depth in (Depth.MANY, Depth.NONE):
                 here.app.context.themes.depth = depth
-                here.app.wear(here.app.context.themes.worn)
+                here.app.use_theme(here.app.context.themes.current)
                 await here.settle()
                 told.append(here.text())
             assert told[0] == told[1], place

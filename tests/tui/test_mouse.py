@@ -231,10 +231,10 @@ async def test_the_palette_finds_themes_and_what_is_tapped_is_done(size: tuple[i
         assert {f"host {host}" for host in here.engine.fleet.hosts} <= names
         await here.write("paper")
         await tap(here, "theme paper", into=8)
-        assert here.app.context.themes.worn.name == "paper"
+        assert here.app.context.themes.current.name == "paper"
         await here.press("enter")
         here.screen(Overview)
-        assert here.app.context.themes.worn.name == "paper"
+        assert here.app.context.themes.current.name == "paper"
 
 
 async def test_the_wheel_moves_what_is_under_it() -> None:

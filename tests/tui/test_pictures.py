@@ -44,7 +44,7 @@ def farm(
     engine = SmallEngine(fleet, scenes.logs(fleet), clock)
     engine.spent, engine.ran = scenes.spent(fleet), scenes.ran(fleet)
     themes = ThemeStore(None, depth, glyphs)
-    themes.wear(themes.find(name))
+    themes.use(themes.find(name))
     return ControlRoomApp(
         engine.connect,
         themes=themes,

@@ -1,4 +1,4 @@
-"""Theme files: what they must say, what is told about a wrong one, where they lie; and which one is worn."""
+"""Theme files: what they must say, what is told about a wrong one, where they lie; and which one is in use."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_what_can_hardly_be_read_is_told(tmp_path: Path) -> None:
     assert told == "hard to read: quiet on chosen (2.2) and 2 more"
 
 
-# --------------------------------------------------------------------------- which one is worn
+# --------------------------------------------------------------------------- which one is in use
 
 
 def test_the_first_that_is_named_is_worn(tmp_path: Path) -> None:

@@ -48,10 +48,10 @@ async def test_each_is_seen_as_one_comes_to_it(tmp_path: Path) -> None:
         sheet = await choose(here)
         assert sheet.offers.chosen == "dusk"
         await here.press(*"jjjj")
-        assert here.app.context.themes.worn.name == sheet.offers.chosen == "sixteen"
+        assert here.app.context.themes.current.name == sheet.offers.chosen == "sixteen"
         for step in ("k", "up"):
             await here.press(step)
-        assert here.app.context.themes.worn.name == "contrast"
+        assert here.app.context.themes.current.name == "contrast"
         assert shown(here) <= of_theme("contrast"), "nothing is left of the theme before"
 
 
@@ -61,7 +61,7 @@ async def test_enter_keeps_it_for_the_next_time(tmp_path: Path) -> None:
         await here.press("j", "enter")
         here.screen(Overview)
         assert here.said() == "theme clear"
-        assert here.app.context.themes.worn.name == "clear"
+        assert here.app.context.themes.current.name == "clear"
     assert ThemeStore(here.app.context.themes._settings).first({})[0].name == "clear"
 
 
@@ -71,9 +71,9 @@ async def test_a_theme_is_found_by_its_name(tmp_path: Path) -> None:
         await here.write("paper")
         await here.press("enter")
         assert here.screen(ThemeSheet).offers.chosen == "paper"
-        assert here.app.context.themes.worn.name == "paper"
+        assert here.app.context.themes.current.name == "paper"
         await here.press("q")
-        assert here.app.context.themes.worn.name == "dusk"
+        assert here.app.context.themes.current.name == "dusk"
 
 
 async def test_back_leaves_things_as_they_were(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ async def test_back_leaves_things_as_they_were(tmp_path: Path) -> None:
         await choose(here)
         await here.press("j", "j", "q")
         here.screen(Overview)
-        assert here.app.context.themes.worn.name == "dusk"
+        assert here.app.context.themes.current.name == "dusk"
         assert shown(here) == before
     assert ThemeStore(here.app.context.themes._settings).first({})[0].name == "dusk"
 
@@ -105,7 +105,7 @@ async def test_a_wrong_file_of_ones_own_says_what_is_wrong_with_it(tmp_path: Pat
         await here.settle()
         await here.press("enter")
         here.screen(ThemeSheet)
-        assert here.app.context.themes.worn.name == "dusk"
+        assert here.app.context.themes.current.name == "dusk"
         assert "colours.text: found 'white', expected a colour" in " ".join(here.text().split())
 
 

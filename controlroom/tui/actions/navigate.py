@@ -30,7 +30,7 @@ def open_hosts(app: ContextApp, host: str | None = None) -> None:
 
 
 def open_themes(app: ContextApp, name: str = "") -> None:
-    """Offer the themes, with the cursor on one of them, or on the one that is worn."""
+    """Offer the themes, with the cursor on one of them, or on the one in use."""
     from controlroom.tui.screens.themes import ThemeSheet
 
     app.push_screen(ThemeSheet(name))

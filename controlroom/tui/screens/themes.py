@@ -1,4 +1,4 @@
-"""The themes in a sheet: the screen above it wears each one as the cursor comes to it, until one is kept."""
+"""The themes in a sheet: the screen above it uses each one as the cursor comes to it, until one is kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _AROUND = 8
 
 @dataclass(frozen=True)
 class Offer:
-    """A theme to choose. `trouble`: why it cannot be worn."""
+    """A theme to choose. `trouble`: why it cannot be used."""
 
     name: str
     file: ThemeFile | None
@@ -50,7 +50,7 @@ class Offers(Rows[Offer]):
         wide = 12 if width < 60 else 18
         name = (styled.left(row.name, wide) + " ", palette.strong if row.file else palette.quiet)
         if row.file is None:
-            return styled.clip(styled.line(mark, name, ("cannot be worn", palette.danger)), width)
+            return styled.clip(styled.line(mark, name, ("cannot be used", palette.danger)), width)
         weak = hard_to_read(row.file)
         title = (f"{row.file.title}  ", palette.text)
         return styled.clip(styled.line(mark, name, title, (weak, palette.warn)), width)
@@ -103,8 +103,8 @@ class ThemeSheet(Sheet):
         return self.query_one(Offers)
 
     def on_mount(self) -> None:
-        """Offer what there is, beginning with the one that is worn."""
-        self._before = self.context.themes.worn
+        """Offer what there is, beginning with the one in use."""
+        self._before = self.context.themes.current
         rows = [self._offer(name) for name in self.context.themes.names()]
         self._fit(len(rows))
         self.offers.show(rows)

@@ -1,4 +1,4 @@
-"""Which theme is worn: the one that is asked for, was chosen last, or fits the terminal; and what can be chosen.
+"""Which theme is in use: the one that is asked for, was chosen last, or fits the terminal; and what can be chosen.
 
 The first of these that is named: `--theme`, CONTROLROOM_THEME, the one chosen on the screen, `theme` of the config.
 Where none is, the terminal decides: dusk, or sixteen where it has sixteen colours.
@@ -17,7 +17,7 @@ _NOTHING = ScreenSettings(Path(), Path())
 
 
 class ThemeStore:
-    """The themes that one person can choose from, and the styles of the one that is worn."""
+    """The themes that one person can choose from, and the styles of the one in use."""
 
     def __init__(
         self, settings: ScreenSettings | None = None, depth: Depth = Depth.MANY, glyphs: Glyphs = RICH_GLYPHS
@@ -25,14 +25,14 @@ class ThemeStore:
         """Without settings there are the program's own themes, and nothing is remembered."""
         self._settings = settings
         self.depth, self.glyphs = depth, glyphs
-        self._worn: tuple[ThemeFile, Palette] | None = None
+        self._current: tuple[ThemeFile, Palette] | None = None
 
-    def wear(self, file: ThemeFile) -> None:
+    def use(self, file: ThemeFile) -> None:
         """Draw with this theme from now on."""
-        self._worn = file, palette(file, self.glyphs, self.depth)
+        self._current = file, palette(file, self.glyphs, self.depth)
 
     @property
-    def worn(self) -> ThemeFile:
+    def current(self) -> ThemeFile:
         """The theme that is drawn with."""
         return self._drawn_with()[0]
 
@@ -42,11 +42,11 @@ class ThemeStore:
         return self._drawn_with()[1]
 
     def _drawn_with(self) -> tuple[ThemeFile, Palette]:
-        """The theme that is worn; the default until one is chosen."""
-        if self._worn is None:
+        """The theme in use; the default until one is chosen."""
+        if self._current is None:
             file = find(DEFAULT)
-            self._worn = file, palette(file, self.glyphs, self.depth)
-        return self._worn
+            self._current = file, palette(file, self.glyphs, self.depth)
+        return self._current
 
     @property
     def _folders(self) -> list[Path]:
