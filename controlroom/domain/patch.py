@@ -30,8 +30,8 @@ _still = attrgetter(*(part.name for part in fields(Agent) if part.name not in (*
 _standing = attrgetter(*(part.name for part in fields(Host) if part.name not in _FIGURES))
 
 
-def lively(old: Fleet, new: Fleet) -> frozenset[str] | None:
-    """Name the agents that have another line or process tree. None: something else is different too, be it of a host.
+def changed_rows(old: Fleet, new: Fleet) -> frozenset[str] | None:
+    """The ids of agents that have another line or load. None: something else is different too, be it of a host.
 
     Money moves seldom, and more follows from it than a row. Other figures of a host are nothing else, but when it is
     away: what is shown of it grows old.
@@ -131,13 +131,13 @@ def diff(old: Fleet, new: Fleet, changes: Changes | None = None) -> Patch:
     at = changes or between(old, new)
     changed = _put(old.agents, new.agents, at.agents)
     held = {key: agent for key, agent in changed.items() if key in old.agents}
-    lively = {key: agent for key, agent in held.items() if rest(old.agents[key]) == rest(agent)}
+    moving = {key: agent for key, agent in held.items() if rest(old.agents[key]) == rest(agent)}
     return Patch(
         room=new.room,
         hosts=_put(old.hosts, new.hosts, at.hosts),
-        agents={key: agent for key, agent in changed.items() if key not in lively},
-        lines={key: Line(*_line(agent)) for key, agent in lively.items() if _line(agent) != _line(old.agents[key])},
-        loads={key: Load(*_load(agent)) for key, agent in lively.items() if _load(agent) != _load(old.agents[key])},
+        agents={key: agent for key, agent in changed.items() if key not in moving},
+        lines={key: Line(*_line(agent)) for key, agent in moving.items() if _line(agent) != _line(old.agents[key])},
+        loads={key: Load(*_load(agent)) for key, agent in moving.items() if _load(agent) != _load(old.agents[key])},
         profiles=None if old.profiles == new.profiles else new.profiles,
         limits=None if old.limits == new.limits else new.limits,
         money=None if old.money == new.money else new.money,

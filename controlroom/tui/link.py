@@ -134,7 +134,7 @@ class EngineLink:
     async def _views(self, source: Source) -> None:
         while source.connected:
             began = time.thread_time()
-            self._become(now=self._adjusted_now(source), fleet=self._calm(source.fleet), known=True)
+            self._become(now=self._adjusted_now(source), fleet=self._throttled(source.fleet), known=True)
             took = time.thread_time() - began
             await asyncio.sleep(max(frame_of(self._width()), min(_LONGEST, _REST * took)))
             await source.changed()
@@ -148,18 +148,18 @@ class EngineLink:
         self._ahead = source.ahead
         return self.view.now + jumped
 
-    def _calm(self, fleet: Fleet) -> Fleet:
+    def _throttled(self, fleet: Fleet) -> Fleet:
         """The fleet with lines held back where the screen is a phone's; a timer shows them if nothing else does."""
-        calm = self._lines.shown(fleet, self._width(), self._monotonic())
+        throttled = self._lines.shown(fleet, self._width(), self._monotonic())
         if self._lines.late and not self._lines_due:
             self._lines_due = True
             self._wait(LINE_PACE, self._show_late)
-        return calm
+        return throttled
 
     def _show_late(self) -> None:
         self._lines_due = False
         if self.source is not None:
-            self._become(fleet=self._calm(self.source.fleet))
+            self._become(fleet=self._throttled(self.source.fleet))
 
     def _reached(self, source: Source) -> None:
         self._ahead = source.ahead

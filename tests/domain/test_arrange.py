@@ -15,7 +15,7 @@ from controlroom.domain.display import arrange as display
 from controlroom.domain.display.arrange import Arrangement, Group, GroupRow, Sort, arrange, following, renewed
 from controlroom.domain.display.views import AgentRow, agent_row
 from controlroom.domain.model import Agent, Fleet, LinkState, Money, State, with_changes
-from controlroom.domain.patch import lively
+from controlroom.domain.patch import changed_rows
 from controlroom.domain.reduce import reduce
 from tests.domain.worlds import MINUTE, NOON, agent, agents, fleet, happenings, host, question
 
@@ -127,7 +127,7 @@ def test_rows_renewed_are_those_of_a_table_arranged_anew(
 ) -> None:
     held = fold(reduce, before, busy())
     now = fold(reduce, after, held)
-    changed = lively(held, now)
+    changed = changed_rows(held, now)
     if changed is not None:
         table = arrange(held, NOON, Arrangement(group=group))
         assert renewed(table, now, NOON, changed).rows == arrange(now, NOON, Arrangement(group=group)).rows
@@ -209,13 +209,17 @@ def test_what_is_lively_and_what_is_more() -> None:
     def host_other(name: str, **changes: object) -> Fleet:
         return replace(world, hosts={**world.hosts, name: replace(world.hosts[name], **changes)})  # type: ignore[arg-type]
 
-    assert lively(world, world) == lively(world, host_other("vm1", seen=NOON, cpu_history=(1.0,))) == frozenset()
-    assert lively(world, other(last_line="new", rss=7)) == frozenset({one.id})
+    assert (
+        changed_rows(world, world)
+        == changed_rows(world, host_other("vm1", seen=NOON, cpu_history=(1.0,)))
+        == frozenset()
+    )
+    assert changed_rows(world, other(last_line="new", rss=7)) == frozenset({one.id})
     more = [
         other(state=State.IDLE), other(spent=5), other(name="else"), host_other("vm1", link=LinkState.LOST),
         host_other("vm2", seen=NOON), replace(world, agents={}), replace(world, money=Money(1)),
     ]  # fmt: skip
-    assert [lively(world, fleet) for fleet in more] == [None] * len(more)
+    assert [changed_rows(world, fleet) for fleet in more] == [None] * len(more)
 
 
 def test_choices_go_round() -> None:

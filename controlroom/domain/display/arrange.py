@@ -148,7 +148,7 @@ def arrange(
 
 
 def renewed(before: Arranged, fleet: Fleet, now: int, changed: Collection[str]) -> Arranged:
-    """Arrange agents of which some have another line or load, and nothing else is different (`lively`).
+    """Arrange agents of which some have another line or load, and nothing else is different (`changed_rows`).
 
     Those follow neither an order nor a filter that looks at such.
     """

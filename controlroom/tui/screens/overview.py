@@ -14,7 +14,7 @@ from controlroom.domain.display.layout import Layout, Panes, Pick, pin
 from controlroom.domain.display.views import host_rows, limit_end
 from controlroom.domain.keys.actions import Action, unavailable
 from controlroom.domain.news import happened_since
-from controlroom.domain.patch import lively
+from controlroom.domain.patch import changed_rows
 from controlroom.tui.context import RunAction
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.terminal.throttle import ThrottledHosts
@@ -277,7 +277,7 @@ class Overview(ArrangingScreen):
     def news(self, view: ViewState) -> None:
         """Lines and loads come many times a second: where nothing else came, nothing else is looked at."""
         before = self._seen
-        changed = lively(before.fleet, view.fleet) if replace(view, fleet=before.fleet) == before else None
+        changed = changed_rows(before.fleet, view.fleet) if replace(view, fleet=before.fleet) == before else None
         moves = self.layout_now.sort in RESTLESS or bool(self.query_one(FilterLine).text)
         if changed is None or moves or self.grid.wish.pick is Pick.ACTIVE:
             self.see(view)

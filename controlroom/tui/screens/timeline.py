@@ -10,7 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 
 from controlroom.domain.display.timeline import exported, wish_of
-from controlroom.domain.patch import lively
+from controlroom.domain.patch import changed_rows
 from controlroom.tui.context import Level, RunAction
 from controlroom.tui.logs.timeline import AGENTS, Timeline, read_of
 from controlroom.tui.screens.agent import AgentScreen
@@ -76,7 +76,7 @@ class TimelineScreen(RoomScreen):
     def news(self, view: ViewState) -> None:
         """Lines come by themselves; here only who is there matters."""
         before, self._seen = self._seen, view
-        if replace(view, fleet=before.fleet) != before or lively(before.fleet, view.fleet) is None:
+        if replace(view, fleet=before.fleet) != before or changed_rows(before.fleet, view.fleet) is None:
             self.see(view)
 
     def _clock(self, view: ViewState, at: int) -> str:

@@ -157,7 +157,7 @@ class Meters(Lines):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._gauges: Sequence[Gauge] = ()
-        self._calm = ThrottledGauges()
+        self._throttled = ThrottledGauges()
 
     def on_click(self, event: events.Click) -> None:
         """Show who spent it, and all there is to say about budgets and limits."""
@@ -167,7 +167,7 @@ class Meters(Lines):
     def show(self, view: ViewState, now: float) -> None:
         """Show this from now on. `now` counts seconds: figures rest a while, longer on a phone."""
         found = [gauge for gauge in gauges(view.fleet, view.now, view.clock) if gauge.bounded]
-        self._gauges = self._calm.shown(found, self.app.size.width, now)
+        self._gauges = self._throttled.shown(found, self.app.size.width, now)
         self.redraw()
 
     def lines_wanted(self, width: int, height: int) -> int:
