@@ -243,7 +243,7 @@ async def test_an_engine_that_hangs_is_a_sentence(place: Home, monkeypatch: pyte
 
 def test_its_own_log_is_bounded(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     script = (
-        "import logging, pathlib, sys; from controlroom.engine import log_file as m; m.LOG_BYTES = 2000\n"
+        "import logging, pathlib, sys; from controlroom.engine import process as m; m.LOG_BYTES = 2000\n"
         "m.log_to(pathlib.Path(sys.argv[1]))\n"
         "for n in range(500): logging.getLogger(f'controlroom.{n % 10}').info('line %d sk-ant-api03-verysecret', n)"
     )
