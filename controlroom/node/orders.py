@@ -177,11 +177,12 @@ class Actor:
     async def _end(self, entry: Entry, why: str = "") -> None:
         """End an agent; come back only when nothing of it is left. Raises `OSError` naming what is."""
         words = f"killed: {why}" if why else "killed"
-        if is_live(_status(entry)):
+        before = _status(entry)
+        if before is None or is_live(before):
             try:
                 await ask(entry.folder, End(why), END_DEADLINE)
             except NoRunner:
-                words += "; its runner had gone before"
+                words += "; its runner had gone before" if before else ""
             except NoAnswer:
                 words += "; its runner did not answer"
         if await self._left_of(entry):
