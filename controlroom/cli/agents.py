@@ -170,12 +170,12 @@ async def _spawn(client: Client, args: argparse.Namespace) -> int:
     intent = intents.SpawnAgent(
         args.name,
         args.task or "",
-        host,
-        args.profile,
-        args.kind,
-        typed(args.model, "the model"),
-        typed(args.cwd, "the folder"),
-        args.command,
+        host=host,
+        profile=args.profile,
+        kind=args.kind,
+        model=typed(args.model, "the model"),
+        cwd=typed(args.cwd, "the folder"),
+        command=args.command,
     )
     code = await order(client, intent, f"{host}/{args.name} is started")
     output.data(f"{host}/{args.name}")
