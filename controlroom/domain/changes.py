@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile
-from controlroom.domain.tables import HostedTable, Table, hosted, table
+from controlroom.domain.persistent_tables import HostedTable, Table, hosted, table
 
 V = TypeVar("V")
 

@@ -11,8 +11,8 @@ from enum import Enum
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.orders import Claim, Order, Work
+from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import Question as Question
-from controlroom.domain.tables import hosted, table
 from controlroom.text.names import LOCAL
 from controlroom.text.states import ENDED, LIVE, AgentKind, Cause, Payer, State, has_ended, lives
 

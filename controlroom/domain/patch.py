@@ -13,7 +13,7 @@ from typing import TypeVar
 from controlroom.domain.changes import Changes, between
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.model import Agent, Fleet, Host, Limits, LinkState, Money, Profile, with_changes
-from controlroom.domain.tables import differing, hosted, table
+from controlroom.domain.persistent_tables import differing, hosted, table
 
 LINE = ("last_line", "last_line_at")
 """What is different of an agent that said something."""

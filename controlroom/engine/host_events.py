@@ -9,8 +9,8 @@ from controlroom.domain.clock_set import later
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Agent, Fleet, LinkState
 from controlroom.domain.orders import Result
+from controlroom.domain.persistent_tables import hosted
 from controlroom.domain.reduce import is_long_ended
-from controlroom.domain.tables import hosted
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch

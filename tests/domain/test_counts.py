@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from controlroom.domain.display.views import Counts, headline, host_rows
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Question, State
+from controlroom.domain.persistent_tables import HostedTable, Table
 from controlroom.domain.questions import QuestionKind
-from controlroom.domain.tables import HostedTable, Table
 
 HOSTS = {
     name: Host(name, name, link) for name, link in zip("abc", (LinkState.UP, LinkState.LOST, LinkState.UP), strict=True)

@@ -11,7 +11,7 @@ import pytest
 from controlroom.client.client import Client
 from controlroom.domain import events
 from controlroom.domain.model import State
-from controlroom.domain.tables import HostedTable, Table
+from controlroom.domain.persistent_tables import HostedTable, Table
 from controlroom.engine.budgets.run_table import RunTable
 from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire

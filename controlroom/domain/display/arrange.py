@@ -10,7 +10,7 @@ from typing import Any
 
 from controlroom.domain.display.views import ORDER, AgentRow, agent_row, contains, need, row_age, short_model
 from controlroom.domain.model import Agent, Fleet, LinkState, State
-from controlroom.domain.tables import differing
+from controlroom.domain.persistent_tables import differing
 
 
 class Sort(str, Enum):

@@ -11,7 +11,7 @@ from controlroom.domain.claims import doubt_words
 from controlroom.domain.gauges import Alarm, urgency
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
 from controlroom.domain.money.costs import BILLED
-from controlroom.domain.tables import differing
+from controlroom.domain.persistent_tables import differing
 from controlroom.domain.words import age, dollars, size
 
 How = tuple[State, bool, bool, bool]

@@ -13,7 +13,7 @@ from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import Run
 from controlroom.domain.money.ladder import UNBOUND, is_paused, unbound
-from controlroom.domain.tables import differing
+from controlroom.domain.persistent_tables import differing
 from controlroom.engine.budgets.funds import Funds, SpentSums, is_settled
 from controlroom.engine.budgets.grants import GrantBook, GrantDelivery, was_seen
 from controlroom.engine.ledger.usage_tables import RunKey, Statement

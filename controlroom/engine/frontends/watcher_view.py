@@ -15,7 +15,7 @@ from controlroom.domain.anonymize import unnamed, unnamed_text
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, LogPlace, Question, with_changes
-from controlroom.domain.tables import hosted
+from controlroom.domain.persistent_tables import hosted
 from controlroom.engine.config.config import Withheld
 from controlroom.protocol.messages import (
     Answer,

@@ -32,7 +32,7 @@ from controlroom.domain.limits.headroom import (
 )
 from controlroom.domain.model import State
 from controlroom.domain.money.costs import COVERED
-from controlroom.domain.tables import HostedTable
+from controlroom.domain.persistent_tables import HostedTable
 from controlroom.engine.background_tasks import Debouncer
 from controlroom.engine.config.settings import ApiTable
 from controlroom.engine.hosts.translate_usage import LoginSeen, UsagePiece

@@ -1,4 +1,4 @@
-"""Tables of records by key that never change: a changed one is another one, which shares what is the same.
+"""Persistent tables: records by key that never change. A changed table is another one, which shares what is the same.
 
 A change costs about the square root of the table's size: to copy a dict of ten thousand agents for each line that one
 of them says would cost a core. The order is that of a dict. (`immutables.Map` takes log n, but is ordered by salted

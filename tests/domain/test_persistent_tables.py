@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.tables import HostedTable, Table, differing
+from controlroom.domain.persistent_tables import HostedTable, Table, differing
 
 keys = st.builds(lambda host, name: f"{host}/{name}", st.sampled_from(["vm1", "vm2"]), st.text("ab~", max_size=2))
 steps = st.lists(
