@@ -252,7 +252,7 @@ async def _answer(client: Client, args: argparse.Namespace) -> int:
     intent = to_intent(args, agent, agent.question)
     also = "; ".join(agent.question.always) if intent.verdict == Verdict.ALWAYS else ""
     return await order(
-        client, intent, f"{intent.verdict}: {agent.question.title}" + f"\n  from now on: {also}" * bool(also)
+        client, intent, f"{intent.verdict}: {agent.question.title}" + f"\n  until its session ends: {also}" * bool(also)
     )
 
 

@@ -62,7 +62,7 @@ async def _see_through(client: Client, name: str) -> int:
 def _said(asked: Question) -> intents.AnswerQuestion:
     """Have a secret said, on the terminal without showing it or on stdin; nothing said is no."""
     secret = output.secret(asked.title)
-    return intents.AnswerQuestion(Verdict.UNKNOWN, asked.id, Verdict.ALLOW if secret else Verdict.DENY, secret)
+    return intents.AnswerQuestion("", asked.id, Verdict.ALLOW if secret else Verdict.DENY, secret)
 
 
 async def _after(client: Client, name: str, asked: Question) -> Host:

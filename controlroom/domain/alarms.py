@@ -16,7 +16,7 @@ def disk_is_full(sample: HostSample | None) -> bool:
 
 
 def disk_words(host: Host) -> str:
-    """Say it in a few disk_words; "" when it is not so."""
+    """What to say of a full disk, in a few words; "" when it is not so."""
     return "its disk is full: lines of its agents' logs are lost" if disk_is_full(host.sample) else ""
 
 

@@ -25,8 +25,6 @@ TASK = 200
 PATH = 400
 """Characters that are shown of a folder's path."""
 
-"""What is shown where a host claims a kind that nobody can order."""
-
 HONEST = frozenset({"model", "billing"})
 """Fields in which an honest host may differ: Claude falls back to another model, or finds another key."""
 
@@ -138,7 +136,7 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> A
     billing, payer = _payer(run, seen, known if known is not None and known.epoch == seen.epoch else None)
     task, model, cwd = run.task or seen.task, shown_value(run.model), shown_value(run.cwd)
     claims = (
-        *_differs("kind", run.kind, seen.kind, same=seen.kind in (AgentKind.UNKNOWN, run.kind)),
+        *_differs("kind", run.kind, seen.kind, same=seen.kind in (AgentKind.UNSAID, run.kind)),
         *_differs("profile", run.profile, seen.profile, same=seen.profile in ("", run.profile)),
         *_differs("model", model, seen.model, same=_is_model(model, seen.model)),
         *_differs("cwd", cwd, seen.cwd, same=_is_folder(cwd, seen.cwd)),

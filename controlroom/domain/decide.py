@@ -43,7 +43,7 @@ from controlroom.domain.preconditions import (
 from controlroom.domain.questions import CUT, NOTHING_LASTING, ItemAnswer, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.words import nearest, since
 from controlroom.text.names import agent_name_problem, host_name_problem
-from controlroom.text.states import AgentKind, Payer, Verdict
+from controlroom.text.states import YES, AgentKind, Payer, Verdict
 
 _DENIES = "to deny is the answer to all of it: choose nothing, or say why in words"
 
@@ -325,9 +325,9 @@ def _answer_host(host: Host, intent: intents.AnswerQuestion) -> Decision:
     if host.question.kind is QuestionKind.SECRET:
         if intent.verdict != Verdict.DENY and not intent.text:
             raise Refusal(f"{host.name} asks for a secret: say it with the answer")
-        secret = None if intent.verdict == Verdict.DENY else intent.text
+        secret = intent.text if intent.verdict in YES else None
         return Decision((), (intents.GiveSecret(host.name, host.question.id, secret),))
-    return Decision((), (intents.TrustKey(host.name, host.question.id, intent.verdict != Verdict.DENY),))
+    return Decision((), (intents.TrustKey(host.name, host.question.id, intent.verdict in YES),))
 
 
 def _forget(fleet: Fleet, intent: intents.ForgetAgent, op: int, now: int) -> Decision:

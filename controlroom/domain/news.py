@@ -215,7 +215,7 @@ class NotificationQueue:
 
 
 AWAY = 5 * 60_000
-"""Milliseconds without a key after which somebody who comes back wants to know what has happened_since."""
+"""Milliseconds without a key after which somebody who comes back wants to know what has happened since."""
 
 _TOLD = {State.DONE: "done", State.FAILED: "failed", State.PAUSED: "paused"}
 
@@ -238,7 +238,7 @@ def look(fleet: Fleet, now: int) -> Look:
 
 
 def happened_since(fleet: Fleet, before: Look, now: int) -> str:
-    """What has happened_since since: `3 done, 1 failed, +$21.40`; nothing when nothing has."""
+    """What has happened since: `3 done, 1 failed, +$21.40`; nothing when nothing has."""
     ended = Counter(
         agent.state
         for agent in fleet.agents.values()

@@ -10,8 +10,6 @@ from controlroom.domain.words import ago, nearest, since, size
 from controlroom.text.sanitize import sanitize
 from controlroom.text.states import KINDS, AgentKind
 
-"""Kinds of agents that can be spawned."""
-
 MAX_TASK = 1024 * 1024
 """Bytes of a task or message at most."""
 

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from controlroom.node.agent_folders import Entry
-from controlroom.node.ending import DEATHS, end_by_force, find_runner, record_death, record_end
+from controlroom.node.ending import DEATHS, end_by_force, find_runner, record_death
 from controlroom.node.host import now
 from controlroom.node.observation.agent_records import AgentRecord, Panes, SessionFiles, StateClaim, by_process, by_tmux
 from controlroom.node.observation.figures import Member
@@ -199,8 +199,9 @@ class Supervisor:
                     return
                 await end_by_force(entry, self._place.namespace, self._place.tmux)
                 sweep_environment(entry.folder)
+                why = Cause.RUNNER_KILLED if record.met else Cause.NEVER_STARTED
                 with contextlib.suppress(OSError):
-                    record_end(entry, State.FAILED, DEATHS[Cause.NEVER_STARTED], now(), Cause.NEVER_STARTED)
+                    await record_death(entry, State.FAILED, DEATHS[why], now(), why)
             finally:
                 os.close(beginning)
         self._observer.look()

@@ -73,7 +73,9 @@ class AgentKind(str, Enum):
     COMMAND = "command"
     ADOPTED = "adopted"
     UNKNOWN = "unknown"
-    """Of a version that this one does not know."""
+    """Of a version that this one does not know, or of none."""
+    UNSAID = ""
+    """Nobody has said."""
 
     def __str__(self) -> str:
         return self.value
@@ -88,7 +90,7 @@ KINDS = (AgentKind.HEADLESS, AgentKind.INTERACTIVE, AgentKind.COMMAND)
 
 
 class Verdict(str, Enum):
-    """An answer to a question. `always`: yes, and to what is like it from now on."""
+    """An answer to a question. `always`: yes, and also to what the question names, until the session ends."""
 
     ALLOW = "allow"
     ALWAYS = "always"
@@ -102,6 +104,10 @@ class Verdict(str, Enum):
     @classmethod
     def _missing_(cls, value: object) -> "Verdict":
         return cls.UNKNOWN
+
+
+YES = (Verdict.ALLOW, Verdict.ALWAYS)
+"""The answers that let something happen."""
 
 
 class Payer(str, Enum):

@@ -15,6 +15,8 @@ from textual.worker import WorkerFailed
 
 from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.tui.context import (
+    NOTHING_ASKED,
+    Asked,
     ChooseAnswer,
     Context,
     ContextApp,
@@ -281,7 +283,8 @@ class ControlRoomApp(ContextApp):
 
     @on(RunAction)
     def _run_action(self, event: RunAction) -> None:
-        self._run(event.action_name)
+        if self._is_on_show(event.asked):
+            self._run(event.action_name)
 
     @on(Say)
     def _say(self, event: Say) -> None:
@@ -291,7 +294,14 @@ class ControlRoomApp(ContextApp):
     def _choose_answer(self, event: ChooseAnswer) -> None:
         from controlroom.tui.actions.questions import choose
 
-        choose(self, event.number)
+        if self._is_on_show(event.asked):
+            choose(self, event.number)
+
+    def _is_on_show(self, asked: Asked) -> bool:
+        """Whether a question that was tapped is still the one that actions are about, or none was."""
+        screen = self.screen
+        panel = screen.question_here() if isinstance(screen, RoomScreen) else None
+        return asked == NOTHING_ASKED or (panel is not None and panel.asked == asked)
 
     @on(SubmitOrder)
     def _submit_order(self, event: SubmitOrder) -> None:

@@ -75,6 +75,12 @@ def context_of(app: App[Any]) -> Context:
     return cast(ContextApp, app).context
 
 
+Asked = tuple[str, str]
+"""A question: the host or agent that it is about, and its id."""
+
+NOTHING_ASKED: Asked = ("", "")
+
+
 class Level(Enum):
     """How a status message looks."""
 
@@ -93,16 +99,18 @@ class Say(Message):
 
 @dataclass
 class RunAction(Message):
-    """Run an action of the table on the screen on top."""
+    """Run an action of the table on the screen on top. `asked`: only while this is the question on show there."""
 
     action_name: str
+    asked: Asked = NOTHING_ASKED
 
 
 @dataclass
 class ChooseAnswer(Message):
-    """Answer the question on the screen on top with one of its choices, counted from 1."""
+    """Answer the question on the screen on top with one of its choices, counted from 1, while `asked` is on show."""
 
     number: int
+    asked: Asked
 
 
 @dataclass

@@ -145,7 +145,7 @@ class Tell:
     verdict: str = ""
     """`allow`, `always` or `deny`."""
     digest: str = ""
-    """What was shown of the question (`wire.signing`); refused when it shows something else."""
+    """What was shown of the question (`wire.runner.digest_of`); refused when it shows something else."""
     answers: tuple[ItemAnswer, ...] = ()
     """One for each of its items, in their order."""
     nonce: str = ""

@@ -275,6 +275,16 @@ async def test_what_is_shown_is_what_was_ordered_and_the_lie_is_said_once() -> N
         assert audited[1] == "its host says profile rich, ordered was docs: what was ordered counts"
 
 
+@pytest.mark.parametrize(("said", "claimed"), [("root", ["kind"]), ("unknown", ["kind"]), ("", [])])
+async def test_a_kind_that_nobody_knows_is_another_than_was_ordered(said: str, claimed: list[str]) -> None:
+    async with lied_to() as (here, liar, _):
+        await here.order(spawn("a1"))
+        await lie(here, liar, {"a1": {"kind": said}})
+        agent = here.agent("vm1/a1")
+        assert (agent.kind, [claim.field for claim in agent.claims]) == (AgentKind.HEADLESS, claimed)
+        assert ("claims vm1" in here.engine.store.fleet.alarms) == bool(claimed)
+
+
 async def test_an_agent_that_is_said_to_be_gone_and_comes_back_is_still_what_was_ordered() -> None:
     async with lied_to() as (here, liar, _):
         await here.order(spawn("a1"))

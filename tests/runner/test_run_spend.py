@@ -122,6 +122,25 @@ def test_a_long_transcript_that_two_follow_is_parsed_once(claude: Claude, monkey
     assert len([data for data in parsed if data]) == 401
 
 
+def test_in_a_transcript_that_is_cut_short_nothing_is_old_for_either_of_two_readers(claude: Claude) -> None:
+    add(claude.transcript, *(line(number, 1) for number in range(50)))
+    recent = transcripts.RecentPieces(lambda: True)
+    place = str(claude.config), str(claude.cwd)
+    meter = UsageMeter(*place, SESSION, clock=lambda: BEGAN, random=lambda _: b"\x01" * 8, recent=recent)
+    run = RunSpend(*place, SESSION, lambda: BEGAN, recent=recent)
+    run.price(SIMPLE)
+    meter.look(SESSION)
+    run.count(SESSION)
+    assert run.spent == 0
+    claude.transcript.write_bytes(line(60, 5) + b"\n")
+    meter.look(SESSION)
+    run.count(SESSION)
+    add(claude.transcript, line(61, 2))
+    meter.look(SESSION)
+    run.count(SESSION)
+    assert run.spent == 7 * 10_000
+
+
 def test_what_stood_there_before_is_of_others_whenever_it_comes_again(claude: Claude) -> None:
     add(claude.transcript, line(1, 1000, LATER), b'{"type":"assistant","message":{"usage":{')
     add(claude.subagent("agent-a.jsonl"), line(2, 1000))

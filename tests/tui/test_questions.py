@@ -10,6 +10,7 @@ from controlroom.domain.intents import AnswerQuestion
 from controlroom.domain.model import Fleet, LinkState, Question
 from controlroom.domain.questions import Item, ItemAnswer, Option, QuestionKind
 from controlroom.text.states import Verdict
+from controlroom.tui.context import ChooseAnswer, RunAction
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.forms import MessageForm
 from controlroom.tui.widgets.question import REPLACED
@@ -129,6 +130,19 @@ async def test_the_answer_carries_what_was_shown_and_is_refused_when_it_has_been
         await here.press("2")  # the screen has not heard of it yet
         assert here.engine.asked == [answer(ItemAnswer((2,)))]
         await here.until(lambda: "asks something else by now" in here.said())
+
+
+async def test_a_tap_answers_the_question_that_was_tapped_and_no_other() -> None:
+    """Its action is carried out after the messages that came before it, and another question may stand there then."""
+    async with room(asking(LOOK)) as here:
+        await at_the_question(here)
+        for asked in (("vm2/infra", "q-1"), ("vm1/infra", "q-2")):
+            here.app.post_message(ChooseAnswer(1, asked))
+            here.app.post_message(RunAction("deny", asked))
+        await here.press("0")
+        assert here.engine.asked == []
+        here.app.post_message(RunAction("deny", ("vm2/infra", "q-2")))
+        await here.until(lambda: here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", Verdict.DENY, digest="d1")])
 
 
 @SIZES

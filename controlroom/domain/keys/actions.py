@@ -90,7 +90,7 @@ ACTIONS: tuple[Action, ...] = (
         "always",
         "a",
         "always",
-        "Allow what is asked, and what is named beside it from now on.",
+        "Allow what is asked, and what is named beside it until the session ends.",
         "overview agent",
         "question",
         changes=True,

@@ -63,7 +63,7 @@ _TITLES = {
     "interrupt": "Interrupt {}? They then wait for a message.",
     "reassign": "Give {} a new task? Their runs now are ended first.",
     "allow": "Allow what {} ask, this once?",
-    "always": "Allow what {} ask, and what is named below it from now on?",
+    "always": "Allow what {} ask, and what is named below it until their sessions end?",
     "deny": "Deny what {} ask?",
     "message": "Say this to {}?",
 }
@@ -73,7 +73,7 @@ _DONE = {
     "interrupt": "interrupted",
     "reassign": "given the task",
     "allow": "allowed once",
-    "always": "allowed from now on",
+    "always": "allowed for the session",
     "deny": "denied",
     "message": "told",
 }

@@ -81,9 +81,6 @@ def unbound(about: str, agents: Sequence[str], fleet: Fleet, now: int) -> Alarm 
     return Alarm(UNBOUND[about].format(named), "warning", standing.since if standing else now)
 
 
-_HOLDING = STOPPING | {RungAction.HOLD}
-
-
 def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: Payer) -> str | None:
     """Which budget holds new work of such an agent, or None."""
     for budget in _binding(fleet, host, name, profile, billing):

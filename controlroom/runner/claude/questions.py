@@ -164,7 +164,12 @@ def _folders(suggestion: dict[str, Any]) -> Iterator[Lasting]:
         return
     folders = suggestion.get("directories")
     for folder in folders if isinstance(folders, list) else ():
-        if isinstance(folder, str) and folder.startswith("/") and normpath(folder) == folder:
+        if (
+            isinstance(folder, str)
+            and folder.startswith("/")
+            and not folder.startswith("//")
+            and normpath(folder) == folder
+        ):
             words = f"the folder {folder} and all below it, as if it were its own"
             update = {"type": "addDirectories", "directories": [folder], "destination": "session"}
             yield Lasting("every folder there is (/), as if it were its own" if folder == "/" else words, update)

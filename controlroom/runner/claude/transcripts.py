@@ -261,6 +261,11 @@ class RecentPieces:
         while self._size > most:
             self._size -= self._kept.pop(next(iter(self._kept))).weight
 
+    def forget(self, path: str) -> None:
+        """Drop the pieces of a file that was cut short: the other reader has to see for itself that nothing is old."""
+        for key in [key for key in self._kept if key[0] == path]:
+            self._size -= self._kept.pop(key).weight
+
 
 class Tail:
     """One transcript, read piece by piece. A piece counts when it is `taken`; until then it is given again."""
@@ -283,10 +288,13 @@ class Tail:
         if self._recent and (piece := self._recent.take(self._path, begins)):
             return piece
         data = self._next()
+        is_cut = self.offset < begins[0]
+        if self._recent and is_cut:
+            self._recent.forget(self._path)
         if not data:
             return None
         piece = Piece(begins, self.offset, data, skipping=self._skipping)
-        if self._recent:
+        if self._recent and not is_cut:
             self._recent.keep(self._path, piece)
         return piece
 

@@ -88,5 +88,5 @@ def _answered(app: ContextApp, subject: str, question: Question, verdict: str) -
         return f"{name}: key {'accepted' if verdict != 'deny' else 'refused'}"
     if wants_words(question):
         return f"{name}: {'answered' if verdict != 'deny' else 'denied'}"
-    words = {"allow": "allowed once", "always": "allowed from now on", "deny": "denied"}[verdict]
+    words = {"allow": "allowed once", "always": "allowed for the session", "deny": "denied"}[verdict]
     return f"{name}: {words}"

@@ -174,7 +174,7 @@ class RoomScreen(Screen[None]):
     def _tapped_answer(self, event: QuestionPanel.Answered) -> None:
         event.stop()
         if self.turns_to(event.panel):
-            self.app.post_message(RunAction(event.action_name))
+            self.app.post_message(RunAction(event.action_name, event.panel.asked))
 
     @on(Gauges.Tapped)
     def _tapped_gauge(self, event: Gauges.Tapped) -> None:
@@ -195,7 +195,7 @@ class RoomScreen(Screen[None]):
     def _tapped_choice(self, event: QuestionPanel.Chosen) -> None:
         event.stop()
         if self.turns_to(event.panel):
-            self.app.post_message(ChooseAnswer(event.number))
+            self.app.post_message(ChooseAnswer(event.number, event.panel.asked))
 
     def turns_to(self, panel: QuestionPanel) -> bool:
         """Whether a tapped question is the one that actions are about."""

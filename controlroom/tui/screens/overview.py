@@ -128,7 +128,7 @@ class ArrangingScreen(RoomScreen):
         event.stop()
         if event.part == -1:
             self.post_action("group")
-        elif event.part is not None:
+        elif event.part is not None and event.part < len(self.rule_parts):  # fewer, if agents have gone since
             self.rule_parts[event.part][1]()
 
     @on(Rule.Tapped, "#panes-rule")

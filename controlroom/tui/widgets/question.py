@@ -13,7 +13,7 @@ from controlroom.domain.keys.keymap import shown
 from controlroom.domain.questions import CUT, Draft, Question, QuestionKind, Row, same
 from controlroom.domain.words import age
 from controlroom.text.states import Verdict
-from controlroom.tui.context import Say
+from controlroom.tui.context import NOTHING_ASKED, Asked, Say
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
@@ -73,6 +73,11 @@ class QuestionPanel(Lines):
     def more(self) -> str:
         """The key that shows the next part of a long question."""
         return shown(self.context.keys.motion(self._where, "page_down").keys[0])
+
+    @property
+    def asked(self) -> Asked:
+        """The question on show."""
+        return (self.subject, self.question.id) if self.question is not None else NOTHING_ASKED
 
     @property
     def read(self) -> bool:
