@@ -12,8 +12,9 @@ from controlroom.cli.find import typed
 from controlroom.cli.room import find_agent, with_room
 from controlroom.client.client import Client, LogPage
 from controlroom.domain.display.loglines import LogLine, WholeLines, log_lines
-from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord
+from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace
 from controlroom.domain.words import size
+from controlroom.text.event_text import LogRecord
 
 _PAGE = 2000
 """Records of one page of history."""

@@ -32,7 +32,7 @@ from controlroom.domain.calculators.comparison import Terms
 from controlroom.domain.calculators.estimate import Wish
 from controlroom.domain.display.loglines import LogHit, Matches, hit_line, screen_lines
 from controlroom.domain.intents import Intent
-from controlroom.domain.model import Fleet, LogPlace, LogRecord
+from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.orders import Result
 from controlroom.domain.patch import apply
 from controlroom.protocol.home import Home, HomeProblem, engine_place, find_home
@@ -83,6 +83,7 @@ from controlroom.protocol.messages import (
     pack,
     read_told,
 )
+from controlroom.text.event_text import LogRecord
 from controlroom.text.sanitize import Span, sanitize
 from controlroom.wire.inquiries import Hit
 from controlroom.wire.lines import PeerError
@@ -133,7 +134,7 @@ def log_page(page: Page) -> LogPage:
     except binascii.Error:
         return LogPage(page.agent, (), page.start, page.end, page.skipped, page.first, "its host sent a damaged page")
     lines = data.split(b"\n")[:-1]
-    records = tuple(LogRecord(*unpack(line)) for line in lines)
+    records = tuple(map(unpack, lines))
     offsets = tuple(itertools.accumulate((len(line) + 1 for line in lines), initial=page.start.offset))[:-1]
     rest = (page.skipped, page.first, page.reason, offsets, page.before, page.total, page.unanswered, page.withheld)
     return LogPage(page.agent, records, page.start, page.end, *rest)

@@ -328,16 +328,3 @@ class LogPlace:
     epoch: int
     segment: int
     offset: int
-
-
-@dataclass(frozen=True)
-class LogRecord:
-    """One record of an agent's log as it was written: when (UTC ms of its host), stream letter, bytes.
-
-    Streams: `o` output, `e` error output, `a` agent event (JSON), `i` sent by the operator, `n` said by the runner.
-    """
-
-    at: int
-    stream: str
-    body: bytes
-    continued: bool = False

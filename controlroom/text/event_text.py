@@ -8,7 +8,7 @@ before they are shown. No line holds a newline, and all of it is bounded.
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from controlroom.text.json_fields import number, table, tables, text, whole
 from controlroom.text.sanitize import redact
@@ -326,24 +326,18 @@ COLOURED = ("out", "err")
 _BY_STREAM = {"o": "out", "e": "err", "i": "input"}
 
 
-class Written(Protocol):
-    """A record: `stream` is a letter of `wire.records`; the next record of a stream may go on with its line."""
+class LogRecord(NamedTuple):
+    """One record of an agent's log, as it was written.
 
-    @property
-    def at(self) -> int:
-        """UTC milliseconds of the host."""
+    Streams: `o` output, `e` error output, `a` agent event (JSON), `i` sent by the operator, `n` said by the runner.
+    """
 
-    @property
-    def stream(self) -> str:
-        """The letter of its stream."""
-
-    @property
-    def body(self) -> bytes:
-        """What was written."""
-
-    @property
-    def continued(self) -> bool:
-        """Whether the line goes on."""
+    at: int
+    """UTC milliseconds of the host."""
+    stream: str
+    body: bytes
+    continued: bool = False
+    """Whether the next record of the stream goes on with its line."""
 
 
 class ShownLine(NamedTuple):
@@ -354,7 +348,7 @@ class ShownLine(NamedTuple):
     text: str
 
 
-def shown_lines(records: Iterable[Written]) -> Iterator[ShownLine]:
+def shown_lines(records: Iterable[LogRecord]) -> Iterator[ShownLine]:
     """Render records in order. A record that is continued is joined with the next one of its stream, if any."""
     held: dict[str, tuple[int, bytes]] = {}
     for record in records:

@@ -11,6 +11,8 @@ forwards and backwards, and searched as text. A position is (epoch, segment, off
 import re
 from typing import NamedTuple
 
+from controlroom.text.event_text import LogRecord
+
 FORMAT = 1
 """Version of the files in an agent's folder: spec, status, segments. A reader refuses a newer one."""
 
@@ -32,15 +34,6 @@ class Position(NamedTuple):
     offset: int
 
 
-class Record(NamedTuple):
-    """One record: when (UTC ms), stream letter (lower case), its bytes, and whether the next record continues it."""
-
-    at: int
-    stream: str
-    body: bytes
-    continued: bool = False
-
-
 def pack(at: int, stream: bytes, body: bytes) -> bytes:
     """Write one line of an agent (without its newline) as one or more records."""
     if len(body) <= MAX_BODY:
@@ -53,16 +46,16 @@ def pack(at: int, stream: bytes, body: bytes) -> bytes:
     )
 
 
-def unpack(line: bytes) -> Record:
+def unpack(line: bytes) -> LogRecord:
     """Read one line of a segment. A damaged line is an output record of time 0, so that nothing is hidden."""
     match = _RECORD.fullmatch(line)
     if match is None:
-        return Record(0, "o", line)
+        return LogRecord(0, "o", line)
     letter = match[2].decode()
-    return Record(int(match[1]), letter.lower(), match[3], letter.isupper())
+    return LogRecord(int(match[1]), letter.lower(), match[3], letter.isupper())
 
 
-def unpack_all(data: bytes) -> list[Record]:
+def unpack_all(data: bytes) -> list[LogRecord]:
     """Read whole records; a part without its newline at the end is left out."""
     return [unpack(line) for line in data.split(b"\n")[:-1]]
 

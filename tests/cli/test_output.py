@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from controlroom.cli import output
 from controlroom.cli.output import cells, cut, lined_up
 from controlroom.domain.display.loglines import log_lines
-from controlroom.domain.model import LogRecord
+from controlroom.text.event_text import LogRecord
 
 HOSTILE = "\x1b]52;c;aGk=\x07 \x1b[2J \x9b31m \x07 \u202eevil\u2066 \r\x08 [/] [@click=x] {} \x00 \ud800"
 NEVER = ("\x1b", "\x9b", "\x07", "\x08", "\r", "\x00", "\u202e", "\u2066", "\ud800")

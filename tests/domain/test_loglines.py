@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain.display.loglines import KINDS, log_lines
-from controlroom.domain.model import LogRecord
+from controlroom.text.event_text import LogRecord
 from controlroom.text.sanitize import sanitize
 from tests.domain.worlds import NOON
 

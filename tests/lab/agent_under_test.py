@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from controlroom.runner import folder, run
+from controlroom.text.event_text import LogRecord
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.lines import to_line
 from controlroom.wire.messages import AgentSeen
-from controlroom.wire.records import FORMAT, Record, segment_number, unpack_all
+from controlroom.wire.records import FORMAT, segment_number, unpack_all
 from controlroom.wire.spec import AgentSpec
 from tests.lab.waiting import wait_for
 
@@ -82,7 +83,7 @@ class Agent:
         self.until(lambda seen: seen.pid)
         return self.seen()
 
-    def log(self) -> list[Record]:
+    def log(self) -> list[LogRecord]:
         """All records, in order."""
         names = sorted(entry.name for entry in self.folder.iterdir() if segment_number(entry.name))
         return [record for name in names for record in unpack_all((self.folder / name).read_bytes())]

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from controlroom.node import serve
+from controlroom.text.event_text import LogRecord
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import (
     AgentSeen,
@@ -32,7 +33,7 @@ from controlroom.wire.messages import (
     pack,
     read_from_node,
 )
-from controlroom.wire.records import Record, unpack_all
+from controlroom.wire.records import unpack_all
 from controlroom.wire.spec import AgentSpec
 from tests.lab.waiting import wait_for
 
@@ -179,7 +180,7 @@ def state_folder(home: Path) -> Path:
     return home / ".local" / "state" / "controlroom"
 
 
-def records_of(message: LogChunk | Fetched) -> list[Record]:
+def records_of(message: LogChunk | Fetched) -> list[LogRecord]:
     """The records that a message carries."""
     return unpack_all(base64.b64decode(message.data))
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.text.event_text import last_words
+from controlroom.text.event_text import LogRecord, last_words
 from controlroom.wire.messages import AgentSeen, Kill, QuestionSeen, Reply, Spawn, Tell
-from controlroom.wire.records import Record, segment_number, unpack_all
+from controlroom.wire.records import segment_number, unpack_all
 from controlroom.wire.runner import ItemAnswer
 from controlroom.wire.spec import AgentSpec, Credential
 from tests.lab.answering import chosen, told
@@ -62,7 +62,7 @@ def folder(home: World, epoch: int = 1) -> Path:
     return home.home / f".local/state/controlroom/agents/talk.{epoch}"
 
 
-def log(home: World, epoch: int = 1) -> list[Record]:
+def log(home: World, epoch: int = 1) -> list[LogRecord]:
     names = sorted(one for one in folder(home, epoch).iterdir() if segment_number(one.name))
     return [record for one in names for record in unpack_all(one.read_bytes())]
 

@@ -13,11 +13,12 @@ from controlroom.domain.attached import FrontEnd
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.display.checkup import HostCheck, checks, link_check
 from controlroom.domain.display.loglines import LogHit, Matches, log_lines, screen_lines
-from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord, State
+from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, State
 from controlroom.domain.money.costs import CostRow
 from controlroom.domain.orders import Result
 from controlroom.domain.reduce import reduce
 from controlroom.protocol.messages import Attached, Costs, HostChecked
+from controlroom.text.event_text import LogRecord
 from controlroom.text.states import Outcome
 
 Logs = dict[tuple[str, int], list[LogRecord]]

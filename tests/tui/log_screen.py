@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controlroom.domain.model import Fleet, LogRecord, State
+from controlroom.domain.model import Fleet, State
+from controlroom.text.event_text import LogRecord
 from controlroom.tui.screens.agent import AgentScreen
 from tests.tui import scenes
 from tests.tui.room import Room

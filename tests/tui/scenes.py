@@ -17,7 +17,6 @@ from controlroom.domain.model import (
     HostSample,
     Limits,
     LinkState,
-    LogRecord,
     Money,
     Profile,
     Question,
@@ -26,6 +25,7 @@ from controlroom.domain.model import (
 from controlroom.domain.money.costs import CostRow, grouped
 from controlroom.domain.orders import Work
 from controlroom.domain.questions import Item, Option, QuestionKind
+from controlroom.text.event_text import LogRecord
 from controlroom.text.states import AgentKind, Payer
 from tests.tui.engine import Logs
 

@@ -10,7 +10,8 @@ from textual.geometry import Region
 
 from controlroom.domain.display.layout import Pick
 from controlroom.domain.intents import AnswerQuestion, KillAgent
-from controlroom.domain.model import Fleet, LogRecord, State
+from controlroom.domain.model import Fleet, State
+from controlroom.text.event_text import LogRecord
 from controlroom.text.states import Verdict
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.dialogs import ConfirmSheet

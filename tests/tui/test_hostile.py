@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from controlroom.domain.model import Agent, Evidence, Fleet, Host, LogRecord, Question, State
+from controlroom.domain.model import Agent, Evidence, Fleet, Host, Question, State
 from controlroom.domain.questions import QuestionKind
+from controlroom.text.event_text import LogRecord
 from controlroom.tui.screens.base import say
 from tests.tui import scenes
 from tests.tui.room import room

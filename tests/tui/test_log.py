@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.client.client import LogPage
-from controlroom.domain.model import LogPlace, LogRecord
+from controlroom.domain.model import LogPlace
+from controlroom.text.event_text import LogRecord
 from controlroom.tui.logs import log_buffer
 from controlroom.tui.logs.log_follower import PAGE
 from controlroom.tui.screens.agent import AgentScreen

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlroom.client.client import LogPage
-from controlroom.domain.model import LogPlace, LogRecord
+from controlroom.domain.model import LogPlace
+from controlroom.text.event_text import LogRecord
 from controlroom.tui.logs import log_buffer
 from controlroom.tui.logs.log_buffer import LogBuffer, entries
 

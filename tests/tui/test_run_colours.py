@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.style import Style
 
-from controlroom.domain.model import Fleet, LogRecord, State
+from controlroom.domain.model import Fleet, State
+from controlroom.text.event_text import LogRecord
 from controlroom.tui.theme import theme, theme_file
 from controlroom.tui.theme.colours import READABLE, Depth, contrast
 from controlroom.tui.theme.theme import Palette, run_style

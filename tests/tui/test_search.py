@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from controlroom.domain.display.loglines import Matches
-from controlroom.domain.model import LogPlace, LogRecord
+from controlroom.domain.model import LogPlace
+from controlroom.text.event_text import LogRecord
 from controlroom.tui.logs import log_search
 from controlroom.tui.screens.agent import AgentScreen
 from tests.tui import scenes

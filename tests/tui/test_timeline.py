@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.client.client import LogPage
-from controlroom.domain.model import LogPlace, LogRecord
+from controlroom.domain.model import LogPlace
+from controlroom.text.event_text import LogRecord
 from controlroom.tui.logs.log_buffer import LogBuffer
 from controlroom.tui.logs.timeline import AGENTS, Timeline, read_of
 from controlroom.tui.screens.agent import AgentScreen

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.text.event_text import LogRecord
 from controlroom.wire import records
-from controlroom.wire.records import MAX_BODY, Record
+from controlroom.wire.records import MAX_BODY
 
 STREAMS = st.sampled_from([records.OUT, records.ERR, records.EVENT, records.INPUT, records.NOTE])
 LINES = st.binary(max_size=300).map(lambda data: data.replace(b"\n", b""))
@@ -14,7 +15,7 @@ TIMES = st.integers(0, 10**13 - 1)
 @given(TIMES, STREAMS, LINES)
 def test_any_line_comes_back_as_it_was(at: int, stream: bytes, line: bytes) -> None:
     data = records.pack(at, stream, line)
-    assert records.unpack_all(data) == [Record(at, stream.decode(), line)]
+    assert records.unpack_all(data) == [LogRecord(at, stream.decode(), line)]
 
 
 @given(TIMES, STREAMS, LINES, st.integers(1, 3), st.integers(-2, 2))

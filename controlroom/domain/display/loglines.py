@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from controlroom.domain.model import LogPlace, LogRecord
-from controlroom.text.event_text import COLOURED, LONGEST, shown_lines
+from controlroom.domain.model import LogPlace
+from controlroom.text.event_text import COLOURED, LONGEST, LogRecord, shown_lines
 from controlroom.text.sanitize import PLAIN, Span, redact, sanitize, spans
 
 KINDS = ("out", "err", "say", "tool", "result", "error", "ask", "note", "think", "done", "input")

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from controlroom.node.logs import segments
 from controlroom.node.logs.segments import MAX_RECORD, Records, tail
 from controlroom.runner.folder import agent_folder
-from controlroom.text.event_text import telling_words
+from controlroom.text.event_text import LogRecord, telling_words
 from controlroom.text.names import agent_name_problem
 from controlroom.text.sanitize import redact
 from controlroom.wire.messages import LOG_WINDOW, Fetch, Fetched, Follow, LastLine, LogChunk
-from controlroom.wire.records import Position, Record, unpack
+from controlroom.wire.records import Position, unpack
 
 CHUNK = 32 * 1024
 """Bytes of one `LogChunk`, unless a single record is longer."""
@@ -287,7 +287,7 @@ def newest_words(data: bytes) -> tuple[int, str] | None:
     return None
 
 
-def _joined(records: list[Record]) -> Iterator[Record]:
+def _joined(records: list[LogRecord]) -> Iterator[LogRecord]:
     """Put records together that were one line of the agent; another stream may have written meanwhile."""
     begun: dict[str, bytes] = {}
     for record in records:

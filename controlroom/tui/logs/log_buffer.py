@@ -8,7 +8,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from controlroom.domain.model import LogPlace, LogRecord
+from controlroom.domain.model import LogPlace
+from controlroom.text.event_text import LogRecord
 
 if TYPE_CHECKING:
     from controlroom.client.client import LogPage
