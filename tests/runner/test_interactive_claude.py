@@ -24,7 +24,7 @@ from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
 from tests.lab.processes import look
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import NotInTime, wait_for
 from tests.lab.world import World
 from tests.runner.claude_agents import texts
 from tests.runner.interactive import LATE, screen
@@ -175,10 +175,26 @@ def planning(node: NodeClient, api: Api) -> None:
     Path(path).write_text("# The plan\n1. first\n")
 
 
+def asked_about_its_plan(node: NodeClient, home: World) -> AgentSeen:
+    """The agent with its question; skips where Claude has not written its call down, which is then to be attached to.
+
+    Claude Code 2.1.332 shows the dialog, and now and then (twice in about 130 runs) the transcript has no line of the
+    call while it is open; a plan is not read from the screen, which may show a part of it.
+    """
+    try:
+        return node.wait_agent("talk", lambda seen: seen.state == "waiting" and seen.question, 15)
+    except NotInTime:
+        written = "".join(path.read_text() for path in (home.home / ".claude" / "projects").rglob("*.jsonl"))
+        if '"tool_use"' in written:
+            raise
+        assert wait(node, "waiting").detail == "permission prompt: attach to answer it"
+        pytest.skip("Claude has not written down what it asks")
+
+
 def test_a_plan_on_a_terminal_is_turned_down_with_words(node: NodeClient, home: World, api: Api) -> None:
     planning(node, api)
     assert tell(node, "message", "[[tool ExitPlanMode {}]]").outcome == "done"
-    seen = wait(node, "waiting", lambda seen: seen.question)
+    seen = asked_about_its_plan(node, home)
     assert seen.question
     assert (seen.question.kind, seen.question.text.startswith("# The plan")) == ("plan", True)
     wait_for(lambda: "manually approve edits" in screen(), LATE)
@@ -193,7 +209,7 @@ def test_a_plan_on_a_terminal_is_approved_without_more_rights(node: NodeClient, 
     planning(node, api)
     edit = '[[tool Write {"file_path":"%s/project/new.txt","content":"x"}]]' % home.home  # noqa: UP031
     assert tell(node, "message", "[[tool ExitPlanMode {}]]" + edit).outcome == "done"
-    seen = wait(node, "waiting", lambda seen: seen.question)
+    seen = asked_about_its_plan(node, home)
     assert seen.question
     wait_for(lambda: "manually approve edits" in screen(), LATE)
     second = seen.question.id
@@ -219,7 +235,7 @@ def test_a_plan_is_approved_with_its_edits_and_with_words_where_its_dialog_offer
     Path(path).write_text("# The plan\n1. first\n")
     edit = '[[tool Write {"file_path":"%s/project/new.txt","content":"x"}]]' % home.home  # noqa: UP031
     assert tell(node, "message", f"[[tool ExitPlanMode {{}}]]{edit}[[text written]]").outcome == "done"
-    seen = wait(node, "waiting", lambda seen: seen.question)
+    seen = asked_about_its_plan(node, home)
     assert seen.question
     wait_for(lambda: "auto-accept edits" in screen(), LATE)
     assert answer(node, seen.question, "always", "and [[text hurry]]").reason == ""
