@@ -96,7 +96,7 @@ TOP_LEVEL = {"pyproject.toml", PACKAGE, "themes", "tests", "screenshots", "READM
 NOBODY = ("agent", "watcher", "ann", "linuxbrew")  # homes in the lab, in examples, and a well-known one
 RETIRED = (
     *("purse", "purses", "veil", "veiled", "treasury", "errand", "errands", "bookkeeper", "wardrobe", "vigil"),
-    *("attendance", "sights", "tending", "roster", "doorbell", "deed", "deeds"),
+    *("attendance", "sights", "tending", "roster", "doorbell", "deed", "deeds", "inert"),
 )
 """Words of our own that gave way to those of the field: fund, watcher view, budget controller and so on."""
 PROSE = {"detail", "title", "text"}

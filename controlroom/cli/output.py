@@ -1,4 +1,4 @@
-"""The one place that prints: data to stdout, talk to stderr, both made inert first, colours only for a terminal."""
+"""The one place that prints: data to stdout, messages to stderr, both sanitized first, colours only for a terminal."""
 
 import os
 import sys
@@ -82,7 +82,7 @@ def raw(body: bytes) -> None:
 
 
 def log_lines(lines: "Iterable[LogLine]") -> None:
-    """Write lines of a log to stdout. They are inert; a terminal gets their colours, made anew."""
+    """Write lines of a log to stdout. They are sanitized; a terminal gets their colours, made anew."""
     draw = _coloured_line if coloured(sys.stdout) else _plain_line
     text = "".join(draw(line) + "\n" for line in lines)
     if text:
@@ -220,7 +220,7 @@ _GAP = "  "
 
 
 def cells(text: str) -> int:
-    """Count the terminal cells that inert text takes."""
+    """Count the terminal cells that sanitized text takes."""
     if text.isascii():
         return len(text)
     return sum(_cell(character) for character in text)

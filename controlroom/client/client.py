@@ -118,7 +118,7 @@ class LogPage:
 
 @dataclass(frozen=True)
 class AgentScreen:
-    """What an agent's terminal shows, line by line, inert; its size in characters."""
+    """What an agent's terminal shows, line by line, sanitized; its size in characters."""
 
     lines: tuple[tuple[Span, ...], ...] = ()
     columns: int = 0

@@ -185,7 +185,7 @@ def _failure(where: str, code: int, complaint: str) -> EngineUnavailable | None:
 
 
 def _last_line(complaints: IO[bytes] | None) -> str:
-    """Return the last thing that ssh, or the program there, had to say; hostile bytes made inert."""
+    """Return the last thing that ssh, or the program there, had to say; hostile bytes, sanitized."""
     if complaints is None:
         return ""
     size = complaints.seek(0, os.SEEK_END)

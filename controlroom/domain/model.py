@@ -1,6 +1,6 @@
 """The fleet: one frozen value that holds everything known. Times are UTC milliseconds of the engine's clock.
 
-Text that came from a host is inert already (`engine.hosts.translate` made it so). None means: not known.
+Text that came from a host is sanitized already (`engine.hosts.translate` sanitized it). None means: not known.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class News:
     about: str
     """Id of an agent, name of a host, or what an alarm is about."""
     text: str
-    """One line, inert."""
+    """One line, sanitized."""
     at: int
     mark: str = ""
     """What must still be so when it is told: the id of a question, for one."""

@@ -44,7 +44,7 @@ class Style(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A run of inert text in one style."""
+    """A run of sanitized text in one style."""
 
     text: str
     style: Style
@@ -59,7 +59,7 @@ def sanitize(text: str | bytes, limit: int = LIMIT) -> str:
 
 
 def sanitize_lines(text: str | bytes, limit: int = LIMIT) -> list[str]:
-    """Split at newlines (CR LF too), then make each line inert. `limit` holds for each line."""
+    """Split at newlines (CR LF too), then sanitize each line. `limit` holds for each line."""
     whole = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     return [sanitize(line.removesuffix("\r"), limit) for line in whole.split("\n")]
 
@@ -203,5 +203,5 @@ def redact_bytes(data: bytes) -> bytes:
 
 
 def shown(text: str) -> str:
-    """Make text inert, line by line, and take out what looks like an Anthropic key."""
+    """Sanitize text line by line, and take out what looks like an Anthropic key."""
     return "\n".join(sanitize_lines(redact(text)))

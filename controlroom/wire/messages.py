@@ -1,7 +1,7 @@
 """What home and node say to each other on one channel: JSON lines, each one message, `"is"` naming its kind.
 
 Times are UTC milliseconds of the host unless a name says otherwise, sizes bytes, shares per cent of one core (CPU of a
-process) or of the machine (CPU of a host). Text is as the host gave it: hostile until `translate` has made it inert.
+process) or of the machine (CPU of a host). Text is as the host gave it: hostile until `translate` has sanitized it.
 """
 
 import typing

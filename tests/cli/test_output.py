@@ -1,4 +1,4 @@
-"""What is printed: inert, lined up, coloured only for a terminal, whole in any encoding."""
+"""What is printed: sanitized, lined up, coloured only for a terminal, whole in any encoding."""
 
 from __future__ import annotations
 

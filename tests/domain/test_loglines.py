@@ -40,7 +40,7 @@ def test_a_key_in_the_output_is_not_shown() -> None:
 
 
 @given(st.lists(st.builds(LogRecord, st.just(NOON), st.sampled_from("oeain"), st.binary(max_size=60), st.booleans())))
-def test_whatever_is_in_a_record_its_lines_are_inert(records: list[LogRecord]) -> None:
+def test_whatever_is_in_a_record_its_lines_are_sanitized(records: list[LogRecord]) -> None:
     for line in log_lines(records):
         assert line.kind in KINDS
         assert sanitize(line.text) == line.text

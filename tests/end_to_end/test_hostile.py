@@ -49,7 +49,7 @@ def poisoned(room: Room, tmp_path: Path) -> Room:
     return room
 
 
-def test_verbs_print_inert_text(poisoned: Room) -> None:
+def test_verbs_print_sanitized_text(poisoned: Room) -> None:
     for words in (("status",), ("logs", "bad", "-n", "50"), ("host", "list")):
         said = poisoned.run(*words)
         assert not CONTROL.search(said), (words, said)

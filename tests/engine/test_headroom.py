@@ -197,7 +197,7 @@ def test_what_cannot_be_is_left_out(window: WindowSeen) -> None:
     assert login.readings == ()
 
 
-def test_what_a_host_says_is_bounded_and_inert() -> None:
+def test_what_a_host_says_is_bounded_and_sanitized() -> None:
     windows = tuple(WindowSeen(f"w{number}", NOON, 1) for number in range(100))
     login = read_limits(LimitsSeen("a1", 1, "\x1b[31mann" + "x" * 500, "\u202emax", windows), SETTING)
     assert login is not None

@@ -51,7 +51,7 @@ class Cuts(ScriptedHost):
         channel.cut()
 
 
-async def test_a_screen_is_shown_inert_and_in_colour(home: World) -> None:
+async def test_a_screen_is_shown_sanitized_and_in_colour(home: World) -> None:
     async with room(Shows()):
         client = await Client.connect(start=False)
         screen = await client.screen("vm1/a1")
@@ -76,7 +76,7 @@ async def test_what_cannot_be_shown_says_why(home: World, host: ScriptedHost, re
         await client.close()
 
 
-async def test_what_is_found_is_inert_and_says_where_to_go_on(home: World) -> None:
+async def test_what_is_found_is_sanitized_and_says_where_to_go_on(home: World) -> None:
     host = Finds()
     async with room(host):
         client = await Client.connect(start=False)
@@ -122,7 +122,7 @@ class Boasts(ScriptedHost):
             )
 
 
-async def test_a_host_is_checked_and_what_it_says_is_made_inert(home: World) -> None:
+async def test_a_host_is_checked_and_what_it_says_is_sanitized(home: World) -> None:
     async with room(Boasts()) as here:
         client = await Client.connect(start=False)
         told = await client.check("vm1")

@@ -285,7 +285,9 @@ async def test_a_page_that_is_no_page_hurts_nobody(here: Room, host: ScriptedHos
     await tail.until("on")
 
 
-async def test_a_reason_from_a_host_is_inert(here: Room, host: ScriptedHost, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reason_from_a_host_is_sanitized(
+    here: Room, host: ScriptedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(host, "fetch", lambda wanted: wire.Fetched(wanted.id, 0, 0, "", 0, 0, reason="\x1b[2Jno"))
     client = await Client.connect(start=False)
     assert (await client.fetch("vm1/a1", 1)).reason == "␛no"

@@ -362,7 +362,7 @@ async def test_a_host_that_runs_something_else_is_quoted(environ: dict[str, str]
     assert said.startswith("HostRefuses: vm1 did not run what we asked for: it ended with exit status 1 and said: This")
 
 
-async def test_what_a_host_says_is_inert(environ: dict[str, str]) -> None:
+async def test_what_a_host_says_is_sanitized(environ: dict[str, str]) -> None:
     said = await refusal(r"printf 'sk-ant-REDACTED \033]52;c;AAAA\007\033[2J [/red]\n'; exit 3", environ)
     assert "\x1b" not in said
     assert "sk-ant-REDACTED" not in said

@@ -135,7 +135,7 @@ def test_times_become_ours_and_never_lie_ahead() -> None:
     assert [one.at for one in used.messages] == [NOON - 60_000, NOON, NOON]
 
 
-def test_a_models_name_is_inert() -> None:
+def test_a_models_name_is_sanitized() -> None:
     used = read_usage(UsageSeen(UsagePlace("a1", 1, 0), 9, lines(message(1, model="\x1b[2Jclaude"))), SETTING)
     assert used is not None
     assert "\x1b" not in used.messages[0].model

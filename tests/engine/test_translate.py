@@ -273,7 +273,7 @@ def test_a_question_that_nobody_could_answer_is_said() -> None:
 CHOICES = ItemSeen("Which?", "Part\x1b[2J", (OptionSeen("a\nb", "\x07c", "d\n\x1b[31me\u202e"),), True, True)
 
 
-def test_choices_are_inert_and_their_digest_is_that_of_what_came() -> None:
+def test_choices_are_sanitized_and_their_digest_is_that_of_what_came() -> None:
     asked = wire.QuestionSeen("q1", "AskUserQuestion", "Which?", NOW, "choices", (CHOICES,))
     question = observed(seen(question=asked)).question
     assert question

@@ -84,7 +84,7 @@ def test_a_flood_is_kept_whole_even_when_the_pane_takes_nothing(agent: MakeAgent
     run.process.wait(10)
 
 
-def test_the_pane_shows_inert_text_with_its_colours(agent: MakeAgent) -> None:
+def test_the_pane_shows_sanitized_text_with_its_colours(agent: MakeAgent) -> None:
     script = r"printf '\033[31mred\033[0m \033]0;title\007 \033[2J\n'; echo sk-ant-api03-abcdefgh"
     run = agent("sh", "-c", script).start(stdout=subprocess.PIPE)
     shown = run.process.communicate(timeout=60)[0].decode()

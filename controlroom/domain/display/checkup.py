@@ -35,7 +35,7 @@ class Verdict(str, Enum):
 
 @dataclass(frozen=True)
 class HostCheck:
-    """What a host found of itself; as `wire.inquiries.Checked`, made inert. None and "": could not be found out."""
+    """What a host found of itself; as `wire.inquiries.Checked`, sanitized. None and "": could not be found out."""
 
     clock_offset: int = 0
     """Milliseconds its clock is ahead of ours."""

@@ -1,4 +1,4 @@
-"""Log records -> lines to look at: inert, in spans of one style, each line with the kind of thing that was said.
+"""Log records -> lines to look at: sanitized, in spans of one style, each line with the kind of thing that was said.
 
 Only here and in `engine.hosts.translate` does what an agent wrote become text; colours are those of
 `text.sanitize.Style`.
@@ -16,7 +16,7 @@ KINDS = ("out", "err", "say", "tool", "result", "error", "ask", "note", "think",
 """What a line can be: program output and error output, then what an agent says and does, what the operator sent."""
 
 ScreenLine = tuple[Span, ...]
-"""One line of a terminal, inert."""
+"""One line of a terminal, sanitized."""
 
 
 @dataclass(frozen=True)

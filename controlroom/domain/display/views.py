@@ -124,7 +124,7 @@ _RANKS = {state: rank for rank, state in enumerate(ORDER)}
 
 @dataclass(frozen=True)
 class AgentRow:
-    """One agent as a table shows it; every text is inert."""
+    """One agent as a table shows it; every text is sanitized."""
 
     id: str
     name: str

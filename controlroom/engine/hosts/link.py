@@ -168,7 +168,7 @@ class Sink(Protocol):
         """Something changed, in the domain's words."""
 
     def replied(self, host: str, reply: wire.Reply) -> None:
-        """A request was answered; the reason is inert."""
+        """A request was answered; the reason is sanitized."""
 
     def chunk(self, host: str, chunk: wire.LogChunk) -> bool:
         """Records of a log; their bytes are as the host sent them. Says whether anybody follows it."""

@@ -1,4 +1,4 @@
-"""Translates wire <-> domain, pure. Nothing a host said gets past here before it is inert, bounded and in range.
+"""Translates wire <-> domain, pure. Nothing a host said gets past here before it is sanitized, bounded and in range.
 
 Text loses every control and looks like no key; names must keep the name rule; numbers out of range are "not known";
 times of the host's clock become times of ours. What cannot be kept is left out and said in a notice. Long gaps in a
@@ -217,13 +217,13 @@ def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
 
 
 def short(text: str, limit: int) -> str:
-    """Make one inert line of at most `limit` characters, an ellipsis at the end if it was longer."""
+    """Make one sanitized line of at most `limit` characters, an ellipsis at the end if it was longer."""
     line = redact(sanitize(text, limit))
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def long(text: str, limit: int) -> str:
-    """Make inert text that keeps its lines, at most `limit` characters in all."""
+    """Make sanitized text that keeps its lines, at most `limit` characters in all."""
     whole = redact("\n".join(sanitize_lines(text[: limit + 1], limit)))
     return whole if len(whole) <= limit else whole[: limit - 1] + "…"
 

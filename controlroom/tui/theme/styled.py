@@ -1,6 +1,6 @@
 """How one line of the screen is made: runs of text in styles, measured in cells, cut and padded to a width.
 
-Text must be inert already. What terminals draw at different widths is replaced, so that what stands to the right of it
+Text must be sanitized already. What terminals draw at different widths is replaced, so that what stands right of it
 stays where it is: flags by their letters, what is newer than our tables or has changed its width by a sign for it.
 """
 

@@ -1,4 +1,4 @@
-"""Who is attached: the engine's own word on rights and address, people's word on their names; all of it inert."""
+"""Who is attached: the engine's own word on rights and address, people's word on their names; all of it sanitized."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_who_was_sent_away_is_not_there() -> None:
 HOSTILE = "\x1b]0;owned\x07\u202eann (root from 10.9.9.9)\n\x9b2J" + "x" * 500
 
 
-async def test_what_a_front_end_says_of_itself_is_inert_and_bounded_in_list_and_audit() -> None:
+async def test_what_a_front_end_says_of_itself_is_sanitized_and_bounded_in_list_and_audit() -> None:
     host = ScriptedHost()
     host.agents["a1"] = seen("a1")
     async with room(host) as here:

@@ -73,7 +73,7 @@ def test_bytes_of_any_kind_become_text(data: bytes) -> None:
 
 
 @given(st.one_of(SEQUENCES, st.lists(st.one_of(SEQUENCES, PILES), max_size=4).map("".join)))
-def test_inert_text_is_a_fixed_point(text: str) -> None:
+def test_sanitized_text_is_a_fixed_point(text: str) -> None:
     once = sanitize(text)
     assert sanitize(once, limit=len(once) + 1) == once
 
