@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from controlroom.cli.room import PATIENCE, wait_for, wait_settled
@@ -27,19 +27,20 @@ class CastMember(Protocol):
         """Seconds of work after which it is interrupted; 0: never."""
 
 
-def direct(parts: Sequence[CastMember]) -> str:
-    """Start the agents in the room of this process's environment; give why there is no engine, or nothing.
+def direct(parts: Sequence[CastMember], ready: Callable[[], None]) -> str:
+    """Start the agents in the room of this process's environment; return why there is no engine, or an empty text.
 
-    That the room ends meanwhile is no error.
+    `ready` is called once the engine answers, before the first agent. It is no error that the room ends meanwhile.
     """
-    return asyncio.run(_direct(parts))
+    return asyncio.run(_direct(parts, ready))
 
 
-async def _direct(parts: Sequence[CastMember]) -> str:
+async def _direct(parts: Sequence[CastMember], ready: Callable[[], None]) -> str:
     try:
         client = await Client.connect(role="cli")
     except EngineUnavailable as problem:
         return str(problem)
+    ready()
     with contextlib.suppress(EngineUnavailable):
         await _play_all(client, parts)
     return ""

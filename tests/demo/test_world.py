@@ -149,6 +149,15 @@ def test_nothing_is_left_however_it_ends(start: Callable[[int], Demo], home: Hom
     assert_gone(demo, home)
 
 
+def test_a_verb_that_comes_at_once_meets_the_demos_own_engine(start: Callable[[int], Demo], home: Home) -> None:
+    """An engine that the verb had to start would have the user's environment, and leave nodes in the user's cache."""
+    demo = start(1)
+    assert find_home({"CONTROLROOM_HOME": str(demo.folder)}).running_socket().exists()
+    demo.run("status")
+    assert demo.end(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert_gone(demo, home)
+
+
 def test_it_may_end_while_it_begins(start: Callable[[int], Demo], home: Home) -> None:
     demo = start(8)
     assert demo.end(signal.SIGTERM) == 128 + signal.SIGTERM
