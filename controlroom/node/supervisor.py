@@ -125,11 +125,12 @@ class Supervisor:
         alive = self._alive(look)
         self._lingers = {entry: self._lingers.get(entry, 0) + 1 for entry in alive if not self._is_as_told(entry)}
         late = {entry: alive[entry] for entry, count in self._lingers.items() if count >= _LINGERS}
+        before = self._observer.orphans
         self._observer.orphans = {entry.name: entry for entry in late if not os.path.isdir(entry.folder)}
         for record in list(self._observer.records.values()):
             words = _loose_words(record, late[record.entry]) if record.entry in late else ""
-            if words or record.status or os.path.isdir(record.entry.folder):  # without one it goes with its runner
-                record.let_loose(words, now())
+            stays = words or record.status or os.path.isdir(record.entry.folder)  # else it goes with its runner
+            if stays and (record.let_loose(words, now()) or record.entry.name in before):
                 self._observer.tell(record)
 
     def _alive(self, look: ProcessSnapshot) -> dict[Entry, int]:

@@ -44,14 +44,19 @@ def read_regular(path: str, limit: int) -> bytes:
 
 def read_piece(path: str, offset: int, limit: int) -> bytes:
     """Read up to `limit` bytes from `offset` on; fewer, or none, when there are no more or it is no regular file."""
+    return read_piece_of(path, offset, limit)[0]
+
+
+def read_piece_of(path: str, offset: int, limit: int) -> tuple[bytes, int]:
+    """Read a piece as `read_piece` does, and the size of its file; -1 when there is none."""
     try:
-        descriptor, _ = open_regular(path)
+        descriptor, size = open_regular(path)
     except OSError:
-        return b""
+        return b"", -1
     try:
-        return os.pread(descriptor, limit, offset)
+        return os.pread(descriptor, limit, offset), size
     except OSError:
-        return b""
+        return b"", -1
     finally:
         os.close(descriptor)
 

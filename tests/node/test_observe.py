@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,9 +31,10 @@ from controlroom.node.tmux_server import Tmux
 from controlroom.text.states import Outcome
 from controlroom.wire import records
 from controlroom.wire.lines import LineSplitter
-from controlroom.wire.messages import AgentSeen, AgentsSeen, Kill, Reply, Spawn, Tell, read_from_node
+from controlroom.wire.messages import AgentSeen, AgentsSeen, FromNode, Kill, Reply, Spawn, Tell, read_from_node
 from controlroom.wire.messages import LastLines as LinesSeen
 from controlroom.wire.spec import AgentSpec
+from controlroom.wire.usage import LimitsSeen
 from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
@@ -293,36 +294,51 @@ async def test_the_agent_of_a_runner_that_hangs_is_ended_by_the_node(
     assert (status["state"], status["detail"]) == ("done", "killed; its runner did not answer")
 
 
-# -- without inotify
+# -- an observer alone, which nobody tells to look
+
+
+@asynccontextmanager
+async def observing(home: World, *, inotify: bool) -> AsyncIterator[list[FromNode]]:
+    """Run an observer, and return what it tells home."""
+    told: list[FromNode] = []
+    reading, writing = os.pipe()
+    loop, splitter, state = asyncio.get_running_loop(), LineSplitter(), str(state_folder(home.home))
+    outbox = Outbox(writing, lambda: None)
+    lines = LastLines(outbox.lines, loop.time)
+    follower, usage = Follower(state, outbox.send, loop.time), UsageFeed(state, outbox.send)
+    observer = Observer(state, outbox, lines, follower, usage, inotify=inotify)
+    loop.add_reader(
+        reading, lambda: told.extend(read_from_node(line) for line in splitter.feed(os.read(reading, 65536)))
+    )
+    observer.start()
+    try:
+        yield told
+    finally:
+        observer.close()
+        lines.close()
+        loop.remove_reader(reading)
+        await outbox.close(1)
+        os.close(reading)
+        os.close(writing)
 
 
 async def test_a_pass_over_the_files_stands_in_for_inotify(home: World) -> None:
     folder = put_agent(home, "one", detail="first")
-    said: list[AgentsSeen | LinesSeen] = []
-    reading, writing = os.pipe()
-    clock = asyncio.get_running_loop().time
-    outbox = Outbox(writing, lambda: None)
-    state = str(state_folder(home.home))
-    lines = LastLines(outbox.lines, clock)
-    follower, usage = Follower(state, outbox.send, clock), UsageFeed(state, outbox.send)
-    observer = Observer(state, outbox, lines, follower, usage, inotify=False)
-    splitter = LineSplitter()
-    asyncio.get_running_loop().add_reader(
-        reading,
-        lambda: said.extend(read_from_node(line) for line in splitter.feed(os.read(reading, 65536))),  # type: ignore[misc]
-    )
-    observer.start()
-    (folder / "log.000001").write_bytes(records.pack(5, b"o", b"a line"))
-    (folder / "new").write_text(json.dumps({"kind": "command", "state": "done", "since": 9, "detail": "second"}))
-    os.replace(folder / "new", folder / "status.json")
-    await wait_for_async(lambda: any(isinstance(m, AgentsSeen) and m.agents[0].detail == "second" for m in said))
-    await wait_for_async(lambda: any(isinstance(m, LinesSeen) and m.lines[0].text == "a line" for m in said))
-    observer.close()
-    lines.close()
-    asyncio.get_running_loop().remove_reader(reading)
-    await outbox.close(1)
-    os.close(reading)
-    os.close(writing)
+    async with observing(home, inotify=False) as told:
+        (folder / "log.000001").write_bytes(records.pack(5, b"o", b"a line"))
+        (folder / "new").write_text(json.dumps({"kind": "command", "state": "done", "since": 9, "detail": "second"}))
+        os.replace(folder / "new", folder / "status.json")
+        await wait_for_async(lambda: any(isinstance(m, AgentsSeen) and m.agents[0].detail == "second" for m in told))
+        await wait_for_async(lambda: any(isinstance(m, LinesSeen) and m.lines[0].text == "a line" for m in told))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify is a part of Linux")
+async def test_what_a_plan_leaves_goes_home_as_soon_as_it_is_written(home: World) -> None:
+    folder = put_agent(home, "one")
+    async with observing(home, inotify=True) as told:
+        (folder / "new").write_text(json.dumps({"format": 1, "account": "ann", "plan": "max", "windows": []}))
+        os.replace(folder / "new", folder / "limits.json")
+        await wait_for_async(lambda: any(isinstance(m, LimitsSeen) and m.plan == "max" for m in told))
 
 
 @given(st.floats(0, 2e9))

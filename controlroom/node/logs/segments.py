@@ -6,7 +6,7 @@ Nothing here reads more than its limit, and a segment that is truncated, deleted
 import os
 from typing import NamedTuple
 
-from controlroom.runner.files import read_piece
+from controlroom.runner.files import read_piece, read_piece_of
 from controlroom.wire.records import MAX_BODY, Position, segment_name, segment_number
 
 MAX_RECORD = MAX_BODY + 64
@@ -132,10 +132,10 @@ def tail(folder: str, place: Position, limit: int) -> Records | None:
 
     `end` is where the next read goes on.
     """
-    grown = size(folder, place.segment) - place.offset
-    small = grown > 0 and place.offset + grown < _CLOSED_FROM
-    if 0 <= grown <= min(limit, _BLOCK) and (small or size(folder, place.segment + 1) < 0):
-        data = read_at(folder, place.segment, place.offset, grown) if grown else b""
+    most = min(limit, _BLOCK)
+    data, length = read_piece_of(_path(folder, place.segment), place.offset, most)
+    small = place.offset < length < _CLOSED_FROM
+    if 0 <= length - place.offset <= most and (small or size(folder, place.segment + 1) < 0):
         cut = data.rfind(b"\n") + 1
         return Records(place, Position(place.segment, place.offset + cut), data[:cut]) if cut else None
     newest = end(folder)

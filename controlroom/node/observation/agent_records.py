@@ -151,7 +151,10 @@ class AgentRecord:
     missed: int = 0
     """How often in a row the runner was looked for and not found."""
     _signature: tuple[int, ...] | None = None
-    _said: dict[str, tuple[StateClaim, int]] = field(default_factory=dict)
+    _claims: dict[str, tuple[StateClaim, int]] = field(default_factory=dict)
+    _seen: AgentSeen | None = None
+    _facts: tuple[object, ...] = ()
+    """What `_seen` was put together from."""
 
     @property
     def live(self) -> bool:
@@ -173,7 +176,7 @@ class AgentRecord:
             boot = agent_folders.read_order(self.entry).get("boot")
             self.boot = boot if isinstance(boot, str) else ""
         if not self.live:
-            self._said.clear()
+            self._claims.clear()
         return True
 
     def stop(self, words: str, at: int) -> None:
@@ -181,20 +184,28 @@ class AgentRecord:
         self.stopped_at = 0 if not words else self.stopped_at or at
         self.stopped = words
 
-    def let_loose(self, words: str, at: int) -> None:
-        """Take why it cannot be as its folder says, "" for nothing."""
+    def let_loose(self, words: str, at: int) -> bool:
+        """Take why it cannot be as its folder says, "" for nothing; return whether that is new."""
+        before, self.loose = self.loose, words
         self.loose_at = 0 if not words else self.loose_at or at
-        self.loose = words
+        return words != before
 
-    def hear(self, source: str, said: StateClaim | None, at: int) -> None:
+    def hear(self, source: str, claim: StateClaim | None, at: int) -> None:
         """Take what a source says; its time stays that of the first time it said so."""
-        if said is None:
-            self._said.pop(source, None)
-        elif source not in self._said or self._said[source][0] != said:
-            self._said[source] = said, at
+        if claim is None:
+            self._claims.pop(source, None)
+        elif source not in self._claims or self._claims[source][0] != claim:
+            self._claims[source] = claim, at
 
     def seen(self) -> AgentSeen:
-        """Put together what is known of the agent."""
+        """Put together what is known of the agent; while nothing of it changes this is the same object."""
+        loose, stopped = (self.loose, self.loose_at), (self.stopped, self.stopped_at)
+        facts = (self.status, self.problem, self.verdict, self.verdict_at, loose, stopped, *self._claims.items())
+        if not self._seen or not self.status or facts != self._facts:
+            self._seen, self._facts = self._put_together(), facts
+        return self._seen
+
+    def _put_together(self) -> AgentSeen:
         record = self.status or from_order(self.entry)
         if self.loose:
             state, at = State.UNKNOWN.value, self.loose_at
@@ -207,7 +218,7 @@ class AgentRecord:
         elif self.stopped and self.live:
             record = replace(record, state=State.PAUSED.value, since=self.stopped_at, detail=self.stopped[:500])
         beside = tuple(
-            EvidenceSeen(source, said.state or record.state, said.value, at)
-            for source, (said, at) in self._said.items()
+            EvidenceSeen(source, claim.state or record.state, claim.value, at)
+            for source, (claim, at) in self._claims.items()
         )
         return replace(record, evidence=record.evidence + beside)

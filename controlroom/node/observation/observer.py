@@ -1,7 +1,7 @@
 """Which agents there are and what their folders say: seen once, then whatever changes.
 
-Changes come through inotify; a pass each second finds what it missed of folders and states, and by turns of logs. Where
-there is no inotify, a pass over the living ones each tenth of a second stands in for it.
+Changes come through inotify; a pass each second finds what it missed of folders and states, and by turns of the other
+files. Where there is no inotify, a pass over the living ones each tenth of a second stands in for it.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from controlroom.node.logs.follow import Follower, LastLines
 from controlroom.node.observation.agent_records import AgentRecord
 from controlroom.node.observation.usage_feed import LimitsFeed, UsageFeed
 from controlroom.node.outbox import Outbox
-from controlroom.runner.folder import STATUS, USAGE
+from controlroom.runner.folder import LIMITS, STATUS, USAGE
 from controlroom.wire.messages import AgentSeen
 from controlroom.wire.records import segment_number
 
 TURNS = 4
-"""Passes in which each log is looked at once, where inotify tells of them anyway."""
+"""Passes in which each log and usage file is looked at once, where inotify tells of them anyway."""
 
 
 class Observer:
@@ -68,24 +68,26 @@ class Observer:
     def look(self, *, thorough: bool = True) -> None:
         """Look at everything: which agents there are, and each one's files.
 
-        Unless it is `thorough`, logs that inotify tells of are looked at by turns, each at every `TURNS`th call.
+        Unless it is `thorough`, what inotify tells of anyway is looked at by turns, each agent's files at every
+        `TURNS`th call, but for its state.
         """
         new = self._find()
         self._turn = (self._turn + 1) % TURNS
         for number, (name, record) in enumerate(list(self.records.items())):
             if record.refresh() or name in new:
                 self.tell(record)
-            self._usage.touch(record.entry)
-            self._limits.touch(record.entry)
-            if record.live and (thorough or not self._inotify or name in new or number % TURNS == self._turn):
-                self._grown(name)
+            if thorough or not self._inotify or name in new or number % TURNS == self._turn:
+                self._usage.touch(record.entry)
+                self._limits.touch(record.entry)
+                if record.live:
+                    self._grown(name)
 
     def tell(self, record: AgentRecord) -> None:
         """Return what is known of an agent unless it has been told. Of one without a folder that is why it is there."""
         if record.entry.name in self.orphans and not record.loose:
             return
-        status = record.seen()
-        if self._told.get(status.name) != status:
+        status, told = record.seen(), self._told.get(record.entry.name)
+        if told is not status and told != status:
             self._told[status.name] = status
             self._outbox.agent(status)
 
@@ -164,6 +166,8 @@ class Observer:
                 self._grown(record.entry.name)
             elif change.name == USAGE:
                 self._usage.touch(record.entry)
+            elif change.name == LIMITS:
+                self._limits.touch(record.entry)
             elif change.name == STATUS and record.refresh():
                 self.tell(record)
         if anew:

@@ -78,8 +78,11 @@ def timed_look() -> tuple[ProcessSnapshot, float]:
 def read_stat(pid: int) -> Process | None:
     """Read one process (Linux); None when it is no more. The command's name may hold anything."""
     try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            head, _, rest = file.read(4096).rpartition(b")")
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            head, _, rest = os.read(descriptor, 4096).rpartition(b")")
+        finally:
+            os.close(descriptor)
     except OSError:
         return None
     fields = rest.split()
