@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
-from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile
+from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, with_changes
 from controlroom.domain.persistent_tables import HostedTable, Table, hosted, table
 
 V = TypeVar("V")
@@ -78,6 +78,10 @@ class _Layer(Generic[V]):
             self._dropped.pop(key, None)
             self._put[key] = value
 
+    def replace(self, key: str, value: V) -> None:
+        """Put a record in the place of one that is there and is another."""
+        self._put[key] = value
+
     def drop(self, key: str) -> None:
         """Have a record no more."""
         self._put.pop(key, None)
@@ -94,11 +98,11 @@ class _Layer(Generic[V]):
 
     def changed(self) -> set[str]:
         """Name what is not as it was."""
-        return {*self._put, *self._dropped}
+        return {*self._put, *self._dropped} if self._put or self._dropped else set()
 
     def made(self) -> Table[V] | HostedTable[V]:
         """The table as it is by now."""
-        return self._below.updated(self._put, self._dropped) if self._put or self._dropped else self._below
+        return self._below.updated(self._put, self._dropped)
 
     def items(self, below: Mapping[str, V], begin: str) -> Iterable[tuple[str, V]]:
         """The records whose keys begin so; `below`: those of the table."""
@@ -108,6 +112,9 @@ class _Layer(Generic[V]):
         for key, value in self._put.items():
             if key.startswith(begin):
                 yield key, value
+
+
+_TABLES = ("hosts", "agents", "budgets", "headroom", "alarms")
 
 
 class Draft:
@@ -131,6 +138,12 @@ class Draft:
             agent for key, agent in self.agents.items(below, begin) if adopted or not key.startswith("~", len(begin))
         ]
 
+    def move(self, key: str, agent: Agent, **figures: object) -> None:
+        """Give an agent, as it is by now, other figures; one that has them stays the object that it is."""
+        held = agent.__dict__
+        if any(held[name] != value for name, value in figures.items()):
+            self.agents.replace(key, with_changes(agent, **figures))
+
     def set_room(
         self,
         *,
@@ -146,11 +159,10 @@ class Draft:
 
     def done(self) -> tuple[Fleet, Changes]:
         """The fleet as it is by now (the same one when nothing has changed), and what has."""
-        parts: dict[str, _Layer[Any]] = {"hosts": self.hosts, "agents": self.agents, "budgets": self.budgets}
-        parts |= {"headroom": self.headroom, "alarms": self.alarms}
-        keys = {name: layer.changed() for name, layer in parts.items()}
-        changes = Changes(**keys, room=bool(self._room))
-        if not changes:
-            return self.fleet, changes
-        made: dict[str, Any] = {name: parts[name].made() for name, changed in keys.items() if changed}
-        return replace(self.fleet, **made, **self._room), changes
+        changes, made = Changes(room=bool(self._room)), self._room
+        for name in _TABLES:
+            layer: _Layer[Any] = getattr(self, name)
+            if keys := layer.changed():
+                setattr(changes, name, keys)
+                made[name] = layer.made()
+        return replace(self.fleet, **made) if made else self.fleet, changes

@@ -129,15 +129,13 @@ def snapshot(fleet: Fleet) -> Patch:
 def diff(old: Fleet, new: Fleet, changes: Changes | None = None) -> Patch:
     """What a reader that holds `old` lacks. With `changes`, only those records are looked at."""
     at = changes or between(old, new)
-    changed = _put(old.agents, new.agents, at.agents)
-    held = {key: agent for key, agent in changed.items() if key in old.agents}
-    moving = {key: agent for key, agent in held.items() if rest(old.agents[key]) == rest(agent)}
+    agents, lines, loads = _agents(old.agents, new.agents, at.agents)
     return Patch(
         room=new.room,
         hosts=_put(old.hosts, new.hosts, at.hosts),
-        agents={key: agent for key, agent in changed.items() if key not in moving},
-        lines={key: Line(*_line(agent)) for key, agent in moving.items() if _line(agent) != _line(old.agents[key])},
-        loads={key: Load(*_load(agent)) for key, agent in moving.items() if _load(agent) != _load(old.agents[key])},
+        agents=agents,
+        lines=lines,
+        loads=loads,
         profiles=None if old.profiles == new.profiles else new.profiles,
         limits=None if old.limits == new.limits else new.limits,
         money=None if old.money == new.money else new.money,
@@ -192,6 +190,25 @@ def _moved(held: Mapping[str, Agent], patch: Patch) -> dict[str, Agent]:
                 spent=load.spent,
             )
     return moved_agents
+
+
+def _agents(
+    old: Mapping[str, Agent], new: Mapping[str, Agent], keys: Iterable[str]
+) -> tuple[dict[str, Agent], dict[str, Line], dict[str, Load]]:
+    """Agents of which anything else is new, and the lines and loads of those of which nothing else is."""
+    agents, lines, loads = {}, {}, {}
+    for key in sorted(keys):
+        before, agent = old.get(key), new.get(key)
+        if agent is None or agent is before:
+            continue
+        if before is None or rest(before) != rest(agent):
+            agents[key] = agent
+            continue
+        if (line := _line(agent)) != _line(before):
+            lines[key] = Line(*line)
+        if (load := _load(agent)) != _load(before):
+            loads[key] = Load(*load)
+    return agents, lines, loads
 
 
 def _put(old: Mapping[str, V], new: Mapping[str, V], keys: Iterable[str]) -> dict[str, V]:

@@ -7,6 +7,7 @@ hashes: what goes through it, as the simulated fleet does, would differ from pro
 
 from abc import abstractmethod
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from functools import lru_cache
 from math import isqrt
 from typing import Any, TypeVar, cast
 
@@ -89,8 +90,7 @@ class Table(_Records[V]):
 
     def get(self, key: str, default: Any = None) -> Any:
         """A record, or something else where there is none."""
-        over = self._over
-        value = over.get(key, self) if over else self
+        value = self._over.get(key, self)
         if value is self:
             return self._base.get(key, default)
         return default if value is _GONE else value
@@ -177,10 +177,10 @@ class HostedTable(_Records[V]):
         return whole
 
     def __getitem__(self, key: str) -> V:
-        part = self._parts.get(_part_of(key))
-        if part is None:
+        value = self.get(key, _GONE)
+        if value is _GONE:
             raise KeyError(key)
-        return part[key]
+        return cast(V, value)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -190,6 +190,7 @@ class HostedTable(_Records[V]):
         return self._whole() == other
 
 
+@lru_cache(1 << 14)
 def _part_of(key: str) -> str:
     """What a key's record is kept under: its host, with `/~` for what others started there."""
     host, _, name = key.partition("/")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from controlroom.domain import clock_set, events
 from controlroom.domain.alarms import forget_payer, watch_disk, watch_logins, watch_payers
 from controlroom.domain.changes import Changes, Draft
-from controlroom.domain.model import Agent, Fleet, Host, LinkState, State, with_changes
+from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.orders import STARTS
 from controlroom.text.states import Outcome
 
@@ -316,7 +316,7 @@ def _lines_seen(draft: Draft, event: events.LinesSeen) -> None:
     for line in event.lines:
         agent = draft.agents.get(line.agent)
         if agent and agent.epoch == line.epoch and agent.host == event.host:
-            draft.agents.put(agent.id, with_changes(agent, last_line=line.text, last_line_at=line.at))
+            draft.move(line.agent, agent, last_line=line.text, last_line_at=line.at)
     _heard(draft, event.host, event.at)
 
 
@@ -324,22 +324,22 @@ def _loads_seen(draft: Draft, event: events.LoadsSeen) -> None:
     for load in event.loads:
         agent = draft.agents.get(load.agent)
         if agent and agent.epoch == load.epoch and agent.host == event.host and not agent.has_ended:
-            uses = with_changes(
+            draft.move(
+                load.agent,
                 agent,
                 rss=load.rss,
                 rss_bound=load.rss_bound,
                 cpu_percent=load.cpu_percent,
                 processes=load.processes,
             )
-            draft.agents.put(agent.id, uses)
     _heard(draft, event.host, event.at)
 
 
 def _spending_seen(draft: Draft, event: events.SpendingSeen) -> None:
     for key, spent in event.spent.items():
         agent = draft.agents.get(key)
-        if agent and agent.host == event.host and agent.spent != spent:
-            draft.agents.put(key, with_changes(agent, spent=spent))
+        if agent and agent.host == event.host:
+            draft.move(key, agent, spent=spent)
 
 
 def _money_seen(draft: Draft, event: events.MoneySeen) -> None:

@@ -25,7 +25,11 @@ def encode(value: Any) -> Any:
     """Turn a record (or a tuple, dict, scalar of such) into what `json.dumps` takes. Defaults are left out."""
     cls: Any = type(value)
     if _is_record(cls):
-        return {name: encode(item) for name, default in _defaults(cls) if (item := getattr(value, name)) != default}
+        return {
+            name: item if type(item) in _SCALARS else encode(item)
+            for name, default in _defaults(cls)
+            if (item := getattr(value, name)) != default
+        }
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     if isinstance(value, dict):
@@ -77,21 +81,21 @@ def _reader(kind: Hashable) -> _Reader:
 
 def _record(cls: type) -> _Reader:
     hints = typing.get_type_hints(cls)
-    readers = {name: _reader(hints[name]) for name, _ in _defaults(cls)}
+    readers = tuple((name, _reader(hints[name])) for name, _ in _defaults(cls))
 
     def read(value: Any) -> Any:
         if not isinstance(value, dict):
             raise ValueError("expected an object")
-        return cls(**{name: _field(name, reader, value[name]) for name, reader in readers.items() if name in value})
+        fields, name = {}, ""
+        try:
+            for name, reader in readers:
+                if name in value:
+                    fields[name] = reader(value[name])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}: {error}") from None
+        return cls(**fields)
 
     return read
-
-
-def _field(name: str, reader: _Reader, value: Any) -> Any:
-    try:
-        return reader(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: {error}") from None
 
 
 def _optional(kind: Any) -> _Reader:

@@ -291,6 +291,8 @@ class LedgerWriter:
             self._recorded.setdefault(agent.host, {})[agent.name] = agent.epoch
         self._changed: dict[str, set[str]] = {}
         """Agents that may be others than when their host was last looked at here, by host; by id."""
+        self._unsorted: set[str] = set()
+        """Such agents of all hosts."""
         self._runs = RunBook(ledger.runs)
         self._ended: dict[str, dict[str, int]] = {}
         """When agents of others ended that the ledger has, by host and name."""
@@ -359,15 +361,14 @@ class LedgerWriter:
 
     def changed(self, changes: Changes) -> None:
         """Note which agents may be others: they are looked at when their host is heard next."""
-        for key in changes.agents:
-            self._changed.setdefault(key.partition("/")[0], set()).add(key)
+        self._unsorted |= changes.agents
 
     def observed(self, host: str, fleet: Fleet, *, complete: bool) -> None:
         """Keep the list of a host's agents as it is now. `complete`: all that it has was said, not what changed."""
         if complete:
             here = {agent.name: agent for agent in fleet.agents_on(host) if not agent.adopted}
             gone = set(self._recorded.get(host, ())) - here.keys()
-            self._changed.pop(host, None)
+            self._changed_on(host).clear()
         else:
             here, gone = self._taken(host, fleet, adopted=False)
         self._list(host, here, gone)
@@ -388,9 +389,16 @@ class LedgerWriter:
         ended.update({agent.name: agent.ended for agent in fresh})
         self.keep(keep_ended(fresh))
 
+    def _changed_on(self, host: str) -> set[str]:
+        """Return the agents of a host that may be others since they were looked at."""
+        for key in self._unsorted:
+            self._changed.setdefault(key.partition("/")[0], set()).add(key)
+        self._unsorted.clear()
+        return self._changed.setdefault(host, set())
+
     def _taken(self, host: str, fleet: Fleet, *, adopted: bool) -> tuple[dict[str, Agent], set[str]]:
         """Return the agents of one kind that have changed, and the names of those that are gone; once."""
-        keys = self._changed.get(host, set())
+        keys = self._changed_on(host)
         mine = {key for key in keys if is_adopted_name(key.partition("/")[2]) is adopted}
         keys -= mine
         there = (fleet.agents.get(key) for key in mine)
