@@ -60,7 +60,8 @@ def _part(part: AccountUse, measured: float) -> None:
     sign = "" if part.billing == BILLED else "≈"
     output.data(f"{_WHOSE.get(part.billing, part.billing)}:")
     output.paragraph(
-        f"{sign}{dollars(part.spent)} in {days(measured)}, {sign}{dollars(part.month)} a month at this rate; "
+        f"{sign}{dollars(part.spent)} in {days(measured)}, {sign}{dollars(part.month)} a month at this rate"
+        f"{_from_little(measured)}; "
         f"{count(part.messages)} messages, {count(round(part.mean))} tokens a minute, {count(part.peak)} at the peak"
     )
     output.data("")
@@ -68,6 +69,11 @@ def _part(part: AccountUse, measured: float) -> None:
     output.data("")
     output.paragraph(_plan_verdict(part, sign))
     output.data("")
+
+
+def _from_little(measured: float) -> str:
+    """Say of a month that is worked out from less than a day how little that is. `measured`: days."""
+    return "" if measured >= 1 else f", a guess: {days(measured)} are little to go by"
 
 
 def _rows(part: AccountUse, sign: str) -> Iterator[tuple[tuple[str, ...], str]]:

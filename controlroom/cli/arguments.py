@@ -352,9 +352,12 @@ def budget_set(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--window", metavar="W", help="of a plan, for --unit window: five_hour, seven_day, …")
     parser.add_argument("--ladder", metavar="AT:DO,…", type=_ladder, help="default: 50:notify,80:hold,95:pause")
     parser.add_argument("--order", choices=ORDERS, help="who is ended first: the lowest priority, or all at once")
-    dry = parser.add_mutually_exclusive_group()
-    dry.add_argument("--dry-run", dest="dry_run", action="store_true", default=None, help="only say what would be done")
-    dry.add_argument("--in-earnest", dest="dry_run", action="store_false", help="no dry run any more")
+    armed = parser.add_mutually_exclusive_group()
+    what = "let its ladder only say what it would do: it stops nobody"
+    armed.add_argument("--disarm", dest="disarmed", action="store_true", default=None, help=what)
+    armed.add_argument("--arm", dest="disarmed", action="store_false", help="let its ladder act again")
+    what = "say what would change, and change nothing"
+    parser.add_argument("--dry-run", dest="preview", action="store_true", help=what)
 
 
 def _scope(text: str) -> str:

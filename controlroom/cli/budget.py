@@ -13,10 +13,12 @@ from controlroom.cli.room import money_zone, order, wait_for, with_room
 from controlroom.cli.status import clock, wait_briefly
 from controlroom.client.client import Client
 from controlroom.domain import intents
-from controlroom.domain.gauges import PERIODS, Budget, ScopeKind, read_scope
+from controlroom.domain.decide import Refused, decide
+from controlroom.domain.gauges import Budget, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget import BudgetRule, amount, described, ladder, problem, read_limit, window
+from controlroom.domain.money.ladder import difference, previewed, rule_of
 from controlroom.domain.words import percent
 
 _COUNTED = 3.0
@@ -30,7 +32,7 @@ def show(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 async def _show(client: Client, args: argparse.Namespace) -> int:
     await wait_briefly(client)
-    await wait_for(client, lambda fleet: all(known.spent is not None for known in fleet.budgets.values()), _COUNTED)
+    await wait_for(client, _is_counted, _COUNTED)
     budgets = [client.fleet.budgets[name] for name in sorted(client.fleet.budgets)]
     if args.json:
         output.json_data([record(budget) for budget in budgets])
@@ -44,7 +46,11 @@ async def _show(client: Client, args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-_HEAD = ("BUDGET", "SCOPE", "PERIOD", "GONE", "OF", "", "GRANTED", "AT MOST +", "LADDER", "RUNS OUT", "ENDS")
+def _is_counted(fleet: Fleet) -> bool:
+    return all(budget.spent is not None for budget in fleet.budgets.values())
+
+
+_HEAD = ("BUDGET", "SCOPE", "PERIOD", "GONE", "OF", "", "GRANTED", "AT MOST +", "LADDER", "RUNS OUT", "RESETS")
 
 
 def _cells(budget: Budget, zone: tzinfo) -> tuple[str, ...]:
@@ -60,13 +66,13 @@ def _cells(budget: Budget, zone: tzinfo) -> tuple[str, ...]:
         percent(budget.percent),
         amount(budget.granted, budget.unit) if budget.granted else "",
         amount(budget.overshoot, budget.unit) if budget.overshoot or budget.overshoot_unknown else "",
-        ("dry run: " if budget.dry_run else "") + ladder(budget.rungs),
-        ends_when(budget, when),
+        ("disarmed: " if budget.dry_run else "") + ladder(budget.rungs),
+        runs_out_when(budget, when),
         when(budget.ends) if budget.ends else "",
     )
 
 
-def ends_when(budget: Budget, when: Callable[[int], str]) -> str:
+def runs_out_when(budget: Budget, when: Callable[[int], str]) -> str:
     """When the stop line is reached at this rate; `when` writes a time."""
     if budget.spent is not None and budget.spent >= budget.stop:
         return "gone"
@@ -100,14 +106,30 @@ def set_one(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _set_one(client: Client, args: argparse.Namespace) -> int:
-    rule = _rule(args, client.fleet.budgets.get(args.name))
+    await wait_for(client, _is_counted, _COUNTED)
+    budget = client.fleet.budgets.get(args.name)
+    rule = _rule(args, budget)
     if wrong := problem(rule):
         raise Stop(Exit.USAGE, wrong)
-    done = f"budget {rule.name}: {described(rule)}"
-    code = await order(client, intents.SetBudget(rule), done)
-    if code == Exit.DONE and (note := waits_for(rule, client.fleet)):
+    if args.preview:
+        return _preview(client, budget, rule)
+    changes = difference(budget, rule)
+    code = await order(client, intents.SetBudget(rule), f"budget {rule.name}: {described(rule)}")
+    for words in changes:
+        output.talk(f"  {words}")
+    if note := waits_for(rule, client.fleet):
         output.talk(note)
     return code
+
+
+def _preview(client: Client, budget: Budget | None, rule: BudgetRule) -> int:
+    """Say what would change. Raises `Stop` with the reason for which it would be refused."""
+    refused = decide(client.fleet, intents.SetBudget(rule), 0, client.now())
+    if isinstance(refused, Refused):
+        raise Stop(Exit.REFUSED, refused.reason)
+    for words in previewed(budget, rule):
+        output.data(words)
+    return Exit.DONE
 
 
 def waits_for(rule: BudgetRule, fleet: Fleet) -> str:
@@ -121,9 +143,9 @@ def waits_for(rule: BudgetRule, fleet: Fleet) -> str:
     return ""
 
 
-def _rule(args: argparse.Namespace, known: Budget | None) -> BudgetRule:
+def _rule(args: argparse.Namespace, budget: Budget | None) -> BudgetRule:
     """The budget that is meant: what is said, on top of what is there already. Raises `Stop`."""
-    rule = _known(known) if known else None
+    rule = rule_of(budget) if budget else None
     unit = args.unit or (rule.unit if rule else "window" if args.window else "billed")
     if args.limit is None and (rule is None or rule.unit != unit):
         raise Stop(Exit.USAGE, f"how much? say --limit: controlroom budget set {args.name} --limit 8")
@@ -132,17 +154,10 @@ def _rule(args: argparse.Namespace, known: Budget | None) -> BudgetRule:
     except ValueError as error:
         raise Stop(Exit.USAGE, f"--limit: {error}") from None
     options = {"limit": limit, "unit": unit, "period": args.period, "scope": args.scope, "window": args.window}
-    options |= {"rungs": args.ladder, "order": args.order, "dry_run": args.dry_run}
+    options |= {"rungs": args.ladder, "order": args.order, "dry_run": args.disarmed}
     return replace(
-        rule or BudgetRule(args.name, limit), **{key: one for key, one in options.items() if one is not None}
+        rule or BudgetRule(args.name, limit), **{key: value for key, value in options.items() if value is not None}
     )
-
-
-def _known(budget: Budget) -> BudgetRule:
-    window = "" if budget.period in PERIODS else budget.period
-    period = budget.period if budget.period in PERIODS else "day"
-    rule = BudgetRule(budget.name, budget.limit, period, budget.scope, budget.unit, window, budget.rungs)
-    return replace(rule, order=budget.order, command=budget.command, dry_run=budget.dry_run)
 
 
 def remove(args: argparse.Namespace, entry_points: EntryPoints) -> int:

@@ -180,14 +180,16 @@ _MONEY: tuple[Verb, ...] = (
         "steer",
         "NAME --limit L [--period hour|day|week|month] [--scope S]\n"
         "       [--unit billed|covered|tokens|window] [--window W]\n"
-        "       [--ladder 50:notify,80:hold,95:pause] [--order priority|all] [--dry-run]",
+        "       [--ladder 50:notify,80:hold,95:pause] [--order priority|all] [--disarm | --arm] [--dry-run]",
         "Limit what is spent, at once and with nobody looking.",
         "Each agent is granted a part of it, and its host enforces that even when this machine is off. The ladder says "
         "what is done at which percentage: notify, hold (no new work), cheaper (new work goes to cheaper models), "
         "pause, interrupt, stop. Paused agents go on when there is money again. Of an existing budget, only the "
-        "options given here change.",
+        "options given here change. --dry-run says what would change and stores nothing. --disarm keeps a budget that "
+        "only says what it would do; it stays so until --arm.",
         (
             "controlroom budget set day --limit 8",
+            "controlroom budget set day --limit 20 --dry-run",
             "controlroom budget set docs --limit 5M --unit tokens --period hour --scope 'profile docs'",
             "controlroom budget set week --limit 85 --unit window --window seven_day --ladder 90:hold,100:pause",
         ),

@@ -16,6 +16,7 @@ from enum import Enum
 
 from controlroom.domain.model import Agent, Evidence, State, with_changes
 from controlroom.domain.orders import Claim, Work
+from controlroom.domain.words import named_some
 from controlroom.text.sanitize import redact, sanitize
 from controlroom.text.states import KINDS, AgentKind
 
@@ -189,7 +190,7 @@ def deaf_words(agents: Iterable[Agent]) -> str:
     deaf = [agent.name for agent in agents if claimed_words(agent) and not agent.has_ended]
     if not deaf:
         return ""
-    names = ", ".join(deaf[:3]) + (f" and {len(deaf) - 3} more" if len(deaf) > 3 else "")
+    names = named_some(deaf)
     return (
         f"{names} still obey the room that began them: messages, answers and interrupts of this room are refused "
         "there. Reassign them to go on, or kill them: both work"

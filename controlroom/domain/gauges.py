@@ -105,7 +105,7 @@ class Budget:
     overshoot: int | None = None
     """What may come on top at the very most: a message in flight for each agent and subagent; None: not known."""
     dry_run: bool = False
-    """Its ladder only says what it would do."""
+    """Disarmed: its ladder only says what it would do."""
     order: str = "priority"
     """Who is ended first: agents of the lowest `priority`, or `all` at once."""
     command: tuple[str, ...] = ()
@@ -168,6 +168,14 @@ class Alarm:
     since: int = 0
     agent: str = ""
     """The agent that it is about, by id."""
+    mark: str = ""
+    """What it has come to, where figures in its text change by the minute: it is news when this changes."""
+
+    def is_news_after(self, before: "Alarm | None") -> bool:
+        """Whether people are to be told of it, who know of the one before."""
+        if before is None or self.level != before.level:
+            return True
+        return (self.mark or self.text) != (before.mark or before.text) or self.agent != before.agent
 
 
 _WORST_FIRST = ("danger", "warning", "notice")

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from controlroom.domain.changes import Changes
-from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Question, State
 from controlroom.domain.money.costs import BILLED
 from controlroom.domain.words import dollars
@@ -62,14 +61,9 @@ def happened(old: Fleet, new: Fleet, changes: Changes, now: int, began: int) -> 
             items += _of_host(before, host, now, began)
     for about in sorted(changes.alarms):
         alarm = new.alarms.get(about)
-        if alarm is not None and _is_new(old.alarms.get(about), alarm) and alarm.level != "notice":
+        if alarm is not None and alarm.is_news_after(old.alarms.get(about)) and alarm.level != "notice":
             items.append(News("budget" if about.startswith("budget ") else "alarm", about, alarm.text, now))
     return items
-
-
-def _is_new(before: Alarm | None, alarm: Alarm) -> bool:
-    """Since when it is so may be another time: our clock may have been set."""
-    return before is None or replace(before, since=alarm.since) != alarm
 
 
 def _asks(before: Question | None, asked: Question) -> bool:

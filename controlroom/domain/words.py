@@ -1,7 +1,7 @@
 """Figures as words that line up: ages, sizes, shares, bars. One home, so that screen and command line agree."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _SIZES = ((1024**4, "T"), (1024**3, "G"), (1024**2, "M"), (1024, "K"))
 _COUNTS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
@@ -89,6 +89,11 @@ def history(values: Iterable[float], width: int, top: float = 100.0) -> str:
     newest = list(values)[-width:] if width else []
     drawn = "".join(_LEVELS[min(7, int(max(0.0, value) / top * 8))] for value in newest)
     return drawn.rjust(width)
+
+
+def named_some(names: Sequence[str], most: int = 3) -> str:
+    """Name some, and count the rest: `a, b, c and 4 more`."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

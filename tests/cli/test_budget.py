@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 import tomllib
 
-from controlroom.cli.budget import ends_when, waits_for
+from controlroom.cli.budget import runs_out_when, waits_for
+from controlroom.cli.exits import Exit
 from controlroom.domain.gauges import Budget, Headroom
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.protocol.home import find_home
@@ -35,10 +36,10 @@ def test_a_budget_is_set_changed_shown_and_removed(room: Room) -> None:
     assert (day["spent"], day["granted"], day["scope"], day["dry_run"]) == (0, 0, "fleet", False)
     assert day["ladder"] == [{"at": 80, "do": "hold"}, {"at": 100, "do": "stop"}]
 
-    room.run("budget", "set", "day", "--period", "week", "--dry-run")
+    room.run("budget", "set", "day", "--period", "week", "--disarm")
     day = stands(room)["day"]
     assert (day["limit"], day["period"], day["dry_run"], len(day["ladder"])) == (8_000_000, "week", True, 2)  # type: ignore[arg-type]
-    room.run("budget", "set", "day", "--in-earnest", "--limit", "2.50")
+    room.run("budget", "set", "day", "--arm", "--limit", "2.50")
     room.run("budget", "set", "tokens", "--limit", "5M", "--unit", "tokens", "--scope", "host local")
     room.run("budget", "set", "mine", "--limit", "85", "--unit", "window", "--window", "seven_day")
     table = room.run("budget", "show")
@@ -56,6 +57,29 @@ def test_a_budget_is_set_changed_shown_and_removed(room: Room) -> None:
     told = [line for line in json.loads(room.run("audit", "--json")) if line["verb"].startswith("budget")]
     assert [line["outcome"] for line in told] == ["done"] * 6
     assert "$2.50 per week for fleet, 80:hold,100:stop" in told[2]["reason"]
+    room.run("stop")
+
+
+def test_a_dry_run_says_what_would_change_and_stores_nothing(room: Room) -> None:
+    said = room.run("budget", "set", "day", "--limit", "8", "--dry-run")
+    assert said.splitlines() == [
+        "nothing is changed; it would be: day: $8.00 per day for fleet, 50:notify,80:hold,95:pause",
+        "  day stops agents at $7.60",
+    ]
+    assert stands(room) == {}
+    room.run("budget", "set", "day", "--limit", "8")
+    before = find_home(os.environ).budgets.read_text(), stands(room)
+    said = room.run("budget", "set", "day", "--disarm", "--limit", "1", "--dry-run")
+    assert "  day no longer stops anybody: it is disarmed, and only says what it would do" in said.splitlines()
+    assert (find_home(os.environ).budgets.read_text(), stands(room)) == before, "nothing is stored"
+    assert "there is no host 'lokal'" in room.run(
+        "budget", "set", "day", "--scope", "host lokal", "--dry-run", expect=Exit.REFUSED
+    )
+    room.run("budget", "set", "day", "--limit", "9")
+    assert stands(room)["day"]["dry_run"] is False, "after a dry run a new limit keeps it armed"
+    room.run("budget", "set", "day", "--disarm")
+    room.run("budget", "set", "day", "--limit", "10")
+    assert stands(room)["day"]["dry_run"] is True, "what was disarmed on purpose stays so"
     room.run("stop")
 
 
@@ -79,7 +103,7 @@ def test_a_budget_that_stops_nobody_yet_says_so(rule: BudgetRule, says: str) -> 
 def test_a_budget_that_is_gone_does_not_run_out_any_more() -> None:
     for spent, says in ((7_500_000, "12:00"), (7_600_000, "gone"), (None, "")):
         known = Budget("day", "fleet", "day", "billed", 8_000_000, 7_600_000, spent=spent, runs_out=spent and NOON)
-        assert ends_when(known, lambda at: "12:00") == says
+        assert runs_out_when(known, lambda at: "12:00") == says
 
 
 def test_what_cannot_be_a_budget_is_said(room: Room) -> None:

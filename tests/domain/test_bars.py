@@ -59,7 +59,7 @@ def test_a_budget_in_dollars() -> None:
     day = budget("day", 160_000_000, 98_200_000, runs_out=NOW + 128 * MINUTE, granted=16_000_000)
     gauge = budget_gauge(day, NOW, clock)
     assert (gauge.label, gauge.used, gauge.limit, gauge.short) == ("day", "$98.20", "160", "$98/160")
-    assert (gauge.percent, gauge.when, gauge.note, gauge.level) == ("61 %", "ends 16:40", "", "")
+    assert (gauge.percent, gauge.when, gauge.note, gauge.level) == ("61 %", "runs out 16:40", "", "")
     assert gauge.share == pytest.approx(0.61375)
     assert gauge.granted == pytest.approx(0.1)
     assert gauge.mark == pytest.approx(0.95)

@@ -15,6 +15,7 @@ from controlroom.domain.gauges import Budget
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Agent, Evidence, Fleet, LinkState, State
+from controlroom.domain.money.budget import HOUR, LADDER
 from controlroom.text.states import AgentKind, Cause, Payer
 from tests.domain import worlds
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order, question
@@ -131,7 +132,7 @@ def test_a_failed_agent_with_a_session_goes_on_in_it() -> None:
 def test_who_was_paused_by_a_budget_goes_on_by_itself_or_has_nothing_to_go_on_in() -> None:
     paused = agent(state=State.PAUSED, detail="$0.07 of $0.02 spent", cause=Cause.BUDGET, session="s-1")
     said = steps(paused)
-    assert "goes on by itself when its budget begins anew" in said
+    assert "goes on by itself when its budget resets" in said
     assert "controlroom budget show" in said
     assert "reassign" not in said, "that would be refused for want of money"
     fresh = steps(replace(paused, session=""))
@@ -237,16 +238,19 @@ def test_keys_are_those_of_the_table() -> None:
     assert found.steps[0].key(DEFAULT) == BY_NAME["message"].key
 
 
-def test_a_pause_for_want_of_money_tells_what_is_left() -> None:
+def test_a_pause_for_want_of_money_names_its_budget_and_what_ends_it() -> None:
     detail = "paused: budget: less is left of it than a start may need"
     paused = replace(agent("docs-1"), state=State.PAUSED, detail=detail, cause=Cause.BUDGET, billing=Payer.UNKNOWN)
     budgets = {
-        "day": Budget("day", "fleet", "day", "billed", 1_000_000, 950_000, spent=730_000),
-        "plan": Budget("plan", "fleet", "day", "covered", 1_000_000, 950_000, spent=950_000),
+        "day": Budget("day", "fleet", "day", "billed", 1_000_000, 950_000, spent=730_000, rungs=LADDER),
+        "plan": Budget("plan", "fleet", "day", "covered", 1_000_000, 950_000, 0, NOON + HOUR, 950_000, rungs=LADDER),
         "other": Budget("other", "host vm9", "day", "billed", 1_000_000, 950_000, spent=0),
     }
-    notes = told(paused, replace(fleet(paused), budgets=budgets)).notes
+    world = replace(fleet(replace(paused, exit_code=143, ended=NOON)), budgets=budgets)
+    notes = told(world.agents[paused.id], world).notes
+    assert [words for label, words in notes if label == "ended"] == ["its runner ended it to pause it, just now"]
     assert [words for label, words in notes if label == "budget"] == [
-        "day (fleet) has $0.22 left before its stop line at $0.95",
-        "plan (fleet) has ≈$0.00 left before its stop line at ≈$0.95",
+        "day (fleet): $0.73 is gone, its stop line is $0.95",
+        "plan (fleet): ≈$0.95 is gone, its stop line is ≈$0.95; it resets in 1h00; to raise it: controlroom budget set "
+        "plan --limit …",
     ]

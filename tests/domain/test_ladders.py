@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain.display.limit_rows import budget_facts, forecast, ladder, limit_facts
-from controlroom.domain.gauges import ScopeKind, read_scope
+from controlroom.domain.gauges import Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.money.budget import covers, scope_problem
-from controlroom.domain.money.ladder import told
+from controlroom.domain.money.ladder import alarm, difference, previewed, rule_of, told
 from tests.domain.worlds import clock
 from tests.tui.scenes import HOUR, MINUTE, NOW, bucket, budget, window
 
@@ -21,8 +21,8 @@ DAY = budget(
 def test_a_budget_says_when_it_ends_what_it_does_and_what_may_come_on_top() -> None:
     assert budget_facts(DAY, NOW, clock) == [
         "the whole fleet",
-        "at this rate it ends at 16:40",
-        "new at 00:00",
+        "runs out 16:40 at this rate",
+        "resets 00:00",
         "✓ 50 % tell, 80 % hold new work, 95 % stop",
         "$14 granted to running agents",
         "at most $0.80 over the stop line",
@@ -33,8 +33,8 @@ def test_a_budget_says_when_it_ends_what_it_does_and_what_may_come_on_top() -> N
     dry = budget_facts(replace(DAY, dry_run=True, scope="host vm1", granted=0, overshoot=None, ends=0), NOW, clock)
     assert dry == [
         "host vm1",
-        "at this rate it ends at 16:40",
-        "dry run: its ladder only says what it would do",
+        "runs out 16:40 at this rate",
+        "disarmed: its ladder only says what it would do",
         "✓ 50 % tell, 80 % hold new work, 95 % stop",
     ]
 
@@ -42,7 +42,47 @@ def test_a_budget_says_when_it_ends_what_it_does_and_what_may_come_on_top() -> N
 def test_a_budget_of_a_window_says_of_which() -> None:
     week = replace(DAY, unit="window", period="seven_day", limit=70, spent=61, reached=2)
     assert budget_facts(week, NOW, clock)[1] == "70 % of the week window"
-    assert told(week, week.rungs[1]) == "budget day (fleet): 80 % of 70 % of the week window is gone; new work is held"
+    assert told(week, week.rungs[1]) == "budget day (fleet): 87 % of 70 % of the week window is gone; new work is held"
+
+
+def test_an_alarm_says_how_much_is_gone_what_is_done_and_what_ends_it() -> None:
+    over = replace(DAY, spent=260_800_000, reached=3, rungs=(*DAY.rungs[:2], Rung(95, RungAction.PAUSE)))
+    raised = alarm(over, "2026-11-02 00:00", NOW, ["vm1/~a-1", "vm1/~a-2"])
+    assert raised is not None
+    assert raised.text == (
+        "budget day (fleet): 163% of $160.00 is gone; agents are paused, until it resets at 2026-11-02 00:00 or is "
+        "raised; adopted agents spend on: vm1/~a-1, vm1/~a-2"
+    )
+    later = alarm(replace(over, spent=262_400_000), "2026-11-02 00:00", NOW + MINUTE)
+    assert later is not None
+    assert "164%" in later.text
+    assert not later.is_news_after(raised), "people are told at each rung, not at each per cent"
+    assert alarm(replace(over, reached=2), "", NOW).is_news_after(raised)  # type: ignore[union-attr]
+    dry = alarm(replace(over, dry_run=True), "2026-11-02 00:00", NOW, ["vm1/~a-1"])
+    assert dry is not None
+    assert dry.text == "budget day (fleet): 163% of $160.00 is gone; armed, it would pause agents"
+
+
+def test_what_would_change_is_said_before_it_is_done() -> None:
+    armed = replace(DAY, spent=130_400_000, reached=3, rungs=(Rung(50, RungAction.HOLD), Rung(80, RungAction.PAUSE)))
+    rule = rule_of(armed)
+    assert difference(armed, rule) == []
+    assert difference(None, rule) == ["day stops agents at $128.00"]
+    assert difference(armed, replace(rule, dry_run=True)) == [
+        "day no longer stops anybody: it is disarmed, and only says what it would do",
+        "82 % of $160.00 is gone then: would hold new work, would pause agents",
+        "agents that it paused go on",
+    ]
+    assert difference(armed, replace(rule, limit=200_000_000)) == [
+        "limit $160.00 → $200.00",
+        "65 % of $200.00 is gone then: new work is held",
+        "agents that it paused go on",
+    ]
+    assert difference(replace(armed, dry_run=True), rule)[0] == "day stops agents from now on, at $128.00"
+    assert difference(armed, replace(rule, rungs=(Rung(50, RungAction.NOTIFY),)))[0] == (
+        "day no longer stops anybody: nothing on its ladder does"
+    )
+    assert previewed(armed, rule)[1] == "  day is so already"
 
 
 def test_forecasts() -> None:

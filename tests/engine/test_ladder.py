@@ -62,9 +62,7 @@ async def test_each_rung_is_done_once_told_and_audited(home: World) -> None:
         await here.order(SetBudget(rule))
         host.work("a1", 520 * CENT)
         await here.until(lambda: "budget day" in here.engine.store.fleet.alarms)
-        assert here.engine.store.fleet.alarms["budget day"].text.startswith(
-            "budget day (fleet): 50 % of $10.00 is gone, until"
-        )
+        assert here.engine.store.fleet.alarms["budget day"].text == "budget day (fleet): 52 % of $10.00 is gone"
         host.work("a1", 10 * CENT)
         host.work("a1", 300 * CENT)
         await here.until(lambda: budget(here).reached == 2)
@@ -178,7 +176,7 @@ async def test_a_rung_that_ends_agents_ends_the_lowest_priority_first(home: Worl
         assert {("budget day", "interrupt"), ("budget day", "stop"), ("budget day", "kill")} <= who
 
 
-async def test_a_dry_run_only_says_what_it_would_do(home: World) -> None:
+async def test_a_disarmed_budget_only_says_what_it_would_do(home: World) -> None:
     host = Payer()
     running(host, "a1")
     async with budgeted(host, "") as here:
@@ -186,13 +184,13 @@ async def test_a_dry_run_only_says_what_it_would_do(home: World) -> None:
         host.work("a1", 1000 * CENT)
         await here.until(lambda: budget(here).reached == 3)
         await here.until(lambda: said(here, "pause"))
-        assert "in earnest it would pause agents (dry run)" in said(here, "pause")[0]
+        assert "armed, it would pause agents" in said(here, "pause")[0]
         assert host.grants == []
         assert await spawn(here, "a2") == Result(Outcome.DONE)
         assert here.engine.store.fleet.alarms["budget day"].level == "warning"
 
 
-async def test_a_dry_run_that_becomes_earnest_does_what_it_said(home: World) -> None:
+async def test_a_disarmed_budget_that_is_armed_does_what_it_said(home: World) -> None:
     host = Payer()
     running(host, "a1")
     rule = replace(RULE, rungs=(Rung(50, RungAction.STOP), Rung(100, RungAction.PAUSE)), dry_run=True)
@@ -204,7 +202,7 @@ async def test_a_dry_run_that_becomes_earnest_does_what_it_said(home: World) -> 
         assert not any(isinstance(message, wire.Kill) for message in host.heard)
         await here.order(SetBudget(replace(rule, dry_run=False)))
         await here.until(lambda: [m.name for m in host.heard if isinstance(m, wire.Kill)] == ["a1"])
-        await here.until(lambda: ["dry run" in reason for reason in said(here, "stop")] == [True, False])
+        await here.until(lambda: ["armed, it would" in reason for reason in said(here, "stop")] == [True, False])
 
 
 async def test_a_budget_that_is_raised_or_made_again_is_climbed_again(home: World) -> None:

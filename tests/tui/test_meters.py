@@ -38,16 +38,16 @@ async def lines(here: Room) -> list[str]:
         (
             (45, 20),
             [
-                " day $98/160 ████████▋░···┃ 61 %  ends 16:40",
+                " day $98/160 ██████▏··┃ 61 %  runs out 16:40",
                 " 5 h ██████▉···· 63 %  req ██████▎··┃ ~62 %",
             ],
         ),
         (
             (100, 40),
             [
-                " day  $98.20 /  160 ██████▊░··┃  61 %  ends 16:40  5 h              ██████▉····  63 %  resets 17:00",
-                " hour  $3.10 /    8 ████▎░····┃  39 %              req   ~31 /   50 ██████▉··┃· ~62 %",
-                " out   ~120k / 400k ███▎······· ~30 %              in  ~1.2M / 2.0M ██████▋···· ~60 %",
+                " day  $98.20 /  160 ████▎·┃  61 %  runs out 16:40  5 h              ██████▉····  63 %  resets 17:00",
+                " hour  $3.10 /    8 ██▊░··┃  39 %                  req   ~31 /   50 ██████▉··┃· ~62 %",
+                " out   ~120k / 400k ██▏···· ~30 %                  in  ~1.2M / 2.0M ██████▋···· ~60 %",
             ],
         ),
     ],
@@ -64,7 +64,7 @@ async def test_words_are_whole_and_figures_line_up_at_every_size(size: tuple[int
         assert 1 <= len(drawn) <= 3
         assert all("…" not in line for line in drawn)
         assert "61 %" in drawn[0]
-        assert "ends 16:40" in drawn[0]
+        assert "runs out 16:40" in drawn[0]
         assert "docs-1" in here.text()
 
 

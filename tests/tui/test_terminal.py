@@ -27,7 +27,7 @@ def test_an_idle_grid_writes_nothing(stage: Stage) -> None:
 @pytest.mark.parametrize("size", [(45, 20), (200, 50)])
 def test_idle_gauges_and_costs_write_nothing(stage: Stage, size: tuple[int, int]) -> None:
     terminal = stage("watched", size)
-    terminal.wait_for_text("docs-1", "ends 16:40", "2 alarms")
+    terminal.wait_for_text("docs-1", "runs out 16:40", "2 alarms")
     for key, words in (("", "docs-1"), ("c", "$84.28 billed"), ("l", "$14 granted")):
         terminal.keys(*key)
         terminal.wait_for_text(words)

@@ -11,7 +11,7 @@ from controlroom.domain.display.views import limit_is_over
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
-from controlroom.domain.money.ladder import is_paused
+from controlroom.domain.money.ladder import is_paused, pausing
 from controlroom.domain.questions import command, wants_words
 from controlroom.domain.words import since
 from controlroom.text.states import AgentKind, Cause
@@ -55,7 +55,7 @@ def steps(fleet: Fleet, agent: Agent, now: int) -> tuple[Step, ...]:
     if host.facts and not host.facts.owned:
         words = f"Another control room owns {host.name}: this one may only look, until you take it."
         return (_step("host_take", words, host.name),)
-    own = tuple(_BY_STATE[state](agent, now))
+    own = tuple(_paused(fleet, agent) if state is State.PAUSED else _BY_STATE[state](agent, now))
     if not disk_is_full(host.sample) or agent.has_ended:
         return own
     words = f"The disk of {host.name} is full, and lines of its log are lost: make room there."
@@ -213,7 +213,7 @@ def _stopped(agent: Agent) -> Step:
     return Step(f"On {agent.host}, as its user: kill -CONT and the number of that process lets it go on.")
 
 
-def _paused(agent: Agent, now: int) -> Iterator[Step]:
+def _paused(fleet: Fleet, agent: Agent) -> Iterator[Step]:
     if not agent.has_ended:
         yield _stopped(agent)
         yield _step("kill", "Or end it: that works on what is stopped, too.", agent.id)
@@ -221,8 +221,11 @@ def _paused(agent: Agent, now: int) -> Iterator[Step]:
     if not is_paused(agent):
         yield _step("reassign", "It was stopped to be resumed: let it go on.", agent.id, _ON)
     elif agent.session:
-        words = "Wait: it goes on by itself when its budget begins anew, or is raised or removed. See which that is."
-        yield Step(words, "costs", "controlroom budget show")
+        waits = pausing(fleet, agent)
+        which = " and ".join(f"budget {budget.name}" for budget in waits) or "its budget"
+        words = f"Wait: it goes on by itself when {which} resets, or is raised or removed."
+        more = f"controlroom budget set {waits[0].name} --limit …" if waits else "controlroom budget show"
+        yield Step(words, "costs", more)
         yield _step("forget", "Or forget it: then it does not go on.", agent.id)
     else:
         words = "It was paused before it had begun, and has no session to go on in. See when there is money again,"
@@ -256,7 +259,6 @@ _BY_STATE = {
     State.IDLE: _idle,
     State.DONE: _done,
     State.FAILED: _failed,
-    State.PAUSED: _paused,
     State.UNKNOWN: _unknown,
     State.LOST: _unknown,
 }

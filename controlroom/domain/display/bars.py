@@ -62,7 +62,7 @@ class Gauge:
     """Where the stop line or the buffer is, 0 to 1; None: there is none."""
     percent: str = ""
     when: str = ""
-    """When it ends at this rate, or when it is whole again."""
+    """When it runs out at this rate, or when it resets: is whole again."""
     note: str = ""
     """What its ladder does now, or how old the reading is."""
     level: str = ""
@@ -116,7 +116,7 @@ def budget_gauge(budget: Budget, now: int, clock: Clock) -> Gauge:
         budget.granted / whole if whole else 0.0,
         min(1.0, budget.stop / whole) if stops and whole else None,
         "no reading" if share is None else percent(100 * share),
-        f"ends {clock(calm_moment(budget.runs_out, now))}" if budget.runs_out is not None else "",
+        f"runs out {clock(calm_moment(budget.runs_out, now))}" if budget.runs_out is not None else "",
         doing(budget),
         budget_level(budget),
     )

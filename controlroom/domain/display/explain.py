@@ -129,7 +129,7 @@ def explain(fleet: Fleet, agent: Agent, now: int) -> Explanation:
         tuple(_disagreements(agent)),
         _host_words(agent.host, host, now),
         host is None or host.link is not LinkState.UP,
-        (*_notes(agent, now), *_doubts(fleet, agent)),
+        (*_notes(agent, now), *_doubts(fleet, agent, now)),
         steps(fleet, agent, now),
     )
 
@@ -230,7 +230,7 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
         left = agent.limited_until - now
         ahead = f"ends in {age(left)}" if left >= 60_000 else "ends within a minute"
         yield "until", f"the limit {ahead}" if left > 0 else f"the limit ended {ago(-left)}, by our clock"
-    if agent.has_ended and (words := exit_words(agent.kind, agent.exit_code, agent.exit_signal)):
+    if agent.has_ended and (words := _ended_words(agent)):
         yield "ended", f"{words}, {ago(now - (agent.ended or agent.since))}"
     if agent.subagents:
         yield "below", f"{agent.subagents} subagent{'s' * (agent.subagents > 1)} of it at work"
@@ -241,11 +241,19 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
         yield "line", f"{agent.last_line} ({ago(now - agent.last_line_at)})"
 
 
-def _doubts(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:
-    for budget in ladder.binding(fleet, agent) if ladder.is_paused(agent) else ():
-        left = amount(max(0, budget.stop - (budget.spent or 0)), budget.unit)
-        line = amount(budget.stop, budget.unit)
-        yield "budget", f"{budget.name} ({budget.scope}) has {left} left before its stop line at {line}"
+def _ended_words(agent: Agent) -> str:
+    if ladder.is_paused(agent):
+        return "its runner ended it to pause it"
+    return exit_words(agent.kind, agent.exit_code, agent.exit_signal)
+
+
+def _doubts(fleet: Fleet, agent: Agent, now: int) -> Iterator[tuple[str, str]]:
+    waits = ladder.pausing(fleet, agent)
+    for budget in ladder.binding(fleet, agent) if waits else ():
+        spent, line = amount(budget.spent, budget.unit), amount(budget.stop, budget.unit)
+        resets = f"it resets in {age(budget.ends - now)}; " if budget.ends > now else ""
+        ends = f"; {resets}to raise it: controlroom budget set {budget.name} --limit …" if budget in waits else ""
+        yield "budget", f"{budget.name} ({budget.scope}): {spent} is gone, its stop line is {line}{ends}"
     if alarm := fleet.alarms.get(f"doubt {agent.id}", fleet.alarms.get(f"doubt {agent.host}")):
         yield "use", alarm.text
 

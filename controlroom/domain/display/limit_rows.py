@@ -121,12 +121,12 @@ NO_LIMIT = (
 
 
 def budget_facts(budget: Budget, now: int, clock: Clock) -> list[str]:
-    """Say all that is known of a budget: whose, when it ends, its ladder, what may come on top."""
+    """Say all that is known of a budget: whose, when it runs out and resets, its ladder, what may come on top."""
     facts = ["the whole fleet" if read_scope(budget.scope).kind is ScopeKind.FLEET else budget.scope]
     facts += [f"{budget.limit} % of {window(budget.period)}"] * (budget.unit == "window")
     facts += [forecast(budget, now, clock)]
-    facts += [f"new at {clock(budget.ends)}"] * bool(budget.ends)
-    facts += ["dry run: its ladder only says what it would do"] * budget.dry_run
+    facts += [f"resets {clock(budget.ends)}"] * bool(budget.ends)
+    facts += ["disarmed: its ladder only says what it would do"] * budget.dry_run
     facts += [ladder(budget)]
     facts += [f"{amount(budget.granted, budget.unit)} granted to running agents"] * bool(budget.granted)
     if budget.rungs and budget.overshoot is not None:
@@ -137,14 +137,14 @@ def budget_facts(budget: Budget, now: int, clock: Clock) -> list[str]:
 
 
 def forecast(budget: Budget, now: int, clock: Clock) -> str:
-    """When a budget ends at this rate."""
+    """When a budget runs out at this rate."""
     if budget.spent is None:
         return "no reading yet"
     if budget.spent >= budget.limit:
         return "all of it is gone"
     if budget.runs_out is None:
         return ""
-    return f"at this rate it ends at {clock(calm_moment(budget.runs_out, now))}"
+    return f"runs out {clock(calm_moment(budget.runs_out, now))} at this rate"
 
 
 def ladder(budget: Budget) -> str:

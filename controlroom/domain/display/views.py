@@ -11,6 +11,7 @@ from controlroom.domain.claims import doubt_words
 from controlroom.domain.gauges import Alarm, urgency
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
 from controlroom.domain.money.costs import BILLED
+from controlroom.domain.money.ladder import pausing
 from controlroom.domain.persistent_tables import differing
 from controlroom.domain.words import age, dollars, size
 
@@ -253,7 +254,7 @@ def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
         short_model(agent.model),
         agent.rss,
         agent.cpu_percent,
-        agent_line(agent, now),
+        agent_line(fleet, agent, now),
         order_words(agent),
         agent.question,
         cost_words(agent),
@@ -297,8 +298,11 @@ def limit_is_over(agent: Agent, now: int) -> bool:
     return agent.state is State.LIMITED and bool(agent.limited_until) and limit_end(agent, now) is None
 
 
-def agent_line(agent: Agent, now: int) -> str:
+def agent_line(fleet: Fleet, agent: Agent, now: int) -> str:
     """The one line that says most about an agent now."""
+    if waits := pausing(fleet, agent):
+        names = " and ".join(f"budget {budget.name}" for budget in waits)
+        return f"paused by {names}, until {'it resets or is' if len(waits) == 1 else 'they reset or are'} raised"
     if agent.question:
         return f"asks: {agent.question.title}"
     if limit_is_over(agent, now):

@@ -50,6 +50,7 @@ class BudgetRule:
     command: tuple[str, ...] = ()
     """What to run when a rung is reached, word by word."""
     dry_run: bool = False
+    """Disarmed: its ladder only says what it would do."""
 
     @cached_property
     def stop(self) -> int:
@@ -232,9 +233,13 @@ def ladder(rungs: Iterable[Rung]) -> str:
 
 def described(rule: BudgetRule) -> str:
     """What a budget is, in a line."""
-    per = f"of {window(rule.window)}" if rule.unit == "window" else f"per {rule.period}"
-    dry = "; a dry run: it only says what it would do" if rule.dry_run else ""
-    return f"{amount(rule.limit, rule.unit)} {per} for {rule.scope}, {ladder(rule.rungs)}{dry}"
+    dry = "; disarmed: it only says what it would do" if rule.dry_run else ""
+    return f"{amount(rule.limit, rule.unit)} {period_words(rule)} for {rule.scope}, {ladder(rule.rungs)}{dry}"
+
+
+def period_words(rule: BudgetRule) -> str:
+    """Of what the limit is: `per day`, `of the week window`."""
+    return f"of {window(rule.window)}" if rule.unit == "window" else f"per {rule.period}"
 
 
 def window(name: str) -> str:

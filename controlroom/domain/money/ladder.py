@@ -1,48 +1,136 @@
-"""What follows from the rungs of a budget that were reached: alarms, agents that are stopped, new work that is held."""
+"""What follows from the rungs of a budget that were reached: alarms, agents that are stopped, new work that is held.
+
+And what would follow if a budget became another one.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from controlroom.domain.gauges import Alarm, Budget, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.gauges import PERIODS, Alarm, Budget, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.money.allotment import MONEY, Fund, Run, RunGrant
-from controlroom.domain.money.budget import CRUMB, STOPPING, BudgetRule, amount, counts, covers, window
+from controlroom.domain.money.budget import (
+    CRUMB,
+    STOPPING,
+    BudgetRule,
+    amount,
+    counts,
+    covers,
+    described,
+    ladder,
+    period_words,
+    reached,
+    window,
+)
+from controlroom.domain.words import named_some, percent
 from controlroom.text.states import Cause, Payer
 
 _DONE = {
     RungAction.NOTIFY: "",
-    RungAction.HOLD: "; new work is held",
-    RungAction.CHEAPER: "; new work goes to cheaper models",
-    RungAction.PAUSE: "; agents are paused",
-    RungAction.INTERRUPT: "; agents are interrupted",
-    RungAction.STOP: "; agents are ended",
+    RungAction.HOLD: "new work is held",
+    RungAction.CHEAPER: "new work goes to cheaper models",
+    RungAction.PAUSE: "agents are paused",
+    RungAction.INTERRUPT: "agents are interrupted",
+    RungAction.STOP: "agents are ended",
 }
 
 _WOULD = {
-    RungAction.HOLD: "hold new work",
-    RungAction.CHEAPER: "send new work to cheaper models",
-    RungAction.PAUSE: "pause agents",
-    RungAction.INTERRUPT: "interrupt agents",
-    RungAction.STOP: "end agents",
+    RungAction.NOTIFY: "",
+    RungAction.HOLD: "would hold new work",
+    RungAction.CHEAPER: "would send new work to cheaper models",
+    RungAction.PAUSE: "would pause agents",
+    RungAction.INTERRUPT: "would interrupt agents",
+    RungAction.STOP: "would end agents",
 }
 
 
-def alarm(budget: Budget, until: str, since: int) -> Alarm | None:
-    """What a budget has come to, None while it has reached nothing. The words stay while nothing new is reached."""
+def alarm(budget: Budget, until: str, since: int, unstopped: Sequence[str] = ()) -> Alarm | None:
+    """What a budget has come to, None while it has reached nothing. It is told again when another rung is reached.
+
+    `until`: when its period ends; `unstopped`: ids of adopted agents in its scope, which nothing here stops.
+    """
     if not budget.reached:
         return None
     rungs = budget.rungs[: budget.reached]
-    level = "danger" if any(rung.action in STOPPING for rung in rungs) and not budget.dry_run else "warning"
-    return Alarm(f"{told(budget, rungs[-1])}{f', until {until}' if until else ''}", level, since)
+    stops = any(rung.action in STOPPING for rung in rungs) and not budget.dry_run
+    ends = f", until it resets at {until} or is raised" if until else ", until it is raised"
+    also = f"; adopted agents spend on: {named_some(unstopped)}" if stops and unstopped else ""
+    text = f"{told(budget, rungs[-1])}{ends if _DONE[rungs[-1].action] and not budget.dry_run else ''}{also}"
+    return Alarm(text, "danger" if stops else "warning", since, mark=f"{len(rungs)} {ladder(rungs)}")
 
 
 def told(budget: Budget, rung: Rung) -> str:
-    """Say that a rung is reached, and what is done."""
-    done = _DONE[rung.action]
+    """Say how much is gone, and what is done at the rung that was reached."""
+    done = f"; {_DONE[rung.action]}" if _DONE[rung.action] else ""
     if budget.dry_run and done:
-        done = f"; in earnest it would {_WOULD[rung.action]} (dry run)"
-    of = amount(budget.limit, budget.unit) + (f" of {window(budget.period)}" if budget.unit == "window" else "")
-    return f"budget {budget.name} ({budget.scope}): {rung.percent} % of {of} is gone{done}"
+        done = f"; armed, it {_WOULD[rung.action]}"
+    gone = f"{percent(budget.percent)} of {_whole(budget)} is gone" if budget.percent is not None else "no reading"
+    if budget.percent is not None and budget.percent < rung.percent:
+        gone += ", and the rest is too little to go on with"
+    return f"budget {budget.name} ({budget.scope}): {gone}{done}"
+
+
+def _whole(budget: Budget) -> str:
+    return amount(budget.limit, budget.unit) + (f" of {window(budget.period)}" if budget.unit == "window" else "")
+
+
+def rule_of(budget: Budget) -> BudgetRule:
+    """The rule that a budget stands for."""
+    of_window = budget.period not in PERIODS
+    rule = BudgetRule(budget.name, budget.limit, "day" if of_window else budget.period, budget.scope, budget.unit)
+    rule = replace(rule, window=budget.period if of_window else "", rungs=budget.rungs, order=budget.order)
+    return replace(rule, command=budget.command, dry_run=budget.dry_run)
+
+
+def difference(budget: Budget | None, rule: BudgetRule) -> list[str]:
+    """What is different once a budget is as a rule says, a sentence each; `budget`: as it stands, None: there is none.
+
+    Nothing: it is so already.
+    """
+    if budget is None:
+        at = amount(rule.stop, rule.unit)
+        return [f"{rule.name} stops agents at {at}" if rule.binds else f"{rule.name} stops nobody{_why_unarmed(rule)}"]
+    old, lines = rule_of(budget), list[str]()
+    if old.binds and not rule.binds:
+        lines.append(f"{rule.name} no longer stops anybody{_why_unarmed(rule)}")
+    if rule.binds and not old.binds:
+        lines.append(f"{rule.name} stops agents from now on, at {amount(rule.stop, rule.unit)}")
+    lines += [
+        f"{word} {was} → {becomes}"
+        for word, was, becomes in (
+            ("limit", amount(old.limit, old.unit), amount(rule.limit, rule.unit)),
+            ("period", period_words(old), period_words(rule)),
+            ("scope", old.scope, rule.scope),
+            ("ladder", ladder(old.rungs), ladder(rule.rungs)),
+            ("order", old.order, rule.order),
+        )
+        if was != becomes
+    ]
+    same = (old.unit, old.period, old.window, old.scope) == (rule.unit, rule.period, rule.window, rule.scope)
+    return lines + _at_once(budget, rule) if lines and same and budget.spent is not None else lines
+
+
+def _why_unarmed(rule: BudgetRule) -> str:
+    return ": it is disarmed, and only says what it would do" if rule.dry_run else ": nothing on its ladder does"
+
+
+def _at_once(budget: Budget, rule: BudgetRule) -> list[str]:
+    """What follows at once from what is gone already."""
+    gone = budget.spent or 0
+    rungs = rule.rungs[: reached(rule, gone)]
+    does = [(_WOULD if rule.dry_run else _DONE)[rung.action] for rung in rungs if _DONE[rung.action]]
+    share = f"{percent(100 * gone / rule.limit)} of {amount(rule.limit, rule.unit)} is gone then"
+    lines = [f"{share}: {', '.join(dict.fromkeys(does))}" if does else f"{share}: nothing is held or stopped for it"]
+    if pauses(budget) and not any(rung.action in STOPPING for rung in rungs if not rule.dry_run):
+        lines.append("agents that it paused go on")
+    return lines
+
+
+def previewed(budget: Budget | None, rule: BudgetRule) -> list[str]:
+    """What a dry run says: nothing has changed, what the budget would be, and what would be different."""
+    changes = difference(budget, rule) or [f"{rule.name} is so already"]
+    return [f"nothing is changed; it would be: {rule.name}: {described(rule)}", *(f"  {line}" for line in changes)]
 
 
 def stopped_by(rule: BudgetRule, runs: Iterable[Run]) -> frozenset[str]:
@@ -76,9 +164,8 @@ def unbound(about: str, agents: Sequence[str], fleet: Fleet, now: int) -> Alarm 
     """Which agents no budget binds, for one of the reasons of `UNBOUND`; None: there is no such agent."""
     if not agents:
         return None
-    named = ", ".join(agents[:3]) + (f" and {len(agents) - 3} more" if len(agents) > 3 else "")
     standing = fleet.alarms.get(about)
-    return Alarm(UNBOUND[about].format(named), "warning", standing.since if standing else now)
+    return Alarm(UNBOUND[about].format(named_some(agents)), "warning", standing.since if standing else now)
 
 
 def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: Payer) -> str | None:
@@ -139,6 +226,13 @@ def payer(fleet: Fleet, profile: str) -> Payer:
 def is_paused(agent: Agent) -> bool:
     """Whether an agent was paused for want of money, and not by anybody, as its host says."""
     return agent.state is State.PAUSED and agent.cause is Cause.BUDGET
+
+
+def pausing(fleet: Fleet, agent: Agent) -> list[Budget]:
+    """The budgets that an agent which was paused for want of money waits for: the spent ones of those that bind it."""
+    bound = [budget for budget in binding(fleet, agent) if rule_of(budget).binds] if is_paused(agent) else []
+    spent = [budget for budget in bound if pauses(budget) or (budget.spent or 0) >= budget.stop]
+    return spent or bound
 
 
 def binding(fleet: Fleet, agent: Agent) -> Iterator[Budget]:

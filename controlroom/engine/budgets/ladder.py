@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from controlroom.domain import events, intents
-from controlroom.domain.gauges import Budget, Rung, RungAction
+from controlroom.domain.gauges import Budget, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.model import Agent
 from controlroom.domain.money.allotment import Run
-from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.money.budget import BudgetRule, counts, covers
 from controlroom.domain.money.ladder import alarm, is_paused, stopped_by, told
 from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import BackgroundTasks
@@ -99,11 +99,22 @@ class Ladder:
             self._ledger_writer.keep(fresh)
 
     def _alarm(self, about: str, budget: Budget) -> None:
-        raised = self._store.fleet.alarms.get(about)
+        raised, now = self._store.fleet.alarms.get(about), self._store.clock()
         until = self._moment(budget.ends) if budget.ends else ""
-        fresh = alarm(budget, until, self._store.clock())
-        if fresh is None or raised is None or fresh != replace(raised, since=fresh.since):
+        fresh = alarm(budget, until, now, self._unstopped(budget))
+        if fresh is not None and raised is not None and not fresh.is_news_after(raised):
+            fresh = replace(fresh, since=raised.since)
+        if fresh != raised:
             self._store.apply(events.Alarmed(about, fresh))
+
+    def _unstopped(self, budget: Budget) -> list[str]:
+        """The agents in a budget's scope that others started: they spend, and nothing here stops them."""
+        if not budget.reached or read_scope(budget.scope).kind is ScopeKind.ACCOUNT:
+            return []
+        agents = self._store.fleet.agents.values()
+        theirs = (agent for agent in agents if agent.adopted and agent.lives and counts(budget.unit, agent.billing))
+        covered = (agent for agent in theirs if covers(budget.scope, agent.host, agent.name, agent.profile))
+        return sorted(agent.id for agent in covered if agent.session or agent.spent)
 
     def _reach(self, rule: BudgetRule, budget: Budget, rung: Rung, runs: Sequence[Run]) -> None:
         """Do one rung."""

@@ -15,6 +15,7 @@ from controlroom.domain.money.allotment import MONEY, Run, RunGrant
 from controlroom.domain.money.ladder import is_late, is_paused, ran_dry
 from controlroom.domain.money.sharing import Balance, Balances
 from controlroom.domain.orders import Result
+from controlroom.domain.words import named_some
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.ledger.usage_tables import RunKey
 from controlroom.engine.store import FleetStore
@@ -64,9 +65,8 @@ class Pauses:
         claimed = sorted(agent.id for agent in ours if is_late(agent, now))
         if not claimed:
             return None
-        named = ", ".join(claimed[:3]) + (f" and {len(claimed) - 3} more" if len(claimed) > 3 else "")
         raised = fleet.alarms.get(UNSPENT)
-        return Alarm(f"{named}: {_WORDS}", "warning", raised.since if raised else now)
+        return Alarm(f"{named_some(claimed)}: {_WORDS}", "warning", raised.since if raised else now)
 
 
 def _key(agent: Agent) -> RunKey:

@@ -224,7 +224,7 @@ class BudgetTable(Table):
     command: list[str] = Field(
         [], description="what to run on this machine when a rung is reached, word by word; facts on stdin as JSON"
     )
-    dry_run: bool = Field(False, description="only say what would be done")
+    dry_run: bool = Field(False, description="disarmed: only say what would be done")
 
     @model_validator(mode="after")
     def _can_be(self) -> "BudgetTable":

@@ -15,8 +15,11 @@ from controlroom.tui.theme.theme import Palette
 from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.lines import Lines, ScrollableText
 
-_LONGEST, _SHORTEST = 26, 6
+_LONGEST, _SHORTEST = 26, 4
 """Cells of a bar: at most, and below which words are left out to make room for it."""
+
+_NAME = 6
+"""Cells of a name at the least."""
 
 _GRID = 72
 """Columns from which gauges stand in columns; below the first one has a line of its own."""
@@ -94,7 +97,7 @@ def words_for(column: Sequence[Gauge], width: int, brief: bool = False) -> _Word
 def draw(palette: Palette, gauge: Gauge, words: _Words, width: int) -> Line:
     """Draw one gauge in so many cells. Where they are too few the name is cut, never the figure."""
     alarmed = level_style(palette, gauge.level, palette.text)
-    label = max(_SHORTEST, words.label_cells - max(0, words.cells - width))
+    label = max(_NAME, words.label_cells - max(0, words.cells - width))
     runs: list[Run] = [(f" {styled.left(gauge.label, min(label, words.label_cells))} ", palette.quiet)]
     if words.amounts == "both":
         limit = f" / {styled.right(gauge.limit, words.limit_cells)} " if gauge.limit else " " * (words.limit_cells + 4)
@@ -108,7 +111,7 @@ def draw(palette: Palette, gauge: Gauge, words: _Words, width: int) -> Line:
         return styled.clip(styled.line(*runs, (f"  {rest}" if rest else "", palette.quiet)), width)
     runs += bar(palette, gauge, length)
     runs.append((f" {styled.right(gauge.percent, words.percent_cells)}", alarmed))
-    when = palette.note if gauge.when.startswith("ends") else palette.quiet
+    when = palette.note if gauge.when.startswith("runs out") else palette.quiet
     runs.append((f"  {styled.left(gauge.when, words.when_cells)}" if words.when_cells else "", when))
     noted = level_style(palette, gauge.level, palette.note)
     runs.append((f"  {gauge.note}" if words.note_cells and gauge.note else "", noted))
