@@ -251,6 +251,8 @@ def test_a_pause_for_want_of_money_names_its_budget_and_what_ends_it() -> None:
     assert [words for label, words in notes if label == "ended"] == ["its runner ended it to pause it, just now"]
     assert [words for label, words in notes if label == "budget"] == [
         "day (fleet): $0.73 is gone, its stop line is $0.95",
-        "plan (fleet): ≈$0.95 is gone, its stop line is ≈$0.95; it resets in 1h00; to raise it: controlroom budget set "
-        "plan --limit …",
+        (
+            "plan (fleet): ≈$0.95 is gone, its stop line is ≈$0.95; it resets in 1h00; to raise it: "
+            "controlroom budget set plan --limit …"
+        ),
     ]
