@@ -216,8 +216,12 @@ def newer_claude() -> str:
 
 
 def become_pytest(arguments: Sequence[str], found: Path | None) -> NoReturn:
-    """Leave the rest, and the exit status, to pytest."""
-    environment = dict(os.environ)
+    """Leave the rest, and the exit status, to pytest.
+
+    Tests start thousands of Pythons (verbs, engines, nodes, runners): what one compiles is kept for the next, also
+    where the environment, as in many containers, says that nothing is to be kept.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     if found:
         environment["CONTROLROOM_TEST_CLAUDE"] = str(found)
     os.chdir(ROOT)
