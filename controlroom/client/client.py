@@ -50,6 +50,7 @@ from controlroom.protocol.messages import (
     AskCosts,
     AskDoubted,
     AskEstimate,
+    AskHistory,
     AskRunways,
     Attached,
     Audit,
@@ -64,6 +65,7 @@ from controlroom.protocol.messages import (
     FollowedAgent,
     FollowLogs,
     Hello,
+    History,
     Hits,
     HostChecked,
     LedgerResult,
@@ -224,6 +226,11 @@ class Questions:
         """Ask what was spent from one moment up to another (UTC milliseconds), by one of `domain.money.costs.BY`."""
         request = AskCosts(self._new_id(), by, since, until)
         return await self._ask(request.id, request, Costs, 30.0)
+
+    async def history(self, host: str, since: int, until: int, points: int) -> History:
+        """Ask what a host did from one moment up to another (UTC milliseconds), in so many points at most."""
+        request = AskHistory(self._new_id(), host, since, until, points)
+        return await self._ask(request.id, request, History, 30.0)
 
     async def compare(self, days: int, terms: Terms) -> Compared:
         """Ask what the use of the last days would cost in other ways."""

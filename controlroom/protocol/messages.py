@@ -13,6 +13,7 @@ from controlroom.domain.audit import AuditLine
 from controlroom.domain.calculators.comparison import Comparison, Terms
 from controlroom.domain.calculators.estimate import Estimate, Wish
 from controlroom.domain.display.checkup import Check
+from controlroom.domain.host_history import Point
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import LogPlace
 from controlroom.domain.money.costs import CostRow
@@ -275,6 +276,18 @@ class CheckHost:
 
 
 @dataclass(frozen=True)
+class AskHistory:
+    """What did a host do from one moment up to another (UTC milliseconds)? Answered by `History`."""
+
+    id: int
+    host: str
+    since: int
+    until: int
+    points: int
+    """How many of each metric at most."""
+
+
+@dataclass(frozen=True)
 class AskCosts:
     """What was spent from one moment up to another (UTC milliseconds)? Answered by `Costs`."""
 
@@ -292,7 +305,7 @@ class StopEngine:
 
 # What a watcher may ask of these stands in `engine.frontends.rights`; any other is refused to watchers.
 Question = (
-    FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskAudit | CheckLedger | BackUpLedger
+    FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskHistory | AskAudit | CheckLedger | BackUpLedger
     | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
@@ -405,6 +418,15 @@ class HostChecked:
 
 
 @dataclass(frozen=True)
+class History:
+    """The answer to `AskHistory`, oldest first; none, for this reason."""
+
+    id: int
+    points: tuple[Point, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Costs:
     """The answer to `AskCosts`; none, for this reason."""
 
@@ -416,8 +438,8 @@ class Costs:
 
 
 Answer = (
-    Answered | Page | Screen | Hits | HostChecked | Costs | Audit | LedgerResult | Compared | Estimated | Attached
-    | Runways | SetAside
+    Answered | Page | Screen | Hits | HostChecked | Costs | History | Audit | LedgerResult | Compared | Estimated
+    | Attached | Runways | SetAside
 )  # fmt: skip
 Told = Welcome | Unwelcome | FleetNews | Answer
 

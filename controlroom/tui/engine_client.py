@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does 
     from controlroom.domain.intents import Intent
     from controlroom.domain.model import Fleet, LogPlace
     from controlroom.domain.orders import Result
-    from controlroom.protocol.messages import Attached, Costs, HostChecked
+    from controlroom.protocol.messages import Attached, Costs, History, HostChecked
 
 
 class Source(Protocol):
@@ -80,6 +80,9 @@ class Source(Protocol):
 
     async def check(self, host: str) -> HostChecked:
         """See whether a host has all that agents need."""
+
+    async def history(self, host: str, since: int, until: int, points: int) -> History:
+        """Ask what a host did between two moments (UTC ms), in so many points of each metric at most."""
 
     async def costs(self, by: str, since: int, until: int) -> Costs:
         """Ask what was spent between two moments (UTC ms), by one of `domain.money.costs.BY`."""

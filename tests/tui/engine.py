@@ -13,11 +13,12 @@ from controlroom.domain.attached import FrontEnd
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.display.checkup import HostCheck, checks, link_check
 from controlroom.domain.display.loglines import LogHit, Matches, log_lines, screen_lines
+from controlroom.domain.host_history import Point
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, State
 from controlroom.domain.money.costs import CostRow
 from controlroom.domain.orders import Result
 from controlroom.domain.reduce import reduce
-from controlroom.protocol.messages import Attached, Costs, HostChecked
+from controlroom.protocol.messages import Attached, Costs, History, HostChecked
 from controlroom.text.event_text import LogRecord
 from controlroom.text.states import Outcome
 
@@ -37,6 +38,8 @@ class SmallEngine:
         """What the ledger says, by what it is asked for."""
         self.ledger_problem = ""
         self.ran: dict[str, dict[str, int]] = {}
+        self.history: dict[str, Sequence[Point]] = {}
+        self.history_asked: list[tuple[str, int, int, int]] = []
         self.costs_asked: list[tuple[str, int, int]] = []
         self.asked: list[intents.Intent] = []
         """Every intent, in order, refused ones too."""
@@ -204,6 +207,12 @@ class SmallClient:
         self.engine.costs_asked.append((by, since, until))
         await asyncio.sleep(0)
         return Costs(1, tuple(self.engine.spent.get(by, ())), self.engine.ledger_problem, self.engine.ran.get(by, {}))
+
+    async def history(self, host: str, since: int, until: int, points: int) -> History:
+        self._alive()
+        self.engine.history_asked.append((host, since, until, points))
+        await asyncio.sleep(0)
+        return History(1, tuple(self.engine.history.get(host, ())), self.engine.ledger_problem)
 
     async def follow(self, places: Mapping[str, LogPlace | None]) -> None:
         self._alive()

@@ -22,7 +22,7 @@ class Action:
     help: str
     """A sentence, for the help screen and the palette. `{name}` stands for the key of another action."""
     where: str = "overview agent"
-    """The screens it belongs to: overview, agent, hosts, anywhere."""
+    """The screens it belongs to: overview, agent, hosts, costs, timeline, charts, anywhere."""
     needs: str = ""
     """What must be chosen: `agent`, `question`, `host` or nothing."""
     danger: bool = False
@@ -286,6 +286,15 @@ ACTIONS: tuple[Action, ...] = (
         "hosts",
         "host",
         footer=1,
+    ),
+    Action(
+        "host_charts",
+        "g",
+        "graphs",
+        "Draw the host over an hour, a day, a week or 30 days: CPU, memory, disk, network.",
+        "hosts",
+        "host",
+        footer=2,
     ),
     Action(
         "host_add",

@@ -8,6 +8,7 @@ from controlroom.engine.budgets.advisor import compared, estimated
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.frontends.turns import Turns
+from controlroom.engine.host_history import HostHistory, host_points
 from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered, check_up
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate import short
@@ -27,6 +28,7 @@ from controlroom.protocol.messages import (
     AskCosts,
     AskDoubted,
     AskEstimate,
+    AskHistory,
     AskRunways,
     Attached,
     Audit,
@@ -35,6 +37,7 @@ from controlroom.protocol.messages import (
     CheckLedger,
     Costs,
     FetchLog,
+    History,
     Hits,
     HostChecked,
     LedgerResult,
@@ -61,6 +64,7 @@ class Answering:
     store: FleetStore
     ledger: Ledger
     ledger_writer: LedgerWriter
+    host_history: HostHistory
     inquiries: Inquiries
     logs: LogRouter
     connections: Connections
@@ -80,8 +84,8 @@ async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, tu
             return await _look_at_screen(parts, asked, rank)
         case CheckHost():
             return HostChecked(asked.id, *await check_up(parts.store, parts.inquiries, asked.host))
-        case AskCosts():
-            return await _costs(parts, asked, turns)
+        case AskCosts() | AskHistory():
+            return await _over_time(parts, asked, turns)
         case AskAudit() | AskAttached() | AskRunways() | AskDoubted():
             return await _people(parts, asked, asks, turns)
         case AskComparison():
@@ -117,6 +121,10 @@ async def _search(parts: Answering, asked: SearchLog, rank: Rank) -> Hits:
     return Hits(asked.id, reached, result.hits, result.done, result.searched, short(result.reason, _REASON), result.at)
 
 
+async def _over_time(parts: Answering, asked: AskCosts | AskHistory, turns: Turns) -> Costs | History:
+    return await (_costs(parts, asked, turns) if isinstance(asked, AskCosts) else _history(parts, asked, turns))
+
+
 async def _costs(parts: Answering, asked: AskCosts, turns: Turns) -> Costs:
     span = asked.since, min(asked.until, parts.store.clock())
     alive = known_alive(parts.store.fleet, parts.store.clock())
@@ -126,6 +134,15 @@ async def _costs(parts: Answering, asked: AskCosts, turns: Turns) -> Costs:
     except (LedgerProblem, ValueError) as problem:
         return Costs(asked.id, reason=str(problem))
     return Costs(asked.id, rows, ran=ran)
+
+
+async def _history(parts: Answering, asked: AskHistory, turns: Turns) -> History:
+    place = asked.host, asked.since, asked.until, asked.points
+    try:
+        points = await turns.apart(host_points, parts.ledger, parts.host_history.running(asked.host), *place)
+    except LedgerProblem as problem:
+        return History(asked.id, reason=str(problem))
+    return History(asked.id, points)
 
 
 async def _people(

@@ -25,6 +25,7 @@ from controlroom.protocol.messages import (
     AskAudit,
     AskComparison,
     AskCosts,
+    AskHistory,
     AskRunways,
     FetchLog,
     FollowedAgent,
@@ -37,7 +38,7 @@ from controlroom.text.states import Outcome
 
 LOOK_ONLY = "a watcher may look, and change nothing"
 
-MAY_ASK = (FetchLog, SearchLog, LookAtScreen, AskCosts, AskComparison, AskAudit, AskAttached, AskRunways)
+MAY_ASK = (FetchLog, SearchLog, LookAtScreen, AskCosts, AskHistory, AskComparison, AskAudit, AskAttached, AskRunways)
 """The questions that a watcher may ask. What is not named here it may not: also what is yet to be invented.
 
 Not among them: a check-up, for which a host runs programs, and the care of the ledger, which writes or takes minutes.

@@ -24,6 +24,7 @@ from controlroom.domain.orders import Order
 from controlroom.engine.ledger.advice_tables import KEPT, TRUE
 from controlroom.engine.ledger.doubted_tables import DOUBTED_TABLES, TOLD_TABLES
 from controlroom.engine.ledger.grant_tables import CEILINGS, GRANT_TABLES
+from controlroom.engine.ledger.history_tables import HISTORY_TABLES
 from controlroom.engine.ledger.run_tables import (
     ENDED_ROWS,
     ENDED_TABLES,
@@ -52,7 +53,7 @@ from controlroom.engine.ledger.usage_tables import (
 from controlroom.text.sanitize import redact
 from controlroom.text.states import AgentKind
 
-FORMAT = 10
+FORMAT = 11
 """Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""
 
 BUSY = 5.0
@@ -88,6 +89,7 @@ _STEPS: tuple[Sequence[str], ...] = (
     DOUBTED_TABLES,
     ENDED_TABLES,
     (*CEILINGS, *TOLD_TABLES),
+    HISTORY_TABLES,
 )
 """What brings format n to n + 1, from 1 on."""
 

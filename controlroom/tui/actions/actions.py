@@ -76,6 +76,7 @@ _ACTS: dict[str, Act] = {
     "search": navigate.open_filter,
     "sift": navigate.open_filter,
     "hosts": navigate.hosts,
+    "host_charts": navigate.host_charts,
     "host_open": navigate.host_in_full,
     "costs": navigate.costs,
     "costs_limits": navigate.turn_costs("turn_full"),

@@ -93,6 +93,14 @@ def host_in_full(app: ContextApp, screen: RoomScreen) -> None:
         screen.open_host(not screen.alone)
 
 
+def host_charts(app: ContextApp, screen: RoomScreen) -> None:
+    """Draw the chosen host over time."""
+    from controlroom.tui.screens.charts import ChartsScreen
+
+    if host := screen.host_here():
+        app.push_screen(ChartsScreen(host))
+
+
 def costs(app: ContextApp, screen: RoomScreen) -> None:
     """Show what was spent."""
     from controlroom.tui.screens.costs import CostsScreen

@@ -1,0 +1,92 @@
+"""Figures of a host over hours and weeks: what is kept of them, and how they are read.
+
+Five-minute means and peaks are kept for thirty days. Shares are per cent of the machine, traffic is bytes a second;
+times are UTC milliseconds of this machine's clock. A span in which a host was not connected has no points: nothing is
+known of it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from controlroom.domain.model import HostSample
+
+STEP = 300_000
+"""Milliseconds of one mean."""
+
+KEPT = 30 * 86_400_000
+"""Milliseconds for which means are kept."""
+
+MOST_POINTS = 1000
+"""Points of one metric in one answer at most."""
+
+
+class Metric(str, Enum):
+    """What is kept of a host."""
+
+    CPU = "cpu"
+    MEMORY = "memory"
+    DISK = "disk"
+    NETWORK_IN = "network_in"
+    NETWORK_OUT = "network_out"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is per cent of the machine; the others are bytes a second."""
+        return self not in (Metric.NETWORK_IN, Metric.NETWORK_OUT)
+
+
+@dataclass(frozen=True)
+class Point:
+    """The mean and the peak of one metric from `at` until the next point."""
+
+    metric: Metric
+    at: int
+    mean: float
+    peak: float
+
+
+def figures(sample: HostSample) -> Iterator[tuple[Metric, float]]:
+    """Yield what a sample says of each metric; what it does not know is left out."""
+    if sample.cpu_percent is not None:
+        yield Metric.CPU, sample.cpu_percent
+    if sample.memory_used is not None and sample.memory_total:
+        yield Metric.MEMORY, 100 * sample.memory_used / sample.memory_total
+    if sample.disk_free is not None and sample.disk_total:
+        yield Metric.DISK, 100 - 100 * sample.disk_free / sample.disk_total
+    if sample.network_in is not None:
+        yield Metric.NETWORK_IN, float(sample.network_in)
+    if sample.network_out is not None:
+        yield Metric.NETWORK_OUT, float(sample.network_out)
+
+
+def width_of(since: int, until: int, points: int) -> int:
+    """Return the milliseconds of a point where a span is to have at most this many: whole steps."""
+    points = max(1, min(points, MOST_POINTS))
+    return max(1, -(-(until - since) // (points * STEP))) * STEP
+
+
+def columns(points: Sequence[Point], metric: Metric, since: int, until: int, count: int) -> list[Point | None]:
+    """Lay the points of a metric on `count` equal columns of a span, oldest first; None where nothing is known.
+
+    A column shorter than a point shows the point that it lies in; one that is longer takes the mean of all of its means
+    and the highest of the peaks.
+    """
+    of_metric = sorted((point for point in points if point.metric is metric), key=lambda point: point.at)
+    width = width_of(since, until, count)
+    laid: list[Point | None] = []
+    for column in range(count):
+        start = since + (until - since) * column // count
+        end = max(start + 1, since + (until - since) * (column + 1) // count)
+        laid.append(_joined([point for point in of_metric if point.at < end and point.at + width > start], start))
+    return laid
+
+
+def _joined(points: Sequence[Point], at: int) -> Point | None:
+    if not points:
+        return None
+    mean = sum(point.mean for point in points) / len(points)
+    return Point(points[0].metric, at, mean, max(point.peak for point in points))

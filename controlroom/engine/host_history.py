@@ -1,0 +1,85 @@
+"""Keeps how busy each host was: looks at its newest sample once a second, and writes a mean every five minutes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from controlroom.domain.host_history import STEP, Metric, Point, figures
+from controlroom.domain.model import LinkState
+from controlroom.engine.ledger.history_tables import Mean, drop_old, keep_means, points_of, points_query
+from controlroom.engine.ledger.ledger import Ledger
+from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.store import FleetStore
+
+_DAY = 86_400_000
+
+
+@dataclass
+class _Looks:
+    """What was seen of one metric since the last mean."""
+
+    count: int = 0
+    total: float = 0.0
+    peak: float = 0.0
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        self.total += value
+        self.peak = max(self.peak, value)
+
+
+@dataclass
+class _Running:
+    """The five minutes that are under way."""
+
+    at: int
+    looks: dict[tuple[str, Metric], _Looks] = field(default_factory=dict)
+
+    def means(self) -> Iterator[Mean]:
+        for (host, metric), looks in self.looks.items():
+            yield Mean(host, metric, self.at, looks.count, looks.total / looks.count, looks.peak)
+
+
+class HostHistory:
+    """The figures of all hosts over time. A host that is not connected is not looked at: nothing is known of it."""
+
+    def __init__(self, store: FleetStore, writer: LedgerWriter) -> None:
+        self._store, self._writer = store, writer
+        self._running = _Running(self._step())
+        self._dropped = 0
+        """The day on which old means were last dropped."""
+
+    def look(self) -> None:
+        """Count what each connected host does now, once a second."""
+        if self._running.at != (step := self._step()):
+            self.write()
+            self._running = _Running(step)
+        for host in self._store.fleet.hosts.values():
+            if host.link is LinkState.UP and host.sample is not None:
+                for metric, value in figures(host.sample):
+                    self._running.looks.setdefault((host.name, metric), _Looks()).add(value)
+
+    def write(self) -> None:
+        """Write what was seen since the last mean, and forget what is too old, once a day."""
+        statements = keep_means(self._running.means())
+        self._running.looks = {}
+        if statements and self._dropped != (day := self._running.at // _DAY):
+            self._dropped = day
+            statements += drop_old(self._running.at)
+        self._writer.keep(statements)
+
+    def running(self, host: str) -> tuple[Point, ...]:
+        """Return what has been seen of a host in the five minutes that are under way."""
+        return tuple(
+            Point(mean.metric, mean.at, mean.mean, mean.peak) for mean in self._running.means() if mean.host == host
+        )
+
+    def _step(self) -> int:
+        return self._store.clock() // STEP * STEP
+
+
+def host_points(
+    ledger: Ledger, running: tuple[Point, ...], host: str, since: int, until: int, points: int
+) -> tuple[Point, ...]:
+    """Read a host's figures of a span, what is under way last. Blocks; raises `LedgerProblem`."""
+    kept = points_of(ledger.read(*points_query(host, since, until, points)))
+    return (*kept, *(point for point in running if since <= point.at + STEP and point.at < until))

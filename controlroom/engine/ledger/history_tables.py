@@ -1,0 +1,75 @@
+"""Figures of hosts over time: five-minute means and peaks in the ledger, thirty days of them.
+
+Values are whole: shares in hundredths of a per cent, traffic in bytes a second.
+"""
+
+# ruff: noqa: S608 - only our own words go into these
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from controlroom.domain.host_history import KEPT, STEP, Metric, Point, width_of
+from controlroom.engine.ledger.usage_tables import Statement
+
+_UNITS = 100
+"""Units of a per cent."""
+
+HISTORY_TABLES = (
+    """create table host_history (
+    host text not null, metric text not null, at integer not null, looks integer not null, mean integer not null,
+    peak integer not null, primary key (host, metric, at)) without rowid""",
+)
+"""`looks`: how often the host was looked at in the five minutes from `at` on."""
+
+_KEPT_MEAN = "(mean * looks + excluded.mean * excluded.looks) / (looks + excluded.looks)"
+_KEEP = f"""insert into host_history values (?, ?, ?, ?, ?, ?) on conflict do update set
+    mean = {_KEPT_MEAN}, peak = max(peak, excluded.peak), looks = looks + excluded.looks"""
+_READ = """select metric, ? + (at - ?) / ? * ? as start, sum(mean * looks) / sum(looks), max(peak) from host_history
+    where host = ? and at > ? and at < ? group by metric, start order by metric, start"""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """What was seen of one metric of a host in the five minutes from `at` on; `looks`: how often."""
+
+    host: str
+    metric: Metric
+    at: int
+    looks: int
+    mean: float
+    peak: float
+
+    @property
+    def whole(self) -> tuple[int, int]:
+        """Both values as they are kept."""
+        units = _UNITS if self.metric.is_share else 1
+        return round(self.mean * units), round(self.peak * units)
+
+
+def keep_means(means: Iterable[Mean]) -> list[Statement]:
+    """Write means; what was kept of the same five minutes before is joined with them."""
+    return [(_KEEP, (seen.host, seen.metric.value, seen.at, seen.looks, *seen.whole)) for seen in means]
+
+
+def drop_old(now: int) -> list[Statement]:
+    """Forget what is older than thirty days."""
+    return [("delete from host_history where at < ?", (now - KEPT,))]
+
+
+def points_query(host: str, since: int, until: int, points: int) -> tuple[str, tuple[int | str, ...]]:
+    """Return the query for a host's figures of a span, in at most so many points of each metric; for `points_of`."""
+    width, first = width_of(since, until, points), since // STEP * STEP
+    return _READ, (first, first, width, width, host, since - STEP, until)
+
+
+def points_of(rows: Iterable[tuple[str, int, int, int]]) -> tuple[Point, ...]:
+    """Make points of the rows that were read; metrics of a newer version are left out."""
+    known = {str(metric): metric for metric in Metric}
+    return tuple(
+        Point(known[name], at, _value(known[name], mean), _value(known[name], peak))
+        for name, at, mean, peak in rows
+        if name in known
+    )
+
+
+def _value(metric: Metric, kept: int) -> float:
+    return kept / _UNITS if metric.is_share else float(kept)

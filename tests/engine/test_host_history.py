@@ -1,0 +1,136 @@
+"""How busy a host was: counted while it is connected, kept in the ledger, read over any span."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from controlroom.client.client import Client
+from controlroom.domain import events
+from controlroom.domain.host_history import KEPT, STEP, Metric, Point
+from controlroom.domain.model import Fleet, HostSample, Limits, LinkState
+from controlroom.engine.host_history import HostHistory, host_points
+from controlroom.engine.ledger.ledger import Ledger
+from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.store import FleetStore
+from controlroom.wire import messages as wire
+from tests.engine.rooms import room
+from tests.engine.scripted import NOON, ScriptedHost
+from tests.lab.world import World
+
+GIB = 1 << 30
+
+
+class Watched:
+    """One host that is looked at, on a clock that stands still until it is moved."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.now = NOON
+        self.ledger = ledger
+        self.store = FleetStore(Fleet(), lambda: self.now, lambda: self.now)
+        self.writer = LedgerWriter(ledger, self.store)
+        self.history = HostHistory(self.store, self.writer)
+        self.store.apply(events.Configured({}, Limits(), {"vm1": "ann@vm1"}, NOON))
+        self.link(LinkState.UP)
+
+    def link(self, state: LinkState) -> None:
+        self.store.apply(events.LinkChanged("vm1", state, self.now, ""))
+
+    def does(self, cpu: float | None, looks: int = 1, **more: int) -> None:
+        self.store.apply(events.HostSampled("vm1", HostSample(self.now, cpu_percent=cpu, **more)))
+        for _ in range(looks):
+            self.history.look()
+
+    async def read(self, since: int, until: int, points: int = 100) -> list[Point]:
+        self.history.write()
+        await self.writer.wait_written()
+        return list(host_points(self.ledger, (), "vm1", since, until, points))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger(tmp_path / "ledger.db", "room-1")
+    yield opened
+    opened.close()
+
+
+async def test_what_was_seen_in_five_minutes_is_kept_as_its_mean_and_its_peak(ledger: Ledger) -> None:
+    watched = Watched(ledger)
+    watched.does(10, looks=3, memory_used=GIB, memory_total=4 * GIB, disk_free=GIB, disk_total=10 * GIB)
+    watched.does(50, looks=1, network_in=700, network_out=20)
+    assert await watched.read(NOON, NOON + STEP) == [
+        Point(Metric.CPU, NOON, 20.0, 50.0),
+        Point(Metric.DISK, NOON, 90.0, 90.0),
+        Point(Metric.MEMORY, NOON, 25.0, 25.0),
+        Point(Metric.NETWORK_IN, NOON, 700.0, 700.0),
+        Point(Metric.NETWORK_OUT, NOON, 20.0, 20.0),
+    ]
+
+
+async def test_of_the_time_in_which_a_host_was_lost_nothing_is_known(ledger: Ledger) -> None:
+    watched = Watched(ledger)
+    watched.does(10)
+    watched.link(LinkState.LOST)
+    for _ in range(3):
+        watched.now += STEP
+        watched.history.look()
+    watched.link(LinkState.UP)
+    watched.does(30)
+    assert [(point.at, point.mean) for point in await watched.read(NOON, NOON + 4 * STEP)] == [
+        (NOON, 10.0),
+        (NOON + 3 * STEP, 30.0),
+    ]
+
+
+async def test_five_minutes_that_two_engines_saw_are_one_mean(ledger: Ledger) -> None:
+    watched = Watched(ledger)
+    watched.does(10, looks=3)
+    await watched.read(NOON, NOON + STEP)  # as an engine that ends writes what it has
+    watched.does(50, looks=1)
+    assert await watched.read(NOON, NOON + STEP) == [Point(Metric.CPU, NOON, 20.0, 50.0)]
+
+
+async def test_a_long_span_is_read_in_as_many_points_as_fit(ledger: Ledger) -> None:
+    watched = Watched(ledger)
+    for step in range(12):
+        watched.does(step)
+        watched.now += STEP
+    points = await watched.read(NOON, NOON + 12 * STEP, points=3)
+    assert [(point.at, point.mean, point.peak) for point in points] == [
+        (NOON, 1.5, 3.0),
+        (NOON + 4 * STEP, 5.5, 7.0),
+        (NOON + 8 * STEP, 9.5, 11.0),
+    ]
+
+
+async def test_what_is_older_than_thirty_days_is_forgotten(ledger: Ledger) -> None:
+    watched = Watched(ledger)
+    watched.does(10)
+    await watched.read(NOON, NOON + STEP)
+    watched.now += KEPT + 2 * STEP
+    watched.does(20)
+    assert [point.mean for point in await watched.read(0, watched.now + STEP)] == [20.0]
+
+
+@asynccontextmanager
+async def connected(role: str) -> AsyncIterator[Client]:
+    client = await Client.connect(role=role)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def test_a_front_end_is_told_what_is_under_way_too(home: World) -> None:
+    host = ScriptedHost()
+    async with room(host) as here, connected("tui") as client:
+        for channel in host.channels:
+            channel.say(wire.HostSeen(NOON, cpu_percent=42.0))
+        await here.until(lambda: here.engine.store.fleet.hosts["vm1"].sample)
+        here.engine.host_history.look()
+        answer = await client.history("vm1", NOON - STEP, NOON + STEP, 100)
+        assert (answer.points, answer.reason) == ((Point(Metric.CPU, NOON // STEP * STEP, 42.0, 42.0),), "")
+        assert (await client.history("vm2", NOON - STEP, NOON + STEP, 100)).points == ()
