@@ -27,7 +27,7 @@ from controlroom.runner.claude.result import refusal
 from controlroom.runner.claude.status_line import StatusLine
 from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Refused
-from controlroom.runner.typed import READY, Filled, Keys, Pressed, Typed, as_text, plan_key
+from controlroom.runner.typed import READY, Filled, Keys, Pressed, Typed, as_text, dialog_key
 from controlroom.text.json_fields import tables
 from controlroom.text.states import State, Verdict
 from controlroom.wire.runner import Answer, Interrupt, Message
@@ -206,9 +206,12 @@ class InteractiveRun(AgentRun):
         if asks.kind == CHOICES and verdict != Verdict.DENY:
             self._fill(asks, answer, reply)
         else:
-            no_or_once = "Escape" if verdict == Verdict.DENY else "1"
-            key = plan_key(verdict, self._keys.screen()) if asks.kind == PLAN else no_or_once
-            self._press(key, lambda: self._claude.question is not asks, lambda: self._asks(asks), then)
+            key = dialog_key(asks.kind, verdict, self._keys.screen())
+
+            def certain() -> bool:
+                return self._asks(asks) and dialog_key(asks.kind, verdict, self._keys.screen()) == key
+
+            self._press(key, lambda: self._claude.question is not asks, certain, then)
         self._recorder.sent(answer_words(answer))
 
     def _fill(self, asks: Question, answer: Answer, reply: Callable[[str], None]) -> None:
@@ -240,7 +243,7 @@ class InteractiveRun(AgentRun):
         """Return whether this question is the one that is open at this very moment, as its file and its screen say."""
         screen, reader = self._keys.screen(), self._claude.untold(_now())
         if reader is not None:
-            shown = reader(screen) == (asks.tool, asks.text, asks.given)
+            shown = self._claude.still_shows(reader(screen))
         elif asks.kind == CHOICES:
             shown = read_page(screen, tables(asks.given.get("questions"))) is not None
         else:

@@ -13,7 +13,16 @@ from typing import Any
 
 from controlroom.runner.agent_process import printed
 from controlroom.runner.claude.interactive import Interactive, prompt, squeezed
-from controlroom.runner.claude.questions import DialogStep, Page, Question, approves_plan, read, step
+from controlroom.runner.claude.questions import (
+    PLAN,
+    DialogStep,
+    Page,
+    Question,
+    approves_plan,
+    edits_from_now_on,
+    read,
+    step,
+)
 from controlroom.runner.claude.result import refusal
 from controlroom.runner.outcome import Refused, Unfit
 from controlroom.text.json_fields import tables, text
@@ -232,18 +241,20 @@ class Pressed:
 
 _NO_PLAN = "its screen does not show the plan that was asked about: attach to answer it"
 _NO_EDITS = (
-    "its dialog offers no yes to the plan that lets it edit files and nothing more: approve it (allow; it asks before "
-    "it edits), or attach"
+    "its dialog offers no yes that lets it edit files and nothing more: allow it once (it asks again before it edits), "
+    "or attach"
 )
 
 
-def plan_key(verdict: object, screen: list[str]) -> str:
-    """Return the key that answers a plan on a screen. Raises `Refused` for what no key says for certain."""
-    if not approves_plan(screen):
+def dialog_key(kind: str, verdict: object, screen: list[str]) -> str:
+    """Return the key that answers a plan or a permission prompt. Raises `Refused` for what no key says for certain."""
+    if kind == PLAN and not approves_plan(screen):
         raise Refused(_NO_PLAN)
     if verdict == Verdict.DENY:
         return "Escape"
-    key = approves_plan(screen, edits=verdict == Verdict.ALWAYS)
+    if verdict != Verdict.ALWAYS:
+        return approves_plan(screen) if kind == PLAN else "1"
+    key = approves_plan(screen, edits=True) if kind == PLAN else edits_from_now_on(screen)
     if not key:
         raise Refused(_NO_EDITS)
     return key

@@ -1,4 +1,4 @@
-"""Dialogs read from the screens of real sessions: Claude Code 2.1.330, 120 columns and 40 rows."""
+"""Dialogs read from the screens of real sessions: Claude Code 2.1.330 and 2.1.332, most of 120 columns."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import pytest
 
 from controlroom.runner.claude.questions import (
     ASKS,
+    SHOWS_PLAN,
     Dialog,
     DialogStep,
     Page,
     approves_plan,
     choices,
+    edits_from_now_on,
     offers,
     permission,
+    plan,
+    plan_or_permission,
     read,
     step,
 )
@@ -34,7 +38,7 @@ def screen(name: str) -> list[str]:
     ("name", "tool", "text"),
     [
         ("bash", "Bash", "touch made.txt && rm -rf build\nmake a file"),
-        ("write", "Create file", "1 one\n2 two\n3 three\nnew.txt"),
+        ("write", "Write", "1 one\n2 two\n3 three\nnew.txt"),
         (
             "fetch",
             "Fetch",
@@ -114,6 +118,84 @@ def test_a_plan_is_approved_by_the_choice_that_grants_nothing_more() -> None:
     assert approves_plan([*shown[:10], "   1. Yes, manually approve edits", *shown[10:]]) == "", "its plan draws one"
     assert approves_plan([row for row in shown if "manually" not in row]) == ""
     assert approves_plan(screen("bash")) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("plan", "The plan\n\n1. first\n2. second"),
+        ("plan_small", "The plan\n\n1. first\n2. second with code and words enough to\n   be wrapped"),
+    ],
+)
+def test_a_plan_is_read_whole(name: str, text: str) -> None:
+    assert plan(screen(name)) == plan_or_permission(screen(name)) == Dialog(SHOWS_PLAN, text, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "begins", "ends"),
+    [
+        ("plan_in_part", "Ready to code?\nThe plan\n\n1. step 1", "Would you like to proceed?"),
+        ("plan_scrolled", "  ╌╌╌╌", "last of it"),
+    ],
+)
+def test_a_plan_that_is_not_on_the_screen_as_a_whole_is_said_to_be_a_part(name: str, begins: str, ends: str) -> None:
+    dialog = plan(screen(name))
+    assert dialog
+    first, shown = dialog.text.split("\n", 1)
+    assert (dialog.cut, "only a part of the plan" in first) == (True, True)
+    assert (shown.startswith(begins), shown.endswith(ends)) == (True, True)
+
+
+def test_a_plan_of_which_any_row_of_the_frame_is_missing_is_a_part() -> None:
+    whole = screen("plan_small")
+    top = next(number for number, row in enumerate(whole) if row.startswith("▔"))
+    end = max(number for number, row in enumerate(whole) if row.strip("─ ") == "" and "─" in row)
+    for missing in range(top + 1, end):
+        row = whole[missing]
+        dialog = plan([*whole[:missing], *whole[missing + 1 :]])
+        assert dialog
+        assert dialog.cut is ("╌" in row), row
+    for more in range(top + 1, end):
+        dialog = plan([*whole[: more + 1], f"   more of it{' ' * 31}↓", *whole[more + 1 :]])
+        assert dialog
+        within = "╌" not in "".join(whole[top + 1 : more + 1]) or "╌" not in "".join(whole[more + 1 : end])
+        assert dialog.cut is within, "a row of its own stands between the marks and nowhere else"
+
+
+def test_a_model_cannot_end_its_plan_before_its_end() -> None:
+    dialog = plan(screen("plan_that_draws"))
+    assert dialog
+    assert (dialog.cut, dialog.text.startswith("The plan\n\n1. step 1")) == (False, True)
+    assert dialog.text.endswith("last of it")
+    assert sum("╌" in row for row in dialog.text.split("\n")) == 4, "as it has drawn them"
+
+
+def test_no_plan_is_read_where_none_waits() -> None:
+    for name in ("bash", "write", "choices", "hostile_command", "edit_small"):
+        assert plan(screen(name)) is None
+    whole = screen("plan_small")
+    assert plan([row for row in whole if "manually" not in row]) is None
+    assert plan([row for row in whole if "▔" not in row]) is None
+    assert plan([row for row in whole if "──" not in row]) is None
+    assert plan([]) is None
+
+
+def test_edits_are_granted_from_now_on_only_by_a_choice_that_says_that_and_nothing_more() -> None:
+    assert [edits_from_now_on(screen(name)) for name in ("write", "edit_small")] == ["2", "2"]
+    for name in ("edit_elsewhere", "bash", "fetch", "plan", "choices", "tall", "hostile_command"):
+        assert edits_from_now_on(screen(name)) == "", name
+    assert edits_from_now_on([]) == ""
+
+
+def test_the_name_of_a_file_cannot_draw_the_choice_that_grants_edits() -> None:
+    shown = screen("edit_elsewhere")
+    yes = next(number for number, row in enumerate(shown) if row.endswith("1. Yes"))
+    drawn = [row for row in screen("write") if "accept edits" in row]
+    for at in range(yes - 1, len(shown)):
+        assert edits_from_now_on([*shown[:at], *drawn, *shown[at:]]) == "", at
+        assert edits_from_now_on([*shown[:at], " ❯ 1. Yes", *drawn, *shown[at:]]) == "", at
+        assert edits_from_now_on([*shown[:at], " ❯ 1. Yes", *drawn, "   3. No", "", *shown[at:]]) == "", at
+        assert edits_from_now_on([*shown[:at], drawn[0].replace("2.", "3."), *shown[at:]]) == "", at
 
 
 A = {"question": "Which region?", "header": "Region", "multiSelect": False, "options": OPTIONS}

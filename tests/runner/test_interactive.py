@@ -11,7 +11,7 @@ import pytest
 from controlroom.runner import process_tree
 from controlroom.runner.claude import settings
 from controlroom.runner.claude.interactive import BEGINS, DIALOG_AFTER, GOES_ON, UNTOLD, Interactive, prompt, squeezed
-from controlroom.runner.claude.questions import Dialog, permission
+from controlroom.runner.claude.questions import Dialog, plan_or_permission
 from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Exit, Refused, Unfit
 from controlroom.runner.typed import PATIENCE, Keys, Typed, as_text, plain
@@ -192,10 +192,21 @@ def waiting(*events: dict[str, Any]) -> Interactive:
     return told(*events, status="waiting", waits="permission prompt")
 
 
+def test_a_prompt_that_looks_like_a_secret_is_still_the_one_on_the_screen() -> None:
+    talk = waiting()
+    secret = Dialog("Bash", "curl -H 'x-api-key: sk-ant-api03-0123456789abcdefghijklmnop'", {})
+    talk.shows(secret, 4_500)
+    assert talk.question
+    assert "0123456789abcdef" not in talk.question.text
+    assert (talk.still_shows(secret), talk.still_shows(secret._replace(text="ls"))) == (True, False)
+    talk.shows(None, 4_600)
+    assert not talk.still_shows(None)
+
+
 def test_what_the_transcript_does_not_say_is_read_from_the_screen() -> None:
     talk = waiting()
     assert (talk.detail, talk.untold(3_000 + UNTOLD - 1)) == ("permission prompt: attach to answer it", None)
-    assert talk.untold(3_000 + UNTOLD) is permission
+    assert talk.untold(3_000 + UNTOLD) is plan_or_permission
     talk.shows(Dialog("Bash", "ls\nlook", {}), 4_500)
     assert (talk.detail, talk.question and talk.question.text) == ("asks: ls", "ls\nlook")
 

@@ -66,7 +66,7 @@ def log(home: World) -> list[str]:
 def test_it_has_the_terminal_and_ends_like_any_agent(node: NodeClient) -> None:
     spawn(node, "stty size; tty; cat; exit 0")
     wait_for(lambda: "39 120" in screen() or "40 120" in screen())
-    assert "/dev/pts/" in screen()
+    wait_for(lambda: "/dev/pts/" in screen())
     keys("hello", "Enter")
     wait_for(lambda: screen().count("hello") == 2)
     keys("C-d")

@@ -19,7 +19,7 @@ from typing import Any
 
 from controlroom.metering.usage import moment
 from controlroom.runner.claude.channel import StateEvent
-from controlroom.runner.claude.questions import EDITS, READERS, SHOWS_PLAN, Dialog, Question, ask, has_previews
+from controlroom.runner.claude.questions import EDITORS, EDITS, READERS, SHOWS_PLAN, Dialog, Question, ask, has_previews
 from controlroom.runner.claude.result import limit_ends, refusal
 from controlroom.runner.outcome import Exit
 from controlroom.text.event_text import asked
@@ -71,6 +71,8 @@ class Interactive:
         """Whether a hook refused the last prompt."""
         self._since = now
         self._untold: tuple[str, int] | None = None
+        self._dialog: Dialog | None = None
+        """What was last read from its screen."""
         self._calls: dict[str, tuple[str, dict[str, Any]]] = {}
         self._outcome: tuple[State, str] = (State.IDLE, "")
         self._turn = False
@@ -147,8 +149,10 @@ class Interactive:
             def takes(one: dict[str, Any]) -> bool:
                 return words and not has_previews(one)
 
-            lasting = (EDITS,) if dialog.tool == SHOWS_PLAN else ()
-            self.question = ask(ident, dialog.tool, dialog.given, now, lasting, dialog.text, own_words=takes)
+            lasting = (EDITS,) if dialog.tool in (SHOWS_PLAN, *EDITORS) else ()
+            self.question = ask(
+                ident, dialog.tool, dialog.given, now, lasting, dialog.text, own_words=takes, cut=dialog.cut
+            )
 
     def untold(self, now: int) -> "Callable[[list[str]], Dialog | None] | None":
         """How to read from the screen what is asked; None: nothing is, or the transcript says it or still may."""
@@ -160,11 +164,16 @@ class Interactive:
         """Take what the screen asks, after `untold`; another text is another question."""
         if self._untold is None:
             return
+        self._dialog = dialog
         if dialog is None:
             self.question = None
         else:
             self._ask(f"screen-{self.moved[0]}-{zlib.crc32(repr(dialog).encode()):08x}", dialog, now)
         self._say_what_for(self._untold[0], f"its screen, waiting: {self._untold[0]}", now)
+
+    def still_shows(self, dialog: "Dialog | None") -> bool:
+        """Return whether this is the dialog, word for word, that its question was made of."""
+        return dialog is not None and dialog == self._dialog
 
     def hear(self, event: dict[str, Any], now: int) -> None:
         """Take a line of the transcript."""

@@ -15,7 +15,11 @@ On a screen (2.1.330), for when the transcript does not say what is asked:
   - a question with choices begins with `☐ Header` and has numbers before its choices; `←` is before several;
   - a plan is approved by a list of its own: what its first choice grants beside depends on the settings (`Yes, and use
     auto mode`; `Yes, auto-accept edits` where that is switched off), `Yes, manually approve edits` grants nothing more;
-    Escape goes on planning;
+    Escape goes on planning. It stands below a row of `▔`, between two `╌╌╌` (2.1.332): as Markdown that has been drawn,
+    each row of it three columns in; where there is more, an arrow stands at the right edge. Its `allowedPrompts` are
+    not shown, and grant nothing there: what they name is asked about all the same;
+  - below the prompt for a file, the second choice lets Claude edit files until the session ends. Below other prompts it
+    is a rule that Claude writes into the settings of the project, for all later sessions, too;
   - what a model writes into either is indented or marked with `│`: no row of its text begins where rules and marks do.
 
 The pages of questions with choices on a screen (2.1.332):
@@ -98,16 +102,17 @@ def ask(
     words: str = "",
     *,
     own_words: Callable[[dict[str, Any]], bool] = bool,
+    cut: bool = False,
 ) -> Question:
     """Make a question of a tool call (`at`: UTC ms). `words`: what to show, where that is not made of `given`.
 
     What is shown holds no secret, so that the digest at home is the same. `own_words` says of one of
-    several questions whether words can be an answer.
+    several questions whether words can be an answer. `cut`: the words are known to be a part.
     """
     kind = {ASKS: CHOICES, SHOWS_PLAN: PLAN}.get(tool, PERMISSION)
     items = _items(given, own_words) if kind == CHOICES else ()
     shown = words or asked(tool, given)
-    cut = not _fits(given, items) if kind == CHOICES else len(shown) > ASKED_LIMIT
+    cut |= not _fits(given, items) if kind == CHOICES else len(shown) > ASKED_LIMIT
     text_ = redact(shown[:ASKED_LIMIT])
     return Question(ident, redact(tool), text_, at, given, lasting, kind, items, cut)
 
@@ -121,7 +126,10 @@ EDITS = Lasting(
     "edits of files in its folders, without asking (mode acceptEdits)",
     {"type": "setMode", "mode": "acceptEdits", "destination": "session"},
 )
-"""What `always` allows with a plan, as the first choice of Claude's own dialog does."""
+"""What `always` allows with a plan, and with an edit on a terminal, as a choice of Claude's own dialog does."""
+
+EDITORS = ("Write", "Edit", "NotebookEdit")
+"""Tools that edit a file."""
 
 
 def proposed(suggestions: list[dict[str, Any]]) -> tuple[Lasting, ...]:
@@ -399,7 +407,16 @@ YES = "1. Yes"
 _ONLY_THE_PLAN = re.compile(r" *(?:❯ )? *([1-9])\. Yes, manually approve edits *")
 _PLAN_AND_EDITS = re.compile(r" *(?:❯ )? *([1-9])\. Yes, auto-accept edits *")
 _FIRST_OF_PLAN = re.compile(r" *❯? *1\. Yes\b.*")
-_TOOLS = {"Bash command": "Bash"}
+_EDIT_ON = (
+    "Yes, and switch to accept edits (auto-approve file edits and common file commands) for this session (shift+tab)"
+)
+_PROMPT_CHOICE = re.compile(r" (?:❯ |  )([1-9])\. (.+)")
+_MORE_OF_A_CHOICE = " " * 6
+_TOOLS = {"Bash command": "Bash", "Create file": "Write", "Overwrite file": "Write", "Edit file": "Edit"}
+_PLAN_BEGINS = ("Ready to code?", "Here is Claude's plan:")
+_PLAN_INDENT, _PLAN_EDGE = "   ", 2
+_MORE_BEYOND = re.compile(" +[↑↓]$")
+_PART_OF_A_PLAN = "Its screen shows only a part of the plan, this one:"
 _NOISE = ("Tip: ", "Do you want to ")
 _CUT_OFF = re.compile(r" ↑ \d+ more lines?")
 _OWN_WORDS = "Type something"
@@ -410,11 +427,12 @@ _RULE_LEAST = 20
 
 
 class Dialog(NamedTuple):
-    """A dialog that is open. `given`: the tool's input, as far as the screen shows it."""
+    """A dialog that is open. `given`: the tool's input, as far as the screen shows it. `cut`: it shows a part."""
 
     tool: str
     text: str
     given: dict[str, Any]
+    cut: bool = False
 
 
 def offers(screen: list[str], first: str) -> bool:
@@ -433,6 +451,52 @@ def approves_plan(screen: list[str], *, edits: bool = False) -> str:
     rows = _PLAN_AND_EDITS if edits else _ONLY_THE_PLAN
     choices = [match[1] for row in screen if (match := rows.fullmatch(row))]
     return choices[0] if len(choices) == 1 and any(_FIRST_OF_PLAN.fullmatch(row) for row in screen) else ""
+
+
+def edits_from_now_on(screen: list[str]) -> str:
+    """Return the key which grants the edit that a prompt is about, and those to come, and nothing more; "": none does.
+
+    A name of a file that draws choices of its own is not answered: they are out of order then, or have other words.
+    """
+    last = max((number for number, row in enumerate(screen) if _is_rule(row, "╌")), default=len(screen))
+    rows = screen[last + 1 :]
+    starts = [number for number, row in enumerate(rows) if _PROMPT_CHOICE.fullmatch(row)]
+    listed: list[tuple[str, str]] = []
+    for row in rows[starts[0] : starts[-1] + 1] if starts else ():
+        if match := _PROMPT_CHOICE.fullmatch(row):
+            listed.append((match[1], match[2]))
+        elif row.startswith(_MORE_OF_A_CHOICE):
+            listed[-1] = listed[-1][0], f"{listed[-1][1]} {row.strip()}"
+        else:
+            return ""
+    in_order = [key for key, _ in listed] == [str(number + 1) for number in range(len(listed))]
+    keys = [key for key, words in listed if words == _EDIT_ON]
+    return keys[0] if in_order and len(keys) == 1 and offers(screen, YES) else ""
+
+
+def plan(screen: list[str]) -> "Dialog | None":
+    """Read a plan that is to be approved, as Claude has drawn it; None when there is none.
+
+    It is whole when nothing but the frame of the dialog is left beside it; a part is said to be one, and is `cut`.
+    """
+    top = max((number for number, row in enumerate(screen) if _is_rule(row, "▔")), default=len(screen))
+    line = max((len(row) for row in screen[top : top + 1]), default=0) - 2 * _PLAN_EDGE
+    rule, mark = (f"{' ' * _PLAN_EDGE}{drawn * line}" for drawn in "─╌")
+    end = max((number for number, row in enumerate(screen) if number > top and row == rule), default=0)
+    if not end or not approves_plan(screen[end:]):
+        return None
+    rows = screen[top + 1 : end]
+    marks = [number for number, row in enumerate(rows) if row == mark]
+    if len(marks) > 1:
+        frame, words = rows[: marks[0]] + rows[marks[-1] + 1 :], rows[marks[0] + 1 : marks[-1]]
+        if all(row == rule or row.strip() in ("", *_PLAN_BEGINS) for row in frame):
+            return _plan(words)
+    return _plan([_MORE_BEYOND.sub("", row) for row in rows if row not in (rule, mark)], cut=True)
+
+
+def _plan(rows: list[str], *, cut: bool = False) -> "Dialog | None":
+    words = "\n".join(row.removeprefix(_PLAN_INDENT) for row in rows).strip("\n")
+    return Dialog(SHOWS_PLAN, f"{_PART_OF_A_PLAN}\n{words}" if cut else words, {}, cut) if words.strip() else None
 
 
 def permission(screen: list[str]) -> "Dialog | None":
@@ -476,7 +540,12 @@ def choices(screen: list[str]) -> "Dialog | None":
     return Dialog(ASKS, asked(ASKS, tool_input), tool_input)
 
 
-READERS = {"permission prompt": permission, "input needed": choices}
+def plan_or_permission(screen: list[str]) -> "Dialog | None":
+    """Read what Claude asks a permission for; a plan is one of these for it."""
+    return plan(screen) or permission(screen)
+
+
+READERS = {"permission prompt": plan_or_permission, "input needed": choices}
 """Who reads the dialog, by what the session file says that Claude waits for."""
 
 
