@@ -40,6 +40,8 @@ class LineCutter:
 
     def feed(self, data: bytes) -> list[LinePart]:
         """Take what has arrived; return the lines that are complete, and pieces of one that has grown too long."""
+        if not self._held and len(data) <= self._limit and data.endswith(b"\n"):
+            return [LinePart(line, True) for line in data[:-1].split(b"\n")]
         *lines, rest = data.split(b"\n")
         pieces: list[LinePart] = []
         for line in lines:

@@ -18,9 +18,6 @@ from controlroom.wire.records import FORMAT
 _NEW, _RESERVE = folder.STATUS + ".new", folder.STATUS + ".reserve"
 _RESERVE_BYTES = 16 * 1024
 _LIMIT = 1024 * 1024
-_RESTLESS = ("log_bytes",)
-"""Fields that alone are no reason to write."""
-_MISSING = object()
 
 
 def first(order: Order, task: str, now: int) -> dict[str, Any]:
@@ -62,10 +59,13 @@ class StatusFile:
         self._written = self.unsaved = False
         self._keep_reserve()
 
-    def save(self, **changes: Any) -> bool:
-        """Take changes and write the file when something changed. False: it could not be written, try again later."""
-        same = all(name in _RESTLESS or self.fields.get(name, _MISSING) == value for name, value in changes.items())
-        self.fields.update(changes)
+    def save(self, log_bytes: int = 0, **changes: Any) -> bool:
+        """Take changes and write the file when one beside `log_bytes` is new.
+
+        False: it could not be written, try again later.
+        """
+        same = changes.items() <= self.fields.items()
+        self.fields.update(changes, **({"log_bytes": log_bytes} if log_bytes else {}))
         if same and self._written and not self.unsaved:
             return True
         data = redact(json.dumps(self.fields)).encode()

@@ -15,7 +15,7 @@ says of itself while it runs is held against all this (`told_by`).
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from controlroom.runner.claude import settings
@@ -308,8 +308,8 @@ def doubt(billing: str, told: str) -> str:
     return f"{words[billing]} pays by what is set up on its host, {words[told]} by what its Claude says"
 
 
-_PAUSE = 1.0
-"""Seconds between two looks at least."""
+_PAUSE, _LASTS = 1.0, 10.0
+"""Seconds between two looks at least, and for which the list of files lasts while none of them changes."""
 
 
 class LoginWatch:
@@ -317,28 +317,34 @@ class LoginWatch:
 
     def __init__(self, environ: Mapping[str, str], cwd: str, spec: AgentSpec) -> None:
         self._environ, self._cwd, self._spec = environ, cwd, spec
-        self._due = 0.0
+        self._due = self._list_due = 0.0
         self.billing = of_spec(environ, cwd, spec).billing
         """Who pays, as it was found last (`login.Login`)."""
-        self._seen = self._signatures()
+        self._seen = self._signatures(self._files())
 
     def change(self, now: float) -> str:
         """Return in words how it has changed since the last call, "" when it has not. `now`: seconds, never jumping."""
         if now < self._due:
             return ""
         self._due = now + _PAUSE
-        seen = self._signatures()
-        if seen == self._seen:
+        if now < self._list_due and self._signatures(self._seen) == self._seen:
             return ""
-        self._seen = seen
+        self._list_due = now + _LASTS
+        before, self._seen = self._seen, self._signatures(self._files())
+        if self._seen == before:
+            return ""
         login = of_spec(self._environ, self._cwd, self._spec)
         if login.billing in (UNKNOWN, self.billing):  # a file that is being written says nothing for a moment
             return ""
         self.billing = login.billing
         return f"who pays was changed while it runs: {login.source}"
 
-    def _signatures(self) -> list[tuple[int, ...]]:
-        return [_signature(path) for path in settings.files(self._environ, self._cwd, self._spec.command[1:])]
+    def _files(self) -> list[str]:
+        return settings.files(self._environ, self._cwd, self._spec.command[1:])
+
+    @staticmethod
+    def _signatures(paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        return {path: _signature(path) for path in paths}
 
 
 def _signature(path: str) -> tuple[int, ...]:

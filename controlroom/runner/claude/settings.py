@@ -83,7 +83,7 @@ _USER, _PROJECT, _LOCAL = "user", "project", "local"
 GIVEN, _MANAGED = "given", "managed"
 """`GIVEN`: by `--settings`."""
 
-_FOLDER = "CLAUDE_CONFIG_DIR"
+_FOLDER, _DROP_INS = "CLAUDE_CONFIG_DIR", "managed-settings.d"
 _NOT_BY_PROJECT = frozenset((
     _FOLDER, "CLAUDE_SECURESTORAGE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_PROFILE", "ANTHROPIC_CONFIG_DIR",
     "ANTHROPIC_FEDERATION_RULE_ID",
@@ -144,11 +144,15 @@ def config_folder(environ: Mapping[str, str], cwd: str, arguments: Sequence[str]
 
 
 def files(environ: Mapping[str, str], cwd: str, arguments: Sequence[str] = (), managed: str = MANAGED) -> list[str]:
-    """Return the paths of the files that say how a Claude logs in, whether they are there or not."""
+    """Return the paths of the files that say how a Claude logs in, whether they are there or not.
+
+    Among them is the folder of the managed drop-ins: it changes when one comes or goes.
+    """
     environ = environ if "HOME" in environ else {"HOME": os.path.expanduser("~"), **environ}
     folder = environ.get(_FOLDER, "") or os.path.join(environ["HOME"], ".claude")
     paths = [path for _, path in _files(folder, environ["HOME"], cwd, arguments, managed) if not path.startswith("{")]
-    return [*paths, os.path.join(cwd, folder, ".credentials.json")]
+    beside = os.path.join(managed, _DROP_INS), os.path.join(cwd, folder, ".credentials.json")
+    return list(dict.fromkeys((*paths, *beside)))
 
 
 def _merged(environ: Mapping[str, str], files: Iterator[tuple[str, str]]) -> Settings:
@@ -187,7 +191,7 @@ def _files(folder: str, home: str, cwd: str, arguments: Sequence[str], managed: 
     if given := _argument(arguments, "--settings"):
         yield GIVEN, given.strip() if given.strip().startswith("{") else os.path.join(cwd, given)
     yield _MANAGED, os.path.join(managed, "managed-settings.json")
-    drop_ins = os.path.join(managed, "managed-settings.d")
+    drop_ins = os.path.join(managed, _DROP_INS)
     try:
         names = sorted(name for name in os.listdir(drop_ins) if name.endswith(".json"))
     except OSError:

@@ -179,7 +179,8 @@ def _told(line: bytes, since: str) -> Said | None:
     return event, line
 
 
-_AT_ONCE = 4 * 1024 * 1024
+_AT_ONCE, _BLOCK = 4 * 1024 * 1024, 64 * 1024
+"""Bytes that are read at once: of one line at most, and of shorter ones. Small pieces take no fresh pages of memory."""
 _KEPT = 1024 * 1024
 """Bytes of memory for pieces that wait for their second reader."""
 _SMALL, _TOLD_BYTES = 64 * 1024, 400
@@ -325,7 +326,9 @@ class Tail:
             start = os.lseek(descriptor, self.offset, os.SEEK_DATA)
             self._skipping |= start > self.offset
             self.offset = start
-        return os.pread(descriptor, _AT_ONCE, self.offset)
+        data = os.pread(descriptor, _BLOCK, self.offset)
+        is_part = len(data) == _BLOCK and b"\n" not in data
+        return os.pread(descriptor, _AT_ONCE, self.offset) if is_part else data
 
     def _whole(self, data: bytes) -> bytes:
         """Cut at the last newline; a line that fills a piece is no message, and is passed over in pieces."""
@@ -376,16 +379,17 @@ def last_work(lines: bytes) -> tuple[bool | None, int]:
     None and 0: none says so. A line that cannot be read is taken for one of work that goes on.
     """
     end = len(lines)
-    for line in reversed(lines.split(b"\n")):
-        if any(mark in line for mark in _MARKS):
+    while end >= 0:
+        start = lines.rfind(b"\n", 0, end) + 1
+        if any(lines.find(mark, start, end) >= 0 for mark in _MARKS):
             try:
-                entry = table(json.loads(line))
+                entry = table(json.loads(lines[start:end]))
             except (ValueError, RecursionError):
                 return True, end
             if entry.get("type") in ("user", "assistant"):
                 works = bool(entry.get("isSidechain")) and _goes_on(entry["type"], table(entry.get("message")))
                 return works, end
-        end -= len(line) + 1
+        end = start - 1
     return None, 0
 
 
