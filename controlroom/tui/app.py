@@ -231,6 +231,8 @@ class ControlRoomApp(ContextApp):
         keyboard = self.context.keyboard
         if isinstance(event, (events.Key, events.MouseDown)) and not event.is_forwarded:
             keyboard.used()
+            if screen := top_screen(self):
+                screen.keep_choice()
             if self.context.view.known:
                 self.context.last_look.touched(self.context.fleet, self.context.link.now())
         if isinstance(event, events.Key) and not event.is_forwarded:

@@ -40,6 +40,8 @@ class Context:
     """Seconds, to measure durations."""
     drafts: dict[str, str] = field(default_factory=dict)
     """Unsent texts of forms that were left, by form."""
+    looked_at: str = ""
+    """The id of the agent that had the screen to itself last: the overview's cursor goes on there."""
     closing: bool = False
     """Whether the app is on its way out: nothing is shown any more."""
 

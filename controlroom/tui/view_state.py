@@ -1,5 +1,6 @@
-"""One moment of everything the screen shows. Frozen: screens get a new one and draw what differs."""
+"""One moment of everything the screen shows, and what keys are about. Frozen: screens draw what differs."""
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from enum import Enum
@@ -50,3 +51,58 @@ class ViewState:
     def since(self, at: int) -> int:
         """Milliseconds since a time."""
         return max(0, self.now - at)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where somebody stands in a list: on a row by its name, wherever that goes."""
+
+    name: str | None = None
+    """The row under the cursor; None: the list is empty."""
+    home: str | None = None
+    """The row that a person came to. While it is not in the list the cursor is beside its place, and returns to it.
+
+    None: nobody has pressed a key yet, and the cursor is on the first row, whichever that is."""
+
+    def on(self, name: str) -> "Cursor":
+        """The cursor after a person came to a row."""
+        return Cursor(name, name)
+
+    def kept(self) -> "Cursor":
+        """The cursor after any key: it stays with its row from now on."""
+        return self if self.home is not None else Cursor(self.name, self.name)
+
+    def among(self, has: Callable[[str], bool], first: str | None, beside: str | None) -> "Cursor":
+        """The cursor after the list became another one. `beside`: the row that is now where the cursor's was."""
+        if self.home is None:
+            return Cursor(first)
+        if has(self.home):
+            return Cursor(self.home, self.home)
+        return self if self.name is not None and has(self.name) else Cursor(beside, self.home)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The agents that are acted on together, by id."""
+
+    names: frozenset[str] = frozenset()
+
+    def toggled(self, name: str) -> "Marks":
+        """The marks after one was set, or taken away."""
+        return Marks(self.names ^ {name})
+
+    def all_or_none(self, shown: Collection[str]) -> "Marks":
+        """The marks after all on show were marked; where they all were, no mark is left, not even out of sight."""
+        return Marks() if self.names.issuperset(shown) else Marks(self.names.union(shown))
+
+    def without(self, names: Collection[str]) -> "Marks":
+        """The marks after these were taken away."""
+        return Marks(self.names.difference(names)) if self.names else self
+
+    def shown(self, ids: Sequence[str]) -> list[str]:
+        """Those on show, in the order of the table: what is done is done to them. `ids`: the agents of the table."""
+        return [name for name in ids if name in self.names] if self.names else []
+
+    def hidden(self, ids: Sequence[str]) -> list[str]:
+        """Those that the filter hides, by name: nothing is done to them."""
+        return sorted(self.names.difference(ids)) if self.names else []

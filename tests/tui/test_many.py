@@ -41,7 +41,7 @@ def crowd(count: int, state: State = State.WORKING) -> Fleet:
 
 
 def marked(here: Room) -> set[str]:
-    return set(here.app._overview.table.marked)
+    return set(here.app._overview.table.marks.names)
 
 
 @SIZES
@@ -98,7 +98,7 @@ async def test_what_it_cannot_be_done_to_is_left_out_with_the_reason() -> None:
         await here.press("9", "enter")
         await here.until(lambda: "9 ended" in here.said())
         assert {type(intent) for intent in here.engine.asked} == {KillAgent}
-        assert marked(here) == {"vm1/seed-9", "vm2/old-7", "vm2/old-8"}
+        assert not marked(here), "the list said why they were left out"
 
 
 async def test_where_it_can_be_done_to_none_of_them_the_reason_is_said() -> None:
@@ -223,15 +223,42 @@ def test_questions_that_want_words_are_left_out_of_an_allow() -> None:
     assert [agent.name for agent, _ in todo.left_out] == ["infra", "seed-9"]
 
 
-async def test_marks_outlive_a_filter_and_the_list_shows_them_all() -> None:
+@SIZES
+async def test_a_mark_that_the_filter_hides_is_named_and_left_out(size: tuple[int, int]) -> None:
+    async with room(crowd(3), size=size) as here:
+        await here.press("space", "/")
+        await here.write("a02")
+        await here.press("enter", "space")
+        assert "out of sight: a00" in here.text()
+        await here.press("x")
+        assert "Kill 1 agent" in here.text()
+        assert "vm1/a00  stays marked: the filter" in here.text()
+        await here.press("1", "enter")
+        await here.until(lambda: here.said() == "1 ended")
+        assert here.engine.asked == [KillAgent("vm1/a02", 1)]
+        assert marked(here) == {"vm1/a00"}
+
+
+@SIZES
+async def test_where_all_marks_are_out_of_sight_a_key_means_the_agent_under_the_cursor(size: tuple[int, int]) -> None:
+    async with room(crowd(3), size=size) as here:
+        await here.press("space", "/")
+        await here.write("a02")
+        await here.press("enter", "r")
+        assert "new task for a02" in here.text()
+        await here.press("escape", "escape", "escape")
+        assert not marked(here)
+        assert not here.app._exit
+
+
+async def test_star_takes_away_marks_out_of_sight_too() -> None:
     async with room(crowd(3), size=WIDE) as here:
         await here.press("space", "/")
         await here.write("a02")
-        await here.press("enter", "space", "x")
-        assert "Kill 2 agents" in here.text()
-        listed = here.text().split("Kill 2 agents")[1]
-        assert "a00" in listed
-        assert "a02" in listed
+        await here.press("enter", "*")
+        assert marked(here) == {"vm1/a00", "vm1/a02"}
+        await here.press("*")
+        assert not marked(here)
 
 
 async def test_an_agent_that_is_gone_is_no_longer_marked() -> None:

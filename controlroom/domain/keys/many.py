@@ -34,6 +34,8 @@ class Plan:
     targets: tuple[Target, ...]
     left_out: tuple[tuple[Agent, str], ...]
     """Marked agents that it cannot be done to, each with the reason."""
+    hidden: tuple[Agent, ...] = ()
+    """Marked agents that were out of sight: they are not touched, and stay marked."""
 
     def saying(self, text: str, keep: bool = False) -> "Plan":
         """The same plan for the same runs, with these words."""
@@ -48,7 +50,8 @@ class Plan:
     @property
     def named(self) -> str:
         """Name whom it is about, and say how many of those that were marked are left out."""
-        out = f" ({len(self.left_out)} left out)" if self.left_out else ""
+        count = len(self.left_out) + len(self.hidden)
+        out = f" ({count} left out)" if count else ""
         return f"{self._counted}{out}: {', '.join(target.agent.name for target in self.targets)}"
 
     @property
@@ -79,8 +82,8 @@ _DONE = {
 }
 
 
-def plan(fleet: Fleet, marked: Sequence[str], action: str) -> Plan:
-    """What is to be done to whom; the words of a message or a task come later."""
+def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str] = ()) -> Plan:
+    """What is to be done to whom; the words of a message or a task come later. `hidden`: marked, and out of sight."""
     targets: list[Target] = []
     left_out: list[tuple[Agent, str]] = []
     for agent in (fleet.agents[agent] for agent in marked if agent in fleet.agents):
@@ -95,7 +98,8 @@ def plan(fleet: Fleet, marked: Sequence[str], action: str) -> Plan:
             targets.append(Target(agent, _intent(agent, action)))
         else:
             left_out.append((agent, reason))
-    return Plan(action, tuple(targets), tuple(left_out))
+    unseen = tuple(fleet.agents[agent] for agent in hidden if agent in fleet.agents)
+    return Plan(action, tuple(targets), tuple(left_out), unseen)
 
 
 def _intent(agent: Agent, action: str, text: str = "", keep: bool = False) -> Intent:

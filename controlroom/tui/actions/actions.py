@@ -9,6 +9,7 @@ from controlroom.tui.actions import agents, hosts, navigate, questions, reports
 from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.screens.base import RoomScreen, say
 from controlroom.tui.screens.overview import Overview
+from controlroom.tui.terminal.keyboard import STARTLE
 from controlroom.tui.view_state import Engine
 
 Act = Callable[[ContextApp, RoomScreen], None]
@@ -29,13 +30,20 @@ def do(app: ContextApp, name: str) -> None:
         say(app, "the engine was stopped: starting it again; press once more when it is back")
     elif view.engine is not Engine.HERE and action.changes:
         say(app, f"not now: {view.reason or 'the engine is still starting'}", Level.DANGER)
+    elif action.needs and (row := _just_come(app, screen)):
+        say(app, f"the cursor has just come to {row}: look, then press again")
     elif reason := screen.reason_against(action):
         say(app, reason)
     else:
-        if action.needs:
-            screen.keep_choice()
         act = partial(_to_all, action=name) if action.many and screen.marked() else _ACTS[name]
         act(app, screen)
+
+
+def _just_come(app: ContextApp, screen: RoomScreen) -> str:
+    """The name of the row that the cursor has come to by itself, too late for a key to be meant for it; "": none."""
+    rows = screen.list_here()
+    soon = rows is not None and app.context.monotonic() - rows.came_at < STARTLE
+    return (rows.chosen or "").rpartition("/")[2] if rows is not None and soon else ""
 
 
 def _to_all(app: ContextApp, screen: RoomScreen, action: str) -> None:
@@ -43,7 +51,7 @@ def _to_all(app: ContextApp, screen: RoomScreen, action: str) -> None:
     from controlroom.tui.screens.forms import MessageAll, ReassignAll
     from controlroom.tui.screens.many import ListSheet
 
-    wanted = plan(app.context.fleet, screen.marked(), action)
+    wanted = plan(app.context.fleet, screen.marked(), action, screen.hidden_marks())
     if not wanted.targets:
         say(app, wanted.left_out[0][1] if wanted.left_out else "they are no longer there")
     elif action == "message":

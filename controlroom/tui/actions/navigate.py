@@ -45,11 +45,7 @@ def open_chosen(app: ContextApp, screen: RoomScreen) -> None:
 
 
 def back(app: ContextApp, screen: RoomScreen) -> None:
-    """Clear the filter, else go a step back, else leave the screen, else the app."""
-    for line in screen.query(FilterLine):
-        if line.text:
-            line.write("")
-            return
+    """Go a step back within the screen, else leave the screen, else the app."""
     if screen.step_back():
         return
     if len(app.screen_stack) > 1:

@@ -1,12 +1,13 @@
 """Orders: intents submitted to the engine, for one subject or for many agents, and what is said of the outcome."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from controlroom.text.states import Outcome
 from controlroom.tui.context import ContextApp, Level, Say
 from controlroom.tui.engine_client import Source, unless_lost
-from controlroom.tui.screens.base import RoomScreen, say
+from controlroom.tui.screens.base import RoomScreen, say, top_screen
 
 if TYPE_CHECKING:
     from controlroom.domain.intents import Intent
@@ -18,12 +19,23 @@ def order(app: ContextApp, intent: "Intent", done: str = "") -> None:
     """Submit an intent; `done` is the status message once it was carried out."""
     if source := _engine(app):
         app.run_worker(_order(app, source, intent, done))
+        _go_on(app, [intent])
 
 
 def order_all(app: ContextApp, plan: "Plan") -> None:
-    """Submit an intent for each of many agents; those for whom it was carried out lose their marks."""
+    """Submit an intent for each of many agents; only those for whom it was tried in vain stay marked."""
     if source := _engine(app):
         app.run_worker(unless_lost(_order_all(app, source, plan)))
+        _go_on(app, [target.intent for target in plan.targets])
+
+
+def _go_on(app: ContextApp, orders: Sequence["Intent"]) -> None:
+    """Go from a question that is being answered to the next one."""
+    from controlroom.domain.intents import AnswerQuestion
+
+    answered = {intent.subject for intent in orders if isinstance(intent, AnswerQuestion)}
+    if answered and (screen := top_screen(app)):
+        screen.answered(answered)
 
 
 def _engine(app: ContextApp) -> Source | None:
@@ -62,7 +74,7 @@ async def _order_all(app: ContextApp, source: Source, plan: "Plan") -> None:
     app.context.link.show_now()
     for screen in app.screen_stack:
         if isinstance(screen, RoomScreen) and screen.made:
-            screen.unmark(done)
+            screen.unmark([*done, *(agent.id for agent, _ in plan.left_out)])
     level = Level.DONE if len(done) == len(plan.targets) else Level.DANGER
     app.post_message(Say(summed(plan, results), level))
 

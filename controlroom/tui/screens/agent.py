@@ -58,6 +58,7 @@ class AgentScreen(RoomScreen):
 
     def see(self, view: ViewState) -> None:
         """Show this from now on; the last known of an agent that is no longer there stays."""
+        self.context.looked_at = self.agent_id
         agent = view.fleet.agents.get(self.agent_id)
         if agent is not None:
             if self.app.screen is self:

@@ -12,10 +12,12 @@ from controlroom.domain.keys.actions import Action, unavailable
 from controlroom.tui.context import ChooseAnswer, Context, Level, RunAction, context_of
 from controlroom.tui.theme.theme import Palette
 from controlroom.tui.view_state import ViewState
+from controlroom.tui.widgets.fields import FilterLine
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.lines import Painting
 from controlroom.tui.widgets.question import QuestionPanel
+from controlroom.tui.widgets.rows import Rows
 
 BREAKPOINTS = [(0, "-phone"), (60, "-narrow"), (100, "-normal"), (160, "-wide")]
 
@@ -106,19 +108,35 @@ class RoomScreen(Screen[None]):
         """The ids of the agents that are acted on together; without any it is the one of `agent_here`."""
         return []
 
+    def hidden_marks(self) -> list[str]:
+        """The ids of agents that are marked and out of sight: nothing is done to them."""
+        return []
+
     def unmark(self, agents: Collection[str]) -> None:
         """Take the marks of these agents away."""
 
     def step_back(self) -> bool:
-        """Go back within the screen; says whether there was a step to go."""
-        return False
+        """Go back within the screen, first from what is filtered; says whether there was a step to go."""
+        filtered = next((line for line in self.query(FilterLine) if line.text), None)
+        if filtered is not None:
+            filtered.write("")
+        return filtered is not None
 
     def host_here(self) -> str | None:
         """The name of the host that actions are about."""
         return None
 
+    def list_here(self) -> Rows[Any] | None:
+        """The list whose cursor says what keys are about, where there is one."""
+        return None
+
     def keep_choice(self) -> None:
-        """Keep what is chosen chosen: an action is about it."""
+        """Keep what is chosen chosen: a key was pressed, and somebody looks at it."""
+        if rows := self.list_here():
+            rows.keep_choice()
+
+    def answered(self, subjects: Collection[str]) -> None:
+        """What these asked has just been answered: go to the next question, where there is a list of them."""
 
     def question_here(self) -> QuestionPanel | None:
         """The question on show, when there is one."""

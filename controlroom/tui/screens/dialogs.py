@@ -205,11 +205,11 @@ class ConfirmSheet(YesSheet):
         self.app.post_message(SubmitOrder(self.intent, self._done))
 
 
-class TrustSheet(YesSheet):
-    """Asks whether what a host claims of an agent is to be gone by; over the form, which stays where that is left."""
+class AskSheet(YesSheet):
+    """Asks before a form is sent; over the form, which stays where that is left."""
 
-    def __init__(self, title: str, text: str, then: Callable[[], None]) -> None:
-        super().__init__(title, text, "believe it")
+    def __init__(self, title: str, text: str, verb: str, then: Callable[[], None]) -> None:
+        super().__init__(title, text, verb)
         self._then = then
 
     def do(self) -> None:

@@ -21,7 +21,7 @@ from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import Unfit, same, wants_words
 from controlroom.text.states import AgentKind, Verdict
 from controlroom.tui.context import SubmitOrder, SubmitPlan
-from controlroom.tui.screens.dialogs import Choices, Sheet, TrustSheet
+from controlroom.tui.screens.dialogs import AskSheet, Choices, Sheet
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.question import QuestionPanel
@@ -228,18 +228,23 @@ class ReassignForm(Form):
 
     def send(self) -> None:
         """Ask for it; of an agent that this room did not order, ask first whether its host is to be believed."""
-        wanted = self.intent()
-        claimed = claimed_words(self._agent)
-        if not isinstance(wanted, ReassignAgent) or not claimed:
+        wanted, agent = self.intent(), self._agent
+        claimed = claimed_words(agent)
+        if isinstance(wanted, ReassignAgent) and claimed:
+            title = f"This room did not order {agent.name}. Believe what {agent.host} claims of it?"
+            text = f"It is then run again as: {claimed}. Its profile brings the rights that the config gives it."
+            then = partial(self._order, replace(wanted, trust=True))
+            self.app.push_screen(AskSheet(title, text, "believe it", then))
+        elif isinstance(wanted, ReassignAgent) and not wanted.task.strip() and not wanted.host and not agent.has_ended:
+            title = f"End {agent.name} on {agent.host} and run the same command again?"
+            text = f"It is {agent.state}. Everything it started ends with it."
+            self.app.push_screen(AskSheet(title, text, "run it again", partial(self._order, wanted)))
+        else:
             super().send()
-            return
-        title = f"This room did not order {self._agent.name}. Believe what {self._agent.host} claims of it?"
-        text = f"It is then run again as: {claimed}. Its profile brings the rights that the config gives it."
-        self.app.push_screen(TrustSheet(title, text, partial(self._trusted, wanted)))
 
-    def _trusted(self, wanted: ReassignAgent) -> None:
+    def _order(self, wanted: ReassignAgent) -> None:
         self.finish()
-        self.app.post_message(SubmitOrder(replace(wanted, trust=True), self.done()))
+        self.app.post_message(SubmitOrder(wanted, self.done()))
 
     def intent(self) -> Intent | str:
         """Carries the epoch that was shown. On another host no task means the one it has."""

@@ -7,7 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.display.views import host_rows
+from controlroom.domain.display.views import HostRow, host_rows
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.theme import styled
 from controlroom.tui.view_state import ViewState
@@ -87,9 +87,13 @@ class HostsScreen(RoomScreen):
     def step_back(self) -> bool:
         """From one host to all of them, before leaving."""
         if not self.alone:
-            return False
+            return super().step_back()
         self.open_host(False)
         return True
+
+    def list_here(self) -> Rows[HostRow]:
+        """The hosts."""
+        return self.table
 
     def _see_host(self, view: ViewState) -> None:
         host = view.fleet.hosts.get(self.table.chosen or "")

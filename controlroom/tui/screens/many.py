@@ -64,11 +64,13 @@ class Listed(ScrollableText):
 
     def _all(self, width: int) -> list[Line]:
         lines = [line for target in self._plan.targets for line in self._target(target.agent, width)]
-        if self._plan.left_out:
+        hidden = ((agent, "stays marked: the filter hides it") for agent in self._plan.hidden)
+        left_out = [*self._plan.left_out, *hidden]
+        if left_out:
             lines.append(styled.line(("  left out:", self.palette.quiet)))
-        cells = max((len(agent.id) for agent, _ in self._plan.left_out), default=0)
+        cells = max((len(agent.id) for agent, _ in left_out), default=0)
         cells = min(cells, 18 if width < 60 else 40)
-        for agent, reason in self._plan.left_out:
+        for agent, reason in left_out:
             words = f"    {styled.left(agent.id, cells)}  {reason.removeprefix(f'{agent.name} ')}"
             lines.append(styled.line((styled.cut(words, width), self.palette.quiet)))
         return lines

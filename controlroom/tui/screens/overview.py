@@ -1,6 +1,6 @@
 """The overview: hosts, agents and live panes at a glance, arranged as the person likes it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -9,16 +9,17 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Resize
 
-from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, Group, Sort, arrange, following, renewed
-from controlroom.domain.display.layout import Layout, Panes, Pick, pin
+from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, arrange, renewed
+from controlroom.domain.display.layout import Layout, Pick
 from controlroom.domain.display.views import host_rows, limit_end
 from controlroom.domain.keys.actions import Action, unavailable
 from controlroom.domain.news import happened_since
 from controlroom.domain.patch import changed_rows
 from controlroom.tui.context import RunAction
-from controlroom.tui.screens.base import Motion, RoomScreen
+from controlroom.tui.screens.arranging import ArrangingScreen
+from controlroom.tui.screens.base import Motion
 from controlroom.tui.terminal.throttle import ThrottledHosts
-from controlroom.tui.view_state import ViewState
+from controlroom.tui.view_state import Marks, ViewState
 from controlroom.tui.widgets.agents import AgentTable, no_agents
 from controlroom.tui.widgets.fields import FilterLine
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
@@ -31,111 +32,6 @@ from controlroom.tui.widgets.notices import AbsenceLine, AlarmLine
 from controlroom.tui.widgets.panes import AgentPane, PaneGrid
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
-
-RulePart = tuple[str, Callable[[], None]]
-"""Words on the rule above the agents, and what a tap on them does."""
-
-
-class ArrangingScreen(RoomScreen):
-    """A screen whose parts can be put another way."""
-
-    rule_parts: Sequence[RulePart] = ()
-    """What stands on the rule above the agents."""
-
-    def arrange_anew(self) -> None:
-        """Arrange everything anew."""
-        raise NotImplementedError
-
-    @property
-    def layout_now(self) -> Layout:
-        """How it is arranged."""
-        return self.context.layouts.now
-
-    @property
-    def arrangement(self) -> Arrangement:
-        """How the agents are to be arranged, and which of them are to be on show."""
-        return Arrangement(self.layout_now.sort, self.layout_now.group, self.query_one(FilterLine).text)
-
-    @property
-    def unusual(self) -> bool:
-        """Whether agents stand in another order than that of need, or in groups."""
-        return (self.layout_now.sort, self.layout_now.group) != (Sort.NEED, Group.NONE)
-
-    @property
-    def grid(self) -> PaneGrid:
-        """The live panes."""
-        return self.query_one(PaneGrid)
-
-    def _change(self, **changes: object) -> None:
-        self.context.layouts.change(**changes)
-        self.arrange_anew()
-
-    def turn_sort(self) -> None:
-        """Order the rows by the next thing."""
-        self._change(sort=following(self.layout_now.sort))
-
-    def turn_group(self) -> None:
-        """Group the rows by the next thing."""
-        self._change(group=following(self.layout_now.group))
-
-    def fold_hosts(self) -> None:
-        """Fold the hosts into one line, or open them again."""
-        self._change(fold_hosts=not self.layout_now.fold_hosts)
-
-    def fold_limits(self) -> None:
-        """Fold budgets and limits into one line, or open them again."""
-        self._change(fold_limits=not self.layout_now.fold_limits)
-
-    def want_panes(self, panes: Panes) -> None:
-        """Show these panes from now on."""
-        self.grid.wish = panes
-        self._change(panes=panes)
-
-    def pin(self) -> None:
-        """Pin the pane of the chosen agent, or of the marked ones; or unpin it."""
-        agents = self.marked() or [agent for agent in [self.agent_here()] if agent]
-        self.want_panes(pin(self.grid.wish, agents))
-
-    def arranged_parts(self) -> list[RulePart]:
-        """How the agents are arranged, part by part."""
-        layout, grid = self.layout_now, self.grid
-        parts: list[RulePart] = [(f"sort: {layout.sort}", partial(self.post_action, "sort"))]
-        if layout.group is not Group.NONE:
-            parts.append((f"by {layout.group}", partial(self.post_action, "group")))
-        if grid.many:
-            parts.append((f"panes: {grid.wish.words()}", partial(self.post_action, "panes")))
-        return parts
-
-    def post_action(self, name: str) -> None:
-        """Run an action of the table."""
-        self.app.post_message(RunAction(name))
-
-    # ------------------------------------------------------------------ taps
-
-    def filter_by(self, words: str) -> None:
-        """Show only what contains this; again: all of it."""
-        line = self.query_one(FilterLine)
-        line.write("" if line.text == words else words)
-
-    @on(Rule.Tapped, "#hosts-rule")
-    def _tapped_hosts(self, event: Rule.Tapped) -> None:
-        event.stop()
-        self.post_action("fold_hosts")
-
-    @on(Rule.Tapped, "#agents-rule")
-    def _tapped_agents(self, event: Rule.Tapped) -> None:
-        """Each part of the rule is tapped for what it says, its title for groups."""
-        event.stop()
-        if event.part == -1:
-            self.post_action("group")
-        elif event.part is not None and event.part < len(self.rule_parts):  # fewer, if agents have gone since
-            self.rule_parts[event.part][1]()
-
-    @on(Rule.Tapped, "#panes-rule")
-    def _tapped_panes(self, event: Rule.Tapped) -> None:
-        event.stop()
-        self.post_action("panes")
-
 
 _ROWS = 5
 """Lines that agents keep whatever else wants to be seen."""
@@ -195,6 +91,17 @@ def share(width: int, height: int, wish: Wishes) -> Shares:
     return Shares(meters, alarm, hosts, host_line, agents_rule, left)
 
 
+_NAMED = 3
+"""Marked agents out of sight that are named."""
+
+
+def _listed(agents: Sequence[str]) -> str:
+    """The first names of some agents, and how many more there are."""
+    names = [agent.partition("/")[2] for agent in agents]
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
 _REST = 5.0
 """Seconds that the order of rows rests where it follows such figures."""
 
@@ -211,6 +118,8 @@ class Overview(ArrangingScreen):
         self.arranged = Arranged()
         self._ordered_at = 0.0
         self._over = False
+        self._answered: dict[str, str] = {}
+        """Agent id -> the question of it that was answered last; what it asks may still be on show."""
 
     def compose(self) -> ComposeResult:
         """From the top; what is beside what follows from the width, in the style sheet."""
@@ -300,7 +209,7 @@ class Overview(ArrangingScreen):
         self.query_one(HostSummary).show(hosts)
         self.query_one("#hosts", HostTable).show(hosts)
 
-    def _see_agents(self, view: ViewState) -> None:
+    def _see_agents(self, view: ViewState, *, by_hand: bool = False) -> None:
         wanted = self.query_one(FilterLine).text
         self.arranged = self._arranged(view, self.arrangement)
         cells = max(20, self.table.size.width - 4)
@@ -309,8 +218,8 @@ class Overview(ArrangingScreen):
         limited = view.counts.after(agents).limited
         ends = {name: limit_end(agents[name], view.now) for name in limited}
         self.table.until = {name: view.clock(end) for name, end in ends.items() if end}
-        self.table.marked = {name for name in self.table.marked if name in agents}
-        self.table.show(self.arranged.rows)
+        self.table.mark(self.table.marks.without([name for name in self.table.marks.names if name not in agents]))
+        self.table.show(self.arranged.rows, by_hand=by_hand)
         self._see_rule(view, wanted)
         self._see_panes()
 
@@ -326,23 +235,25 @@ class Overview(ArrangingScreen):
     def _see_rule(self, view: ViewState, wanted: str) -> None:
         """Show how the table is arranged, and how many agents it holds."""
         total, shown = len(view.fleet.agents), len(self.arranged.ids)
-        marked = len(self.table.marked)
+        marked, hidden = self.marked(), self.hidden_marks()
         parts = self.arranged_parts()
         if marked:
-            parts.append((f"{marked} marked", lambda: self.unmark(self.marked())))
+            parts.append((f"{len(marked)} marked", partial(self.unmark, marked)))
+        if hidden:
+            parts.insert(0, (f"marks out of sight: {_listed(hidden)}", partial(self.unmark, hidden)))
         if wanted:
             parts.append((f"{shown} of {total} with “{wanted}”", lambda: self.filter_by(wanted)))
         else:
             parts.append((str(total), lambda: None))
         self.rule_parts = parts if total else []
-        style = self.palette.warn if wanted or marked else None
+        style = self.palette.warn if wanted or self.table.marks.names else None
         self.query_one("#agents-rule", Rule).show("agents", *(words for words, _ in self.rule_parts), style=style)
 
     def _see_panes(self) -> None:
         grid, view = self.grid, self.view
         grid.seat(view, self.arranged.ids, self.agent_here())
         if self.covered and grid.live and self.agent_here() not in grid.live:
-            self.table.choose(grid.live[0])  # what keys act on is on show
+            self.table.came_to(grid.live[0])  # what keys act on is on show
         chosen, live = self.agent_here(), grid.live if self.pane_shown else ()
         if self.on_top:
             self.context.logs.show({agent: view.fleet.agents[agent].epoch for agent in live})
@@ -355,7 +266,7 @@ class Overview(ArrangingScreen):
     def _arrange(self) -> None:
         """Share the height out, and show what has a part of it."""
         size, meters, left = self.size, self.query_one(Meters), self.query_one("#left")
-        arranged = self.unusual or bool(self.table.marked)
+        arranged = self.unusual or bool(self.table.marks.names)
         fleet, wanted = self.view.fleet, meters.lines_wanted(*size)
         many, rows = self.grid.many, len(self.table.rows)
         wishes = Wishes(wanted, len(fleet.alarms), len(fleet.hosts), rows, many, arranged)
@@ -395,8 +306,8 @@ class Overview(ArrangingScreen):
     # ------------------------------------------------------------------ arranging
 
     def arrange_anew(self) -> None:
-        """Arrange everything anew."""
-        self._see_agents(self.view)
+        """Arrange everything anew, as somebody has just asked for."""
+        self._see_agents(self.view, by_hand=True)
         self._arrange()
         self.show_keys()
 
@@ -408,45 +319,91 @@ class Overview(ArrangingScreen):
         self.show_keys()
 
     def step_back(self) -> bool:
-        """Back from the panes to the table; says whether that was a step."""
-        covered = self.covered
-        if covered:
+        """Back from what is filtered, from the panes to the table, from marks to none; says whether that was a step."""
+        if super().step_back():
+            return True
+        if self.covered:
             self.cover(False)
-        return covered
+        elif self.table.marks.names:
+            self._mark(Marks())
+        else:
+            return False
+        return True
+
+    def _escape(self) -> None:
+        """Go a step back; out of the app leads another key, which nobody presses once too often."""
+        if not self.step_back():
+            self.say(f"{self.context.keys.shown('back')} leaves; agents and engine live on")
 
     def mark(self) -> None:
-        """Mark the chosen agent, or take its mark away."""
-        self.table.mark(onward=not self.covered)
-        self.arrange_anew()
+        """Mark the chosen agent, or take its mark away, and go on to the next one where the table is on show."""
+        if agent := self.agent_here():
+            self.table.move(int(not self.covered))
+            self._mark(self.table.marks.toggled(agent))
 
     def mark_all(self) -> None:
-        """Mark all agents on show, or none."""
-        self.table.mark_all()
-        self.arrange_anew()
+        """Mark all agents on show; where all of them are marked, take all marks away."""
+        self._mark(self.table.marks.all_or_none(self.arranged.ids))
 
     def unmark(self, agents: Collection[str]) -> None:
         """Take the marks of these agents away."""
-        self.table.unmark(agents)
+        self._mark(self.table.marks.without(agents))
+
+    def _mark(self, marks: Marks) -> None:
+        self.table.mark(marks)
         self.arrange_anew()
+
+    # ------------------------------------------------------------------ where the cursor goes
+
+    def on_screen_resume(self) -> None:
+        """Show what came meanwhile, and go on at the agent that was looked at."""
+        super().on_screen_resume()
+        agent, self.context.looked_at = self.context.looked_at, ""
+        if agent in self.view.fleet.agents:
+            self._go_to(agent)
+
+    def _go_to(self, agent: str) -> None:
+        """Put the cursor on an agent, and have it on show: neither a filter nor other panes hide it."""
+        line = self.query_one(FilterLine)
+        if agent not in self.arranged.ids and line.text:
+            self.say(f"all agents are shown again: {agent} does not match “{line.text}”")
+            line.write("")
+            self.arrange_anew()
+        self.table.choose(agent)
+        if self.covered and agent not in self.grid.live:
+            self.cover(False)
+
+    def answered(self, subjects: Collection[str]) -> None:
+        """Go from an agent whose question is being answered to the next one that asks something."""
+        agents, ids = self.view.fleet.agents, self.arranged.ids
+        asked = {agent: question.id for agent in ids if (question := agents[agent].question) is not None}
+        self._answered |= {subject: asked[subject] for subject in subjects if subject in asked}
+        self._answered = {agent: id_ for agent, id_ in self._answered.items() if asked.get(agent) == id_}
+        open_ = [agent for agent in asked if agent not in self._answered]
+        here = self.agent_here()
+        if here not in subjects or not open_:
+            return
+        place = ids.index(here)
+        after = [agent for agent in open_ if ids.index(agent) > place]
+        self.table.choose((after or open_)[0])
 
     # ------------------------------------------------------------------ doing
 
     def items(self) -> list[Item]:
         """Back means out here, which on a phone is left to the key; while there is a filter it takes that away."""
-        filtered = bool(self.query_one(FilterLine).text)
-        if self.covered and not filtered:
-            return super().items()
-        shown = [item for item in super().items() if item.action.name != "back" or self.size.width >= 60 or filtered]
-        word = "show all" if filtered else "quit"
+        filtered, marked = bool(self.query_one(FilterLine).text), bool(self.table.marks.names)
+        word = "show all" if filtered else "back" if self.covered else "unmark" if marked else "quit"
+        left_out = {"back"} if word == "quit" and self.size.width < 60 else set()
+        shown = [item for item in super().items() if item.action.name not in left_out]
         return [replace(item, title=word) if item.action.name == "back" else item for item in shown]
 
     def marked(self) -> list[str]:
-        """The marked agents in the order of the table, then those that a filter hides."""
-        marked = self.table.marked
-        if not marked:
-            return []
-        shown = [agent for agent in self.arranged.ids if agent in marked]
-        return shown + sorted(marked.difference(shown))
+        """The marked agents of the table, in its order."""
+        return self.table.marks.shown(self.arranged.ids)
+
+    def hidden_marks(self) -> list[str]:
+        """The marked agents that the filter hides."""
+        return self.table.marks.hidden(self.arranged.ids)
 
     def reason_against(self, action: Action) -> str | None:
         """What can be done to one of the marked can be done."""
@@ -460,9 +417,9 @@ class Overview(ArrangingScreen):
         """The agent under the cursor."""
         return self.table.chosen if self.arranged.ids else None
 
-    def keep_choice(self) -> None:
-        """What one has acted on stays under the cursor."""
-        self.table.keep_choice()
+    def list_here(self) -> AgentTable:
+        """The agents."""
+        return self.table
 
     def question_here(self) -> QuestionPanel | None:
         """The question in the pane, where there is one."""
@@ -484,6 +441,7 @@ class Overview(ArrangingScreen):
             self.motion("last", partial(self._move, far)),
             self.motion("page_down", self._page_down),
             self.motion("page_up", self._page_up),
+            Motion("escape backspace", "Clear the filter, then the marks; leaves nothing else.", self._escape),
             Motion(
                 "1",
                 "The pane with that number, up to 9 (0: the tenth); with one pane, that row.",

@@ -1,7 +1,7 @@
 """The agent table, one agent a row: what needs a person comes first. Without agents it says what to do next."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -14,7 +14,7 @@ from controlroom.domain.words import percent, size
 from controlroom.tui.context import Context
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.view_state import Engine, ViewState
+from controlroom.tui.view_state import Engine, Marks, ViewState
 from controlroom.tui.widgets.rows import Rows
 
 _WORD, _AGE, _RSS, _CPU = 8, 4, 4, 4
@@ -117,8 +117,7 @@ class AgentTable(Rows[TableRow]):
         """What the columns were fitted to."""
         self.until: Mapping[str, str] = {}
         """Agent id -> when its limit ends, as hours and minutes."""
-        self.marked: set[str] = set()
-        """Agents that are acted on together."""
+        self.marks = Marks()
 
     def name_of(self, row: TableRow) -> str:
         """An agent is named by its id."""
@@ -126,7 +125,7 @@ class AgentTable(Rows[TableRow]):
 
     def lends(self, row: TableRow) -> object:
         """Columns fit all rows; limits and marks are kept beside them."""
-        return self._columns, self.until.get(row.id), row.id in self.marked
+        return self._columns, self.until.get(row.id), row.id in self.marks.names
 
     def heads(self, row: TableRow) -> bool:
         """Groups have headings."""
@@ -145,22 +144,15 @@ class AgentTable(Rows[TableRow]):
         """The rows of agents, in order."""
         return [row for row in self.rows if isinstance(row, AgentRow)]
 
-    def mark(self, onward: bool = True) -> None:
-        """Mark the agent under the cursor, or take its mark away, and go on to the next."""
-        if self.chosen:
-            self.marked ^= {self.chosen}
-            self.move(int(onward))
+    def needy(self, rows: range) -> int:
+        """Count the agents that wait for a person."""
+        return sum(row.state is State.WAITING for row in self.rows[rows.start : rows.stop] if isinstance(row, AgentRow))
 
-    def mark_all(self) -> None:
-        """Mark all agents on show; where all of them are marked, none."""
-        shown = {self._names[stop] for stop in self._stops}
-        self.marked = self.marked - shown if shown <= self.marked else self.marked | shown
-        self.redraw()
-
-    def unmark(self, agents: Collection[str]) -> None:
-        """Take away the marks of these agents."""
-        self.marked -= set(agents)
-        self.redraw()
+    def mark(self, marks: Marks) -> None:
+        """Show these marks from now on."""
+        if marks != self.marks:
+            self.marks = marks
+            self.redraw()
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Fit the columns, and name them where there is room."""
@@ -192,7 +184,7 @@ class AgentTable(Rows[TableRow]):
     def _sign(self, row: TableRow, chosen: bool) -> str:
         """What stands before a row: the cursor, a mark, both, or nothing."""
         glyphs = self.palette.glyphs
-        if row.id in self.marked:
+        if row.id in self.marks.names:
             return glyphs.marked_cursor if chosen else glyphs.marked
         return glyphs.cursor if chosen else " "
 

@@ -223,12 +223,9 @@ class _Choosing(Lines):
             if start <= event.x < end:
                 self.choose(self.choices.index(choice))
 
-    def on_focus(self) -> None:
-        """Stand out."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """Stand back."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Stand out, or back: Textual calls `on_focus` before `has_focus` is set."""
+        super().watch_has_focus(has_focus)
         self.redraw()
 
 
@@ -383,12 +380,9 @@ class TypeLine(Lines):
         event.stop()
         self.screen.set_focus(self)
 
-    def on_focus(self) -> None:
-        """Show the cursor."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """Hide the cursor."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show the cursor, or hide it."""
+        super().watch_has_focus(has_focus)
         self.redraw()
 
     def on_paste(self, event: events.Paste) -> None:

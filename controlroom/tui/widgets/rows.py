@@ -10,9 +10,13 @@ from textual.message import Message
 
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
+from controlroom.tui.view_state import Cursor
 from controlroom.tui.widgets.lines import Wheeled
 
 Row = TypeVar("Row")
+
+_EDGED = 3
+"""Rows of room above which the first and the last line say what is out of sight."""
 
 
 class Rows(Wheeled, Generic[Row]):
@@ -39,7 +43,9 @@ class Rows(Wheeled, Generic[Row]):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self.rows: Sequence[Row] = ()
-        self.chosen: str | None = None
+        self.cursor = Cursor()
+        self.came_at = float("-inf")
+        """When the cursor came to another row by itself last, in seconds of the room's monotonic clock."""
         self.per_row = 1
         """Lines of a row; `begin` may set it."""
         self.empty_lines: Sequence[Line] = ()
@@ -50,7 +56,11 @@ class Rows(Wheeled, Generic[Row]):
         self._stops: Sequence[int] = ()
         """Where the cursor may stand."""
         self._top = 0
-        self._moved = False
+
+    @property
+    def chosen(self) -> str | None:
+        """The name of the row under the cursor."""
+        return self.cursor.name
 
     # ------------------------------------------------------------------ what subclasses say
 
@@ -78,6 +88,10 @@ class Rows(Wheeled, Generic[Row]):
         """Whether a row is a heading: the cursor passes it by."""
         return False
 
+    def needy(self, rows: range) -> int:
+        """Count the rows in a stretch that need a person."""
+        return 0
+
     def draw_more(self, row: Row, width: int) -> Sequence[Line]:
         """Draw the other lines of a row, where each has `per_row` of them."""
         return ()
@@ -92,19 +106,21 @@ class Rows(Wheeled, Generic[Row]):
 
     # ------------------------------------------------------------------ what is shown
 
-    def show(self, rows: Sequence[Row]) -> None:
-        """Show these rows from now on; the cursor stays with its row, or with the place where that was."""
+    def show(self, rows: Sequence[Row], *, by_hand: bool = False) -> None:
+        """Show these rows from now on; the cursor stays with its row, or with the place where that was.
+
+        `by_hand`: a person asked for other rows, and looks where the cursor is now.
+        """
         if rows is self.rows and self.chosen is not None:
             self.redraw()
             return
-        place = self.place()
+        place, before = self.place(), self.chosen
         self.rows = rows
         self._names = self.names_of(rows)
         self._stops = self.stops_of(rows)
-        if self.chosen not in self._names:
-            self._choose_at(place if self._moved else 0, told=False)
-        elif not self._moved and self._stops[0] != self.place():
-            self._choose_at(0, told=False)
+        self.cursor = self.cursor.among(self._names.__contains__, self._stop_at(0), self._stop_at(place))
+        if self.chosen != before and before is not None and not by_hand:
+            self.came_at = self.context.monotonic()
         self.redraw()
 
     def renew(self, rows: Sequence[Row]) -> None:
@@ -127,11 +143,25 @@ class Rows(Wheeled, Generic[Row]):
         if len(self._kept) > 4 * height:
             self._kept.clear()
         drawn = [self._drawn_row(index, width) for index in shown]
-        hidden = len(self.rows) - (self._top + room)
-        if hidden > 0 and drawn and room > 2 and self.place() != shown[-1]:
-            more = len(self._stops) - bisect_left(self._stops, shown[-1])
-            drawn[-1] = [styled.line((f"   … {more} more", self.palette.quiet))]
+        over, under = self._edges(room)
+        if over:
+            drawn[0] = self._hidden(range(self._top + 1), " above")
+        if under:
+            drawn[-1] = self._hidden(range(shown[-1], len(self.rows)), "")
         return [*above, *(line for lines in drawn for line in lines)]
+
+    def _edges(self, room: int) -> tuple[bool, bool]:
+        """Whether the first and the last line say what is above and below, where the list has so much room."""
+        hides = room > _EDGED
+        return hides and self._top > 0, hides and self._top + room < len(self.rows)
+
+    def _hidden(self, rows: range, where: str) -> Sequence[Line]:
+        """Say how many rows are out of sight, and how many of them need a person."""
+        count = bisect_left(self._stops, rows.stop) - bisect_left(self._stops, rows.start)
+        needy = self.needy(rows)
+        words = f", {needy} need{'s' * (needy == 1)} you" if needy else ""
+        line = styled.line((f"   … {count} more{where}", self.palette.quiet), (words, self.palette.warn))
+        return [line, *[()] * (self.per_row - 1)]
 
     def _drawn_row(self, index: int, width: int) -> Sequence[Line]:
         row, name = self.rows[index], self._names[index]
@@ -146,11 +176,11 @@ class Rows(Wheeled, Generic[Row]):
         return [self.palette.selected(line, width) for line in lines] if chosen else lines
 
     def _bring_into_view(self, place: int, room: int) -> None:
+        """Scroll as little as brings the cursor into view, beside the lines that say what is above and below."""
         last_top = max(0, len(self.rows) - room)
-        spare = 1 if room > 2 else 0
-        first = bool(self._stops) and place == self._stops[0]
-        self._top = min(max(self._top, place - room + 1 + spare), place, last_top) if not first else 0
-        self._top = max(0, min(self._top, last_top))
+        spare = int(room > _EDGED)
+        first = bool(self._stops) and place == self._stops[0]  # its heading, too, is to be seen
+        self._top = 0 if first else max(0, min(max(self._top, place - room + 1 + spare), place - spare, last_top))
 
     # ------------------------------------------------------------------ moving
 
@@ -158,18 +188,21 @@ class Rows(Wheeled, Generic[Row]):
         """Put the cursor on a row; says whether there is such a row."""
         if name not in self._names:
             return False
-        self._moved = True
         self._choose_at(self._names.index(name))
         self.redraw()
         return True
 
+    def came_to(self, name: str) -> None:
+        """Put the cursor on a row that nobody chose: only later keys are meant for it."""
+        if name != self.chosen and self.choose(name):
+            self.came_at = self.context.monotonic()
+
     def keep_choice(self) -> None:
         """Stay with the chosen row from now on, wherever it goes."""
-        self._moved = True
+        self.cursor = self.cursor.kept()
 
     def move(self, steps: int) -> None:
         """Move the cursor down (or up) by rows; headings do not count."""
-        self._moved = True
         if self._stops:
             stop = bisect_left(self._stops, self.place()) + steps
             self._choose_at(self._stops[max(0, min(stop, len(self._stops) - 1))])
@@ -182,25 +215,34 @@ class Rows(Wheeled, Generic[Row]):
             return False
         return self.choose(self._names[shown[number - 1]])
 
-    def _choose_at(self, index: int, told: bool = True) -> None:
-        before = self.chosen
+    def _stop_at(self, index: int) -> str | None:
+        """The row at a place, or the next one where the cursor may stand."""
         stop = min(bisect_left(self._stops, index), len(self._stops) - 1)
-        self.chosen = self._names[self._stops[stop]] if self._stops else None
-        if told and self.chosen and self.chosen != before:
-            self.tell(self.Chosen(self, self.chosen))
+        return self._names[self._stops[stop]] if self._stops else None
+
+    def _choose_at(self, index: int) -> None:
+        before, name = self.chosen, self._stop_at(index)
+        if name is not None:
+            self.cursor = self.cursor.on(name)
+            if name != before:
+                self.tell(self.Chosen(self, name))
 
     def on_click(self, event: events.Click) -> None:
-        """Choose the tapped row."""
+        """Choose the tapped row; a line that stands for others brings the first of them into view."""
         event.stop()
         above = len(self.begin(*self.size)) if self.rows else 0
-        index = self._top + (event.y - above) // self.per_row
+        line = (event.y - above) // self.per_row
+        index = self._top + line
         if event.y < above or index >= len(self.rows) or self.heads(self.rows[index]):
             return
+        room = max(1, (self.size.height - above) // self.per_row)
+        over, under = self._edges(room)
+        drawn = not (over and line == 0) and not (under and line == room - 1)
         again = self._names[index] == self.chosen
-        self._moved = True
         self._choose_at(index)
         self.redraw()
-        self.tell(self.Tapped(self, self._names[index], again))
+        if drawn:
+            self.tell(self.Tapped(self, self._names[index], again))
 
     def wheel(self, lines: int) -> None:
         """Move the cursor."""
