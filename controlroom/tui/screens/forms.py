@@ -22,6 +22,7 @@ from controlroom.domain.questions import Unfit, same, wants_words
 from controlroom.text.states import AgentKind, Verdict
 from controlroom.tui.context import SubmitOrder, SubmitPlan
 from controlroom.tui.screens.dialogs import AskSheet, Choices, Sheet
+from controlroom.tui.screens.many import ListSheet
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.question import QuestionPanel
@@ -332,12 +333,16 @@ class MessageAll(Form):
         return [Prose("say", "Enter sends, \\ then Enter begins a new line")]
 
     def send(self) -> None:
-        """Send it to each, for the run that was marked."""
+        """Send it to each, for the run that was marked; list them first where the heading has no room for all."""
         if not self.value("say").strip():
             self.complain("write something first")
             return
         self.finish()
-        self.app.post_message(SubmitPlan(self._plan.saying(self.value("say"))))
+        plan = self._plan.saying(self.value("say"))
+        if self.query_one("#heading", Rule).cut:
+            self.app.push_screen(ListSheet(plan))
+        else:
+            self.app.post_message(SubmitPlan(plan))
 
 
 class ReassignAll(Form):
@@ -359,8 +364,6 @@ class ReassignAll(Form):
 
     def send(self) -> None:
         """Show the list."""
-        from controlroom.tui.screens.many import ListSheet
-
         if not self.value("task").strip():
             self.complain("write the new task first")
             return

@@ -35,6 +35,8 @@ class Rule(Lines):
         super().__init__(id=id)
         self._title = title
         self._strong = self._chosen = False
+        self.cut = False
+        """Whether its title had no room."""
         self._words: tuple[str, ...] = ()
         self._word_style: Style | None = None
         self._places: list[tuple[int, int, int]] = []
@@ -60,6 +62,7 @@ class Rule(Lines):
         kept = min(styled.width(self._title), _TITLE)
         word = styled.cut(_BETWEEN.join(self._words), max(0, width - 8 - kept))
         title = styled.cut(self._title, max(0, width - styled.width(word) - 8))
+        self.cut = title != self._title
         start = styled.line(
             (f"{first} " if title else first, line),
             (f"{title} " if title else "", palette.strong if self._strong else palette.quiet),
