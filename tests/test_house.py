@@ -107,7 +107,7 @@ READS_PROSE = {
     "controlroom/domain/display/timeline.py:expression": "what somebody types to find lines is an expression after re:",
     "controlroom/domain/display/timeline.py:keeps": "finds what somebody looks for in lines of logs",
     "controlroom/engine/frontends/watcher_view.py:told": "finds what somebody looks for in the audit",
-    "controlroom/tui/screens/overview.py:filter_by": "the text is what somebody typed to filter by",
+    "controlroom/tui/screens/arranging.py:filter_by": "the text is what somebody typed to filter by",
 }
 """By file and function: what is looked for in them is what a person asked to find."""
 LONGEST_FUNCTION = 60  # lines

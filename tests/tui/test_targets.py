@@ -35,7 +35,7 @@ def agent(dice: random.Random, number: int) -> Agent:
     return replace(made, question=asked, spent=dice.randint(0, 10**6))
 
 
-def news(here: Room, dice: random.Random, fleet: Fleet) -> None:
+def news(here: Room, dice: random.Random, fleet: Fleet, eye: str) -> None:
     """Let something be true that was not when somebody looked: also that the engine begins anew, host by host."""
     agents = dict(here.engine.fleet.agents)
     what = dice.random()
@@ -44,6 +44,8 @@ def news(here: Room, dice: random.Random, fleet: Fleet) -> None:
         agents = {key: one for key, one in fleet.agents.items() if one.host in hosts}
     elif what < 0.4:
         agents = dict(fleet.agents)
+    elif what < 0.6:
+        agents = {key: one for key, one in agents.items() if one.name != eye}
     for key in dice.sample(sorted(agents), min(len(agents), dice.randint(0, 4))):
         if dice.random() < 0.4:
             del agents[key]
@@ -116,13 +118,15 @@ async def act(here: Room, dice: random.Random, fleet: Fleet) -> None:
     """Press a key that does something, at the moment at which something else may have come."""
     overview = here.screen(Overview)
     here.clock.pass_(1)
-    eye, marked = under_the_eye(here), [id_.partition("/")[2] for id_ in overview.marked()]
-    seen = {name for _, name in drawn(here)}
+    eye, seen = under_the_eye(here), {name for _, name in drawn(here)}
+    marked = {row.name for row in overview.table.agents if row.id in overview.table.marks.names}
     asked = len(here.engine.asked)
     if dice.random() < 0.6:
-        news(here, dice, fleet)
+        news(here, dice, fleet, eye)
         await here.until(lambda: here.app.context.view.fleet.agents == here.engine.fleet.agents)
         await here.settle()
+        if eye in {row.name for row in overview.table.agents}:
+            assert under_the_eye(here) == eye, "the cursor stays with its agent"
     key = dice.choice(ACTS)
     await here.pilot.press(key)
     await here.settle()
@@ -130,7 +134,7 @@ async def act(here: Room, dice: random.Random, fleet: Fleet) -> None:
     assert set(done) <= {eye}, f"{key} did something to {done}, and {eye or 'nobody'} was under the eye"
     targets, words = reached(here)
     if isinstance(here.app.screen, (ListSheet, MessageAll, ReassignAll)):
-        assert set(targets) <= set(marked), f"{key} reaches {targets}; on show and marked were {marked}"
+        assert set(targets) <= marked, f"{key} reaches {targets}; on show and marked were {marked}"
     else:
         assert set(targets) <= {eye}, f"{key} reaches {targets}, and {eye or 'nobody'} was under the eye"
     for name in targets:
