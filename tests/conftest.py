@@ -9,6 +9,7 @@ import gc
 import os
 import random
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -66,6 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: runs only with --long")
     config.stash[NOT_RUN], config.stash[LEFT] = {}, []
     leftovers.mark()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does so for what it starts with &
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # else Ctrl-C does nothing to what tests start
     for name in ("COLUMNS", "LINES"):  # readline puts them into our environment, past os.environ
         os.unsetenv(name)
     hypothesis.settings.load_profile("long" if config.getoption("long") else "quick")

@@ -95,7 +95,7 @@ def demo() -> Iterator[None]:
         yield
     finally:
         playing.send_signal(signal.SIGINT)
-        playing.wait(30)
+        playing.wait(60)
 
 
 async def take(folder: Path) -> None:
@@ -139,7 +139,7 @@ async def drawn(view: ViewState, moment: int) -> str:
 
 async def _settled(pilot: Pilot[None], app: ControlRoomApp) -> None:
     """Wait until the fleet is there and its picture has been drawn."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not app.context.view.fleet.agents:
             await pilot.pause(0.05)
     for _ in range(10):

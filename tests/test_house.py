@@ -247,7 +247,6 @@ def test_ruff() -> None:
     run_tool("ruff", "check", "--quiet", "--no-fix", "--output-format=concise", ".")
 
 
-@pytest.mark.timeout(300)
 def test_mypy_strict() -> None:
     run_tool("mypy", "--strict", PACKAGE, "tests")
 

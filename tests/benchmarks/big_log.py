@@ -124,7 +124,7 @@ class Node:
         """End it."""
         assert self.process.stdin
         self.process.stdin.close()
-        self.process.wait(30)
+        self.process.wait(60)
 
 
 def measured(home: str, size: int) -> list[tuple[str, str, str]]:

@@ -36,7 +36,7 @@ def measure(count: int, folder: Path) -> None:
     found = [sizes(agent.process.pid) for agent in agents]
     for agent in agents:
         agent.ask(do="end")
-        agent.process.wait(20)
+        agent.process.wait(60)
     print_table(
         f"{count} runners alive",
         [

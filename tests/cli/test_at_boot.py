@@ -183,7 +183,7 @@ def test_the_line_starts_this_rooms_engine_as_cron_would(home: World, stand_ins:
         assert engine.poll() is None
     finally:
         engine.terminate()
-        assert engine.wait(30) == 0
+        assert engine.wait(60) == 0
 
 
 def test_without_either_it_says_what_to_run(home: World, stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch) -> None:

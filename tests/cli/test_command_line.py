@@ -185,7 +185,7 @@ def test_help_names_every_verb_and_exit_code() -> None:
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"], ["--version"], ["spawn", "--help"], ["help", "logs"]])
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
     ask = "import sys; from controlroom.__main__ import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", ask, *words], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", ask, *words], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert done.stdout
     assert {name.split(".")[0] for name in done.stderr.split()} & HEAVY == set()
@@ -193,7 +193,7 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
 
 def test_version() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "controlroom", "--version"], capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "controlroom", "--version"], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "controlroom 0.1.0\n", "")
 
@@ -262,13 +262,13 @@ def test_ctrl_c_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_reader_that_goes_away_is_no_drama() -> None:
     line = f"{sys.executable} -m controlroom --help | head -c 10; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert done.stdout.endswith(("0\n", "141\n"))
     closed = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m controlroom --help > /dev/full"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert "Traceback" not in closed.stderr

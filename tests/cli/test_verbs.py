@@ -303,7 +303,7 @@ def test_a_followed_log_ends_with_its_run_and_misses_nothing(room: Room, tmp_pat
     assert following.stdout
     assert following.stdout.readline() in ("401\n", "1\n")
     (tmp_path / "go").touch()
-    out, err = following.communicate(timeout=30)
+    out, err = following.communicate(timeout=60)
     assert following.returncode == 0
     assert [line for line in out.splitlines() if line.isdigit() and int(line) > 500] == [
         str(number) for number in range(501, 2001)
@@ -324,7 +324,7 @@ def test_a_line_is_printed_whole_though_another_stream_wrote_meanwhile(room: Roo
         assert following.stdout.readline() == "slow\n"
     assert room.run("logs", "two", "--raw") == "slow\nload"
     (tmp_path / "b").touch()
-    printed = [following.communicate(timeout=30)[0] for following in followers]
+    printed = [following.communicate(timeout=60)[0] for following in followers]
     assert printed[0].splitlines()[:2] == ["loading", "end"]
     assert printed[1] == "loading\nend\n"
     assert room.run("logs", "two", "--raw") == "slow\nloading\nend\n"
@@ -342,7 +342,7 @@ def test_following_ends_quietly_by_ctrl_c_and_with_the_engine(room: Room) -> Non
             following.send_signal(signal.SIGINT)
         else:
             room.run("stop")
-        _, err = following.communicate(timeout=30)
+        _, err = following.communicate(timeout=60)
         assert following.returncode == code
         assert ("engine has ended" in err) == (code == 3)
         assert "Traceback" not in err
@@ -365,7 +365,7 @@ def test_a_log_that_is_empty_yet_can_be_followed(room: Room, tmp_path: Path) -> 
     assert following.stderr
     assert following.stderr.readline() == "local/late has written nothing yet\n"
     (tmp_path / "go").touch()
-    out, _ = following.communicate(timeout=30)
+    out, _ = following.communicate(timeout=60)
     assert out.splitlines()[:2] == ["first", "second"]
     assert following.returncode == 0
 

@@ -65,7 +65,7 @@ class Agent:
         assert self.process.stdout
         self.process.stdin.close()
         self.events += [json.loads(line) for line in self.process.stdout]
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def end(self) -> None:
         self.process.kill()
@@ -181,7 +181,7 @@ def test_some_runs_fail(start: Callable[..., Agent], scene: str, code: int) -> N
     agent = start(scene, *QUICK)
     agent.say("go")
     agent.events += [json.loads(line) for line in agent.process.stdout or ()]
-    assert agent.process.wait(20) == code
+    assert agent.process.wait(60) == code
 
 
 def test_what_the_rules_forbid_is_denied_without_a_question(start: Callable[..., Agent]) -> None:
@@ -248,7 +248,7 @@ def test_it_ends_when_told_to(start: Callable[..., Agent]) -> None:
     agent.say("go")
     agent.until(is_a("system"))
     os.kill(agent.process.pid, signal.SIGTERM)
-    assert agent.process.wait(20) == 143
+    assert agent.process.wait(60) == 143
 
 
 def test_names_are_fit_for_agents() -> None:

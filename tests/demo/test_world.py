@@ -65,7 +65,7 @@ class Demo:
     def end(self, number: int) -> int:
         """End it by a signal; give its exit code."""
         self.process.send_signal(number)
-        code = self.process.wait(40)
+        code = self.process.wait(60)
         assert self.process.stdout
         self.process.stdout.close()
         return code
@@ -248,7 +248,7 @@ def test_a_terminal_that_goes_away_ends_it(home: Home, tmux_screen: Callable[...
 
 def test_it_wants_a_terminal(home: Home) -> None:
     words = [sys.executable, "-m", "controlroom", "demo"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     assert done.returncode == 1
     assert "controlroom demo --hold" in done.stderr
 
@@ -256,7 +256,7 @@ def test_it_wants_a_terminal(home: Home) -> None:
 def test_without_tmux_it_says_what_to_do(home: Home) -> None:
     environ = {**os.environ, "PATH": "/nonexistent"}
     done = subprocess.run(
-        [sys.executable, "-m", "controlroom", "demo", "--hold"], env=environ, capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "controlroom", "demo", "--hold"], env=environ, capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "the demo needs tmux: install it (Debian: apt-get install tmux), then try again\n"

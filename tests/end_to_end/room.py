@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from controlroom.__main__ import main
 from tests.lab.processes import Process
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
@@ -35,8 +38,11 @@ class Room:
         return done.stderr if expect else done.stdout
 
     def status(self) -> Status:
-        """What `status --json` says."""
-        status: Status = json.loads(self.run("status", "--json"))
+        """What `status --json` says; in this process, because whoever waits for something asks again and again."""
+        with redirect_stdout(StringIO()) as printed:
+            code = main(["status", "--json"])
+        assert code == 0, f"controlroom status: exit {code}\n{printed.getvalue()}"
+        status: Status = json.loads(printed.getvalue())
         return status
 
     def agent(self, name: str) -> Status:

@@ -146,7 +146,7 @@ def test_the_screen_goes_on_where_it_was_when_the_link_is_back(
 
 def relock(key: Path, old: str, new: str) -> None:
     """Change the passphrase of a key."""
-    subprocess.run(["ssh-keygen", "-q", "-p", "-P", old, "-N", new, "-f", key], check=True, timeout=30)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", old, "-N", new, "-f", key], check=True, timeout=60)
 
 
 def test_a_passphrase_is_asked_for_before_the_screen_is_drawn(
@@ -186,7 +186,7 @@ def test_a_shared_connection_of_the_users_own_is_used(home: World, box: Loopback
     before = len(box.connections())
     assert json.loads(room.run("--home", "vm1", "status", "--json"))["agents"] == []
     assert len(box.connections()) == before, "no second login"
-    subprocess.run(["ssh", "-F", config, "-O", "exit", "vm1"], check=True, capture_output=True, timeout=30)
+    subprocess.run(["ssh", "-F", config, "-O", "exit", "vm1"], check=True, capture_output=True, timeout=60)
 
 
 def test_a_cut_that_nobody_is_told_of_is_said_on_the_screen(box: LoopbackHost, tmux_screen: OpenScreen) -> None:

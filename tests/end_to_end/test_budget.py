@@ -130,7 +130,6 @@ def vm1(home: object, ssh_hosts: MakeHosts) -> Host:
     return host
 
 
-@pytest.mark.timeout(180)
 async def test_the_engine_alive(vm1: Host) -> None:
     async with spenders(vm1) as (room, sheet):
         await start(room)
@@ -146,7 +145,6 @@ async def test_the_engine_alive(vm1: Host) -> None:
         assert budget(room).granted <= in_flight(truth(room, vm1, sheet))
 
 
-@pytest.mark.timeout(180)
 async def test_the_engine_killed(vm1: Host) -> None:
     async with spenders(vm1) as (room, sheet):
         await start(room)
@@ -162,7 +160,6 @@ async def test_the_engine_killed(vm1: Host) -> None:
         holds(room, vm1, sheet, STOP // 6)
 
 
-@pytest.mark.timeout(180)
 async def test_the_link_cut(vm1: Host) -> None:
     async with spenders(vm1) as (room, sheet):
         await start(room)
@@ -184,7 +181,6 @@ WORK = '[[tool Read {"file_path":"notes.txt"}]]' * 200
 """More than any of ten may spend of the budget: forty messages are a quarter of a dollar."""
 
 
-@pytest.mark.timeout(180)
 async def test_real_claudes_with_the_engine_killed(
     vm1: Host, api: Api, claude_home: Callable[..., Path], claude: Path
 ) -> None:
@@ -206,7 +202,6 @@ BELOW = f'[[tool Read {{"file_path":"notes.txt"}}]] [[tools Agent {LOOK} ;; Agen
 """A message, and one that calls two subagents at once, who are never answered."""
 
 
-@pytest.mark.timeout(180)
 async def test_what_may_come_on_top_counts_the_subagents_of_a_real_claude(
     vm1: Host, api: Api, claude_home: Callable[..., Path], claude: Path
 ) -> None:

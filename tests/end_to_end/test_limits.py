@@ -35,7 +35,6 @@ def limits(room: Room) -> dict[str, Limit]:
     return {f"{one['account']} {one['limit']}": one for one in json.loads(room.run("limits", "--json"))}
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.usefixtures("configured")
 def test_windows_of_a_plan_from_stream_to_table(room: Room, vm1: Host, api: Api) -> None:
     assert room.run("limits") == ""
@@ -70,7 +69,6 @@ def test_windows_of_a_plan_from_stream_to_table(room: Room, vm1: Host, api: Api)
     wait_for(lambda: limits(room)[f"{MAIL} 5 h"]["used"] == 100, 20, "its host tells it again")
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.usefixtures("configured")
 def test_buckets_of_the_api_from_transcript_to_table(room: Room, vm1: Host) -> None:
     words = ("--cwd", "project", "--model", "claude-opus-5-5", "--task", "[[text one]]")

@@ -63,7 +63,7 @@ async def test_one_that_is_stopped_is_nobody_elses_trouble(home: World, room: Ro
         outcome = await asyncio.wait_for(clients[0].submit(kill_of(clients[0])), 60)
         assert outcome.ok, outcome
         for client in clients:
-            await asyncio.wait_for(until_ended(client), 30)
+            await asyncio.wait_for(until_ended(client), 60)
         there = (await clients[1].attached()).front_ends
         assert len(there) == 20, "the stopped one is still attached"
         os.kill(stopped.pid, signal.SIGCONT)

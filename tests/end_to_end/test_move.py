@@ -80,7 +80,7 @@ def test_an_engine_that_is_killed_on_the_way_leaves_one_agent(
     wait_for(lambda: kept.exists() and [file for file in kept.iterdir() if file.suffix == ".json"], 20)
     for engine in engines(home):
         os.kill(engine.pid, signal.SIGKILL)
-    assert ordering.communicate(timeout=30)[1]
+    assert ordering.communicate(timeout=60)[1]
     room.wait_until("it to run on vm2", lambda status: "vm2/job" in running(status), 60)
     assert running(room.status()) == ["vm2/job"]
     assert (vm2.home / "got").read_text() == TASK

@@ -36,7 +36,6 @@ def by_settings(home: Path) -> None:
     settings.write_text(json.dumps({"env": {"ANTHROPIC_API_KEY": KEY}}))
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("login", [by_console, by_settings])
 def test_a_login_that_is_billed_is_bound(
     room: Room, home: World, api: Api, claude_home: Callable[..., Path], login: Callable[[Path], None]
@@ -61,7 +60,6 @@ def test_a_login_that_is_billed_is_bound(
     assert (budget["spent"], len(api.requests(main=True))) == (400_000, 1)
 
 
-@pytest.mark.timeout(180)
 def test_a_plan_that_is_used_up_is_bound_where_what_goes_beyond_it_is_billed(
     room: Room, home: World, api: Api, claude_home: Callable[..., Path]
 ) -> None:

@@ -22,7 +22,7 @@ def tiny(code: bytes = ECHO) -> Callable[[], Sequence[Bundle]]:
 async def read_until(channel: Channel, mark: bytes) -> bytes:
     """All that arrives up to and with `mark`."""
     data = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while mark not in data:
             data += await channel.receive()
     return data
@@ -31,7 +31,7 @@ async def read_until(channel: Channel, mark: bytes) -> bytes:
 async def read_to_end(channel: Channel) -> tuple[bytes, LinkLost]:
     """All that arrives, and how it ended."""
     data = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 data += await channel.receive()

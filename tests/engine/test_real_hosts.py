@@ -42,7 +42,7 @@ async def client(home: World, ssh_host: Host) -> AsyncIterator[Client]:
 
 
 async def up(client: Client) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while client.fleet.hosts["vm1"].link is not LinkState.UP:
             await client.changed()
 

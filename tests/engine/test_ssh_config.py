@@ -56,7 +56,7 @@ def ssh_enters(host: Host, home: World, name: str = "vm1") -> bool:
     """Whether OpenSSH's own client gets in with the config as it is now."""
     config = home.home / ".ssh" / "config"
     words = ["ssh", "-F", str(config), name, "true"]
-    return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False).returncode == 0
+    return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False).returncode == 0
 
 
 # -- what ssh takes

@@ -34,7 +34,7 @@ SESAME = "open sesame 4711"
 def lock_key(home: World, passphrase: str = SESAME) -> Path:
     """Return the key that opens the hosts a passphrase."""
     key = home.home / ".ssh" / "id_operator"
-    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", str(key)], check=True, timeout=30)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", str(key)], check=True, timeout=60)
     return key
 
 
@@ -104,12 +104,12 @@ def ssh_agent(home: World, ssh_host: Host, monkeypatch: pytest.MonkeyPatch) -> I
         wait_for(socket.exists, 10)
         monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
         environ = {**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "x"}
-        subprocess.run(["ssh-add", "-q", str(key)], env=environ, check=True, timeout=30, stdin=subprocess.DEVNULL)
+        subprocess.run(["ssh-add", "-q", str(key)], env=environ, check=True, timeout=60, stdin=subprocess.DEVNULL)
         ask.unlink()
         yield agent
     finally:
         agent.kill()
-        agent.wait(10)
+        agent.wait(60)
 
 
 async def test_an_agent_that_is_gone_after_a_logout_leaves_a_question(

@@ -11,7 +11,6 @@ from tests.faults.soak import Soak, nothing_outlives_the_engine
 pytestmark = pytest.mark.usefixtures("home")
 
 
-@pytest.mark.timeout(300)
 async def test_faults_and_orders_at_random_end_in_order(
     ssh_hosts: MakeHosts, seed: int, request: pytest.FixtureRequest
 ) -> None:

@@ -191,4 +191,4 @@ def test_a_runner_that_is_just_coming_up_does_not_outlive_what_was_begun(home: W
         else:
             assert node.kill("late", 1).outcome == "done"
             assert node.wait_agent("late", lambda seen: seen.state == "done").detail.startswith("killed")
-    assert late.wait(5) == -signal.SIGKILL
+    assert late.wait(60) == -signal.SIGKILL

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +32,6 @@ def test_no_row_is_missing_and_each_promises_or_waits() -> None:
             assert row["waits"], name
 
 
-@pytest.mark.timeout(60)
 def test_every_test_that_covers_a_row_is_collected() -> None:
     named = sorted({test for row in table().values() for test in row.get("tests", ())})
     argv = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *named]

@@ -51,7 +51,7 @@ class Here:
         self.home, self.processes = world.home, world.processes
 
     def ssh(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["/bin/sh", "-c", *words], capture_output=True, text=True, timeout=30)
+        return subprocess.run(["/bin/sh", "-c", *words], capture_output=True, text=True, timeout=60)
 
 
 @dataclass

@@ -56,7 +56,7 @@ class Agent:
         """End the runner, whatever it does."""
         if hasattr(self, "process"):
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
             if self.process.stdout:
                 self.process.stdout.close()
 

@@ -48,7 +48,7 @@ def find(environ: dict[str, str], cache_folder: Path) -> Path | str:
 def version_of(path: Path) -> str:
     """Its version, as 2.1.330; what it said where that is none."""
     try:
-        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
         return repr(error)
     return done.stdout.partition(" ")[0].strip() or f"exit {done.returncode}"
@@ -73,7 +73,7 @@ def furnish(home: Path, claude: Path | str, url: str, extra: dict[str, str] | No
     (home / ".profile").write_text('. "$HOME/.bashrc"\n')
     trust = {str(Path(inside, "project")): {"hasTrustDialogAccepted": True}, inside: {"hasTrustDialogAccepted": True}}
     (home / ".claude.json").write_text(json.dumps({"hasCompletedOnboarding": True, "projects": trust}))
-    subprocess.run(["git", "init", "-q", str(project)], check=True, capture_output=True, timeout=30)
+    subprocess.run(["git", "init", "-q", str(project)], check=True, capture_output=True, timeout=60)
     return project
 
 

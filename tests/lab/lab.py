@@ -112,7 +112,7 @@ class Lab(ABC, Generic[AnyHost]):
         self.remove_network()
         sweep(self.directory)
         for child in self.children:
-            child.wait(10)
+            child.wait(60)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def save(self) -> None:

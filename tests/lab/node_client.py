@@ -73,7 +73,7 @@ class NodeClient:
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
         try:
-            code = self.process.wait(20)
+            code = self.process.wait(60)
         finally:
             self.process.kill()
             for thread in self._threads:

@@ -37,7 +37,6 @@ def run(home: World, project: Path) -> Iterator[Callable[[str], subprocess.Popen
         yield begin
 
 
-@pytest.mark.timeout(300)
 def test_every_message_of_short_runs_is_known_and_who_paid(
     home: World, run: Callable[[str], subprocess.Popen[bytes]], node: NodeClient, api: Api
 ) -> None:

@@ -18,7 +18,7 @@ from controlroom.wire.messages import LastLines as LinesSeen
 from controlroom.wire.records import Position
 from tests.lab.log_files import AT, record, write
 from tests.lab.node_client import NodeClient, bodies_of
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
 from tests.node.on_host import put_agent
 
@@ -247,21 +247,18 @@ async def test_newest_lines_are_coalesced(folder: Path) -> None:
     lines = LastLines(told.append, lambda: time[0])
     write(folder, 1, record("old"))
     lines.add("one", 1, str(folder))
-    await asyncio.sleep(0.1)
-    assert told == [[LastLine("one", 1, "old", AT)]]
+    await wait_for_async(lambda: told == [[LastLine("one", 1, "old", AT)]])
     for number in range(10):
         write(folder, 1, record(f"new {number}"))
         lines.touch("one")
-    await asyncio.sleep(0.1)
+        await asyncio.sleep(0)
     assert len(told) == 1, "the second line of an agent waits"
     time[0] += PAUSE
-    await asyncio.sleep(PAUSE + 0.1)
-    assert told[1:] == [[LastLine("one", 1, "new 9", AT)]]
+    await wait_for_async(lambda: told[1:] == [[LastLine("one", 1, "new 9", AT)]])
     write(folder, 2, record("in the next segment"))
     time[0] += PAUSE
     lines.touch("one")
-    await asyncio.sleep(0.1)
-    assert told[2:] == [[LastLine("one", 1, "in the next segment", AT)]]
+    await wait_for_async(lambda: told[2:] == [[LastLine("one", 1, "in the next segment", AT)]])
     lines.close()
 
 

@@ -74,7 +74,7 @@ def test_a_node_that_is_told_to_end_does(home: World, number: int) -> None:
     with NodeClient() as node:
         node.greet()
         node.process.send_signal(number)
-        assert node.process.wait(10) == 0
+        assert node.process.wait(60) == 0
 
 
 def test_a_node_whose_channel_closes_before_a_word_is_silent(home: World) -> None:
@@ -94,7 +94,7 @@ def test_a_node_ends_when_home_is_silent(home: World) -> None:
             assert silent.stdin
             silent.stdin.write(said)
             silent.stdin.flush()
-            assert silent.wait(20) == 0
+            assert silent.wait(60) == 0
 
 
 def test_acts_under_way_are_finished_when_home_goes(home: World) -> None:
@@ -144,7 +144,7 @@ def test_a_broken_protocol_is_said_and_ends_the_node(home: World, line: bytes) -
             node.process.stdin.flush()
         except BrokenPipeError:
             pass
-        assert node.process.wait(20) == 1
+        assert node.process.wait(60) == 1
         notice = node.wait(Notice, lambda notice: notice.level == "error")
         assert notice.text.startswith("the node did not understand its engine: ")
         assert b"Traceback" not in node.errors

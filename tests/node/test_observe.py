@@ -288,7 +288,7 @@ async def test_the_agent_of_a_runner_that_hangs_is_ended_by_the_node(
         silent = "its runner has not answered for 0.2 seconds"
         assert await actor.act(Tell(2, "one", 1, "interrupt")) == Reply(2, Outcome.UNKNOWN, silent)
         assert await actor.act(Kill(1, "one", 1)) == Reply(1, Outcome.DONE)
-        assert runner.wait(5) == -signal.SIGKILL
+        assert runner.wait(60) == -signal.SIGKILL
     assert not of_tag("one", 1)
     status = json.loads((folder / "status.json").read_text())
     assert (status["state"], status["detail"]) == ("done", "killed; its runner did not answer")

@@ -39,7 +39,7 @@ def killed_while_starting(home: World, monkeypatch: pytest.MonkeyPatch) -> Path:
             begun = home.home / "begun"
             wait_for(begun.exists, 20, "the start")
             node.process.kill()
-            node.process.wait(10)
+            node.process.wait(60)
             os.kill(int(begun.read_text()), signal.SIGKILL)
     return state_folder(home.home) / "agents" / "one.1"
 

@@ -346,7 +346,7 @@ def press(key: str, shows: str) -> None:
     """Press a key on its terminal until the screen shows what it does: the first one may come too early."""
 
     def shown() -> bool:
-        subprocess.run(["tmux", "-L", "controlroom", "send-keys", "-t", "=talk:", key], check=True, timeout=10)
+        subprocess.run(["tmux", "-L", "controlroom", "send-keys", "-t", "=talk:", key], check=True, timeout=60)
         with contextlib.suppress(AssertionError):
             wait_for(lambda: shows in screen(), 2)
         return shows in screen()
@@ -380,12 +380,12 @@ def test_an_answer_is_refused_where_the_screen_does_not_show_the_whole_question(
     wait(node, "idle")
     asked = ask(node, LONG, PARTS)
     size = ("tmux", "-L", "controlroom", "resize-window", "-t", "=talk:")
-    subprocess.run([*size, "-x", "45", "-y", "8"], check=True, timeout=10)
+    subprocess.run([*size, "-x", "45", "-y", "8"], check=True, timeout=60)
     wait_for(lambda: len(screen().rstrip("\n").split("\n")) <= 8, LATE)
     refused = answer(node, asked, "allow", "", chosen(1), chosen(1))
     assert (refused.outcome, "make its terminal larger" in refused.reason) == ("refused", True)
     assert wait(node, "waiting").question == asked
-    subprocess.run([*size, "-x", "45", "-y", "40"], check=True, timeout=10)
+    subprocess.run([*size, "-x", "45", "-y", "40"], check=True, timeout=60)
     wait_for(lambda: "Esc to" in screen() and "1. a a" in screen(), LATE)
     assert answer(node, asked, "allow", "", chosen(1), chosen(1)).reason == ""
     wait_for(lambda: "answered" in said(home), LATE)

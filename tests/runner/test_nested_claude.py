@@ -92,17 +92,19 @@ def test_claude_itself_as_a_command_is_an_agent_that_spends(agent: MakeAgent, ap
     assert len(metered(run)) == len(api.requests(main=True)) == 1
 
 
-ENDLESS = "while claude -p hello; do :; done"
+FOUR_THEN_WAITS = "for n in 1 2 3 4; do claude -p hello; done; claude -p '[[hang 600]]'"
+"""What is counted too late on a busy machine is no more than the one that waits."""
 
 
 @pytest.mark.parametrize("kind", ["headless", "command"])
 def test_what_claudes_below_it_spend_counts_for_its_ceiling_and_they_end_with_it(
     agent: MakeAgent, api: Api, kind: str
 ) -> None:
+    api.configure(usage={"input_tokens": 20_000, "output_tokens": 1})
     run = (
-        agent(in_bash(ENDLESS), command=BASH)
+        agent(in_bash(FOUR_THEN_WAITS), command=BASH)
         if kind == "headless"
-        else agent("", kind="command", command=("bash", "-c", ENDLESS))
+        else agent("", kind="command", command=("bash", "-c", FOUR_THEN_WAITS))
     )
     run.until(lambda seen: seen.state == "working")
     put_grant(run.folder, RunCeilings(1, tokens=60_000))
@@ -110,8 +112,7 @@ def test_what_claudes_below_it_spend_counts_for_its_ceiling_and_they_end_with_it
     seen = run.finish(120)
     assert (seen.state, seen.detail.startswith("budget: ")) == ("paused", True)
     used = [message.usage.prompt + message.usage.output for message in metered(run).values()]
-    # on top: the one that crossed it, one that was finished within a look, one that was under way as they were ended
-    assert 60_000 <= sum(used) <= 60_000 + 3 * max(used)
+    assert sum(used) >= 60_000
     requests = len(api.requests(main=True))
     assert len(used) in (requests, requests - 1)  # the last one may have been cut off
     assert seen.run_tokens == sum(used)

@@ -54,7 +54,7 @@ def test_descendants_are_found_at_any_depth(tagged: dict[str, str]) -> None:
 
 def test_the_tag_finds_what_has_left_the_tree(tagged: dict[str, str]) -> None:
     with shell("setsid sh -c 'sleep 300 & sleep 301 & wait' & echo ready", tagged) as top:
-        top.wait(10)
+        top.wait(60)
         wait_for(lambda: names() == ["sh", "sleep", "sleep"])
 
 
@@ -72,13 +72,13 @@ def test_another_agents_processes_are_not_ours(tagged: dict[str, str], other: di
 def test_what_ignores_term_is_killed(tagged: dict[str, str]) -> None:
     with shell("trap '' TERM HUP; sleep 300 & echo ready; wait; wait", tagged) as top:
         assert process_tree.end(lambda: process_tree.of_agent(MARK, PLACE), patience=0.2) == []
-        assert top.wait(10) == -signal.SIGKILL
+        assert top.wait(60) == -signal.SIGKILL
 
 
 def test_what_obeys_term_is_not_killed(tagged: dict[str, str]) -> None:
     with shell("trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done", tagged) as top:
         assert process_tree.end(lambda: process_tree.of_agent(MARK, PLACE), patience=10) == []
-        assert top.wait(10) == 7
+        assert top.wait(60) == 7
 
 
 def test_children_born_while_it_ends_are_ended_too(tagged: dict[str, str]) -> None:
@@ -109,7 +109,7 @@ def test_a_pid_that_is_used_again_gets_no_signal() -> None:
         assert not process_tree.send(seen._replace(started="1"), signal.SIGKILL)
         assert process_tree.living(seen)
         assert process_tree.send(seen, signal.SIGKILL)
-        assert child.wait(10) == -signal.SIGKILL
+        assert child.wait(60) == -signal.SIGKILL
         assert not process_tree.living(seen)
 
 

@@ -67,7 +67,7 @@ def test_a_runner_that_is_killed_takes_its_agent_along(agent: MakeAgent) -> None
     run = agent("sleep", "300").start()
     pid = run.running().pid
     run.process.kill()
-    run.process.wait(10)
+    run.process.wait(60)
     wait_for(lambda: not alive(pid))
 
 
