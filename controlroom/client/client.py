@@ -227,9 +227,9 @@ class Questions:
         request = AskCosts(self._new_id(), by, since, until)
         return await self._ask(request.id, request, Costs, 30.0)
 
-    async def history(self, host: str, since: int, until: int, points: int) -> History:
-        """Ask what a host did from one moment up to another (UTC milliseconds), in so many points at most."""
-        request = AskHistory(self._new_id(), host, since, until, points)
+    async def history(self, subject: str, since: int, until: int, points: int) -> History:
+        """Ask what a host did, or how full a window was, between two moments (UTC milliseconds)."""
+        request = AskHistory(self._new_id(), subject, since, until, points)
         return await self._ask(request.id, request, History, 30.0)
 
     async def compare(self, days: int, terms: Terms) -> Compared:

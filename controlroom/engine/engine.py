@@ -19,8 +19,8 @@ from controlroom.engine.budgets.funds import Funds
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch
 from controlroom.engine.config.config import Config
+from controlroom.engine.history import HistoryRecorder
 from controlroom.engine.host_events import HostEvents
-from controlroom.engine.host_history import HostHistory
 from controlroom.engine.hosts.inquiries import Inquiries
 from controlroom.engine.hosts.link import Link, Sink
 from controlroom.engine.hosts.links import Links
@@ -112,7 +112,7 @@ class Engine:
             home.state_folder / "moves",
             self.host_events.happened,
         )
-        self.host_history = HostHistory(store, writer)
+        self.history = HistoryRecorder(store, writer)
         self._room_editor = RoomEditor(home, config, store, writer, self.budgets, self.links, self.host_events.removed)
 
     # ----------------------------------------------------------------------- life
@@ -147,7 +147,7 @@ class Engine:
     def _look_at_clock(self) -> None:
         self.store.follow_clock()
         self.host_events.forget_old()
-        self.host_history.look()
+        self.history.look()
         self._next_look = asyncio.get_running_loop().call_later(CLOCK_LOOK, self._look_at_clock)
 
     async def close(self) -> None:
@@ -160,7 +160,7 @@ class Engine:
         await self.budgets.close()
         await self.moves.close()
         await self.links.close(GOODBYE)
-        self.host_history.write()
+        self.history.write()
         await self.ledger_writer.close()
 
     async def wait_idle(self) -> None:

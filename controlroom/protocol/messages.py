@@ -13,7 +13,7 @@ from controlroom.domain.audit import AuditLine
 from controlroom.domain.calculators.comparison import Comparison, Terms
 from controlroom.domain.calculators.estimate import Estimate, Wish
 from controlroom.domain.display.checkup import Check
-from controlroom.domain.host_history import Point
+from controlroom.domain.history import Point
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import LogPlace
 from controlroom.domain.money.costs import CostRow
@@ -277,10 +277,13 @@ class CheckHost:
 
 @dataclass(frozen=True)
 class AskHistory:
-    """What did a host do from one moment up to another (UTC milliseconds)? Answered by `History`."""
+    """What did a host do, or how full was a window, from one moment up to another (UTC milliseconds)?
+
+    Answered by `History`."""
 
     id: int
-    host: str
+    subject: str
+    """A host's name, or the key of a window (`Headroom.key`)."""
     since: int
     until: int
     points: int

@@ -81,8 +81,8 @@ class Source(Protocol):
     async def check(self, host: str) -> HostChecked:
         """See whether a host has all that agents need."""
 
-    async def history(self, host: str, since: int, until: int, points: int) -> History:
-        """Ask what a host did between two moments (UTC ms), in so many points of each metric at most."""
+    async def history(self, subject: str, since: int, until: int, points: int) -> History:
+        """Ask what a host did, or how full a window was, in at most so many points of each metric."""
 
     async def costs(self, by: str, since: int, until: int) -> Costs:
         """Ask what was spent between two moments (UTC ms), by one of `domain.money.costs.BY`."""

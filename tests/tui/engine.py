@@ -13,7 +13,7 @@ from controlroom.domain.attached import FrontEnd
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.display.checkup import HostCheck, checks, link_check
 from controlroom.domain.display.loglines import LogHit, Matches, log_lines, screen_lines
-from controlroom.domain.host_history import Point
+from controlroom.domain.history import Point
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, State
 from controlroom.domain.money.costs import CostRow
 from controlroom.domain.orders import Result

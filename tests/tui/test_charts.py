@@ -1,16 +1,30 @@
-"""A host as charts: what is drawn of what is known, at every size, and asked for no more often than needed."""
+"""Charts of hosts, money and windows: what is drawn of what is known, at every size, and asked for when needed."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from datetime import timezone
 
 import pytest
 
-from controlroom.domain.display.charts import ChartSpan, Fill, chart, ticks
-from controlroom.domain.host_history import STEP, Metric, Point
-from controlroom.tui.screens.charts import ChartsScreen
+from controlroom.domain.display.charts import (
+    Chart,
+    ChartSpan,
+    Column,
+    Fill,
+    host_charts,
+    spend_charts,
+    ticks,
+    window_chart,
+)
+from controlroom.domain.display.spans import SpendRow, each_moment
+from controlroom.domain.gauges import Headroom
+from controlroom.domain.history import HOST_METRICS, STEP, Metric, Point
+from controlroom.domain.money.costs import CostRow
+from controlroom.text.states import Payer
+from controlroom.tui.screens.charts import HostCharts, MoneyCharts
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.widgets.charts import Charts
 from tests.tui import scenes
@@ -18,35 +32,38 @@ from tests.tui.room import Room, room
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
+NOON = 1_790_942_400_000
+"""2026-10-02 12:00 UTC."""
 SIZES = [(45, 20), (80, 24), (120, 40), (200, 50)]
 
 
-def flat(metric: Metric, *means: float | None, peak: float = 0.0) -> list[Point]:
+def at_five_minutes(metric: Metric, *means: float | None) -> list[Point]:
     """One point in each five minutes, where there is a mean."""
-    return [
-        Point(metric, number * STEP, mean, max(mean, peak)) for number, mean in enumerate(means) if mean is not None
-    ]
+    return [Point(metric, number * STEP, mean, mean) for number, mean in enumerate(means) if mean is not None]
 
 
-def drawn(points: list[Point], metric: Metric, width: int, height: int, until: int) -> list[str]:
-    rows = chart(points, metric, 0, until, width).rows(height)
-    return ["".join(signs for _, signs in row) for row in rows]
+def of(metric: Metric, points: list[Point], width: int, until: int) -> Chart:
+    return host_charts(points, 0, until, width)[HOST_METRICS.index(metric)]
+
+
+def drawn(chart: Chart, height: int) -> list[str]:
+    return ["".join(signs for _, signs in row) for row in chart.rows(height)]
 
 
 def test_a_column_is_as_high_as_its_mean_and_shaded_up_to_its_peak() -> None:
-    points = [*flat(Metric.CPU, 0.0, 50.0, 100.0), Point(Metric.CPU, 3 * STEP, 25.0, 100.0)]
-    assert drawn(points, Metric.CPU, 4, 2, 4 * STEP) == ["  █░", "▁██▄"]
+    points = [*at_five_minutes(Metric.CPU, 0.0, 50.0, 100.0), Point(Metric.CPU, 3 * STEP, 25.0, 100.0)]
+    assert drawn(of(Metric.CPU, points, 4, 4 * STEP), 2) == ["  █░", "▁██▄"]
 
 
 def test_of_what_is_not_known_there_is_a_dot_and_no_height() -> None:
-    points = flat(Metric.CPU, 0.0, None, 50.0)
-    assert drawn(points, Metric.CPU, 3, 2, 3 * STEP) == ["   ", "▁·█"]
-    assert chart([], Metric.CPU, 0, STEP, 3).words == "not known"
+    points = at_five_minutes(Metric.CPU, 0.0, None, 50.0)
+    assert drawn(of(Metric.CPU, points, 3, 3 * STEP), 2) == ["   ", "▁·█"]
+    assert of(Metric.CPU, [], 3, STEP).words == "not known"
 
 
 def test_much_of_a_machine_is_drawn_as_a_warning_and_traffic_never_is() -> None:
     def fills(metric: Metric) -> list[Fill]:
-        return [row[0][0] for row in chart(flat(metric, 100.0), metric, 0, STEP, 1).rows(10)]
+        return [row[0][0] for row in of(metric, at_five_minutes(metric, 100.0), 1, STEP).rows(10)]
 
     assert fills(Metric.MEMORY) == [Fill.DANGER, Fill.WARN, Fill.WARN, *[Fill.CALM] * 7]
     assert Fill.WARN not in fills(Metric.NETWORK_IN)
@@ -55,8 +72,61 @@ def test_much_of_a_machine_is_drawn_as_a_warning_and_traffic_never_is() -> None:
 
 def test_columns_longer_than_a_point_take_the_mean_and_the_highest_peak() -> None:
     points = [Point(Metric.CPU, 0, 10.0, 20.0), Point(Metric.CPU, STEP, 30.0, 90.0)]
-    (column,) = chart(points, Metric.CPU, 0, 2 * STEP, 1).columns
-    assert column == Point(Metric.CPU, 0, 20.0, 90.0)
+    assert of(Metric.CPU, points, 1, 2 * STEP).columns == [Column(20.0, 90.0)]
+
+
+def spent(*micro: int, payer: Payer = Payer.API) -> list[SpendRow]:
+    """What was spent in one hour after the other."""
+    rows = [CostRow(str(NOON + number * HOUR), payer, input=100, micro=each) for number, each in enumerate(micro)]
+    return each_moment(rows, NOON, NOON + len(micro) * HOUR, timezone.utc, short=True)
+
+
+def test_each_hour_has_a_bar_and_an_hour_without_money_has_none() -> None:
+    billed, tokens = spend_charts(spent(2_000_000, 0, 4_000_000), NOON, NOON + 3 * HOUR, 9, "hour")
+    assert drawn(billed, 2) == ["      ██ ", "██▁▁▁▁██▁"]
+    assert (billed.words, billed.scale) == ("$6.00, at most $4.00 an hour", "$4.00")
+    assert tokens.words == "300, at most 100 an hour"
+
+
+def test_what_plans_cover_is_not_summed_with_what_keys_pay() -> None:
+    rows = each_moment(
+        [CostRow(str(NOON), Payer.API, micro=1_000_000), CostRow(str(NOON), Payer.PLAN, micro=5_000_000)],
+        NOON,
+        NOON + HOUR,
+        timezone.utc,
+        short=True,
+    )
+    billed, covered, _ = spend_charts(rows, NOON, NOON + HOUR, 4, "hour")
+    assert (billed.title, billed.scale, covered.title, covered.scale) == ("billed", "$1.00", "covered", "≈$5.00")
+
+
+def window(used: int, resets: int) -> Headroom:
+    return Headroom("you@example.org", "5 h", "window", used, 100, resets, at=NOON)
+
+
+def clock(at: int) -> str:
+    return f"{(at - NOON) / HOUR:+.1f} h"
+
+
+def test_a_window_is_drawn_up_to_its_reset_with_where_its_pace_leads() -> None:
+    points = [Point(Metric.USE, NOON - HOUR, 0.0, 0.0), Point(Metric.USE, NOON - STEP, 25.0, 25.0)]
+    chart = window_chart(window(25, NOON + 2 * HOUR), "5 h", points, NOON, 10, clock)
+    assert (chart.since, chart.until) == (NOON - 3 * HOUR, NOON + 2 * HOUR)
+    assert chart.words == "25 % used · 75 % at its reset +2.0 h · by the last 1h00"
+    assert drawn(chart, 4) == ["          ", "         ░", "       ░░░", "····▁█░░░░"]
+
+
+def test_a_pace_that_uses_the_window_up_says_when() -> None:
+    points = [Point(Metric.USE, NOON - HOUR, 20.0, 20.0), Point(Metric.USE, NOON - STEP, 60.0, 60.0)]
+    chart = window_chart(window(60, NOON + 4 * HOUR), "5 h", points, NOON, 10, clock)
+    assert chart.words == "60 % used · used up +1.0 h · resets +4.0 h · by the last 1h00"
+
+
+def test_from_a_few_minutes_no_pace_is_told() -> None:
+    points = [Point(Metric.USE, NOON - STEP, 25.0, 25.0)]
+    chart = window_chart(window(25, NOON + 2 * HOUR), "5 h", points, NOON, 10, clock)
+    assert chart.words == "25 % used · resets +2.0 h"
+    assert "░" not in "".join(drawn(chart, 4))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +165,7 @@ async def charts(here: Room) -> str:
     await here.press("h")
     here.screen(HostsScreen).table.choose("vm1")
     await here.press("g")
-    here.screen(ChartsScreen)
+    here.screen(HostCharts)
     await here.until(lambda: "asking the ledger" not in here.text())
     return here.text()
 
@@ -123,7 +193,7 @@ async def test_nothing_known_is_said_and_not_drawn_as_nothing() -> None:
 async def test_digits_choose_the_span_and_arrows_the_host() -> None:
     async with room(scenes.farm()) as here:
         await charts(here)
-        width = here.screen(ChartsScreen).query_one(Charts).points_wanted
+        width = here.screen(HostCharts).query_one(Charts).chart_width
         await here.press("1", "down")
         await here.until(lambda: len(here.engine.history_asked) == 3)
         now = here.app.context.view.now
@@ -136,3 +206,29 @@ async def test_digits_choose_the_span_and_arrows_the_host() -> None:
         ]
         await here.press("q")
         here.screen(HostsScreen)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+async def test_costs_and_windows_are_drawn_at_every_size(size: tuple[int, int]) -> None:
+    windows = scenes.keyed(scenes.window("5 h", 17), scenes.window("week", 30, 3 * 24 * HOUR))
+    async with room(replace(scenes.farm(), headroom=windows), size=size) as here:
+        now = here.app.context.view.now
+        here.engine.spent["time"] = [
+            CostRow(str(now - number * 900_000), Payer.API, input=10_000 * number, micro=100_000 * (number % 7))
+            for number in range(1, 40)
+        ]
+        for key in windows:
+            here.engine.history[key] = [
+                Point(Metric.USE, now - HOUR + number * STEP, number * 1.5, number * 1.5) for number in range(12)
+            ]
+        await here.press("c", "g")
+        here.screen(MoneyCharts)
+        await here.until(lambda: "asking the ledger" not in here.text())
+        shown = here.text()
+        for words in ("billed", "tokens", "[1 today]", "at most"):
+            assert words in shown
+        assert max(map(len, (line.rstrip() for line in shown.splitlines()))) <= size[0]
+        if size[1] >= 40:
+            assert "at its reset" in shown
+        await here.press("2")
+        await here.until(lambda: "a day" in here.text())

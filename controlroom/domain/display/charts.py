@@ -1,16 +1,18 @@
-"""Charts of a host's figures: what they show, how high, and where the clock stands below them.
+"""Charts of hosts, of money and of plans' windows: what they show, how high, and where the clock stands below them.
 
-A chart is drawn by columns of one cell. Filled is the mean, shaded on top of it the peak; where nothing is known of a
-host there is a dot on the ground line, and no height.
+A chart is drawn by columns of one cell. Filled is the mean, shaded on top of it the peak, or what is expected; where
+nothing is known there is a dot on the ground line, and no height. Times are UTC milliseconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import Enum
 
-from controlroom.domain.host_history import Metric, Point, columns
-from controlroom.domain.words import percent, size
+from controlroom.domain.display.spans import SpendRow
+from controlroom.domain.gauges import Headroom
+from controlroom.domain.history import HOST_METRICS, Metric, Point, columns
+from controlroom.domain.words import age, count, dollars, percent, size
 
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
@@ -21,10 +23,16 @@ _WARN, _DANGER = 0.7, 0.9
 """Shares of a machine from which a part of a bar is drawn as a warning, and as a danger."""
 _LEAST_TRAFFIC = 1024.0
 """Bytes a second that fill a chart at least: a quiet line looks quiet."""
+_WINDOWS = {"5 h": 5 * _HOUR, "week": 7 * _DAY}
+"""Lengths of plans' windows by the first words of their names."""
+_SETTLED = 600_000
+"""Milliseconds of a window's use below which its pace says nothing."""
+
+Clock = Callable[[int], str]
 
 
 class ChartSpan(str, Enum):
-    """What a chart can show, up to now."""
+    """What a chart of a host can show, up to now."""
 
     HOUR = "hour"
     DAY = "day"
@@ -45,38 +53,38 @@ class Fill(Enum):
 
     EMPTY = "nothing"
     UNKNOWN = "nothing is known of this time"
-    CALM = "the mean"
-    WARN = "the mean, where it is much"
-    DANGER = "the mean, where it is nearly all"
-    PEAK = "between the mean and the peak"
+    CALM = "the value"
+    WARN = "the value, where it is much"
+    DANGER = "the value, where it is nearly all"
+    SHADE = "between the mean and the peak, or what is expected"
 
 
-TITLES = {
-    Metric.CPU: "cpu",
-    Metric.MEMORY: "memory",
-    Metric.DISK: "disk",
-    Metric.NETWORK_IN: "network in",
-    Metric.NETWORK_OUT: "network out",
-}
+@dataclass(frozen=True)
+class Column:
+    """One cell's breadth: the value, and up to where it is shaded."""
+
+    value: float
+    shade: float = 0.0
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One metric over a span, oldest column first."""
+    """One thing over a span, oldest column first; None: nothing is known."""
 
-    metric: Metric
-    columns: Sequence[Point | None]
+    title: str
+    words: str
+    """What it says in a few words."""
+    columns: Sequence[Column | None]
     top: float
     """The value at the upper edge."""
-
-    @property
-    def words(self) -> str:
-        """The newest mean, and the highest peak of the span: `12 %, at most 97 %`."""
-        known = [point for point in self.columns if point is not None]
-        if not known:
-            return "not known"
-        newest, highest = known[-1].mean, max(point.peak for point in known)
-        return f"{value_words(self.metric, newest)}, at most {value_words(self.metric, highest)}"
+    scale: str
+    """The same, written."""
+    since: int
+    until: int
+    share: bool = False
+    """Whether it is a share, of which much is a warning."""
+    tall: bool = False
+    """Whether it moves so much that it is worth more lines than others."""
 
     def rows(self, height: int) -> list[list[tuple[Fill, str]]]:
         """Draw it in so many lines, top first: runs of one fill."""
@@ -85,43 +93,149 @@ class Chart:
     def _row(self, row: int, height: int) -> list[tuple[Fill, str]]:
         """Draw one line; 0 is the lowest."""
         runs: list[tuple[Fill, str]] = []
-        for point in self.columns:
-            fill, sign = self._cell(point, row, height)
+        for column in self.columns:
+            fill, sign = self._cell(column, row, height)
             if runs and runs[-1][0] is fill:
                 runs[-1] = fill, runs[-1][1] + sign
             else:
                 runs.append((fill, sign))
         return runs
 
-    def _cell(self, point: Point | None, row: int, height: int) -> tuple[Fill, str]:
-        if point is None:
+    def _cell(self, column: Column | None, row: int, height: int) -> tuple[Fill, str]:
+        if column is None:
             return (Fill.UNKNOWN, "·") if row == 0 else (Fill.EMPTY, " ")
-        eighths = round(8 * height * min(1.0, max(0.0, point.mean / self.top))) - 8 * row
-        if row == 0:
+        eighths = round(8 * height * min(1.0, max(0.0, column.value / self.top))) - 8 * row
+        shaded = column.shade / self.top * height > row + 0.5
+        if row == 0 and not shaded:
             eighths = max(1, eighths)
         if eighths > 0:
             return self._filled(row, height), " ▁▂▃▄▅▆▇█"[min(8, eighths)]
-        return (Fill.PEAK, "░") if point.peak / self.top * height > row + 0.5 else (Fill.EMPTY, " ")
+        return (Fill.SHADE, "░") if shaded else (Fill.EMPTY, " ")
 
     def _filled(self, row: int, height: int) -> Fill:
-        share = (row + 0.5) / height
-        if not self.metric.is_share or share < _WARN:
+        level = (row + 0.5) / height
+        if not self.share or level < _WARN:
             return Fill.CALM
-        return Fill.DANGER if share >= _DANGER else Fill.WARN
+        return Fill.DANGER if level >= _DANGER else Fill.WARN
 
 
-def chart(points: Sequence[Point], metric: Metric, since: int, until: int, width: int) -> Chart:
-    """Lay out a metric's points on `width` columns. A share of the machine fills the chart at 100 %."""
+# --------------------------------------------------------------------------- hosts
+
+
+_TITLES = {
+    Metric.CPU: "cpu",
+    Metric.MEMORY: "memory",
+    Metric.DISK: "disk",
+    Metric.NETWORK_IN: "network in",
+    Metric.NETWORK_OUT: "network out",
+}
+
+
+def host_charts(points: Sequence[Point], since: int, until: int, width: int) -> list[Chart]:
+    """Draw every metric of a host on `width` columns: filled the mean, shaded the peak."""
+    return [_host_chart(points, metric, since, until, width) for metric in HOST_METRICS]
+
+
+def _host_chart(points: Sequence[Point], metric: Metric, since: int, until: int, width: int) -> Chart:
     laid = columns(points, metric, since, until, width)
-    if metric.is_share:
-        return Chart(metric, laid, 100.0)
-    highest = max((point.peak for point in laid if point is not None), default=0.0)
-    return Chart(metric, laid, max(_LEAST_TRAFFIC, highest))
+    known = [point for point in laid if point is not None]
+    highest = max((point.peak for point in known), default=0.0)
+    words = f"{_value(metric, known[-1].mean)}, at most {_value(metric, highest)}" if known else "not known"
+    top = 100.0 if metric.is_share else max(_LEAST_TRAFFIC, highest)
+    drawn = [None if point is None else Column(point.mean, point.peak) for point in laid]
+    scale = _value(metric, top).removesuffix("/s")
+    return Chart(_TITLES[metric], words, drawn, top, scale, since, until, metric.is_share, metric is Metric.CPU)
 
 
-def value_words(metric: Metric, value: float) -> str:
-    """Write a value: `42 %`, `1.2M/s`."""
+def _value(metric: Metric, value: float) -> str:
     return percent(value) if metric.is_share else f"{size(round(value))}/s"
+
+
+# --------------------------------------------------------------------------- money
+
+
+def spend_charts(rows: Sequence[SpendRow], since: int, until: int, width: int, each: str) -> list[Chart]:
+    """Draw what was spent, and the tokens, in each hour or day (`each`) of a span, oldest first.
+
+    What keys pay and what plans cover have a chart each and are never summed; where there was neither, one says so.
+    """
+    billed = [row.billed for row in rows]
+    covered = [row.covered for row in rows]
+    tokens = [row.all.input + row.all.output + row.all.cache_write_5m + row.all.cache_write_1h for row in rows]
+    charts = []
+    if any(billed) or not any(covered):
+        charts.append(_bars("billed", [value or 0 for value in billed], dollars, since, until, width, each))
+    if any(covered):
+        charts.append(_bars("covered", [value or 0 for value in covered], _covered, since, until, width, each))
+    return [*charts, _bars("tokens, cache reads left out", tokens, count, since, until, width, each)]
+
+
+def _covered(micro: int) -> str:
+    return f"≈{dollars(micro)}"
+
+
+def _bars(
+    title: str, values: Sequence[int], written: Callable[[int], str], since: int, until: int, width: int, each: str
+) -> Chart:
+    """Draw one bar for each value, apart where there is room."""
+    highest = max(values, default=0)
+    words = f"{written(sum(values))}, at most {written(highest)} {'an hour' if each == 'hour' else 'a day'}"
+    drawn: list[Column | None] = [Column(0.0)] * width
+    for number, value in enumerate(values):
+        start, end = width * number // len(values), width * (number + 1) // len(values)
+        for cell in range(start, max(start + 1, end - (end - start >= 3))):
+            drawn[cell] = Column(float(value))
+    return Chart(title, words, drawn, float(max(1, highest)), written(highest), since, until)
+
+
+# --------------------------------------------------------------------------- windows
+
+
+def window_span(window: Headroom, now: int) -> tuple[int, int]:
+    """Return when a plan's window began and when it is whole again; without a reset, its length up to now."""
+    length = next((length for name, length in _WINDOWS.items() if window.name.startswith(name)), _WINDOWS["week"])
+    until = max(now, window.resets)
+    return until - length, until
+
+
+def window_chart(window: Headroom, title: str, points: Sequence[Point], now: int, width: int, clock: Clock) -> Chart:
+    """Draw the use of a plan's window from its begin to its reset: filled what was read, shaded where it leads to.
+
+    The line to the reset goes on at the pace of the use that was seen in this window, with at least ten minutes of it.
+    """
+    since, until = window_span(window, now)
+    seen = sorted((point for point in points if since <= point.at < now), key=lambda point: point.at)
+    laid = columns(seen, Metric.USE, since, until, width)
+    drawn = [None if point is None or point.at > now else Column(point.peak) for point in laid]
+    words = f"{percent(seen[-1].peak)} used" if seen else "no reading yet"
+    pace = _pace(seen, now)
+    if pace is not None and until > now:
+        for cell in range(width):
+            at = since + (until - since) * (2 * cell + 1) // (2 * width)
+            if at > now:
+                drawn[cell] = Column(0.0, seen[-1].peak + pace * (at - now))
+        words += f" · {_leads_to(seen[-1].peak, pace, now, until, clock)} · by the last {age(now - seen[0].at)}"
+    elif until > now:
+        words += f" · resets {clock(until)}"
+    return Chart(title, words, drawn, 100.0, "100%", since, until, share=True)
+
+
+def _pace(seen: Sequence[Point], now: int) -> float | None:
+    """Return per cent a millisecond; None: too little was seen."""
+    if not seen or now - seen[0].at < _SETTLED:
+        return None
+    return max(0.0, seen[-1].peak - seen[0].peak) / (now - seen[0].at)
+
+
+def _leads_to(used: float, pace: float, now: int, until: int, clock: Clock) -> str:
+    reached = used + pace * (until - now)
+    if reached < 100:
+        return f"{percent(reached)} at its reset {clock(until)}"
+    full = now + round((100 - used) / pace) if used < 100 else now
+    return f"used up {clock(full)} · resets {clock(until)}"
+
+
+# --------------------------------------------------------------------------- the clock
 
 
 def ticks(since: int, until: int, width: int, zone: tzinfo | None) -> list[tuple[int, str]]:
@@ -134,7 +248,7 @@ def ticks(since: int, until: int, width: int, zone: tzinfo | None) -> list[tuple
         if at >= since:
             column = (at - since) * width // (until - since)
             marks.append((column, moment.strftime("%a %d" if step >= _DAY or _is_midnight(moment) else "%H:%M")))
-        moment = _next(moment, step)
+        moment += timedelta(milliseconds=step)
     return marks
 
 
@@ -149,7 +263,3 @@ def _round_time(at: int, step: int, zone: tzinfo | None) -> datetime:
     if step >= _DAY:
         return midnight
     return midnight + timedelta(milliseconds=(moment - midnight) // timedelta(milliseconds=step) * step)
-
-
-def _next(moment: datetime, step: int) -> datetime:
-    return moment + timedelta(milliseconds=step)

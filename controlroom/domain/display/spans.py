@@ -223,10 +223,13 @@ def history(found: Sequence[CostRow], since: int, now: int, zone: tzinfo | None,
 
     The two are not summed: where anything was billed, that alone is shown.
     """
-    by = By.HOUR if short else By.DAY
     billed = [row for row in found if row.billing == BILLED]
-    sums: Mapping[str, int] = {
-        row.key: row.dearest for row in _merged((_moment(int(row.key), by, zone), row) for row in billed or found)
-    }
+    return [row.dearest for row in each_moment(billed or found, since, now, zone, short)]
+
+
+def each_moment(found: Sequence[CostRow], since: int, now: int, zone: tzinfo | None, short: bool) -> list[SpendRow]:
+    """Sum up each hour (`short`) or day of a span, oldest first, those without anything too."""
+    by = By.HOUR if short else By.DAY
+    rows = {row.key: row for row in _merged((_moment(int(row.key), by, zone), row) for row in found)}
     moments = dict.fromkeys(_moment(at, by, zone) for at in range(since // _QUARTER * _QUARTER, now, _QUARTER))
-    return [sums.get(moment, 0) for moment in moments]
+    return [rows.get(moment, SpendRow(moment, moment)) for moment in moments]

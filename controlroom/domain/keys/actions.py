@@ -22,7 +22,7 @@ class Action:
     help: str
     """A sentence, for the help screen and the palette. `{name}` stands for the key of another action."""
     where: str = "overview agent"
-    """The screens it belongs to: overview, agent, hosts, costs, timeline, charts, anywhere."""
+    """The screens it belongs to: overview, agent, hosts, costs, timeline, host_charts, money_charts, anywhere."""
     needs: str = ""
     """What must be chosen: `agent`, `question`, `host` or nothing."""
     danger: bool = False
@@ -295,6 +295,14 @@ ACTIONS: tuple[Action, ...] = (
         "hosts",
         "host",
         footer=2,
+    ),
+    Action(
+        "money_charts",
+        "g",
+        "graphs",
+        "Draw what was spent and the tokens by hour or day, and the use of plans' windows up to their reset.",
+        "costs",
+        footer=6,
     ),
     Action(
         "host_add",

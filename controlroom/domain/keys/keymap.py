@@ -18,7 +18,7 @@ class Motion:
 
     name: str
     where: str
-    """The screen: overview, agent, hosts, charts, costs, timeline."""
+    """The screen: overview, agent, hosts, host_charts, costs, timeline."""
     keys: tuple[str, ...]
     """As Textual names them, the one that is shown first. Arrows and their like always do what they do here."""
     help: str
@@ -50,8 +50,8 @@ MOTIONS: tuple[Motion, ...] = (
     Motion("down", "hosts", ("j", "down"), "Next host."),
     Motion("up", "hosts", ("k", "up"), "Host before."),
     Motion("page_down", "hosts", ("space", "pagedown"), "More of a long question, or of what is known of a host."),
-    Motion("down", "charts", ("j", "down"), "Next host."),
-    Motion("up", "charts", ("k", "up"), "Host before."),
+    Motion("down", "host_charts", ("j", "down"), "Next host."),
+    Motion("up", "host_charts", ("k", "up"), "Host before."),
     Motion("down", "costs", ("j", "down"), "Next row, or line."),
     Motion("up", "costs", ("k", "up"), "Row or line before."),
     Motion("page_down", "costs", ("space", ".", "pagedown"), "A page on."),

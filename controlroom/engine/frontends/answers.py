@@ -8,7 +8,7 @@ from controlroom.engine.budgets.advisor import compared, estimated
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.frontends.turns import Turns
-from controlroom.engine.host_history import HostHistory, host_points
+from controlroom.engine.history import HistoryRecorder, recorded
 from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered, check_up
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate import short
@@ -64,7 +64,7 @@ class Answering:
     store: FleetStore
     ledger: Ledger
     ledger_writer: LedgerWriter
-    host_history: HostHistory
+    history: HistoryRecorder
     inquiries: Inquiries
     logs: LogRouter
     connections: Connections
@@ -137,9 +137,9 @@ async def _costs(parts: Answering, asked: AskCosts, turns: Turns) -> Costs:
 
 
 async def _history(parts: Answering, asked: AskHistory, turns: Turns) -> History:
-    place = asked.host, asked.since, asked.until, asked.points
+    place = asked.subject, asked.since, asked.until, asked.points
     try:
-        points = await turns.apart(host_points, parts.ledger, parts.host_history.running(asked.host), *place)
+        points = await turns.apart(recorded, parts.ledger, parts.history.running(asked.subject), *place)
     except LedgerProblem as problem:
         return History(asked.id, reason=str(problem))
     return History(asked.id, points)

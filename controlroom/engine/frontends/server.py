@@ -29,7 +29,7 @@ def answering(engine: Engine) -> Answering:
         engine.store,
         engine.ledger,
         engine.ledger_writer,
-        engine.host_history,
+        engine.history,
         engine.inquiries,
         engine.logs,
         engine.connections,

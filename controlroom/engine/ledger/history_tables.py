@@ -1,4 +1,4 @@
-"""Figures of hosts over time: five-minute means and peaks in the ledger, thirty days of them.
+"""Figures of hosts and windows over time: five-minute means and peaks in the ledger, thirty days of them.
 
 Values are whole: shares in hundredths of a per cent, traffic in bytes a second.
 """
@@ -7,31 +7,31 @@ Values are whole: shares in hundredths of a per cent, traffic in bytes a second.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from controlroom.domain.host_history import KEPT, STEP, Metric, Point, width_of
+from controlroom.domain.history import KEPT, STEP, Metric, Point, width_of
 from controlroom.engine.ledger.usage_tables import Statement
 
 _UNITS = 100
 """Units of a per cent."""
 
 HISTORY_TABLES = (
-    """create table host_history (
-    host text not null, metric text not null, at integer not null, looks integer not null, mean integer not null,
-    peak integer not null, primary key (host, metric, at)) without rowid""",
+    """create table history (
+    subject text not null, metric text not null, at integer not null, looks integer not null, mean integer not null,
+    peak integer not null, primary key (subject, metric, at)) without rowid""",
 )
-"""`looks`: how often the host was looked at in the five minutes from `at` on."""
+"""`looks`: how often the subject (a host, or a window by its key) was looked at in the five minutes from `at` on."""
 
 _KEPT_MEAN = "(mean * looks + excluded.mean * excluded.looks) / (looks + excluded.looks)"
-_KEEP = f"""insert into host_history values (?, ?, ?, ?, ?, ?) on conflict do update set
+_KEEP = f"""insert into history values (?, ?, ?, ?, ?, ?) on conflict do update set
     mean = {_KEPT_MEAN}, peak = max(peak, excluded.peak), looks = looks + excluded.looks"""
-_READ = """select metric, ? + (at - ?) / ? * ? as start, sum(mean * looks) / sum(looks), max(peak) from host_history
-    where host = ? and at > ? and at < ? group by metric, start order by metric, start"""
+_READ = """select metric, ? + (at - ?) / ? * ? as start, sum(mean * looks) / sum(looks), max(peak) from history
+    where subject = ? and at > ? and at < ? group by metric, start order by metric, start"""
 
 
 @dataclass(frozen=True)
 class Mean:
-    """What was seen of one metric of a host in the five minutes from `at` on; `looks`: how often."""
+    """What was seen of one metric of a host or window in the five minutes from `at` on; `looks`: how often."""
 
-    host: str
+    subject: str
     metric: Metric
     at: int
     looks: int
@@ -47,18 +47,18 @@ class Mean:
 
 def keep_means(means: Iterable[Mean]) -> list[Statement]:
     """Write means; what was kept of the same five minutes before is joined with them."""
-    return [(_KEEP, (seen.host, seen.metric.value, seen.at, seen.looks, *seen.whole)) for seen in means]
+    return [(_KEEP, (seen.subject, seen.metric.value, seen.at, seen.looks, *seen.whole)) for seen in means]
 
 
 def drop_old(now: int) -> list[Statement]:
     """Forget what is older than thirty days."""
-    return [("delete from host_history where at < ?", (now - KEPT,))]
+    return [("delete from history where at < ?", (now - KEPT,))]
 
 
-def points_query(host: str, since: int, until: int, points: int) -> tuple[str, tuple[int | str, ...]]:
-    """Return the query for a host's figures of a span, in at most so many points of each metric; for `points_of`."""
+def points_query(subject: str, since: int, until: int, points: int) -> tuple[str, tuple[int | str, ...]]:
+    """Return the query for a span of a host or window, in at most so many points of each metric; for `points_of`."""
     width, first = width_of(since, until, points), since // STEP * STEP
-    return _READ, (first, first, width, width, host, since - STEP, until)
+    return _READ, (first, first, width, width, subject, since - STEP, until)
 
 
 def points_of(rows: Iterable[tuple[str, int, int, int]]) -> tuple[Point, ...]:

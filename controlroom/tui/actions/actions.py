@@ -85,6 +85,7 @@ _ACTS: dict[str, Act] = {
     "sift": navigate.open_filter,
     "hosts": navigate.hosts,
     "host_charts": navigate.host_charts,
+    "money_charts": navigate.money_charts,
     "host_open": navigate.host_in_full,
     "costs": navigate.costs,
     "costs_limits": navigate.turn_costs("turn_full"),

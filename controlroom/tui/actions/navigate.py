@@ -91,10 +91,18 @@ def host_in_full(app: ContextApp, screen: RoomScreen) -> None:
 
 def host_charts(app: ContextApp, screen: RoomScreen) -> None:
     """Draw the chosen host over time."""
-    from controlroom.tui.screens.charts import ChartsScreen
+    from controlroom.tui.screens.charts import HostCharts
 
     if host := screen.host_here():
-        app.push_screen(ChartsScreen(host))
+        app.push_screen(HostCharts(host))
+
+
+def money_charts(app: ContextApp, screen: RoomScreen) -> None:
+    """Draw what was spent, and the windows of plans, over the span on show."""
+    from controlroom.tui.screens.charts import MoneyCharts
+    from controlroom.tui.screens.costs import CostsScreen
+
+    app.push_screen(MoneyCharts(screen.span) if isinstance(screen, CostsScreen) else MoneyCharts())
 
 
 def costs(app: ContextApp, screen: RoomScreen) -> None:

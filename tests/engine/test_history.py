@@ -10,9 +10,9 @@ import pytest
 
 from controlroom.client.client import Client
 from controlroom.domain import events
-from controlroom.domain.host_history import KEPT, STEP, Metric, Point
+from controlroom.domain.history import KEPT, STEP, Metric, Point
 from controlroom.domain.model import Fleet, HostSample, Limits, LinkState
-from controlroom.engine.host_history import HostHistory, host_points
+from controlroom.engine.history import HistoryRecorder, recorded
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
@@ -32,7 +32,7 @@ class Watched:
         self.ledger = ledger
         self.store = FleetStore(Fleet(), lambda: self.now, lambda: self.now)
         self.writer = LedgerWriter(ledger, self.store)
-        self.history = HostHistory(self.store, self.writer)
+        self.history = HistoryRecorder(self.store, self.writer)
         self.store.apply(events.Configured({}, Limits(), {"vm1": "ann@vm1"}, NOON))
         self.link(LinkState.UP)
 
@@ -47,7 +47,7 @@ class Watched:
     async def read(self, since: int, until: int, points: int = 100) -> list[Point]:
         self.history.write()
         await self.writer.wait_written()
-        return list(host_points(self.ledger, (), "vm1", since, until, points))
+        return list(recorded(self.ledger, (), "vm1", since, until, points))
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ async def test_a_front_end_is_told_what_is_under_way_too(home: World) -> None:
         for channel in host.channels:
             channel.say(wire.HostSeen(NOON, cpu_percent=42.0))
         await here.until(lambda: here.engine.store.fleet.hosts["vm1"].sample)
-        here.engine.host_history.look()
+        here.engine.history.look()
         answer = await client.history("vm1", NOON - STEP, NOON + STEP, 100)
         assert (answer.points, answer.reason) == ((Point(Metric.CPU, NOON // STEP * STEP, 42.0, 42.0),), "")
         assert (await client.history("vm2", NOON - STEP, NOON + STEP, 100)).points == ()

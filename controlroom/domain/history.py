@@ -1,14 +1,15 @@
-"""Figures of a host over hours and weeks: what is kept of them, and how they are read.
+"""Figures of hosts and of plans' windows over hours and weeks: what is kept of them, and how they are read.
 
-Five-minute means and peaks are kept for thirty days. Shares are per cent of the machine, traffic is bytes a second;
-times are UTC milliseconds of this machine's clock. A span in which a host was not connected has no points: nothing is
-known of it.
+Five-minute means and peaks are kept for thirty days. Shares are per cent of the machine or window, traffic is bytes a
+second; times are UTC milliseconds of this machine's clock. A span in which a host was not connected has no points:
+nothing is known of it.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from controlroom.domain.gauges import Headroom
 from controlroom.domain.model import HostSample
 
 STEP = 300_000
@@ -22,20 +23,21 @@ MOST_POINTS = 1000
 
 
 class Metric(str, Enum):
-    """What is kept of a host."""
+    """What is kept: of a host, and `USE` of a window of a plan."""
 
     CPU = "cpu"
     MEMORY = "memory"
     DISK = "disk"
     NETWORK_IN = "network_in"
     NETWORK_OUT = "network_out"
+    USE = "use"
 
     def __str__(self) -> str:
         return self.value
 
     @property
     def is_share(self) -> bool:
-        """Whether it is per cent of the machine; the others are bytes a second."""
+        """Whether it is per cent of the machine or window; the others are bytes a second."""
         return self not in (Metric.NETWORK_IN, Metric.NETWORK_OUT)
 
 
@@ -61,6 +63,16 @@ def figures(sample: HostSample) -> Iterator[tuple[Metric, float]]:
         yield Metric.NETWORK_IN, float(sample.network_in)
     if sample.network_out is not None:
         yield Metric.NETWORK_OUT, float(sample.network_out)
+
+
+HOST_METRICS = tuple(metric for metric in Metric if metric is not Metric.USE)
+
+
+def window_use(window: Headroom, now: int) -> float | None:
+    """Return how much of a plan's window is used, in per cent; None: not known, or from before its reset."""
+    if window.kind != "window" or window.used is None or not window.limit or (window.resets and window.resets <= now):
+        return None
+    return 100 * window.used / window.limit
 
 
 def width_of(since: int, until: int, points: int) -> int:

@@ -1,9 +1,9 @@
-"""Keeps how busy each host was: looks at its newest sample once a second, and writes a mean every five minutes."""
+"""Keeps how busy each host was and how full each window of a plan: looks once a second, writes every five minutes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from controlroom.domain.host_history import STEP, Metric, Point, figures
+from controlroom.domain.history import STEP, Metric, Point, figures, window_use
 from controlroom.domain.model import LinkState
 from controlroom.engine.ledger.history_tables import Mean, drop_old, keep_means, points_of, points_query
 from controlroom.engine.ledger.ledger import Ledger
@@ -34,13 +34,16 @@ class _Running:
     at: int
     looks: dict[tuple[str, Metric], _Looks] = field(default_factory=dict)
 
+    def see(self, subject: str, metric: Metric, value: float) -> None:
+        self.looks.setdefault((subject, metric), _Looks()).add(value)
+
     def means(self) -> Iterator[Mean]:
-        for (host, metric), looks in self.looks.items():
-            yield Mean(host, metric, self.at, looks.count, looks.total / looks.count, looks.peak)
+        for (subject, metric), looks in self.looks.items():
+            yield Mean(subject, metric, self.at, looks.count, looks.total / looks.count, looks.peak)
 
 
-class HostHistory:
-    """The figures of all hosts over time. A host that is not connected is not looked at: nothing is known of it."""
+class HistoryRecorder:
+    """The figures of all hosts and windows over time. Of a host that is not connected nothing is known."""
 
     def __init__(self, store: FleetStore, writer: LedgerWriter) -> None:
         self._store, self._writer = store, writer
@@ -49,14 +52,17 @@ class HostHistory:
         """The day on which old means were last dropped."""
 
     def look(self) -> None:
-        """Count what each connected host does now, once a second."""
+        """Count what each connected host does now, and what is used of each window, once a second."""
         if self._running.at != (step := self._step()):
             self.write()
             self._running = _Running(step)
         for host in self._store.fleet.hosts.values():
             if host.link is LinkState.UP and host.sample is not None:
                 for metric, value in figures(host.sample):
-                    self._running.looks.setdefault((host.name, metric), _Looks()).add(value)
+                    self._running.see(host.name, metric, value)
+        for window in self._store.fleet.headroom.values():
+            if (used := window_use(window, self._store.clock())) is not None:
+                self._running.see(window.key, Metric.USE, used)
 
     def write(self) -> None:
         """Write what was seen since the last mean, and forget what is too old, once a day."""
@@ -67,19 +73,18 @@ class HostHistory:
             statements += drop_old(self._running.at)
         self._writer.keep(statements)
 
-    def running(self, host: str) -> tuple[Point, ...]:
-        """Return what has been seen of a host in the five minutes that are under way."""
-        return tuple(
-            Point(mean.metric, mean.at, mean.mean, mean.peak) for mean in self._running.means() if mean.host == host
-        )
+    def running(self, subject: str) -> tuple[Point, ...]:
+        """Return what has been seen of a host or window in the five minutes that are under way."""
+        means = (mean for mean in self._running.means() if mean.subject == subject)
+        return tuple(Point(mean.metric, mean.at, mean.mean, mean.peak) for mean in means)
 
     def _step(self) -> int:
         return self._store.clock() // STEP * STEP
 
 
-def host_points(
-    ledger: Ledger, running: tuple[Point, ...], host: str, since: int, until: int, points: int
+def recorded(
+    ledger: Ledger, running: tuple[Point, ...], subject: str, since: int, until: int, points: int
 ) -> tuple[Point, ...]:
-    """Read a host's figures of a span, what is under way last. Blocks; raises `LedgerProblem`."""
-    kept = points_of(ledger.read(*points_query(host, since, until, points)))
+    """Read the figures of a host or window in a span, what is under way last. Blocks; raises `LedgerProblem`."""
+    kept = points_of(ledger.read(*points_query(subject, since, until, points)))
     return (*kept, *(point for point in running if since <= point.at + STEP and point.at < until))
