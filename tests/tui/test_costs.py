@@ -73,7 +73,7 @@ async def test_a_wide_screen_has_every_column_in_line() -> None:
         assert "by hour ▁" in here.text()
         limits = here.app.screen.query_one(LimitsInFull).region
         assert limits.x > here.screen(CostsScreen).table.region.right - 1
-        assert "at this rate it ends at 16:40" in here.text()
+        assert "runs out 16:40 at this rate" in here.text()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -216,7 +216,7 @@ async def test_l_gives_budgets_and_limits_the_screen(size: tuple[int, int]) -> N
             await here.press("j")
             seen += here.text()
         for words in (
-            "at this rate it ends at 16:40",
+            "runs out 16:40 at this rate",
             "✓ 50 % tell, 80 % hold new work, 95 % stop",
             "$14 granted to running agents",
             "37 % left",
