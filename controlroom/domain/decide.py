@@ -6,16 +6,16 @@ presses cannot both take the last of anything.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 from controlroom.domain import intents
+from controlroom.domain.audit import verb_of
 from controlroom.domain.events import AdoptedForgotten, Event, HostAdded, HostRemoved, Ordered
 from controlroom.domain.gauges import ScopeKind, read_scope
 from controlroom.domain.intents import order_of
 from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, Profile
 from controlroom.domain.money import budget, ladder
-from controlroom.domain.orders import Order, Work
+from controlroom.domain.orders import ROWS, Order, Work
 from controlroom.domain.preconditions import (
     Refusal,
     check_kind,
@@ -56,9 +56,13 @@ class Decision:
     """It may be done: what is true at once, and what is asked of the world."""
 
     events: tuple[Event, ...] = ()
-    effects: tuple[intents.Effect, ...] = ()
+    effect: intents.Effect | None = None
     note: str = ""
     """What is done otherwise than it was meant, and why; for the audit."""
+    row: Agent | None = None
+    """How the run looks that is to begin, until its host shows it."""
+    order: Order | None = None
+    """What its host, or the host that an agent is moved from, is ordered."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,22 @@ class Refused:
     reason: str
 
 
-def decide(fleet: Fleet, intent: intents.Intent, op: int, now: int) -> Decision | Refused:
-    """Decide an intent against the fleet as it is. `op` names the order; `now` is UTC milliseconds."""
+def decide(fleet: Fleet, intent: intents.Intent, op: int, now: int, who: str = "") -> Decision | Refused:
+    """Decide what `who` wants against the fleet as it is. `op` names the order; `now` is UTC milliseconds."""
     try:
-        return _DECISIONS[type(intent)](fleet, intent, op, now)
+        decision = _DECISIONS[type(intent)](fleet, intent, now)
     except Refusal as no:
         return Refused(str(no))
+    effect = decision.effect
+    if isinstance(effect, intents.MoveOn):
+        order = order_of(effect.end, "move", op, now, who)
+        rows = Ordered(order), Ordered(order_of(effect.start, "spawn", op, now, who), decision.row)
+        return replace(decision, events=rows, order=order)
+    if isinstance(effect, intents.NodeEffect):
+        order = order_of(effect, verb_of(intent), op, now, who)
+        shown = (Ordered(order, decision.row),) if order.verb in ROWS else ()
+        return replace(decision, events=shown, order=order)
+    return decision
 
 
 def _kind(intent: intents.SpawnAgent, profile: Profile | None) -> AgentKind:
@@ -85,7 +99,7 @@ def _kind(intent: intents.SpawnAgent, profile: Profile | None) -> AgentKind:
     return AgentKind.COMMAND if intent.command else AgentKind.HEADLESS
 
 
-def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decision:
+def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
     if problem := agent_name_problem(intent.name):
         raise Refusal(problem)
     host = reachable(fleet, intent.host or default_host(fleet), now)
@@ -115,8 +129,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decis
         intent.cwd or (profile.cwd if profile else ""),
         command,
     )
-    row = starting(effect, now)
-    return Decision((Ordered(order_of(effect, "spawn", op, now), row),), (effect,), note)
+    return Decision((), effect, note, starting(effect, now))
 
 
 class _Work(NamedTuple):
@@ -139,7 +152,7 @@ class _Work(NamedTuple):
         return (meant, "") if self.kind == AgentKind.COMMAND else ladder.cheaper(self.fleet, meant, *self[2:])
 
 
-def _kill(fleet: Fleet, intent: intents.KillAgent, op: int, now: int) -> Decision:
+def _kill(fleet: Fleet, intent: intents.KillAgent, now: int) -> Decision:
     agent = current(fleet, intent.agent, intent.epoch, now)
     reachable(fleet, agent.host, now)
     if agent.has_ended:
@@ -149,14 +162,13 @@ def _kill(fleet: Fleet, intent: intents.KillAgent, op: int, now: int) -> Decisio
     if agent.pending and agent.pending.verb in ("kill", "move"):
         doing = "ended" if agent.pending.verb == "kill" else "moved"
         raise Refusal(f"{agent.id} is being {doing} already, {since(now - agent.pending.at)}")
-    effect = intents.KillOn(agent.host, agent.name, agent.epoch)
-    return Decision((Ordered(order_of(effect, "kill", op, now)),), (effect,))
+    return Decision(effect=intents.KillOn(agent.host, agent.name, agent.epoch))
 
 
-def _reassign(fleet: Fleet, intent: intents.ReassignAgent, op: int, now: int) -> Decision:
+def _reassign(fleet: Fleet, intent: intents.ReassignAgent, now: int) -> Decision:
     agent = current(fleet, intent.agent, intent.epoch, now)
     if intent.host and intent.host != agent.host:
-        return _move(fleet, agent, intent, op, now)
+        return _move(fleet, agent, intent, now)
     reachable(fleet, agent.host, now)
     not_pending(agent, now)
     ordered = ordered_work(agent, trust=intent.trust)
@@ -167,12 +179,10 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, op: int, now: int) ->
     payer = ladder.payer(fleet, ordered.profile)
     _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer).check()
     session = agent.session if intent.keep_session else ""
-    return _again(fleet, agent, ordered, intent.task, session, partial(order_of, verb="reassign", op=op, at=now))
+    return _again(fleet, agent, ordered, intent.task, session, now)
 
 
-def _again(
-    fleet: Fleet, agent: Agent, ordered: Work, task: str, session: str, order: Callable[[intents.SpawnOn], Order]
-) -> Decision:
+def _again(fleet: Fleet, agent: Agent, ordered: Work, task: str, session: str, now: int) -> Decision:
     """Begin the agent's next run where it is."""
     check_session(fleet, agent, session)
     profile = profile_named(fleet, ordered.profile)
@@ -192,11 +202,10 @@ def _again(
         session,
         0 if agent.has_ended else agent.epoch,
     )
-    ordered_start = order(effect)
-    return Decision((Ordered(ordered_start, starting(effect, ordered_start.at)),), (effect,), note)
+    return Decision((), effect, note, starting(effect, now))
 
 
-def _resume(fleet: Fleet, intent: intents.ResumeAgent, op: int, now: int) -> Decision:
+def _resume(fleet: Fleet, intent: intents.ResumeAgent, now: int) -> Decision:
     agent = current(fleet, intent.agent, intent.epoch, now)
     host = reachable(fleet, agent.host, now)
     not_pending(agent, now)
@@ -208,10 +217,10 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, op: int, now: int) -> Dec
         raise Refusal(reason)
     ordered = ordered_work(agent, trust=False)
     check_task(ordered.kind, intent.task)
-    return _again(fleet, agent, ordered, intent.task, agent.session, partial(order_of, verb="resume", op=op, at=now))
+    return _again(fleet, agent, ordered, intent.task, agent.session, now)
 
 
-def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, now: int) -> Decision:
+def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -> Decision:
     """The same agent on another host: all that can be known against it is said before anything is ended."""
     if intent.keep_session:
         raise Refusal(f"--continue cannot go with --host: the Claude session of {agent.id} lives on {agent.host}")
@@ -246,8 +255,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, no
     )
     row = replace(starting(start, now), task=shown_task(intent.task) or agent.task, model=agent.model)
     end = intents.KillOn(agent.host, agent.name, agent.epoch, f"moved to {target.name}")
-    ordered = Ordered(order_of(end, "move", op, now)), Ordered(order_of(start, "spawn", op, now), row)
-    return Decision(ordered, (intents.MoveOn(end, start),))
+    return Decision(effect=intents.MoveOn(end, start), row=row)
 
 
 def _unmovable(host: Host, agent: Agent, now: int) -> str:
@@ -259,24 +267,24 @@ def _unmovable(host: Host, agent: Agent, now: int) -> str:
     )
 
 
-def _send(fleet: Fleet, intent: intents.SendMessage, op: int, now: int) -> Decision:
+def _send(fleet: Fleet, intent: intents.SendMessage, now: int) -> Decision:
     agent = running(fleet, intent.agent, intent.epoch, now)
     if agent.kind == AgentKind.COMMAND:
         raise Refusal(f"{agent.id} runs a command, which takes no messages")
     if not intent.text.strip():
         raise Refusal("the message is empty")
     check_size("the message", intent.text)
-    return Decision((), (intents.TellOn(agent.host, agent.name, agent.epoch, "message", text=intent.text),))
+    return Decision(effect=intents.TellOn(agent.host, agent.name, agent.epoch, "message", text=intent.text))
 
 
-def _interrupt(fleet: Fleet, intent: intents.InterruptAgent, op: int, now: int) -> Decision:
+def _interrupt(fleet: Fleet, intent: intents.InterruptAgent, now: int) -> Decision:
     agent = running(fleet, intent.agent, intent.epoch, now)
     if agent.kind == AgentKind.COMMAND:
         raise Refusal(f"{agent.id} runs a command, which cannot be interrupted: kill it instead")
-    return Decision((), (intents.TellOn(agent.host, agent.name, agent.epoch, "interrupt"),))
+    return Decision(effect=intents.TellOn(agent.host, agent.name, agent.epoch, "interrupt"))
 
 
-def _answer(fleet: Fleet, intent: intents.AnswerQuestion, op: int, now: int) -> Decision:
+def _answer(fleet: Fleet, intent: intents.AnswerQuestion, now: int) -> Decision:
     if intent.verdict == Verdict.UNKNOWN:
         raise Refusal("an answer is allow, always or deny")
     host = fleet.hosts.get(intent.subject)
@@ -298,7 +306,7 @@ def _answer(fleet: Fleet, intent: intents.AnswerQuestion, op: int, now: int) -> 
     tell = intents.TellOn(
         agent.host, agent.name, agent.epoch, "answer", text, asked.id, intent.verdict, asked.digest, answers
     )
-    return Decision((), (tell,))
+    return Decision(effect=tell)
 
 
 def _what_is_said(name: str, asked: Question, intent: intents.AnswerQuestion) -> tuple[tuple[ItemAnswer, ...], str]:
@@ -326,11 +334,11 @@ def _answer_host(host: Host, intent: intents.AnswerQuestion) -> Decision:
         if intent.verdict != Verdict.DENY and not intent.text:
             raise Refusal(f"{host.name} asks for a secret: say it with the answer")
         secret = intent.text if intent.verdict in YES else None
-        return Decision((), (intents.GiveSecret(host.name, host.question.id, secret),))
-    return Decision((), (intents.TrustKey(host.name, host.question.id, intent.verdict in YES),))
+        return Decision(effect=intents.GiveSecret(host.name, host.question.id, secret))
+    return Decision(effect=intents.TrustKey(host.name, host.question.id, intent.verdict in YES))
 
 
-def _forget(fleet: Fleet, intent: intents.ForgetAgent, op: int, now: int) -> Decision:
+def _forget(fleet: Fleet, intent: intents.ForgetAgent, now: int) -> Decision:
     known = fleet.agents.get(intent.agent)
     if known is not None and known.adopted and known.has_ended:
         return Decision((AdoptedForgotten(known.id),))
@@ -339,11 +347,10 @@ def _forget(fleet: Fleet, intent: intents.ForgetAgent, op: int, now: int) -> Dec
     if not agent.has_ended:
         raise Refusal(f"{agent.id} has not ended ({state_words(fleet, agent, now)}): kill it first")
     reachable(fleet, agent.host, now)
-    effect = intents.ForgetOn(agent.host, agent.name, agent.epoch)
-    return Decision((Ordered(order_of(effect, "forget", op, now)),), (effect,))
+    return Decision(effect=intents.ForgetOn(agent.host, agent.name, agent.epoch))
 
 
-def _add_host(fleet: Fleet, intent: intents.AddHost, op: int, now: int) -> Decision:
+def _add_host(fleet: Fleet, intent: intents.AddHost, now: int) -> Decision:
     if problem := host_name_problem(intent.name):
         raise Refusal(problem)
     if intent.name in fleet.hosts:
@@ -356,30 +363,30 @@ def _add_host(fleet: Fleet, intent: intents.AddHost, op: int, now: int) -> Decis
         if other.address == intent.address:
             raise Refusal(f"{intent.address} is in the room already, as {other.name}")
     effect = intents.ConnectTo(intent.name, intent.address, intent.fingerprint)
-    return Decision((HostAdded(intent.name, intent.address, now),), (effect,))
+    return Decision((HostAdded(intent.name, intent.address, now),), effect)
 
 
-def _remove_host(fleet: Fleet, intent: intents.RemoveHost, op: int, now: int) -> Decision:
+def _remove_host(fleet: Fleet, intent: intents.RemoveHost, now: int) -> Decision:
     host = host_named(fleet, intent.name)
-    return Decision((HostRemoved(host.name),), (intents.DisconnectFrom(host.name),))
+    return Decision((HostRemoved(host.name),), intents.DisconnectFrom(host.name))
 
 
-def _retry_host(fleet: Fleet, intent: intents.RetryHost, op: int, now: int) -> Decision:
+def _retry_host(fleet: Fleet, intent: intents.RetryHost, now: int) -> Decision:
     host = host_named(fleet, intent.name)
     if host.link is LinkState.UP:
         raise Refusal(f"{host.name} is connected")
-    return Decision((), (intents.RetryLink(host.name),))
+    return Decision(effect=intents.RetryLink(host.name))
 
 
-def _take_host(fleet: Fleet, intent: intents.TakeHost, op: int, now: int) -> Decision:
+def _take_host(fleet: Fleet, intent: intents.TakeHost, now: int) -> Decision:
     host = host_named(fleet, intent.name)
     linked(host, now)
     if host.facts and host.facts.owned:
         raise Refusal(f"this room owns {host.name} already")
-    return Decision((), (intents.TakeOn(host.name),))
+    return Decision(effect=intents.TakeOn(host.name))
 
 
-def _set_budget(fleet: Fleet, intent: intents.SetBudget, op: int, now: int) -> Decision:
+def _set_budget(fleet: Fleet, intent: intents.SetBudget, now: int) -> Decision:
     rule = intent.rule
     if wrong := budget.problem(rule):
         raise Refusal(wrong)
@@ -391,14 +398,14 @@ def _set_budget(fleet: Fleet, intent: intents.SetBudget, op: int, now: int) -> D
     return Decision()
 
 
-def _remove_budget(fleet: Fleet, intent: intents.RemoveBudget, op: int, now: int) -> Decision:
+def _remove_budget(fleet: Fleet, intent: intents.RemoveBudget, now: int) -> Decision:
     if intent.name not in fleet.budgets:
         names = f" (there are {', '.join(sorted(fleet.budgets))})" if fleet.budgets else " (there are none)"
         raise Refusal(f"there is no budget {ascii(intent.name)[:60]}{nearest(intent.name, fleet.budgets) or names}")
     return Decision()
 
 
-_DECISIONS: dict[type, Callable[[Fleet, Any, int, int], Decision]] = {
+_DECISIONS: dict[type, Callable[[Fleet, Any, int], Decision]] = {
     intents.SpawnAgent: _spawn,
     intents.KillAgent: _kill,
     intents.ReassignAgent: _reassign,

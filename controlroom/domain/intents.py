@@ -310,7 +310,7 @@ NodeEffect = SpawnOn | KillOn | ForgetOn | TellOn | TakeOn
 """What a node is to carry out."""
 
 
-def order_of(effect: NodeEffect, verb: str, op: int, at: int, who: str = "", task: str = "") -> Order:
+def order_of(effect: NodeEffect, verb: str, op: int, at: int, who: str = "") -> Order:
     """The order to carry out an effect."""
     name, epoch = ("", 0) if isinstance(effect, TakeOn) else (effect.name, effect.epoch)
-    return Order(op, verb, effect.host, name, epoch, at, who, task)
+    return Order(op, verb, effect.host, name, epoch, at, who)

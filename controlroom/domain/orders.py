@@ -27,8 +27,6 @@ class Order:
     """When it was given: UTC milliseconds."""
     who: str = ""
     """Who gave it, and from where."""
-    task: str = ""
-    """The first characters of the task, of one that has a task."""
 
     @property
     def subject(self) -> str:

@@ -6,14 +6,14 @@ and nothing here blocks.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from controlroom.domain import events, intents
 from controlroom.domain.audit import target_of, verb_of
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.model import Fleet
-from controlroom.domain.orders import ROWS, Result
+from controlroom.domain.money.allotment import NextGrant
+from controlroom.domain.orders import ROWS, Order, Result
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.funds import Funds
 from controlroom.engine.budgets.spending import Spending
@@ -31,7 +31,7 @@ from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.limits.limit_rules import load_rules
 from controlroom.engine.limits.limit_tracker import LimitTracker
 from controlroom.engine.moves import MoveCoordinator
-from controlroom.engine.orders import OrderBook, ordered_by
+from controlroom.engine.orders import OrderBook
 from controlroom.engine.people import Connections
 from controlroom.engine.room_editor import CHANGES, RoomEditor
 from controlroom.engine.store import FleetStore
@@ -78,8 +78,8 @@ class Engine:
             home.log,
         )
         send = self.links.send
-        self.inquiries = Inquiries(send)
-        self.logs = LogRouter(self.inquiries, send, store.new_id)
+        self.inquiries = inquiries = Inquiries(send)
+        self.logs = logs = LogRouter(inquiries, send, store.new_id)
         self.connections = Connections()
         store.when_clock_set(self.connections.clock_set)
         self.claims = ClaimChecker(store, ledger, writer)
@@ -99,16 +99,17 @@ class Engine:
             self.budgets,
             self.spending,
             self.headroom,
-            self.inquiries,
-            self.logs,
+            inquiries,
+            logs,
             writer,
         )
         self.moves = MoveCoordinator(
             store,
             self.orders,
-            self.inquiries,
+            inquiries,
             self.claims,
             writer,
+            self.budgets.first,
             home.state_folder / "moves",
             self.host_events.happened,
         )
@@ -141,7 +142,7 @@ class Engine:
             if order.host not in self.store.fleet.hosts:
                 self.orders.conclude(opened, Result(Outcome.UNKNOWN, f"{order.host} is no longer in the room"))
             elif order.verb in ROWS:
-                self.store.apply(events.Ordered(replace(order, task="")))
+                self.store.apply(events.Ordered(order))
         self.moves.recall(self.ledger_writer.open_orders)
 
     def _look_at_clock(self) -> None:
@@ -195,29 +196,28 @@ class Engine:
         if isinstance(intent, intents.SpawnAgent):
             await self.spending.sheet_tried()
         op = self.store.new_id()
-        decision = decide(self.store.fleet, intent, op, self.store.clock())
+        decision = decide(self.store.fleet, intent, op, self.store.clock(), who)
         if isinstance(decision, Refused):
             return self.ledger_writer.refused(intent, decision.reason, who)
-        for effect in decision.effects:
-            if no_money := self.budgets.refusal(effect):
-                return self.ledger_writer.refused(intent, no_money, who)
+        share = self.budgets.first(decision.effect)
+        if share is not None and (no_money := self.budgets.refusal(share)):
+            return self.ledger_writer.refused(intent, no_money, who)
         if decision.note:
             about = getattr(intent, "agent", "") or target_of(intent)
             self.ledger_writer.audited(who, verb_of(intent), about, 0, Result(Outcome.DONE, decision.note))
         was = self.store.fleet
         for event in decision.events:
-            self.host_events.happened(ordered_by(event, who))
-        result = Result(Outcome.DONE, op=op)
-        for effect in decision.effects:
-            result = await self._carry_out(effect, verb_of(intent), op, who, was)
-        return result
+            self.host_events.happened(event)
+        if decision.order is not None:
+            return await self._order(decision.effect, decision.order, was, share)
+        if isinstance(decision.effect, intents.LinkEffect):
+            told = self.links.tell(decision.effect)
+            self.ledger_writer.audited(who, told, decision.effect.host, 0, Result(Outcome.DONE))
+        return Result(Outcome.DONE, op=op)
 
-    async def _carry_out(self, effect: intents.Effect, verb: str, op: int, who: str, was: Fleet) -> Result:
-        """Do what a decision asks of the world as order `op`; `was`: the fleet before it was decided."""
-        if isinstance(effect, intents.LinkEffect):
-            self.ledger_writer.audited(who, self.links.tell(effect), effect.host, 0, Result(Outcome.DONE))
-            return Result(Outcome.DONE, op=op)
+    async def _order(self, effect: intents.Effect | None, order: Order, was: Fleet, share: NextGrant | None) -> Result:
+        """Order something of a host; `was`: the fleet before it was decided, `share`: what its run may spend first."""
         if isinstance(effect, intents.MoveOn):
-            return self.moves.begin(effect, op, who, was)
-        assert not isinstance(effect, (intents.ConnectTo, intents.DisconnectFrom))
-        return await self.orders.carry_out(effect, verb, op, who, was)
+            return self.moves.begin(effect, order, was)
+        assert isinstance(effect, intents.NodeEffect)
+        return await self.orders.carry_out(effect, order, was, share)

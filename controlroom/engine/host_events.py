@@ -15,7 +15,7 @@ from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch
 from controlroom.engine.hosts.channel import HostRefuses
-from controlroom.engine.hosts.inquiries import Answer, Inquiries
+from controlroom.engine.hosts.inquiries import Inquiries
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate_usage import Counted, LoginSeen
 from controlroom.engine.ledger.writer import LedgerWriter
@@ -23,7 +23,7 @@ from controlroom.engine.limits.limit_tracker import LimitTracker
 from controlroom.engine.orders import OrderBook
 from controlroom.engine.store import FleetStore
 from controlroom.text.states import Outcome
-from controlroom.wire.messages import LogChunk, Reply
+from controlroom.wire.messages import Reply
 
 SILENCE = 5.0
 """Seconds that a host may take to say which agents it has."""
@@ -87,14 +87,6 @@ class HostEvents:
         """Conclude what a host answers, an order or a grant; an answer that nobody waits for changes nothing."""
         if not self.orders.replied(host, reply):
             self.budgets.replied(host, reply)
-
-    def chunk(self, host: str, chunk: LogChunk) -> bool:
-        """Route new records of a log; gives whether anybody follows it."""
-        return self.logs.chunk(host, chunk)
-
-    def answered(self, host: str, answer: Answer) -> bool:
-        """Pass on the answer to an inquiry; gives whether anybody waits for it."""
-        return self.inquiries.answered(host, answer)
 
     def counted(self, host: str, counted: Counted) -> None:
         """Count what an agent has used, or how far the windows of its plan are."""

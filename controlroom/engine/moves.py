@@ -17,13 +17,14 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.claims import OrderedRun
 from controlroom.domain.intents import KillOn, MoveOn, SpawnOn, order_of
 from controlroom.domain.model import Agent, Fleet, LinkState, State
+from controlroom.domain.money.allotment import NextGrant
 from controlroom.domain.orders import Order, Result
 from controlroom.engine.atomic_file import replace_file
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.hosts.inquiries import Inquiries, Unanswered
 from controlroom.engine.hosts.translate import short
 from controlroom.engine.ledger.writer import LedgerWriter
-from controlroom.engine.orders import SHOWN_TASK, SHOWN_WHO, OrderBook
+from controlroom.engine.orders import SHOWN_TASK, OrderBook
 from controlroom.engine.store import FleetStore
 from controlroom.text.states import AgentKind, Outcome
 from controlroom.wire.codec import decode, encode
@@ -122,21 +123,25 @@ class MoveCoordinator:
         inquiries: Inquiries,
         claims: ClaimChecker,
         ledger_writer: LedgerWriter,
+        first: Callable[[SpawnOn], NextGrant | None],
         folder: Path,
         observe: Callable[[events.AgentsObserved], object],
     ) -> None:
-        """`folder`: where moves are kept that are under way; `observe` takes what is known of a host's agents."""
+        """`first`: what a run that begins is granted; `folder`: where moves are kept that are under way.
+
+        `observe` takes what is known of a host's agents.
+        """
         self._store, self._orders, self._inquiries, self._claims = store, orders, inquiries, claims
-        self._ledger_writer, self._shelf, self._observe = ledger_writer, Shelf(folder), observe
+        self._ledger_writer, self._first, self._shelf, self._observe = ledger_writer, first, Shelf(folder), observe
         self._ways: dict[asyncio.Task[None], _Way] = {}
         self._changed = asyncio.Event()
         store.subscribe(self._wake)
 
-    def begin(self, effect: MoveOn, op: int, who: str, was: Fleet) -> Result:
+    def begin(self, effect: MoveOn, order: Order, was: Fleet) -> Result:
         """Start a move that was decided; `was`: the fleet before it."""
-        move = Move(op, who, self._store.clock(), effect.end, effect.start)
+        move = Move(order.op, order.who, order.at, effect.end, effect.start)
         self._take(move, was)
-        return Result(Outcome.ASKED, op=op, agent=move.new, epoch=move.start.epoch)
+        return Result(Outcome.ASKED, op=order.op, agent=move.new, epoch=move.start.epoch)
 
     def recall(self, orders: Iterable[Order]) -> None:
         """Take up the moves that were under way when the engine before this one ended, after all other orders."""
@@ -151,9 +156,9 @@ class MoveCoordinator:
             words = f"the engine ended before {order.agent} was ended on {order.host}: nothing was moved, try again"
             self._ledger_writer.concluded(order, Result(Outcome.REFUSED, words))
             return
-        was, who = self._store.fleet, short(move.who, SHOWN_WHO)
-        self._store.apply(events.Ordered(order_of(move.end, "move", move.op, move.at, who)))
-        self._store.apply(events.Ordered(order_of(move.start, "spawn", move.op, move.at, who), _row(move)))
+        was = self._store.fleet
+        self._store.apply(events.Ordered(_order(move)))
+        self._store.apply(events.Ordered(order_of(move.start, "spawn", move.op, move.at, move.who), _row(move)))
         self._take(move, was, recalled=True)
 
     def moving(self) -> "list[asyncio.Task[None]]":
@@ -241,10 +246,12 @@ class MoveCoordinator:
         return half
 
     async def _start(self, way: _Way) -> Result:
-        return await self._ordered(way.move.start, "spawn", way)
+        start = way.move.start
+        return await self._ordered(start, "spawn", way, self._first(start))
 
-    async def _ordered(self, effect: KillOn | SpawnOn, verb: str, way: _Way) -> Result:
-        result = await self._orders.carry_out(effect, verb, self._store.new_id(), way.move.who, way.was)
+    async def _ordered(self, effect: KillOn | SpawnOn, verb: str, way: _Way, share: NextGrant | None = None) -> Result:
+        order = order_of(effect, verb, self._store.new_id(), self._store.clock(), way.move.who)
+        result = await self._orders.carry_out(effect, order, way.was, share)
         awaited = self._orders.result_of(result.op)
         return result if awaited is None else await awaited
 
@@ -330,7 +337,7 @@ def _is_whole(start: SpawnOn) -> bool:
 
 
 def _order(move: Move) -> Order:
-    return order_of(move.end, "move", move.op, move.at, move.who, move.start.host)
+    return order_of(move.end, "move", move.op, move.at, move.who)
 
 
 def _row(move: Move) -> Agent:

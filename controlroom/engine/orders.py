@@ -8,14 +8,15 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from controlroom.domain.events import AgentsObserved, Alarmed, Concluded, Event, HostMet, Ordered
+from controlroom.domain.events import AgentsObserved, Alarmed, Concluded, HostMet
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.intents import NodeEffect, SpawnOn, TellOn, order_of
+from controlroom.domain.intents import NodeEffect, SpawnOn, TellOn
 from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.money.allotment import NextGrant
 from controlroom.domain.orders import STARTS, Order, Result
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch
-from controlroom.engine.hosts.translate import short, to_node
+from controlroom.engine.hosts.translate import to_node
 from controlroom.engine.ledger.ledger import KnownAgent
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
@@ -35,9 +36,6 @@ CLOSED = 1000
 
 SHOWN_TASK = 200
 """Characters of a task that the ledger keeps."""
-
-SHOWN_WHO = 80
-"""Characters of the name of somebody that a row shows."""
 
 
 @dataclass(eq=False)
@@ -89,28 +87,29 @@ class OrderBook:
         if len(self._results) > CLOSED:
             del self._results[next(iter(self._results))]
 
-    async def carry_out(self, effect: NodeEffect, verb: str, op: int, who: str, was: Fleet) -> Result:
-        """Order something of a host: write it down, then send it. `was`: the fleet before it was decided."""
+    async def carry_out(self, effect: NodeEffect, order: Order, was: Fleet, share: NextGrant | None = None) -> Result:
+        """Order something of a host: write it down, then send it. `was`: the fleet before it was decided.
+
+        `share`: what a run that begins may spend first.
+        """
         if isinstance(effect, TellOn):
             self._unordered.tells(effect)
-        task = effect.task if isinstance(effect, SpawnOn) else ""
-        order = order_of(effect, verb, op, self._store.clock(), who, task[:SHOWN_TASK])
-        before = was.agents.get(order.subject) if verb in STARTS else None
+        before = was.agents.get(order.subject) if order.verb in STARTS else None
         opened = self.open(order, getattr(effect, "question", ""), before)
-        message = to_node(effect, op, self._spec_of(getattr(effect, "profile", "")))
+        message = to_node(effect, order.op, self._spec_of(getattr(effect, "profile", "")))
         if isinstance(effect, SpawnOn) and isinstance(message, Spawn):
-            await self._begin_run(effect, opened, message)
+            await self._begin_run(effect, opened, message, share)
         else:
             self._ledger_writer.ordered(order, None)
             self.send(opened, message)
         if opened.result.done():
             return opened.result.result()
-        return Result(Outcome.ASKED, op=op, agent=order.subject if order.agent else "", epoch=order.epoch)
+        return Result(Outcome.ASKED, op=order.op, agent=order.subject if order.agent else "", epoch=order.epoch)
 
-    async def _begin_run(self, effect: SpawnOn, opened: OpenOrder, message: Spawn) -> None:
+    async def _begin_run(self, effect: SpawnOn, opened: OpenOrder, message: Spawn, share: NextGrant | None) -> None:
         """Send an order to begin a run, with its grant, once both are on the disk; one that cannot be is refused."""
         op = opened.order.op
-        grant, statements = self._budgets.first(effect)
+        grant, statements = self._budgets.granted(share) if share else (None, [])
         statements = [*statements, self._claims.ordered(effect, op)]
         agent = to_known(effect, opened.order.at)
         if problem := await self._ledger_writer.ordered(opened.order, agent, statements):
@@ -219,13 +218,6 @@ class OrderBook:
         if host is not None and host.facts is not None and not host.facts.owned:
             facts = replace(host.facts, owned=True, owner_epoch=host.facts.owner_epoch + 1)
             self._store.apply(HostMet(name, facts, at))
-
-
-def ordered_by(event: Event, who: str) -> Event:
-    """Write into an order who gave it."""
-    if not isinstance(event, Ordered):
-        return event
-    return replace(event, order=replace(event.order, who=short(who, SHOWN_WHO)))
 
 
 def to_known(effect: SpawnOn, at: int) -> KnownAgent:

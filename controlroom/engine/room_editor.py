@@ -56,8 +56,7 @@ class RoomEditor:
                 return self._ledger_writer.refused(intent, str(problem), who)
             for event in decision.events:
                 self._store.apply(event)
-            for effect in decision.effects:
-                self._carry_out(effect)
+            self._carry_out(decision.effect)
             self._rule(intent)
             words = described(intent.rule) if isinstance(intent, intents.SetBudget) else ""
             self._ledger_writer.audited(who, verb_of(intent), intent.name, 0, Result(Outcome.DONE, words))
@@ -83,7 +82,7 @@ class RoomEditor:
             case _:
                 change_hosts(home, intent)
 
-    def _carry_out(self, effect: intents.Effect) -> None:
+    def _carry_out(self, effect: intents.Effect | None) -> None:
         if isinstance(effect, intents.ConnectTo):
             self._links.connect(effect.host, effect.address, effect.fingerprint)
         elif isinstance(effect, intents.DisconnectFrom):

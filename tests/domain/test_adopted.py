@@ -78,7 +78,7 @@ def test_only_what_has_ended_can_be_forgotten_and_its_host_is_not_asked() -> Non
     assert actions.unavailable(actions.BY_NAME["kill"], world, "vm1/~work")
     decision = decide(world, forget, 1, NOON)
     assert isinstance(decision, Decision)
-    assert not decision.effects
+    assert decision.effect is None
     assert not reduce(world, decision.events[0]).agents
 
 

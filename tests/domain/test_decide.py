@@ -36,7 +36,7 @@ def test_a_spawn_is_a_starting_row_before_the_host_has_answered() -> None:
     assert isinstance(ordered, Ordered)
     assert ordered.row is not None
     assert (ordered.row.id, ordered.row.epoch, ordered.row.state) == ("vm1/api-1", 1, State.STARTING)
-    (effect,) = decision.effects
+    effect = decision.effect
     assert effect == intents.SpawnOn("vm1", "api-1", 1, "fix the tests", AgentKind.HEADLESS)
 
 
@@ -46,19 +46,19 @@ def test_of_two_quick_presses_one_wins_and_the_other_is_told() -> None:
 
 
 def test_a_name_whose_run_has_ended_is_free_again_with_the_next_epoch() -> None:
-    (effect,) = accepted(fleet(agent("api-1", state=State.DONE, epoch=4)), SPAWN).effects
+    effect = accepted(fleet(agent("api-1", state=State.DONE, epoch=4)), SPAWN).effect
     assert isinstance(effect, intents.SpawnOn)
     assert effect.epoch == 5
 
 
 def test_a_profile_fills_what_the_order_leaves_open() -> None:
-    (effect,) = accepted(fleet(), replace(SPAWN, profile="docs", model="claude-haiku-5-5")).effects
+    effect = accepted(fleet(), replace(SPAWN, profile="docs", model="claude-haiku-5-5")).effect
     assert isinstance(effect, intents.SpawnOn)
     assert (effect.model, effect.cwd) == ("claude-haiku-5-5", "project")
 
 
 def test_a_command_makes_the_kind() -> None:
-    (effect,) = accepted(fleet(), intents.SpawnAgent("job", "", "vm1", command=("make", "all"))).effects
+    effect = accepted(fleet(), intents.SpawnAgent("job", "", "vm1", command=("make", "all"))).effect
     assert isinstance(effect, intents.SpawnOn)
     assert effect.kind == "command"
 
@@ -91,7 +91,7 @@ def test_a_host_that_another_room_owns_can_only_be_looked_at() -> None:
 
 
 def test_a_host_that_had_no_tmux_is_asked_anew() -> None:
-    assert accepted(fleet(hosts=(host(facts=facts(tmux="")),)), SPAWN).effects
+    assert accepted(fleet(hosts=(host(facts=facts(tmux="")),)), SPAWN).effect
 
 
 def test_memory_counts_what_is_starting() -> None:
@@ -100,12 +100,12 @@ def test_memory_counts_what_is_starting() -> None:
     world = reduce(world, accepted(world, SPAWN).events[0])
     world = reduce(world, accepted(world, replace(SPAWN, name="api-2")).events[0])
     assert "vm1 has 100M left, an agent needs 400M" in refused(world, replace(SPAWN, name="api-3"))
-    assert accepted(replace(world, limits=Limits(0)), replace(SPAWN, name="api-3")).effects
+    assert accepted(replace(world, limits=Limits(0)), replace(SPAWN, name="api-3")).effect
 
 
 def test_without_a_host_named_local_is_meant_or_the_only_one() -> None:
     unnamed = replace(SPAWN, host="")
-    assert accepted(fleet(), unnamed).effects
+    assert accepted(fleet(), unnamed).effect
     assert "which host?" in refused(fleet(hosts=(host("vm1"), host("vm2"))), unnamed)
     assert "controlroom host add" in refused(Fleet(), unnamed)
 
@@ -113,7 +113,7 @@ def test_without_a_host_named_local_is_meant_or_the_only_one() -> None:
 def test_kill_carries_the_epoch_it_was_shown_for() -> None:
     world = fleet(agent(epoch=2))
     assert "started anew meanwhile" in refused(world, intents.KillAgent("vm1/docs-1", 1))
-    assert accepted(world, intents.KillAgent("vm1/docs-1", 2)).effects == (intents.KillOn("vm1", "docs-1", 2),)
+    assert accepted(world, intents.KillAgent("vm1/docs-1", 2)).effect == intents.KillOn("vm1", "docs-1", 2)
 
 
 def test_kill_of_something_over_or_underway_says_so() -> None:
@@ -129,13 +129,13 @@ def test_an_unknown_agent_is_met_with_a_guess() -> None:
 
 
 def test_reassign_ends_the_old_epoch_and_may_keep_the_session() -> None:
-    (effect,) = accepted(fleet(agent(cwd="/w")), intents.ReassignAgent("vm1/docs-1", 1, "now the api", True)).effects
+    effect = accepted(fleet(agent(cwd="/w")), intents.ReassignAgent("vm1/docs-1", 1, "now the api", True)).effect
     assert isinstance(effect, intents.SpawnOn)
     assert (effect.epoch, effect.replaces, effect.resume, effect.cwd) == (2, 1, "s-1", "/w")
 
 
 def test_reassign_of_an_ended_agent_replaces_nothing() -> None:
-    (effect,) = accepted(fleet(agent(state=State.FAILED)), intents.ReassignAgent("vm1/docs-1", 1, "again")).effects
+    effect = accepted(fleet(agent(state=State.FAILED)), intents.ReassignAgent("vm1/docs-1", 1, "again")).effect
     assert isinstance(effect, intents.SpawnOn)
     assert (effect.replaces, effect.resume) == (0, "")
 
@@ -148,7 +148,7 @@ def test_reassign_without_a_session_cannot_continue() -> None:
 def test_a_reassigned_command_keeps_its_command_on_the_host() -> None:
     world = fleet(agent(kind="command"))
     world = replace(world, profiles={"job": Profile("job", AgentKind.COMMAND, ("make",))})
-    (effect,) = accepted(world, intents.ReassignAgent("vm1/docs-1", 1, "")).effects
+    effect = accepted(world, intents.ReassignAgent("vm1/docs-1", 1, "")).effect
     assert isinstance(effect, intents.SpawnOn)
     assert (effect.kind, effect.command) == ("command", ())
 
@@ -158,7 +158,7 @@ def test_an_answer_is_for_the_question_that_was_shown() -> None:
     assert "asks something else by now: look again" in refused(
         world, intents.AnswerQuestion("vm1/docs-1", "q1", Verdict.ALLOW)
     )
-    (effect,) = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.DENY, "not today")).effects
+    effect = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.DENY, "not today")).effect
     assert effect == intents.TellOn("vm1", "docs-1", 1, "answer", "not today", "q2", Verdict.DENY)
 
 
@@ -168,7 +168,7 @@ def test_an_answer_to_what_was_shown_before_under_the_same_id_is_refused() -> No
     for digest in ("of-the-old", ""):
         said = refused(world, intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.ALLOW, digest=digest))
         assert said == "vm1/docs-1 asks something else by now: look again"
-    (effect,) = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.ALLOW, digest="of-the-new")).effects
+    effect = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.ALLOW, digest="of-the-new")).effect
     assert isinstance(effect, intents.TellOn)
     assert effect.digest == "of-the-new"
 
@@ -214,7 +214,7 @@ def answers(text: str = "", *said: ItemAnswer) -> intents.AnswerQuestion:
 def test_choices_are_taken_by_number_label_or_in_words(
     items: tuple[Item, ...], text: str, said: tuple[ItemAnswer, ...], told: tuple[ItemAnswer, ...]
 ) -> None:
-    (effect,) = accepted(asking(*items), answers(text, *said)).effects
+    effect = accepted(asking(*items), answers(text, *said)).effect
     assert isinstance(effect, intents.TellOn)
     assert (effect.answers, effect.text) == (told, "")
 
@@ -261,7 +261,7 @@ def test_an_answer_to_nobody_is_refused() -> None:
 def test_a_host_key_is_accepted_or_turned_down_by_its_question() -> None:
     asking = host(link=LinkState.ASKING, question=question("SHA256:abc", "host_key:SHA256:abc"))
     world = fleet(hosts=(asking,))
-    (effect,) = accepted(world, intents.AnswerQuestion("vm1", "host_key:SHA256:abc", Verdict.ALLOW)).effects
+    effect = accepted(world, intents.AnswerQuestion("vm1", "host_key:SHA256:abc", Verdict.ALLOW)).effect
     assert effect == intents.TrustKey("vm1", "host_key:SHA256:abc", True)
     assert "asks nothing like that" in refused(
         world, intents.AnswerQuestion("vm1", "host_key:SHA256:xyz", Verdict.ALLOW)
@@ -269,7 +269,7 @@ def test_a_host_key_is_accepted_or_turned_down_by_its_question() -> None:
 
 
 def test_messages_reach_only_what_runs_and_listens() -> None:
-    assert accepted(fleet(agent()), intents.SendMessage("vm1/docs-1", 1, "hello")).effects
+    assert accepted(fleet(agent()), intents.SendMessage("vm1/docs-1", 1, "hello")).effect
     assert "takes no messages" in refused(fleet(agent(kind="command")), intents.SendMessage("vm1/docs-1", 1, "x"))
     assert "reassign it to go on" in refused(
         fleet(agent(state=State.DONE, detail="done")), intents.SendMessage("vm1/docs-1", 1, "x")
@@ -279,14 +279,12 @@ def test_messages_reach_only_what_runs_and_listens() -> None:
 
 def test_only_what_has_ended_is_forgotten() -> None:
     assert "kill it first" in refused(fleet(agent()), intents.ForgetAgent("vm1/docs-1", 1))
-    assert accepted(fleet(agent(state=State.DONE)), intents.ForgetAgent("vm1/docs-1", 1)).effects
+    assert accepted(fleet(agent(state=State.DONE)), intents.ForgetAgent("vm1/docs-1", 1)).effect
 
 
 def test_hosts_are_added_once() -> None:
     decision = accepted(fleet(), intents.AddHost("vm2", "ann@vm2", "SHA256:abc"))
-    assert decision == Decision(
-        (HostAdded("vm2", "ann@vm2", NOON),), (intents.ConnectTo("vm2", "ann@vm2", "SHA256:abc"),)
-    )
+    assert decision == Decision((HostAdded("vm2", "ann@vm2", NOON),), intents.ConnectTo("vm2", "ann@vm2", "SHA256:abc"))
     assert "choose --name" in refused(fleet(), intents.AddHost("vm1", "bob@vm1"))
     assert "in the room already, as vm1" in refused(fleet(), intents.AddHost("vm9", "ann@vm1"))
     assert "this machine" in refused(fleet(), intents.AddHost("local", "ann@vm9"))
@@ -296,16 +294,16 @@ def test_hosts_are_added_once() -> None:
 def test_taking_a_host_we_own_is_pointless() -> None:
     assert "already" in refused(fleet(), intents.TakeHost("vm1"))
     world = fleet(hosts=(host(facts=facts(owned=False)),))
-    assert accepted(world, intents.TakeHost("vm1")).effects == (intents.TakeOn("vm1"),)
+    assert accepted(world, intents.TakeHost("vm1")).effect == intents.TakeOn("vm1")
 
 
 def test_a_secret_is_given_to_the_question_it_was_said_for() -> None:
     asking = host(link=LinkState.ASKING, question=replace(question("a code", "secret:1"), kind=QuestionKind.SECRET))
     world = fleet(hosts=(asking,))
-    (effect,) = accepted(world, intents.AnswerQuestion("vm1", "secret:1", Verdict.ALLOW, "4711")).effects
+    effect = accepted(world, intents.AnswerQuestion("vm1", "secret:1", Verdict.ALLOW, "4711")).effect
     assert effect == intents.GiveSecret("vm1", "secret:1", "4711")
     assert "4711" not in repr(effect)
-    (effect,) = accepted(world, intents.AnswerQuestion("vm1", "secret:1", Verdict.DENY)).effects
+    effect = accepted(world, intents.AnswerQuestion("vm1", "secret:1", Verdict.DENY)).effect
     assert effect == intents.GiveSecret("vm1", "secret:1", None)
     assert "asks for a secret" in refused(world, intents.AnswerQuestion("vm1", "secret:1", Verdict.ALLOW))
     assert "asks nothing like that" in refused(world, intents.AnswerQuestion("vm1", "secret:0", Verdict.ALLOW, "4711"))
@@ -328,8 +326,8 @@ def test_what_is_limited_or_paused_has_ended_only_when_its_run_has(changes: dict
     )
     assert isinstance(killed, Refused) is ended
     assert isinstance(again, Decision)
-    assert isinstance(again.effects[0], intents.SpawnOn)
-    assert again.effects[0].replaces == (0 if ended else 1)
+    assert isinstance(again.effect, intents.SpawnOn)
+    assert again.effect.replaces == (0 if ended else 1)
     forgotten = decide(world, intents.ForgetAgent(one.id, 1), 3, NOON)
     assert isinstance(forgotten, Decision) is ended
     spawned = decide(world, intents.SpawnAgent("docs-1", "x", "vm1"), 4, NOON)

@@ -34,7 +34,7 @@ def accepted(world: Fleet, intent: intents.Intent = MOVE) -> Decision:
 def test_a_move_ends_here_and_starts_there_and_both_rows_say_so() -> None:
     world = fleet(agent(), hosts=TWO)
     decision = accepted(world)
-    (effect,) = decision.effects
+    effect = decision.effect
     assert effect == intents.MoveOn(
         intents.KillOn("vm1", "docs-1", 1, "moved to vm2"),
         intents.SpawnOn("vm2", "docs-1", 1, "", AgentKind.HEADLESS, model="claude-opus-5-5"),
@@ -52,14 +52,14 @@ def test_a_move_ends_here_and_starts_there_and_both_rows_say_so() -> None:
 
 def test_a_name_that_has_ended_there_goes_on_with_its_next_epoch() -> None:
     world = fleet(agent(), agent(on="vm2", state=State.DONE, epoch=4), hosts=TWO)
-    (effect,) = accepted(world).effects
+    effect = accepted(world).effect
     assert isinstance(effect, intents.MoveOn)
     assert effect.start.epoch == 5
 
 
 def test_to_the_host_it_is_on_is_no_move() -> None:
     same = intents.ReassignAgent("vm1/docs-1", 1, "x", host="vm1")
-    (effect,) = accepted(fleet(agent(), hosts=TWO), same).effects
+    effect = accepted(fleet(agent(), hosts=TWO), same).effect
     assert isinstance(effect, intents.SpawnOn)
 
 

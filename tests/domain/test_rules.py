@@ -59,12 +59,12 @@ def test_every_wish_gets_a_decision_or_a_reason(story: list[events.Event], wish:
         assert decision.reason.strip()
         assert decision.reason.isprintable(), decision.reason
         return
-    assert len(decision.effects) == 1
-    for effect in decision.effects:
-        if isinstance(effect, intents.SpawnOn | intents.KillOn | intents.TellOn | intents.ForgetOn):
-            there = world.hosts[effect.host]
-            assert there.link is LinkState.UP
-            assert there.facts is None or there.facts.owned
+    effect = decision.effect
+    assert effect is not None
+    if isinstance(effect, intents.SpawnOn | intents.KillOn | intents.TellOn | intents.ForgetOn):
+        there = world.hosts[effect.host]
+        assert there.link is LinkState.UP
+        assert there.facts is None or there.facts.owned
 
 
 @given(stories, wishes)

@@ -7,12 +7,14 @@ import heapq
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import cast
 
 from controlroom import __version__
 from controlroom.domain import events
 from controlroom.engine.hosts.channel import Channel
-from controlroom.engine.hosts.inquiries import Answer
+from controlroom.engine.hosts.inquiries import Answer, Inquiries
 from controlroom.engine.hosts.link import Link
+from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate_usage import Counted
 from controlroom.wire import messages as wire
 
@@ -132,6 +134,7 @@ class Heard:
         self.chunks: list[wire.LogChunk] = []
         self.pages: list[Answer] = []
         self.counts: list[Counted] = []
+        self.inquiries, self.logs = cast(Inquiries, self), cast(LogRouter, self)
         self.fault: Exception | None = None
         self.asked = True
         self.cost = 0.0

@@ -24,7 +24,7 @@ from controlroom.engine.ledger.ledger import (
     audit_statement,
     conclusion_statement,
     connect,
-    order_statement,
+    ordered_statements,
 )
 from controlroom.engine.ledger.writer import Keep, LedgerWriter, Outbox
 from controlroom.engine.store import FleetStore
@@ -229,7 +229,7 @@ async def write_all_kinds(books: LedgerWriter, breathe: bool) -> None:
     """Write what an engine does in a day, each thing of which later ones depend on; `breathe`: as time goes by."""
     agents = [agent(number) for number in range(6)]
     for number, shown in enumerate(agents):
-        order = Order(number + 1, "interrupt", "vm1", shown.name, 1, NOON, "ann", LONG)
+        order = Order(number + 1, "interrupt", "vm1", shown.name, 1, NOON, LONG)
         books.ordered(order, None)
         changed(books, shown)
         books.observed("vm1", fleet_of(*agents[: number + 1]), complete=False)
@@ -334,7 +334,7 @@ async def test_what_is_asked_for_again_is_dropped_and_told_while_the_rest_is_kep
 async def test_an_entry_that_no_ledger_can_hold_does_not_stand_in_the_way(tmp_path: Path) -> None:
     made = Told(tmp_path / "ledger.db")
     beyond = Order(2**70, "kill", "vm1", "a1", 1, NOON, "ann")
-    written = [made.audited(1), made.outbox.put([order_statement(beyond)], Keep.RECORD), made.audited(2)]
+    written = [made.audited(1), made.outbox.put(ordered_statements(beyond), Keep.RECORD), made.audited(2)]
     first, second, third = await asyncio.gather(*written)
     assert (first, third) == ("", "")
     assert "that can stand in no ledger" in second
@@ -347,7 +347,7 @@ async def test_a_conclusion_stands_behind_its_order_however_many_are_on_their_wa
     made = Told(tmp_path / "ledger.db", disk)
     disk.fill(True)
     for op in range(1, 3 * writer.AT_ONCE):
-        made.outbox.put([order_statement(Order(op, "kill", "vm1", "a1", 1, NOON, "ann", LONG))], Keep.RECORD)
+        made.outbox.put(ordered_statements(Order(op, "kill", "vm1", "a1", 1, NOON, LONG)), Keep.RECORD)
         made.outbox.put([conclusion_statement(op, "done", "", NOON)], Keep.RECORD)
     await made.outbox.wait_idle()
     assert made.outbox.trouble

@@ -26,7 +26,6 @@ from controlroom.engine.ledger.ledger import (
     check,
     conclusion_statement,
     connect,
-    order_statement,
     ordered_statements,
 )
 from controlroom.engine.ledger.usage_tables import Booking, Source, book, priced_beyond
@@ -34,7 +33,7 @@ from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
 from controlroom.text.states import AgentKind
 
-ORDER = Order(1, "spawn", "vm1", "a1", 1, 1000, "ann", "write the docs")
+ORDER = Order(1, "spawn", "vm1", "a1", 1, 1000, "ann")
 AGENT = KnownAgent("vm1", "a1", 1, AgentKind.HEADLESS, "docs", "", "", "write the docs", 1000)
 LINE = AuditLine(1000, "ann", "spawn", "vm1/a1", 1, "done", "")
 
@@ -61,7 +60,7 @@ def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
     ledger = Ledger(path, "room")
     done(
         ledger.booked(ordered_statements(ORDER, AGENT)),
-        ledger.booked([order_statement(replace(ORDER, op=2, verb="kill"))]),
+        ledger.booked([*ordered_statements(replace(ORDER, op=2, verb="kill"))]),
         ledger.booked([conclusion_statement(1, "done", "", 2000)]),
         ledger.booked([audit_statement(LINE)]),
     )
@@ -112,7 +111,7 @@ def test_secrets_and_what_is_no_text_do_not_get_in(path: Path) -> None:
     done(
         ledger.booked(
             ordered_statements(
-                replace(ORDER, task="sk-ant-api03-verysecret \udcff"), replace(AGENT, task="sk-ant-verysecret")
+                replace(ORDER, who="sk-ant-api03-verysecret \udcff"), replace(AGENT, task="sk-ant-verysecret")
             )
         ),
         ledger.booked([conclusion_statement(1, "refused", "sk-ant-api03-verysecret", 1)]),
@@ -195,7 +194,7 @@ def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
         try:
             ledger = Ledger(path, "room")
             for number in range(1, 10_000):
-                ledger.booked([order_statement(replace(ORDER, op=number))]).result()
+                ledger.booked([*ordered_statements(replace(ORDER, op=number))]).result()
                 os.write(writing, b".")
         finally:
             os._exit(1)
@@ -218,7 +217,7 @@ def test_old_concluded_orders_are_dropped_and_open_ones_never(path: Path, monkey
     monkeypatch.setattr(module, "KEPT_ORDERS", 10)
     ledger = Ledger(path, "room")
     for number in range(1, 31):
-        ledger.booked([order_statement(replace(ORDER, op=number))])
+        ledger.booked([*ordered_statements(replace(ORDER, op=number))])
         if number > 1:
             ledger.booked([conclusion_statement(number, "done", "", 1)])
     ledger.close()

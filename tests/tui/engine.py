@@ -124,9 +124,9 @@ class SmallEngine:
         if isinstance(decision, Refused):
             return Result(Outcome.REFUSED, decision.reason)
         self.happen(*decision.events)
-        for effect in decision.effects:
-            self.effects.append(effect)
-            self._world(effect)
+        if decision.effect is not None:
+            self.effects.append(decision.effect)
+            self._world(decision.effect)
         return Result(Outcome.DONE)
 
     def check(self, host: str) -> HostChecked:

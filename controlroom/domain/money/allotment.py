@@ -25,15 +25,21 @@ FOREVER = 2**62
 
 @dataclass(frozen=True)
 class RunGrant:
-    """One grant of a run. Ceilings: None is none."""
+    """One grant of a run. Ceilings over the whole run, micro-dollars or tokens: None is none."""
 
     number: int
     billed: int | None = None
     covered: int | None = None
     tokens: int | None = None
     windows: Mapping[str, int] = field(default_factory=dict)
+    """The ceilings of plans' windows, per cent."""
     ends: int = 0
     """When it ends by itself; 0: never."""
+    run: tuple[str, str, int] = ("", "", 0)
+    """Whose it is: host, name, epoch."""
+    profile: str = ""
+    at: int = 0
+    """When it was written down."""
 
     def ceiling(self, unit: str) -> int | None:
         """The ceiling in a unit of `MONEY`."""

@@ -14,14 +14,14 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm, Budget
 from controlroom.domain.intents import Effect, MoveOn, SpawnOn
 from controlroom.domain.model import Agent
-from controlroom.domain.money.allotment import NextGrant, Run
+from controlroom.domain.money.allotment import NextGrant, Run, RunGrant
 from controlroom.domain.money.budget import BudgetRule, begins_anew
 from controlroom.domain.money.forecast import Runway, burn_moments, runways
 from controlroom.domain.money.plausible import Ceilings
 from controlroom.domain.money.sharing import Balances, Ends, Sharing
 from controlroom.engine.background_tasks import SOON, Debouncer
 from controlroom.engine.budgets.funds import Funds, SpentSums
-from controlroom.engine.budgets.grants import GrantBook, GrantDelivery, last_given
+from controlroom.engine.budgets.grants import GrantBook, GrantDelivery
 from controlroom.engine.budgets.ladder import Ladder
 from controlroom.engine.budgets.pauses import UNSPENT, Pauses, Resuming, Submit
 from controlroom.engine.budgets.run_table import RunTable, SeenFleet, Unbound
@@ -34,8 +34,9 @@ from controlroom.engine.ledger.grant_tables import (
     NUMBER,
     PROBE,
     RUNGS,
-    GrantRow,
     granted,
+    read_grant,
+    read_last,
 )
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.usage_tables import RunKey, Statement
@@ -85,8 +86,8 @@ class BudgetController:
         rows, numbers, done, most, last = ledger.read_all([(query, ()) for query in queries])
         number = max((int(row[0] or 0) for row in numbers), default=0)
         ceilings = {(str(row[0]), str(row[1]), int(row[2])): Ceilings(*row[3:]) for row in most}
-        last_grants = {(str(row[0]), str(row[1]), int(row[2])): last_given(row[3:]) for row in last}
-        self._grants = GrantBook((GrantRow(*row) for row in rows), number, ceilings, last_grants)
+        last_grants = {grant.run: grant for grant in map(read_last, last)}
+        self._grants = GrantBook(map(read_grant, rows), number, ceilings, last_grants)
         self._mail = GrantDelivery(send, store.new_id)
         rungs = ((str(b), int(a), int(p), str(d)) for b, a, p, d in done)
         self._ladder = Ladder(store, ledger_writer, submit, rungs, funds.moment)
@@ -212,25 +213,22 @@ class BudgetController:
 
     # ----------------------------------------------------------------------- runs that begin
 
-    def refusal(self, effect: Effect) -> str | None:
-        """Return why there is no money for what would begin, or None."""
+    def first(self, effect: Effect | None) -> NextGrant | None:
+        """Return what a run that would begin is to be granted first; None: it spends nothing, or nothing binds it."""
         start = effect.start if isinstance(effect, MoveOn) else effect
         if not isinstance(start, SpawnOn) or start.kind == AgentKind.COMMAND:
             return None
-        new = self._beginning(start)
-        bound = [balance for balance in self._sharing.balances.holding(new) if balance.binds]
+        return self._sharing.first(self._beginning(start), self._ends())
+
+    def refusal(self, share: NextGrant) -> str | None:
+        """Return why there is no money for what would begin, or None."""
+        bound = [balance for balance in self._sharing.balances.holding(share.run) if balance.binds]
         if bound and not self._mail.priced:
             return "nothing can be metered yet, and a budget binds it: the price sheet has not been read"
-        share = self._sharing.first(new, self._ends())
-        return self.funds.refusal(bound, new) if share is not None and share.dry else None
+        return self.funds.refusal(bound, share.run) if share.dry else None
 
-    def first(self, start: SpawnOn) -> tuple[Grant | None, list[Statement]]:
+    def granted(self, share: NextGrant) -> tuple[Grant, list[Statement]]:
         """Return the first grant of a run that is to begin, and what is to be written before it is sent."""
-        if start.kind == AgentKind.COMMAND:
-            return None, []
-        share = self._sharing.first(self._beginning(start), self._ends())
-        if share is None:
-            return None, []
         row = self._row(share)
         self._grants.add([row])
         self._tell()
@@ -441,7 +439,7 @@ class BudgetController:
         self._refresh()
         return list(self._table.runs.values())
 
-    def _row(self, share: NextGrant) -> GrantRow:
+    def _row(self, share: NextGrant) -> RunGrant:
         self._grants.number += 1
         return self._mail.row(self._grants.number, share, self._store.clock())
 

@@ -6,16 +6,15 @@ A host is sent the prices first, then grants. Times are UTC milliseconds.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import FEW, FOREVER, NextGrant, Run, RunGrant
 from controlroom.domain.money.plausible import Ceilings
 from controlroom.engine.budgets.funds import SpentSums
 from controlroom.engine.ledger import grant_tables
-from controlroom.engine.ledger.grant_tables import GrantRow, settled, superseded
+from controlroom.engine.ledger.grant_tables import settled, superseded
 from controlroom.engine.ledger.usage_tables import RunKey, Statement
 from controlroom.metering.prices import Sheet, sheet_to_json
 from controlroom.text.states import AgentKind, Outcome
@@ -37,11 +36,11 @@ class GrantBook:
     """All grants that may be in force, by run."""
 
     def __init__(
-        self, rows: Iterable[GrantRow], number: int, most: Mapping[RunKey, Ceilings], last: Mapping[RunKey, RunGrant]
+        self, rows: Iterable[RunGrant], number: int, most: Mapping[RunKey, Ceilings], last: Mapping[RunKey, RunGrant]
     ) -> None:
         """`number`: the highest that was ever given; `most`, `last`: the highest and the last ceilings of each run."""
         self.number = number
-        self._rows: dict[RunKey, list[GrantRow]] = {}
+        self._rows: dict[RunKey, list[RunGrant]] = {}
         self._known: dict[RunKey, int] = {}
         """The number that a run is known to go by."""
         self._gone: dict[RunKey, int] = {}
@@ -50,7 +49,7 @@ class GrantBook:
         """Runs whose grants are others than when this was last looked at."""
         self._most: dict[RunKey, Ceilings] = dict(most)
         self._last: dict[RunKey, RunGrant] = dict(last)
-        self._binding: dict[RunKey, dict[int, tuple[GrantRow, Run]]] = {}
+        self._binding: dict[RunKey, dict[int, tuple[RunGrant, Run]]] = {}
         """Grants that bind runs anew, by number, which are not known to go by them yet."""
         self.add(rows)
 
@@ -59,13 +58,13 @@ class GrantBook:
         """All runs that have grants."""
         return list(self._rows)
 
-    def add(self, rows: Iterable[GrantRow]) -> None:
+    def add(self, rows: Iterable[RunGrant]) -> None:
         """Count grants, which are about to be written, or were read."""
         for row in rows:
             self.number = max(self.number, row.number)
             self._rows.setdefault(row.run, []).append(row)
             self.changed.add(row.run)
-            self._last[row.run] = _given(row)
+            self._last[row.run] = row
 
     def most(self, run: RunKey) -> Ceilings | None:
         """Return the highest ceilings that a run of ours was ever granted; None: it never was."""
@@ -75,7 +74,7 @@ class GrantBook:
         """Return what a run was granted last, also when that is settled; None: it never was granted anything."""
         return self._last.get(run)
 
-    def raised(self, row: GrantRow, run: Run, *, born: bool = False) -> list[Statement]:
+    def raised(self, row: RunGrant, run: Run, *, born: bool = False) -> list[Statement]:
         """Count a grant in the highest ceilings of its run, by which claims are bounded.
 
         A grant that binds the run anew does so once the run is known to go by it, or from the beginning (`born`).
@@ -99,7 +98,7 @@ class GrantBook:
         self._most[key] = raised(None, row, run, now)
         return [grant_tables.raised(key, self._most[key])]
 
-    def drop(self, rows: Iterable[GrantRow]) -> None:
+    def drop(self, rows: Iterable[RunGrant]) -> None:
         """Count grants no more: they could not be written, and were never sent."""
         for row in rows:
             left = [other for other in self._rows.get(row.run, ()) if other.number != row.number]
@@ -174,20 +173,19 @@ class GrantBook:
     def changes_at(self, key: RunKey, now: int) -> list[int]:
         """Return when a run will be another one because time passes."""
         rows, gone = self._rows.get(key, ()), self._gone.get(key)
-        ends = max((row.at + row.lasts for row in rows), default=now) if all(row.lasts for row in rows) else now
+        ends = max((row.ends for row in rows), default=now) if all(row.ends for row in rows) else now
         return [at for at in (ends, now if gone is None else gone + LATE) if at > now]
 
     def _run(self, key: RunKey, agent: Agent | None, fleet: Fleet, sums: SpentSums, now: int) -> Run:
         rows = self._rows.get(key, [])
-        ends = [row.at + row.lasts if row.lasts else FOREVER for row in rows]
+        ends = [row.ends or FOREVER for row in rows]
         until = max(ends) if ends and max(ends) <= now else FOREVER
         booked = sums.runs.get(key)
         profile = agent.profile if agent else rows[-1].profile if rows else ""
         money, tokens = booked or (0, 0)
-        grants = tuple(map(_given, rows))
         ordered = agent is None or agent.ordered is not None or _begins(agent)
         rank = priority(fleet, profile) if ordered else lowest(fleet)
-        run = Run(*key, profile, priority=rank, booked=money, booked_tokens=tokens, grants=grants, ordered=ordered)
+        run = Run(*key, profile, priority=rank, booked=money, booked_tokens=tokens, grants=tuple(rows), ordered=ordered)
         if agent is None:
             return replace(run, until=until, asked=False)
         ended = agent.has_ended and was_seen(agent)
@@ -206,7 +204,7 @@ class GrantBook:
         )
 
 
-def raised(most: Ceilings | None, row: GrantRow, run: Run, since: int) -> Ceilings:
+def raised(most: Ceilings | None, row: RunGrant, run: Run, since: int) -> Ceilings:
     """Return the highest ceilings of a run with one more grant; one that binds it anew does so `since` then."""
     now = row.billed, row.covered, row.tokens
     if most is None or _is_new(most, row):
@@ -216,7 +214,7 @@ def raised(most: Ceilings | None, row: GrantRow, run: Run, since: int) -> Ceilin
     return Ceilings(most.since, most.base, most.base_tokens, *highest)
 
 
-def _is_new(most: Ceilings | None, row: GrantRow) -> bool:
+def _is_new(most: Ceilings | None, row: RunGrant) -> bool:
     """Return whether a grant binds a run in a unit in which nothing bound it before."""
     before = (most.billed, most.covered, most.tokens) if most else (None, None, None)
     now = row.billed, row.covered, row.tokens
@@ -266,16 +264,6 @@ def _has_claude(agent: Agent) -> bool:
 def _subagents(agent: Agent) -> int | None:
     """Return how many subagents are at work of an agent that can be seen; it has none before it has begun."""
     return 0 if agent.state is State.STARTING else agent.subagents
-
-
-def _given(row: GrantRow) -> RunGrant:
-    return RunGrant(row.number, row.billed, row.covered, row.tokens, row.percents, row.ends)
-
-
-def last_given(row: Sequence[Any]) -> RunGrant:
-    """Read what a run was granted last."""
-    number, billed, covered, tokens, windows, ends = row
-    return RunGrant(number, billed, covered, tokens, json.loads(windows), ends)
 
 
 def _is_up(fleet: Fleet, name: str) -> bool:
@@ -346,27 +334,26 @@ class GrantDelivery:
         if prices is not None and self._told.get(host) != prices.mark and self._send(host, prices):
             self._told[host] = prices.mark
 
-    def row(self, number: int, share: NextGrant, now: int) -> GrantRow:
-        """Return what is written of a grant."""
-        windows = json.dumps(dict(sorted(share.windows.items())))
-        lasts = max(LEAST + MARGIN, share.ends - now) if share.ends else 0
+    def row(self, number: int, share: NextGrant, now: int) -> RunGrant:
+        """Return a grant as it is written down."""
+        ends = max(now + LEAST + MARGIN, share.ends) if share.ends else 0
         ceilings = share.billed, share.covered, share.tokens
-        return GrantRow(number, *share.run.key, share.run.profile, *ceilings, windows, now, lasts)
+        return RunGrant(number, *ceilings, share.windows, ends, share.run.key, share.run.profile, now)
 
-    def grant(self, row: GrantRow, now: int) -> Grant:
+    def grant(self, row: RunGrant, now: int) -> Grant:
         """Return what a host is told of a grant; what has passed since it was written is taken off."""
-        allowance = Allowance(row.billed, row.covered, row.tokens, row.percents)
-        lasts = max(LEAST, row.at + row.lasts - now - MARGIN) if row.lasts else 0
+        allowance = Allowance(row.billed, row.covered, row.tokens, dict(row.windows))
+        lasts = max(LEAST, row.ends - now - MARGIN) if row.ends else 0
         mark = self._prices.mark if self._prices else ""
         self._sent[row.run] = now
         self.changed.add(row.run)
-        return Grant(self._new_id(), row.agent, row.epoch, row.number, allowance, lasts, mark)
+        return Grant(self._new_id(), *row.run[1:], row.number, allowance, lasts, mark)
 
-    def send(self, row: GrantRow, now: int) -> None:
+    def send(self, row: RunGrant, now: int) -> None:
         """Send a grant that is written down."""
-        self.announce(row.host)
+        self.announce(row.run[0])
         grant = self.grant(row, now)
-        if self._send(row.host, grant):
+        if self._send(row.run[0], grant):
             self._open[grant.id] = row.run, row.number, now
             self._owed[row.run] += 1
 

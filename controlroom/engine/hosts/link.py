@@ -28,7 +28,8 @@ from controlroom.engine.hosts.channel import (
     SecretWanted,
 )
 from controlroom.engine.hosts.host_keys import host_key_question, question_id
-from controlroom.engine.hosts.inquiries import Answer
+from controlroom.engine.hosts.inquiries import Inquiries
+from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate import HostContext, short, to_events, to_met, to_reply
 from controlroom.engine.hosts.translate_usage import Counted, read_counted
 from controlroom.text.names import shown_name_problem
@@ -164,17 +165,16 @@ _STEP = 1_000
 class Sink(Protocol):
     """Takes what a host says."""
 
+    inquiries: Inquiries
+    """Answers to questions; their text and bytes are as the host sent them."""
+    logs: LogRouter
+    """Records of logs; their bytes are as the host sent them."""
+
     def happened(self, event: Event) -> None:
         """Something changed, in the domain's words."""
 
     def replied(self, host: str, reply: wire.Reply) -> None:
         """A request was answered; the reason is sanitized."""
-
-    def chunk(self, host: str, chunk: wire.LogChunk) -> bool:
-        """Records of a log; their bytes are as the host sent them. Says whether anybody follows it."""
-
-    def answered(self, host: str, answer: Answer) -> bool:
-        """What was asked for; its text and bytes are as the host sent them. Says whether anybody waits for it."""
 
     def counted(self, host: str, counted: Counted) -> None:
         """What an agent has used, or how far its plan's windows are."""
@@ -462,9 +462,9 @@ class _Session:
             return True
         match message:
             case wire.LogChunk():
-                return shown_name_problem(message.name) is None and link._sink.chunk(link._host, message)
+                return shown_name_problem(message.name) is None and link._sink.logs.chunk(link._host, message)
             case wire.Fetched() | ScreenShown() | SpecRead() | Found() | Checked():
-                return link._sink.answered(link._host, message)
+                return link._sink.inquiries.answered(link._host, message)
             case wire.Pong():
                 self._pong(message)
             case wire.Reply():

@@ -6,8 +6,9 @@ goes by a newer one, nobody knows which of them it goes by.
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any
 
+from controlroom.domain.money.allotment import RunGrant
 from controlroom.domain.money.plausible import Ceilings
 from controlroom.engine.ledger.usage_tables import Statement
 
@@ -39,37 +40,17 @@ CEILINGS: Sequence[str] = (
 was granted last, which stay when the grants are settled."""
 
 
-class GrantRow(NamedTuple):
-    """One grant as it was written. Amounts: ceilings over the whole run, micro-dollars or tokens; None: no ceiling."""
+def read_grant(row: Sequence[Any]) -> RunGrant:
+    """Read a row of `GRANTS`."""
+    number, host, agent, epoch, profile, billed, covered, tokens, windows, at, lasts = row
+    ends = at + lasts if lasts else 0
+    return RunGrant(number, billed, covered, tokens, json.loads(windows), ends, (host, agent, epoch), profile, at)
 
-    number: int
-    host: str
-    agent: str
-    epoch: int
-    profile: str
-    billed: int | None
-    covered: int | None
-    tokens: int | None
-    windows: str
-    """Per cent by window, as JSON."""
-    at: int
-    lasts: int
-    """Milliseconds that it holds from its arrival on; 0: for ever."""
 
-    @property
-    def run(self) -> tuple[str, str, int]:
-        """Whose it is: host, name, epoch."""
-        return self.host, self.agent, self.epoch
-
-    @property
-    def ends(self) -> int:
-        """When it ends by itself; 0: never."""
-        return self.at + self.lasts if self.lasts else 0
-
-    @property
-    def percents(self) -> dict[str, int]:
-        """The ceilings of plans' windows."""
-        return {str(name): int(value) for name, value in json.loads(self.windows).items()}
+def read_last(row: Sequence[Any]) -> RunGrant:
+    """Read a row of `LAST`: what a run was granted last."""
+    host, agent, epoch, number, billed, covered, tokens, windows, ends = row
+    return RunGrant(number, billed, covered, tokens, json.loads(windows), ends, (host, agent, epoch))
 
 
 GRANTS = "select * from grants order by number"
@@ -80,14 +61,15 @@ NUMBER = "select cast(value as integer) from meta where key = 'grant'"
 RUNGS = "select budget, began, percent, action from rungs"
 
 
-def granted(rows: Iterable[GrantRow]) -> list[Statement]:
+def granted(grants: Iterable[RunGrant]) -> list[Statement]:
     """Write grants that are to be sent."""
     statements: list[Statement] = []
-    for row in rows:
-        statements.append(("insert or replace into grants values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row)))
-        last = (row.number, row.billed, row.covered, row.tokens, row.windows, row.ends)
-        statements.append((_LAST, (*row.run, *last)))
-        statements.append(("insert or replace into meta values ('grant', ?)", (row.number,)))
+    for grant in grants:
+        ceilings = grant.billed, grant.covered, grant.tokens, json.dumps(dict(sorted(grant.windows.items())))
+        times = grant.at, grant.ends - grant.at if grant.ends else 0
+        statements.append((_GRANT, (grant.number, *grant.run, grant.profile, *ceilings, *times)))
+        statements.append((_LAST, (*grant.run, grant.number, *ceilings, grant.ends)))
+        statements.append(("insert or replace into meta values ('grant', ?)", (grant.number,)))
     return statements
 
 
@@ -101,6 +83,7 @@ LAST_PRUNED: Statement = (MOST_PRUNED[0].replace("granted_most", "granted_last")
 """Forget the ceilings of runs that are forgotten."""
 
 LAST = "select host, agent, epoch, number, billed, covered, tokens, windows, ends from granted_last"
+_GRANT = "insert or replace into grants values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _LAST = "insert or replace into granted_last values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 

@@ -334,14 +334,10 @@ def _locked(path: Path) -> int:
     return descriptor
 
 
-def order_statement(order: Order) -> Statement:
-    """Write an order."""
-    return _insert("orders (op, verb, host, agent, epoch, at, who, task)", _values(order))
-
-
-def ordered_statements(order: Order, agent: KnownAgent | None) -> list[Statement]:
+def ordered_statements(order: Order, agent: KnownAgent | None = None) -> list[Statement]:
     """Write an order, and the agent that should exist from now on."""
-    return [order_statement(order), *agents_statements([agent] if agent else [])]
+    written = _insert("orders (op, verb, host, agent, epoch, at, who, task)", (*_values(order), ""))
+    return [written, *agents_statements([agent] if agent else [])]
 
 
 def agents_statements(agents: Iterable[KnownAgent], gone: Iterable[tuple[str, str]] = ()) -> list[Statement]:
@@ -378,7 +374,7 @@ def _found(database: sqlite3.Connection, query: str, values: Sequence[int | str]
     return [tuple(int(value) if isinstance(value, float) else value for value in row) for row in rows]
 
 
-_OPEN_ORDERS = "select op, verb, host, agent, epoch, at, who, task from orders where outcome is null order by op"
+_OPEN_ORDERS = "select op, verb, host, agent, epoch, at, who from orders where outcome is null order by op"
 
 
 def _values(record: object) -> tuple[int | str, ...]:
