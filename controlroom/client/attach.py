@@ -20,7 +20,7 @@ from controlroom.domain.address import Address, parse_address
 from controlroom.domain.model import Agent, Fleet, Host
 from controlroom.protocol.home import Home
 from controlroom.protocol.ssh_command import ALIVE, own_config, target
-from controlroom.text.names import LOCAL, agent_name_problem, tmux_socket
+from controlroom.text.names import agent_name_problem, tmux_socket
 from controlroom.text.sanitize import redact, sanitize
 
 _CONFIG_SECONDS = 15.0
@@ -100,7 +100,7 @@ def attachment(home: Home, fleet: Fleet, agent_id: str, *, role: str, read_only:
     why = _why_read_only(host, role)
     session = _session(home, agent)
     words = [*session, *(["-r"] if read_only or why else [])]
-    if host.address == LOCAL:
+    if host.is_local:
         tmux = _program("tmux", "apt-get install tmux")
         argv = ["env", "-u", "TMUX", "sh", "-c", f'{_KNOWN_TERM}exec "$@"', "controlroom", tmux, *words]
     else:

@@ -71,6 +71,7 @@ from controlroom.protocol.messages import (
     LedgerResult,
     LookAtScreen,
     Page,
+    Question,
     Request,
     Runways,
     Screen,
@@ -173,106 +174,6 @@ def _hit(epoch: int, hit: Hit) -> LogHit:
 T = TypeVar("T", bound=Answer)
 
 
-class Questions:
-    """The questions. All raise `EngineUnavailable` when the engine is gone, `NotAllowed` where it refuses to answer."""
-
-    async def _ask(self, number: int, request: Request, kind: type[T], deadline: float) -> T:
-        """Send a request and wait for its answer."""
-        raise NotImplementedError
-
-    def _new_id(self) -> int:
-        """Return a number for a request."""
-        raise NotImplementedError
-
-    async def fetch(
-        self, agent: str, epoch: int, before: LogPlace | None = None, count: int = 200, after: LogPlace | None = None
-    ) -> LogPage:
-        """Read older records: the last `count` before a place (None: the end), or those after `after`."""
-        request = FetchLog(self._new_id(), agent, epoch, count, before, after)
-        return log_page(await self._ask(request.id, request, Page, 30.0))
-
-    async def search(
-        self,
-        agent: str,
-        epoch: int,
-        text: str,
-        *,
-        regex: bool = False,
-        exact: bool = False,
-        before: LogPlace | None = None,
-        after: LogPlace | None = None,
-        count: int = 100,
-        lines: bool = False,
-    ) -> Matches:
-        """Search a piece of one run's log on its host: back from a place (None: the end), or on from `after`.
-
-        Unless it is `exact`, capital and small letters are alike. With `lines`, hits bring the lines that fit.
-        """
-        terms = (text, regex, exact, before, after, count, lines)
-        request = SearchLog(self._new_id(), agent, epoch, *terms)
-        return matches(await self._ask(request.id, request, Hits, 30.0))
-
-    async def screen(self, agent: str) -> AgentScreen:
-        """Read what an agent's terminal shows now."""
-        request = LookAtScreen(self._new_id(), agent)
-        return agent_screen(await self._ask(request.id, request, Screen, 30.0))
-
-    async def check(self, host: str) -> HostChecked:
-        """See whether a host has all that agents need. It may take half a minute."""
-        request = CheckHost(self._new_id(), host)
-        return await self._ask(request.id, request, HostChecked, CHECKING)
-
-    async def costs(self, by: str, since: int, until: int) -> Costs:
-        """Ask what was spent from one moment up to another (UTC milliseconds), by one of `domain.money.costs.BY`."""
-        request = AskCosts(self._new_id(), by, since, until)
-        return await self._ask(request.id, request, Costs, 30.0)
-
-    async def history(self, subject: str, since: int, until: int, points: int) -> History:
-        """Ask what a host did, or how full a window was, between two moments (UTC milliseconds)."""
-        request = AskHistory(self._new_id(), subject, since, until, points)
-        return await self._ask(request.id, request, History, 30.0)
-
-    async def compare(self, days: int, terms: Terms) -> Compared:
-        """Ask what the use of the last days would cost in other ways."""
-        request = AskComparison(self._new_id(), days, terms)
-        return await self._ask(request.id, request, Compared, 60.0)
-
-    async def estimate(self, wish: Wish) -> Estimated:
-        """Ask what such a fleet would need."""
-        request = AskEstimate(self._new_id(), wish)
-        return await self._ask(request.id, request, Estimated, 60.0)
-
-    async def attached(self) -> Attached:
-        """Ask who is attached to the engine."""
-        request = AskAttached(self._new_id())
-        return await self._ask(request.id, request, Attached, 30.0)
-
-    async def runways(self) -> Runways:
-        """Ask how far agents can go alone."""
-        request = AskRunways(self._new_id())
-        return await self._ask(request.id, request, Runways, 10.0)
-
-    async def audit(self, count: int = 100, text: str = "") -> Audit:
-        """Read the newest lines of the audit, those that contain `text`."""
-        request = AskAudit(self._new_id(), count, text)
-        return await self._ask(request.id, request, Audit, 30.0)
-
-    async def doubted(self) -> SetAside:
-        """Ask which bookings were set aside as impossible."""
-        request = AskDoubted(self._new_id())
-        return await self._ask(request.id, request, SetAside, 30.0)
-
-    async def check_ledger(self) -> LedgerResult:
-        """Check the whole ledger, which may take a minute."""
-        request = CheckLedger(self._new_id())
-        return await self._ask(request.id, request, LedgerResult, 300.0)
-
-    async def back_up_ledger(self, path: str) -> LedgerResult:
-        """Copy the ledger into a new file on the engine's machine; the path must be absolute."""
-        request = BackUpLedger(self._new_id(), path)
-        return await self._ask(request.id, request, LedgerResult, 300.0)
-
-
 __all__ = [
     "AgentScreen", "Attachment", "Client", "EngineUnavailable", "Estimated", "LogPage", "NoAttachment", "NoEngine",
     "NotAllowed",
@@ -296,7 +197,7 @@ def way_to(
     return Away(parsed(place), ask=ask) if place else Here(home, environ, told)
 
 
-class Client(Questions):
+class Client:
     """A connection to the engine of this room. All methods raise `EngineUnavailable` when it is gone.
 
     What asks something raises `NotAllowed`, one of them, where a watcher is not answered.
@@ -383,8 +284,7 @@ class Client(Questions):
 
     async def submit(self, intent: Intent, *, wait: bool = True, deadline: float = 60) -> Result:
         """Ask for something. With `wait`, up to `deadline` seconds for its host's answer."""
-        request = Submit(self._new_id(), intent, wait, deadline)
-        return (await self._ask(request.id, request, Answered, deadline)).result
+        return (await self._ask(Submit(self._new_id(), intent, wait, deadline), Answered, deadline)).result
 
     async def follow(self, places: Mapping[str, LogPlace | None]) -> None:
         """Set all agents whose new records are wanted: from a place on, or (None) from the end.
@@ -437,6 +337,82 @@ class Client(Questions):
         with contextlib.suppress(OSError):
             await self._outgoing.wait_closed()
         await self._way.left()
+
+    # ----------------------------------------------------------------------- questions
+
+    async def fetch(
+        self, agent: str, epoch: int, before: LogPlace | None = None, count: int = 200, after: LogPlace | None = None
+    ) -> LogPage:
+        """Read older records: the last `count` before a place (None: the end), or those after `after`."""
+        return log_page(await self._ask(FetchLog(self._new_id(), agent, epoch, count, before, after), Page))
+
+    async def search(
+        self,
+        agent: str,
+        epoch: int,
+        text: str,
+        *,
+        regex: bool = False,
+        exact: bool = False,
+        before: LogPlace | None = None,
+        after: LogPlace | None = None,
+        count: int = 100,
+        lines: bool = False,
+    ) -> Matches:
+        """Search a piece of one run's log on its host: back from a place (None: the end), or on from `after`.
+
+        Unless it is `exact`, capital and small letters are alike. With `lines`, hits bring the lines that fit.
+        """
+        terms = (text, regex, exact, before, after, count, lines)
+        return matches(await self._ask(SearchLog(self._new_id(), agent, epoch, *terms), Hits))
+
+    async def screen(self, agent: str) -> AgentScreen:
+        """Read what an agent's terminal shows now."""
+        return agent_screen(await self._ask(LookAtScreen(self._new_id(), agent), Screen))
+
+    async def check(self, host: str) -> HostChecked:
+        """See whether a host has all that agents need. It may take half a minute."""
+        return await self._ask(CheckHost(self._new_id(), host), HostChecked, CHECKING)
+
+    async def costs(self, by: str, since: int, until: int) -> Costs:
+        """Ask what was spent from one moment up to another (UTC milliseconds), by one of `domain.money.costs.BY`."""
+        return await self._ask(AskCosts(self._new_id(), by, since, until), Costs)
+
+    async def history(self, subject: str, since: int, until: int, points: int) -> History:
+        """Ask what a host did, or how full a window was, between two moments (UTC milliseconds)."""
+        return await self._ask(AskHistory(self._new_id(), subject, since, until, points), History)
+
+    async def compare(self, days: int, terms: Terms) -> Compared:
+        """Ask what the use of the last days would cost in other ways."""
+        return await self._ask(AskComparison(self._new_id(), days, terms), Compared, 60.0)
+
+    async def estimate(self, wish: Wish) -> Estimated:
+        """Ask what such a fleet would need."""
+        return await self._ask(AskEstimate(self._new_id(), wish), Estimated, 60.0)
+
+    async def attached(self) -> Attached:
+        """Ask who is attached to the engine."""
+        return await self._ask(AskAttached(self._new_id()), Attached)
+
+    async def runways(self) -> Runways:
+        """Ask how far agents can go alone."""
+        return await self._ask(AskRunways(self._new_id()), Runways, 10.0)
+
+    async def audit(self, count: int = 100, text: str = "") -> Audit:
+        """Read the newest lines of the audit, those that contain `text`."""
+        return await self._ask(AskAudit(self._new_id(), count, text), Audit)
+
+    async def doubted(self) -> SetAside:
+        """Ask which bookings were set aside as impossible."""
+        return await self._ask(AskDoubted(self._new_id()), SetAside)
+
+    async def check_ledger(self) -> LedgerResult:
+        """Check the whole ledger, which may take a minute."""
+        return await self._ask(CheckLedger(self._new_id()), LedgerResult, 300.0)
+
+    async def back_up_ledger(self, path: str) -> LedgerResult:
+        """Copy the ledger into a new file on the engine's machine; the path must be absolute."""
+        return await self._ask(BackUpLedger(self._new_id(), path), LedgerResult, 300.0)
 
     # ----------------------------------------------------------------------- talking
 
@@ -516,9 +492,10 @@ class Client(Questions):
         except OSError:
             raise EngineUnavailable(self._gone) from None
 
-    async def _ask(self, number: int, request: Request, kind: type[T], deadline: float) -> T:
+    async def _ask(self, request: Question | Submit, kind: type[T], deadline: float = 30.0) -> T:
+        """Send a request, and wait for its answer so many seconds."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
+        self._answers[request.id] = answer
         try:
             await self._send(request)
             async with asyncio.timeout(deadline + GRACE):
@@ -526,7 +503,7 @@ class Client(Questions):
         except TimeoutError:
             raise EngineUnavailable(self._way.stubborn()) from None
         finally:
-            del self._answers[number]
+            del self._answers[request.id]
             answer.cancel()
         if isinstance(answered, kind):
             return answered

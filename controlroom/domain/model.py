@@ -128,6 +128,11 @@ class Host:
     notice: str = ""
     """The last thing the host's node wanted its operator to know."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the machine that the engine stands on."""
+        return self.address == LOCAL
+
 
 @dataclass(frozen=True)
 class Agent:

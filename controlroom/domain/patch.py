@@ -110,6 +110,10 @@ class Patch:
     dropped_alarms: tuple[str, ...] = ()
 
 
+_news = attrgetter(*(part.name for part in fields(Patch) if part.name != "room"))
+_NOTHING = _news(Patch())
+
+
 def snapshot(fleet: Fleet) -> Patch:
     """A patch that brings any reader to `fleet`."""
     return Patch(
@@ -170,7 +174,7 @@ def apply(fleet: Fleet, patch: Patch) -> Fleet:
 
 def is_empty(patch: Patch) -> bool:
     """Whether a patch changes nothing."""
-    return patch == Patch(room=patch.room)
+    return _news(patch) == _NOTHING
 
 
 def _moved(held: Mapping[str, Agent], patch: Patch) -> dict[str, Agent]:
@@ -221,4 +225,4 @@ def _put(old: Mapping[str, V], new: Mapping[str, V], keys: Iterable[str]) -> dic
 
 
 def _gone(old: Mapping[str, V], new: Mapping[str, V], keys: Iterable[str]) -> tuple[str, ...]:
-    return tuple(key for key in sorted(keys) if key in old and key not in new)
+    return tuple(key for key in sorted(keys) if key not in new and key in old)

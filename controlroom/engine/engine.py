@@ -82,39 +82,22 @@ class Engine:
         self.logs = logs = LogRouter(inquiries, send, store.new_id)
         self.connections = Connections()
         store.when_clock_set(self.connections.clock_set)
-        self.claims = ClaimChecker(store, ledger, writer)
+        self.claims = claims = ClaimChecker(store, ledger, writer)
         self.headroom = LimitTracker(store, ledger, load_rules(home, config), config.api, send)
         funds = Funds(config.budgets, config.zone, config.alone)
-        self.budgets = BudgetController(store, ledger, writer, funds, lambda: self.headroom.logins, send, self.submit)
-        self.spending = Spending(
-            store, ledger, writer, self.claims, self.budgets, send, prices, config.zone, config.unordered
+        self.budgets = budgets = BudgetController(
+            store, ledger, writer, funds, lambda: self.headroom.logins, send, self.submit
         )
-        unordered = UnorderedWatch(store, writer, self.budgets.gave)
-        self.orders = OrderBook(store, writer, self.claims, unordered, self.budgets, config.spec, send)
+        self.spending = Spending(store, ledger, writer, claims, budgets, send, prices, config.zone, config.unordered)
+        unordered = UnorderedWatch(store, writer, budgets.gave)
+        self.orders = orders = OrderBook(store, writer, claims, unordered, budgets, config.spec, send)
         self.host_events = HostEvents(
-            store,
-            self.orders,
-            self.claims,
-            unordered,
-            self.budgets,
-            self.spending,
-            self.headroom,
-            inquiries,
-            logs,
-            writer,
+            store, orders, claims, unordered, budgets, self.spending, self.headroom, inquiries, logs, writer
         )
-        self.moves = MoveCoordinator(
-            store,
-            self.orders,
-            inquiries,
-            self.claims,
-            writer,
-            self.budgets.first,
-            home.state_folder / "moves",
-            self.host_events.happened,
-        )
+        happened, moves = self.host_events.happened, home.state_folder / "moves"
+        self.moves = MoveCoordinator(store, orders, inquiries, claims, writer, budgets.first, moves, happened)
         self.history = HistoryRecorder(store, writer)
-        self._room_editor = RoomEditor(home, config, store, writer, self.budgets, self.links, self.host_events.removed)
+        self._room_editor = RoomEditor(home, config, store, writer, budgets, self.links, self.host_events.removed)
 
     # ----------------------------------------------------------------------- life
 
@@ -170,7 +153,7 @@ class Engine:
             await self.spending.wait_idle()
             await self.headroom.wait_idle()
             await self.budgets.wait_idle()
-            await self.ledger_writer.wait_written()
+            await self.ledger_writer.outbox.wait_idle()
             if waits := self._awaited():
                 await asyncio.wait(waits)
             await self.logs.wait_idle()
@@ -178,7 +161,7 @@ class Engine:
     @property
     def _busy(self) -> bool:
         """Whether anything is under way; all is looked at in one moment, as the end of each begins another."""
-        parts = (self.spending, self.headroom, self.budgets, self.ledger_writer, self.logs)
+        parts = (self.spending, self.headroom, self.budgets, self.ledger_writer.outbox, self.logs)
         return any(part.busy for part in parts) or bool(self._awaited())
 
     def _awaited(self) -> "list[asyncio.Future[Any]]":

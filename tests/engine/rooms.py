@@ -116,7 +116,7 @@ class Room:
     async def order(self, intent: Intent) -> Result:
         """Submit, and wait for what becomes of it, and for that to be written down."""
         result = await self.concluded(await self.engine.submit(intent, "ann (test)"))
-        await self.engine.ledger_writer.wait_tried()
+        await self.engine.ledger_writer.outbox.wait_tried()
         return result
 
     async def concluded(self, asked: Result) -> Result:

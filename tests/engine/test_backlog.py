@@ -259,8 +259,8 @@ async def kept_by(path: Path, disk: FillingDisk, breathe: bool) -> dict[str, lis
     books = LedgerWriter(ledger, FleetStore(Fleet(), lambda: NOON, lambda: 0))
     disk.begin()
     await write_all_kinds(books, breathe)
-    await books.wait_written()
-    await wait_for_async(lambda: not books.trouble, 5, "all is written", poll=0.002)
+    await books.outbox.wait_idle()
+    await wait_for_async(lambda: not books.outbox.trouble, 5, "all is written", poll=0.002)
     await books.close()
     return tables(path)
 

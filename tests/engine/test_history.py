@@ -46,7 +46,7 @@ class Watched:
 
     async def read(self, since: int, until: int, points: int = 100) -> list[Point]:
         self.history.write()
-        await self.writer.wait_written()
+        await self.writer.outbox.wait_idle()
         return list(recorded(self.ledger, (), "vm1", since, until, points))
 
 

@@ -22,7 +22,7 @@ from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.reduce import reduce
 from controlroom.engine.config.config import Withheld
-from controlroom.engine.frontends.watcher_view import HIDDEN, NO_LOGS, NO_TASKS, OF_LOGS, OF_TASKS, WatcherView
+from controlroom.engine.frontends.watcher_view import HIDDEN, NO_LOGS, NO_TASKS, OF_LOGS, OF_TASKS, Watcher
 from controlroom.engine.ledger.ledger import audit_statement
 from controlroom.protocol.messages import FleetNews, Page, pack
 from controlroom.text.states import Verdict
@@ -62,16 +62,16 @@ def test_logins_are_numbered_wherever_they_are_named() -> None:
         budgets={"b": Budget("b", f"account {anna}", "five_hour", "window", 85, 85)},
         alarms={f"limit {ann} 5 h": Alarm(f"{ann}: 5 h is used up"), "ledger": Alarm("full")},
     )
-    shown = WatcherView(Withheld(accounts=True)).fleet(fleet)
+    shown = Watcher(Withheld(accounts=True)).fleet(fleet)
     assert list(shown.headroom) == ["login 1 5 h", "login 2 week", "API x"]
     assert [one.account for one in shown.headroom.values()] == ["login 1", "login 2", "API"]
     assert shown.budgets["b"].scope == "account login 2"
     assert shown.alarms["limit login 1 5 h"].text == "login 1: 5 h is used up"
     assert "@" not in repr(shown)
     over = Fleet(alarms={f"overage {ann}": Alarm(f"{ann}: billed now")})
-    assert "@" not in repr(WatcherView(Withheld(accounts=True)).fleet(over))
+    assert "@" not in repr(Watcher(Withheld(accounts=True)).fleet(over))
     without = Fleet(alarms={"ledger": Alarm("full")})
-    assert WatcherView(Withheld(accounts=True)).fleet(without) is without
+    assert Watcher(Withheld(accounts=True)).fleet(without) is without
 
 
 def test_every_field_of_an_agent_is_decided() -> None:
@@ -93,7 +93,7 @@ def telling() -> Agent:
 
 @given(st.lists(happenings, max_size=12), st.sampled_from(BOTH))
 def test_snapshots_and_patches_hold_nothing_of_it(happened: list[events.Event], withheld: Withheld) -> None:
-    watcher_view = WatcherView(withheld)
+    watcher_view = Watcher(withheld)
     fleet = replace(Fleet("r"), agents={"vm1/a1": telling()})
     held = apply(Fleet(), snapshot(watcher_view.fleet(fleet)))
     for number, event in enumerate(happened):
@@ -109,7 +109,7 @@ def test_snapshots_and_patches_hold_nothing_of_it(happened: list[events.Event], 
 
 
 def test_what_has_not_changed_is_the_same_value() -> None:
-    watcher_view = WatcherView(Withheld(True, True))
+    watcher_view = Watcher(Withheld(True, True))
     fleet = replace(Fleet("r"), agents={"vm1/a1": telling(), "vm1/a2": replace(telling(), name="a2")})
     first = watcher_view.fleet(fleet)
     assert watcher_view.fleet(fleet) is first
@@ -117,11 +117,11 @@ def test_what_has_not_changed_is_the_same_value() -> None:
     after = watcher_view.fleet(other, Changes(agents={"vm1/a2"}))
     assert after.agents["vm1/a1"] is first.agents["vm1/a1"]
     assert after.agents["vm1/a2"].epoch == 2
-    assert WatcherView(Withheld()).fleet(fleet) is fleet
+    assert Watcher(Withheld()).fleet(fleet) is fleet
 
 
 def test_what_somebody_said_is_no_last_line() -> None:
-    watcher_view = WatcherView(Withheld(tasks=True))
+    watcher_view = Watcher(Withheld(tasks=True))
     shown = watcher_view.fleet(replace(Fleet("r"), agents={"vm1/a1": agent("a1", last_line=f"you: {TASK}")}))
     assert shown.agents["vm1/a1"].last_line == ""
 
@@ -162,7 +162,7 @@ def page_of(*parts: bytes) -> Page:
 
 
 def test_records_that_tell_what_somebody_said_are_blank_and_as_long() -> None:
-    watcher_view = WatcherView(Withheld(tasks=True))
+    watcher_view = Watcher(Withheld(tasks=True))
     for part in WITHHELD:
         (page,) = [watcher_view.page(page_of(part))]
         data = base64.b64decode(page.data)
@@ -173,7 +173,7 @@ def test_records_that_tell_what_somebody_said_are_blank_and_as_long() -> None:
     assert TASK.encode() not in shown
     assert all(part in shown for part in SHOWN)
     assert watcher_view.page(page_of(*SHOWN)) == page_of(*SHOWN)
-    assert WatcherView(Withheld()).page(whole) == whole
+    assert Watcher(Withheld()).page(whole) == whole
     for part in WITHHELD:
         for cut in (1, 13, 16, len(part) // 2):
             assert TASK.encode() not in base64.b64decode(watcher_view.page(page_of(part[cut:])).data)
@@ -183,7 +183,7 @@ def test_records_that_tell_what_somebody_said_are_blank_and_as_long() -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_raise_or_change_their_length(data: bytes) -> None:
     given_ = replace(page_of(), data=base64.b64encode(data).decode())
-    assert len(base64.b64decode(WatcherView(Withheld(tasks=True)).page(given_).data)) == len(data)
+    assert len(base64.b64decode(Watcher(Withheld(tasks=True)).page(given_).data)) == len(data)
 
 
 # --------------------------------------------------------------------------- over the socket
@@ -270,7 +270,7 @@ async def test_a_part_of_a_record_is_not_told(home: World) -> None:
 
 
 def test_the_terminal_of_another_is_no_last_line_without_tasks() -> None:
-    watcher_view = WatcherView(Withheld(tasks=True))
+    watcher_view = Watcher(Withheld(tasks=True))
     other = agent("~work", kind="adopted", epoch=0, last_line=f"> {TASK}")
     assert watcher_view.fleet(replace(Fleet("r"), agents={"vm1/~work": other})).agents["vm1/~work"].last_line == ""
 

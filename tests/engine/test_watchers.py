@@ -22,7 +22,8 @@ from controlroom import __version__
 from controlroom.client.client import Client, EngineUnavailable, NoAttachment, NoEngine
 from controlroom.domain import intents
 from controlroom.domain.orders import Result
-from controlroom.engine.frontends.rights import LOOK_ONLY, MAY_ASK, Operator
+from controlroom.engine.frontends.rights import LOOK_ONLY, Operator
+from controlroom.engine.frontends.watcher_view import MAY_ASK, Watcher
 from controlroom.protocol.messages import (
     LOOK,
     Answered,
@@ -354,9 +355,9 @@ async def test_watchers_take_no_place_from_operators(monkeypatch: pytest.MonkeyP
 def test_a_conversation_holds_nothing_that_acts() -> None:
     """Only what stands behind an operator's conversation can be told to act."""
     acts = {"submit", "stop", "happened", "carry_out", "send"}
-    from controlroom.engine.frontends import answers, rights
+    from controlroom.engine.frontends import answers
 
-    assert not acts & set(dir(rights.Watcher))
+    assert not acts & set(dir(Watcher))
     assert acts & {field.name for field in dataclasses.fields(Operator)} == {"submit", "stop"}
     parts = get_type_hints(answers.Answering)
     assert not acts & parts.keys()

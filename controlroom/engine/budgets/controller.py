@@ -402,8 +402,8 @@ class BudgetController:
         self._grants.add(rows)
         self._tell()
         raised = [statement for row, run in granting for statement in self._grants.raised(row, run)]
-        writes = [*granted(rows), *raised] or [PROBE] * bool(self._ledger_writer.trouble)
-        if writes and (problem := await self._ledger_writer.booked(writes)):
+        writes = [*granted(rows), *raised] or [PROBE] * bool(self._ledger_writer.outbox.trouble)
+        if writes and (problem := await self._ledger_writer.outbox.put(writes)):
             self._grants.drop(rows)
             raise LedgerProblem(problem)
         for row in rows:

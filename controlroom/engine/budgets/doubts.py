@@ -142,7 +142,7 @@ class SetAsideDesk:
             return self._ledger_writer.refused(intent, f"{intent.name}: {_why(intent, meant)}", who)
         change = doubted_tables.accepted if intent.accept else doubted_tables.struck
         statements: list[Statement] = [statement for doubted in chosen for statement in change(doubted)]
-        if problem := await self._ledger_writer.booked(statements):
+        if problem := await self._ledger_writer.outbox.put(statements):
             return self._ledger_writer.refused(intent, problem, who)
         for doubted in chosen:
             counted = doubted.claimed_pico if intent.accept else 0

@@ -211,7 +211,7 @@ class Spending:
         statements = book(source, judged.bookings, judged.reports) if judged.bookings or judged.reports else []
         noted = read_up_to(host, place.name, place.epoch, used.end, place.mark)
         written = self._doubts.told.statements(self._store.clock(), WRITTEN)
-        if problem := await self._ledger_writer.booked([*judged.statements, *statements, noted, *written]):
+        if problem := await self._ledger_writer.outbox.put([*judged.statements, *statements, noted, *written]):
             self._doubts.not_booked(judged)
             self._later(host, problem)
             return

@@ -93,7 +93,7 @@ async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, tu
         case AskEstimate():
             return await turns.apart(estimated, parts.home, parts.ledger, parts.store.fleet, asked, parts.store.clock())
         case CheckLedger() | BackUpLedger():
-            await parts.ledger_writer.wait_tried()
+            await parts.ledger_writer.outbox.wait_tried()
             return await _tend(parts.ledger, asked, turns)
 
 
@@ -155,7 +155,7 @@ async def _people(
         return Runways(asked.id, tuple(parts.budgets.runways()))
     if isinstance(asked, AskAttached):
         return Attached(asked.id, parts.connections.seen_by(asks))
-    await parts.ledger_writer.wait_tried()  # who has just been told what came of an order finds it there
+    await parts.ledger_writer.outbox.wait_tried()  # who has just been told what came of an order finds it there
     return await _audit(parts.ledger, asked, turns)
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from controlroom.engine.config.config import Withheld
 from controlroom.engine.engine import Engine
 from controlroom.engine.frontends.answers import Answering
-from controlroom.engine.frontends.rights import Operator, Rights, Watcher
+from controlroom.engine.frontends.rights import Operator, Rights
 from controlroom.engine.frontends.session import Session
-from controlroom.engine.frontends.turns import SharedTurns, Turns
-from controlroom.engine.frontends.watcher_view import WatcherView
+from controlroom.engine.frontends.turns import Turns
+from controlroom.engine.frontends.watcher_view import Watcher
 from controlroom.protocol.messages import Unwelcome, pack
 
 MAX_READERS = 200
@@ -48,7 +48,7 @@ class Server:
         self._parts = answering(engine)
         self._doors: tuple[Rights, Rights] = (
             Operator(engine.submit, engine.orders.result_of, stop, Turns()),
-            Watcher(WatcherView(withheld), SharedTurns()),
+            Watcher(withheld),
         )
         self._sessions: dict[Session, Rights] = {}
         self._servers: list[asyncio.Server] = []

@@ -1,4 +1,4 @@
-"""What watchers see where the config withholds something: the fleet and its logs without those texts.
+"""What watchers may do, and what they see where the config withholds something: fleet and logs without those texts.
 
 `tasks`: what people tell agents. `logs`: what agents say, and all that is made of it. A task also stands in an agent's
 log, so without `tasks` the records that carry it are blanked there, and no question about them is answered. What stays
@@ -15,11 +15,22 @@ from controlroom.domain.anonymize import unnamed, unnamed_text
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, LogPlace, Question, with_changes
+from controlroom.domain.orders import Result
 from controlroom.domain.persistent_tables import hosted
 from controlroom.engine.config.config import Withheld
+from controlroom.engine.frontends.rights import LOOK_ONLY, Rights
+from controlroom.engine.frontends.turns import SharedTurns
+from controlroom.engine.hosts.inquiries import Rank
 from controlroom.protocol.messages import (
+    LOOK,
     Answer,
+    Answered,
+    AskAttached,
     AskAudit,
+    AskComparison,
+    AskCosts,
+    AskHistory,
+    AskRunways,
     Audit,
     FetchLog,
     FollowedAgent,
@@ -31,6 +42,7 @@ from controlroom.protocol.messages import (
 )
 from controlroom.protocol.messages import Question as Asked
 from controlroom.text.names import is_adopted_name
+from controlroom.text.states import Outcome
 from controlroom.wire.records import unpack
 
 NO_LOGS = "the logs are withheld from watchers"
@@ -52,12 +64,24 @@ _YOU = "you: "
 _TOLD = ("assistant", "system", "result", "control_request", "control_cancel_request", "rate_limit_event")
 """Agent events in which nothing stands that a person said."""
 
+MAY_ASK = (FetchLog, SearchLog, LookAtScreen, AskCosts, AskHistory, AskComparison, AskAudit, AskAttached, AskRunways)
+"""The questions that a watcher may ask. What is not named here it may not: also what is yet to be invented.
 
-class WatcherView:
-    """Takes out what is withheld; one for all watchers, so that a change is worked on once."""
+Not among them: a check-up, for which a host runs programs, and the care of the ledger, which writes or takes minutes.
+"""
+
+
+class Watcher(Rights):
+    """May look, at what is not withheld; one for all watchers, so that a change is worked on once."""
+
+    name = LOOK
+    rank = Rank.WATCHER
+    roles = ("tui", "cli", "watch")
+    longest_request = 128 * 1024
+    open_requests = 8
 
     def __init__(self, withheld: Withheld) -> None:
-        self.withheld = withheld
+        self.withheld, self.turns = withheld, SharedTurns()
         self._seen = self._shown = Fleet()
 
     def fleet(self, fleet: Fleet, changes: Changes | None = None) -> Fleet:
@@ -111,6 +135,8 @@ class WatcherView:
 
     def instead(self, asked: Asked) -> Answer | None:
         """Return what is told instead of an answer; None: it may be answered."""
+        if not isinstance(asked, MAY_ASK):
+            return Answered(asked.id, Result(Outcome.REFUSED, LOOK_ONLY))
         why = NO_LOGS if self.withheld.logs else NO_TASKS if self.withheld.tasks else ""
         match asked:
             case SearchLog() if why:

@@ -218,7 +218,8 @@ def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
 
 def short(text: str, limit: int) -> str:
     """Make one sanitized line of at most `limit` characters, an ellipsis at the end if it was longer."""
-    line = redact(sanitize(text, limit))
+    plain = len(text) <= limit and text.isascii() and text.isprintable()  # as most of what comes is
+    line = redact(text if plain else sanitize(text, limit))
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

@@ -179,7 +179,12 @@ class Ledger:
 
     def booked(self, statements: Sequence[Statement]) -> "Future[None]":
         """Write all of these, or none. The future raises `LedgerProblem`."""
-        return self._put(statements)
+        future: Future[None] = Future()
+        if self._lock < 0:
+            future.set_exception(LedgerProblem(f"the ledger {self.path} is closed"))
+        else:
+            self._queue.put((statements, future))
+        return future
 
     def follow(self) -> Touched:
         """Return what is told from now on whose sums of usage are others, before whoever had that written is."""
@@ -261,14 +266,6 @@ class Ledger:
         return int(row[0] or 0) if row else 0
 
     # ----------------------------------------------------------------------- the writing thread
-
-    def _put(self, statements: Sequence[Statement]) -> "Future[None]":
-        future: Future[None] = Future()
-        if self._lock < 0:
-            future.set_exception(LedgerProblem(f"the ledger {self.path} is closed"))
-        else:
-            self._queue.put((statements, future))
-        return future
 
     def _write_all(self) -> None:
         running = True

@@ -88,7 +88,7 @@ class Outbox:
         """Why the last write was not possible; nothing: it was."""
         self._since = self._late = self._lost = self._lost_from = self._lost_to = 0
 
-    def put(self, statements: Sequence[Statement], keep: Keep) -> Written:
+    def put(self, statements: Sequence[Statement], keep: Keep = Keep.ONCE) -> Written:
         """Write these together, after all that was put before."""
         loop = asyncio.get_running_loop()
         write = _Write(statements, keep, loop.create_future())
@@ -105,7 +105,7 @@ class Outbox:
     async def wait_tried(self) -> None:
         """Wait until all that was put before is on the disk, or was not taken."""
         if self._task is not None:
-            await self.put([], Keep.ONCE)
+            await self.put([])
 
     @property
     def busy(self) -> bool:
@@ -281,7 +281,7 @@ class LedgerWriter:
 
     def __init__(self, ledger: Ledger, store: FleetStore) -> None:
         self._ledger, self._store, self._clock = ledger, store, store.clock
-        self._outbox = Outbox(ledger, store.clock, self._alarm)
+        self.outbox = Outbox(ledger, store.clock, self._alarm)
         store.subscribe(self.changed)
         self.open_orders = ledger.open_orders
         """Orders that were on their way when the engine before this one ended."""
@@ -306,11 +306,6 @@ class LedgerWriter:
             since = raised.since if raised else self._clock()
             self._store.apply(Alarmed("audit", Alarm(problem, "danger", since) if problem else None))
 
-    @property
-    def trouble(self) -> str:
-        """Why the last write was not possible; nothing: it was."""
-        return self._outbox.trouble
-
     def remembered(self, at: int) -> list[Agent]:
         """Return the agents that should exist, as far as is known before their hosts are heard."""
         ordered = {(order.host, order.agent, order.epoch) for order in self.open_orders}
@@ -334,20 +329,20 @@ class LedgerWriter:
         """
         statements = [*more, *ordered_statements(order, agent)]
         if agent is None:
-            return self._outbox.put(statements, Keep.RECORD)
+            return self.outbox.put(statements, Keep.RECORD)
         self._recorded.setdefault(agent.host, {})[agent.name] = agent.epoch
-        return self._outbox.put(statements, Keep.ONCE)
+        return self.outbox.put(statements)
 
     def concluded(self, order: Order, result: Result) -> None:
         """Write what became of an order, and audit it."""
         statement = conclusion_statement(order.op, result.outcome, result.reason, self._clock())
-        self._outbox.put([statement], Keep.RECORD)
+        self.outbox.put([statement], Keep.RECORD)
         self.audited(order.who, order.verb, order.subject, order.epoch, result)
 
     def audited(self, who: str, verb: str, target: str, epoch: int, result: Result) -> None:
         """Add a line to the audit."""
         line = AuditLine(self._clock(), who, verb, target, epoch, result.outcome, result.reason)
-        self._outbox.put([audit_statement(line)], Keep.RECORD)
+        self.outbox.put([audit_statement(line)], Keep.RECORD)
 
     def refused(self, intent: Intent, reason: str, who: str) -> Result:
         """Audit that an intent was refused, and give the refusal."""
@@ -426,29 +421,12 @@ class LedgerWriter:
     def keep(self, statements: Sequence[Statement]) -> None:
         """Write what nobody would ask for again."""
         if statements:
-            self._outbox.put(statements, Keep.STATE)
-
-    def booked(self, statements: Sequence[Statement]) -> Written:
-        """Write what is asked for again, by whoever waits for it, if that cannot be."""
-        return self._outbox.put(statements, Keep.ONCE)
-
-    async def wait_tried(self) -> None:
-        """Wait until all that has happened until now is on the disk, or was not taken."""
-        await self._outbox.wait_tried()
-
-    @property
-    def busy(self) -> bool:
-        """Whether a write is under way to the disk."""
-        return self._outbox.busy
-
-    async def wait_written(self) -> None:
-        """Wait until nothing is under way to the disk."""
-        await self._outbox.wait_idle()
+            self.outbox.put(statements, Keep.STATE)
 
     async def close(self) -> None:
         """Write what is left and close the ledger."""
         self.keep(self._runs.closing())
-        await self._outbox.close()
+        await self.outbox.close()
         await asyncio.to_thread(self._ledger.close)
 
 
