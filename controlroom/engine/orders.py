@@ -115,8 +115,6 @@ class OrderBook:
         if problem := await self._ledger_writer.ordered(opened.order, agent, statements):
             self.conclude(opened, Result(Outcome.REFUSED, f"nothing was started: {problem}"))
         if op in self._open and not opened.unsure:
-            if grant is not None:
-                self._budgets.sends(effect.host)
             self.send(opened, replace(message, grant=grant))
 
     def of(self, host: str) -> list[OpenOrder]:

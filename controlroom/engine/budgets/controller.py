@@ -14,7 +14,7 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm, Budget
 from controlroom.domain.intents import Effect, MoveOn, SpawnOn
 from controlroom.domain.model import Agent
-from controlroom.domain.money.allotment import NextGrant, Run, RunGrant
+from controlroom.domain.money.allotment import NextGrant, Run
 from controlroom.domain.money.budget import BudgetRule, begins_anew
 from controlroom.domain.money.forecast import Runway, burn_moments, runways
 from controlroom.domain.money.plausible import Ceilings
@@ -116,7 +116,7 @@ class BudgetController:
 
     def start(self) -> None:
         """Begin to keep the budgets."""
-        self._write([MOST_PRUNED, LAST_PRUNED])
+        self._ledger_writer.keep([MOST_PRUNED, LAST_PRUNED])
         self._catch_up()
         self._tell()
         self.booked()
@@ -171,10 +171,10 @@ class BudgetController:
         if answered is None:
             return
         if reply.outcome is Outcome.DONE:
-            self._write(self._grants.goes_by(*answered, self._store.clock()))
+            self._ledger_writer.keep(self._grants.goes_by(*answered, self._store.clock()))
         elif reply.outcome is Outcome.REFUSED:
             log.warning("%s/%s does not take its grant: %s", *answered[0][:2], reply.reason)
-            self._write(self._grants.refused(*answered))
+            self._ledger_writer.keep(self._grants.refused(*answered))
         self.schedule()
 
     def host_down(self, host: str) -> None:
@@ -228,18 +228,17 @@ class BudgetController:
         return self.funds.refusal(bound, share.run) if share.dry else None
 
     def granted(self, share: NextGrant) -> tuple[Grant, list[Statement]]:
-        """Return the first grant of a run that is to begin, and what is to be written before it is sent."""
-        row = self._row(share)
-        self._grants.add([row])
+        """Return the first grant of a run that is to begin, and what is to be written before it is sent.
+
+        Its host is sent the prices, which it needs first.
+        """
+        row = self._grants.new(share, self._store.clock())
+        self._mail.announce(share.run.host)
         self._tell()
         return self._mail.grant(row, self._store.clock()), [
             *granted([row]),
             *self._grants.raised(row, share.run, born=True),
         ]
-
-    def sends(self, host: str) -> None:
-        """A run is about to begin on a host: it needs the prices first."""
-        self._mail.announce(host)
 
     def ceilings(self, run: RunKey) -> Ceilings | None:
         """Return the highest ceilings that a run was granted; None: it never was."""
@@ -251,7 +250,7 @@ class BudgetController:
 
     def never_began(self, run: RunKey) -> None:
         """A run did not begin, for certain: what it was granted is there again."""
-        self._write(self._grants.settle(run))
+        self._ledger_writer.keep(self._grants.settle(run))
         self.schedule()
 
     def _beginning(self, start: SpawnOn) -> Run:
@@ -352,7 +351,7 @@ class BudgetController:
         for key, run, writes in self._table.refresh(fleet, self._spent, self._logins(), now, most):
             statements += writes
             self._put(key, run)
-        self._write(statements)
+        self._ledger_writer.keep(statements)
         return self._table.is_stale
 
     def _put(self, key: RunKey, run: Run | None) -> None:
@@ -397,9 +396,8 @@ class BudgetController:
         await self._read_begun()
         self._stand()
         shares = self._sharing.shares(self._ends(), AT_ONCE) if self._mail.priced else []
-        granting = [(self._row(share), share.run) for share in shares]
+        granting = [(self._grants.new(share, self._store.clock()), share.run) for share in shares]
         rows = [row for row, _ in granting]
-        self._grants.add(rows)
         self._tell()
         raised = [statement for row, run in granting for statement in self._grants.raised(row, run)]
         writes = [*granted(rows), *raised] or [PROBE] * bool(self._ledger_writer.outbox.trouble)
@@ -439,10 +437,6 @@ class BudgetController:
         self._refresh()
         return list(self._table.runs.values())
 
-    def _row(self, share: NextGrant) -> RunGrant:
-        self._grants.number += 1
-        return self._mail.row(self._grants.number, share, self._store.clock())
-
     def _tell(self) -> dict[str, Budget]:
         """Show the budgets as they stand."""
         self._stand()
@@ -465,7 +459,3 @@ class BudgetController:
         for about, alarm in self._unbound.alarms(fleet, now):
             self._store.apply(events.Alarmed(about, alarm))
         self._store.apply(events.Alarmed(UNSPENT, self._pauses.alarm(self._seen.paused.values(), fleet, now)))
-
-    def _write(self, statements: list[Statement]) -> None:
-        if statements:
-            self._ledger_writer.keep(statements)

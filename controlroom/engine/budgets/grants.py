@@ -66,6 +66,15 @@ class GrantBook:
             self.changed.add(row.run)
             self._last[row.run] = row
 
+    def new(self, share: NextGrant, now: int) -> RunGrant:
+        """Number a grant that is about to be written, and count it."""
+        ends = max(now + LEAST + MARGIN, share.ends) if share.ends else 0
+        ceilings = share.billed, share.covered, share.tokens
+        run = share.run.key, share.run.profile
+        grant = RunGrant(self.number + 1, *ceilings, share.windows, ends, *run, now)
+        self.add([grant])
+        return grant
+
     def most(self, run: RunKey) -> Ceilings | None:
         """Return the highest ceilings that a run of ours was ever granted; None: it never was."""
         return self._most.get(run)
@@ -333,12 +342,6 @@ class GrantDelivery:
         prices = self._prices
         if prices is not None and self._told.get(host) != prices.mark and self._send(host, prices):
             self._told[host] = prices.mark
-
-    def row(self, number: int, share: NextGrant, now: int) -> RunGrant:
-        """Return a grant as it is written down."""
-        ends = max(now + LEAST + MARGIN, share.ends) if share.ends else 0
-        ceilings = share.billed, share.covered, share.tokens
-        return RunGrant(number, *ceilings, share.windows, ends, share.run.key, share.run.profile, now)
 
     def grant(self, row: RunGrant, now: int) -> Grant:
         """Return what a host is told of a grant; what has passed since it was written is taken off."""

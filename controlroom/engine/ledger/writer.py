@@ -335,14 +335,15 @@ class LedgerWriter:
 
     def concluded(self, order: Order, result: Result) -> None:
         """Write what became of an order, and audit it."""
-        statement = conclusion_statement(order.op, result.outcome, result.reason, self._clock())
-        self.outbox.put([statement], Keep.RECORD)
-        self.audited(order.who, order.verb, order.subject, order.epoch, result)
+        written = conclusion_statement(order.op, result.outcome, result.reason, self._clock())
+        self.audited(order.who, order.verb, order.subject, order.epoch, result, [written])
 
-    def audited(self, who: str, verb: str, target: str, epoch: int, result: Result) -> None:
-        """Add a line to the audit."""
+    def audited(
+        self, who: str, verb: str, target: str, epoch: int, result: Result, more: Sequence[Statement] = ()
+    ) -> None:
+        """Add a line to the audit, with `more` that is to be true with it."""
         line = AuditLine(self._clock(), who, verb, target, epoch, result.outcome, result.reason)
-        self.outbox.put([audit_statement(line)], Keep.RECORD)
+        self.outbox.put([*more, audit_statement(line)], Keep.RECORD)
 
     def refused(self, intent: Intent, reason: str, who: str) -> Result:
         """Audit that an intent was refused, and give the refusal."""
