@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncssh
@@ -454,3 +456,111 @@ async def test_packets_without_number_are_taken_a_few_at_a_time_and_with_pauses(
 async def _read_on(channel: Channel) -> None:
     while True:
         await channel.receive()
+
+
+HOSTILE = b"\x1b[2J\x1b]0;evil\x07\xe2\x80\xae"
+
+
+async def endlessly(data: bytes, writer: asyncio.StreamWriter) -> None:
+    """Say something for as long as anybody listens."""
+    with suppress(ConnectionError):
+        while True:
+            writer.write(data)
+            await writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (b"", HOSTILE + b"x" * 8_000 + b"\r\n"),
+        (b"", b"x" * 8_000),
+        (b"SSH-2.0-" + HOSTILE + b"\r\n", b""),
+        (b"SSH-2.0-a\r\n\0\0\0\x0c\x0a\x14" + b"x" * 10, b""),
+        (b"SSH-2.0-a\r\n\0\0\0\x24\x06\1\0\0\0\2\0\0\0\x0d" + HOSTILE + b"\0" * 10, b""),
+    ],
+    ids=["lines without number", "a line without end", "a version", "half a packet", "a reason to leave"],
+)
+async def test_what_is_no_sshd_is_given_up_in_plain_words_and_no_config_is_blamed(
+    home: World, first: bytes, then: bytes
+) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(first)
+        if then:
+            await endlessly(then, writer)
+
+    async with server(talk) as address:
+        sentence = await lost(home, address)
+    assert (sentence.isprintable(), "does not speak SSH as it should" in sentence) == (True, True)
+
+
+async def test_the_banner_of_an_sshd_is_shown_to_nobody(
+    home: World, ssh_hosts: MakeHosts, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    banner = home.directory / "banner"
+    banner.write_bytes((HOSTILE + b"evil\n") * 10_000)
+    (host,) = ssh_hosts(1, sshd=[f"Banner {banner}"])
+    assert "evil" in host.ssh("true").stderr, "it has one"
+    await (await reached(dialler(home, code=ECHO))).close()
+    (host.directory / "authorized_keys").write_text("")
+    sentence = await refused(home)
+    assert "evil" not in f"{sentence}{caplog.text}{capfd.readouterr()}"
+
+
+# -- a host that becomes another one
+
+
+class Far(asyncssh.SSHServerSession[bytes]):
+    """A session whose commands really run."""
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        self._chan, self._loop = chan, asyncio.get_running_loop()
+
+    def exec_requested(self, command: str) -> bool:
+        self._process = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        threading.Thread(target=self._say, daemon=True).start()
+        return True
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        with self._process:
+            self._process.kill()
+
+    def _say(self) -> None:
+        assert self._process.stdout
+        while data := os.read(self._process.stdout.fileno(), 4096):
+            self._loop.call_soon_threadsafe(self._chan.write, data)
+
+
+@pytest.mark.parametrize("changed", [False, True])
+async def test_a_host_that_shows_another_key_in_the_middle_of_a_session_is_left(home: World, changed: bool) -> None:
+    keys = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(2)]
+    connections: list[asyncssh.SSHServerConnection] = []
+
+    class Server(asyncssh.SSHServer):
+        def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+            connections.append(conn)
+
+        def begin_auth(self, username: str) -> bool:
+            return False
+
+        def session_requested(self) -> Far:
+            return Far()
+
+    listening = await asyncssh.listen(
+        "127.0.0.1", 0, server_factory=Server, server_host_keys=[keys[0]], encoding=None, rekey_bytes=100_000
+    )
+    address = f"[127.0.0.1]:{listening.get_port()}"
+    (home.room / "known_hosts").write_text(f"{address} {keys[0].export_public_key().decode()}")
+    channel = await reached(dialler(home, address.replace("[", "").replace("]", ""), ECHO))
+    if changed:
+        (connection,) = connections
+        connection._server_host_keys[b"ssh-ed25519"] = asyncssh.load_keypairs([keys[1]])[0]
+    await channel.send(b"x" * 300_000 + b"end\n")
+    data, ended = (await read_until(channel, b"end\n"), None) if not changed else await read_to_end(channel)
+    assert (b"end" in data, "Host key is not trusted" in str(ended)) == (not changed, changed)
+    await channel.close()
+    listening.close()
+    await listening.wait_closed()

@@ -169,13 +169,16 @@ async def test_a_host_that_refused_us_is_back_with_what_its_sentence_advises(
 
 
 async def test_a_changed_key_that_is_put_back_lets_the_host_in_again(ssh_hosts: MakeHosts) -> None:
-    (host,) = ssh_hosts(1)
+    """The other host goes on meanwhile, and an agent there is neither shown nor told as anything else."""
+    host, other = hosts = ssh_hosts(2)
     keys = host.directory / "etc_ssh"
     kept = {path.name: path.read_bytes() for path in keys.glob("ssh_host_ed25519_key*")}
-    async with room_of([host]) as room:
+    async with room_of(hosts) as room:
+        tail = await counter_on(room, other.name)
         host.change_key()
         refused = await room.link("vm1", LinkState.REFUSED)
         assert "shows another host key than before" in refused.reason
+        await goes_on(room, other.name, tail)
         for name, data in kept.items():
             (keys / name).write_bytes(data)
         host.stop()

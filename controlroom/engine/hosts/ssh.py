@@ -345,9 +345,12 @@ class _Verdict(asyncssh.SSHClient):
         self._trusted = trusted
         self.accepted: Key | None = None
         self.shown: Key | None = None
+        self.met = False
+        """Whether anything answered: what the library cannot read since then is what was sent from there."""
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """Slow what the host sends, from its first byte on."""
+        self.met = True
         slow(conn)
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
@@ -572,7 +575,7 @@ def _explained(error: Exception, name: str, plan: Plan, verdict: _Verdict, deadl
             return LinkLost(f"{name} could not be reached through its jump host: {shown(error.reason)}")
         case asyncssh.ConnectionLost():
             return LinkLost(cut_off(name, plan, _why(error), deadlines))
-        case asyncssh.Error():
+        case asyncssh.Error() | ValueError() if verdict.met or isinstance(error, asyncssh.Error):
             return LinkLost(f"what answers for {name} at {plan.place} does not speak SSH as it should: {_why(error)}")
         case OSError():
             return LinkLost(unreached(error, name, plan, deadlines))
