@@ -19,6 +19,15 @@ _SIGNS = {"tool": "> ", "result": "  ", "error": "! ", "ask": "? ", "note": "- "
 _TONES = {"error": "31", "err": "31", "ask": "1;33", "tool": "36", "note": "90", "input": "35", "think": "90"}
 
 
+def open_closed_streams() -> None:
+    """Point every standard stream that is closed (`0<&-`) at nothing: what is opened next would get its number."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))  # the lowest free number: this one
+
+
 def is_terminal(stream: "TextIO") -> bool:
     """Whether a stream is a terminal that a person looks at."""
     try:

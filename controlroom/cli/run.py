@@ -143,6 +143,7 @@ def _report(error: Exception, entry_points: EntryPoints) -> int:
 
 def main(argv: Sequence[str], entry_points: EntryPoints) -> int:
     """Run the command line, and see that what was written has left."""
+    output.open_closed_streams()
     code = run(argv, entry_points)
     try:
         sys.stdout.flush()

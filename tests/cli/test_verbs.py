@@ -454,6 +454,16 @@ def test_a_wrong_config_is_one_sentence(room: Room, home: World) -> None:
             assert "config.toml" in said
 
 
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_a_standard_stream_that_is_closed_is_no_mistake_of_ours(room: Room, home: World, closed: str) -> None:
+    """As a supervisor or a script may start it; the engine that it starts is one like any other."""
+    words = f'exec "{sys.executable}" -m controlroom status --json {closed}'
+    done = subprocess.run(["sh", "-c", words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90)
+    assert (done.returncode, "mistake" in done.stderr, list(home.room.glob("report-*"))) == (0, False, [])
+    assert bool(done.stdout) is ("1>" not in closed)
+    assert room.run("status", "--json")
+
+
 def test_a_home_that_others_can_write_is_refused(room: Room, home: World) -> None:
     home.room.chmod(0o777)
     assert "chmod go-w" in room.run("status", expect=3)
