@@ -26,6 +26,18 @@ NASTY = 'it\'s "quoted" `id` $(touch never) ; rm -rf / & | \\ #(touch x) 🎛️
 # -- what goes in
 
 
+@pytest.mark.parametrize("closed", ["0<&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"])
+def test_a_runner_whose_own_streams_are_closed_gives_its_agent_pipes_all_the_same(
+    agent: MakeAgent, closed: str
+) -> None:
+    one = agent("sh", "-c", "cat; echo out; echo err >&2; exit 3", task="the task\n")
+    order = (one.folder / folder.SPEC).read_bytes()
+    words = f'exec "{sys.executable}" -I -S "{RUN}" "{one.folder}" {closed}'
+    one.process = subprocess.Popen(["sh", "-c", words], cwd="/", env={}, start_new_session=True)
+    assert (one.finish().exit_code, one.lines("o"), one.lines("e")) == (3, ["the task", "out"], ["err"])
+    assert (one.folder / folder.SPEC).read_bytes() == order, "nothing of ours was written into it"
+
+
 @pytest.mark.parametrize("task", ["", NASTY, "x" * 1024 * 1024, "\n" * 70_000], ids=["none", "nasty", "1 MiB", "lines"])
 def test_the_task_reaches_stdin_byte_for_byte(agent: MakeAgent, task: str) -> None:
     run = agent("sha256sum", task=task).start()
