@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import time
 
 import pytest
@@ -48,6 +49,48 @@ async def test_a_machine_that_lost_its_power_is_lost_and_its_agents_have_ended_w
         again = await room.spawn("vm1", "count", counting())
         assert (again.ok, again.epoch) == (True, 2), again.reason
         await room.in_order()
+
+
+def take(host: NamespaceHost, pid: int) -> None:
+    """Give a pid of that machine, which is free, to another process of the agents' user."""
+    words = (
+        f"for _ in $(seq 2000); do echo {pid - 1} > /proc/sys/kernel/ns_last_pid;"
+        " setpriv --reuid agent --regid agent --clear-groups setsid sleep 100000 > /dev/null 2>&1 & "
+        f"[ $! = {pid} ] && exit 0; kill $!; done; exit 1"
+    )
+    done = host.execute("bash", "-c", words, user="root", timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def commands(host: NamespaceHost) -> dict[int, str]:
+    """What runs there, by the pids of that machine."""
+    rows = host.execute("ps", "-eo", "pid,args").stdout.split("\n")[1:]
+    return {int(pid): words for pid, words in (row.split(None, 1) for row in rows if row.strip())}
+
+
+async def test_what_has_the_pids_of_an_agent_and_its_runner_by_now_is_neither_shown_nor_ended(vms: MakeLab) -> None:
+    host = vms(1)["vm1"]
+    async with room_of([host]) as room:
+        assert (await room.spawn("vm1", "count", counting())).ok
+        await room.until(lambda: room.agent("vm1/count").state is State.WORKING)
+        pids = [pid for pid, words in commands(host).items() if "count.1" in words or "line $n" in words]
+        assert len(pids) >= 2, commands(host)
+        host.cut()
+        await room.link("vm1", LinkState.LOST, LinkState.CONNECTING, seconds=40)
+        for process in host.processes():
+            if "count.1" in process.command or "line $n" in process.command:
+                process.signal(signal.SIGKILL)
+        await room.until(lambda: not set(pids) & set(commands(host)))
+        for pid in pids:
+            take(host, pid)
+        host.heal()
+        await room.up("vm1")
+        await room.until(lambda: room.agent("vm1/count").state is State.FAILED)
+        assert room.agent("vm1/count").detail == "its runner was killed"
+        await room.kill("vm1/count")
+        assert (await room.spawn("vm1", "count", counting())).ok
+        assert (await room.kill("vm1/count")).ok
+        assert {commands(host).get(pid) for pid in pids} == {"sleep 100000"}
 
 
 async def test_on_a_full_disk_nothing_starts_what_runs_goes_on_and_lost_lines_are_counted(vms: MakeLab) -> None:
