@@ -54,7 +54,7 @@ class AgentRun:
         self._talk: claude.Conversation | Interactive | None = None
         self._pid = 0
         self._inlet: AgentInput | None = None
-        self._money = Money(order, lambda: self._talk.session if self._talk else "")
+        self._money = Money(order, lambda: self._talk.session if self._talk else "", self._recorder.note)
         self._exit: Exit | None = None
         self._verdict: tuple[State, str] | None = None
         self._ending: Generator[float, None, list[process_tree.Process]] | None = None

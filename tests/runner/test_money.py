@@ -21,7 +21,7 @@ __all__ = ["room"]
 def money(room: Room, kind: str = "interactive", **environ: str) -> Money:
     """The money of a run that begins, with a dollar to spend."""
     room.grant(1, billed=1_000_000)
-    made = Money(Order("a", 1, "", 0, AgentSpec(kind), grant=1), lambda: SESSION)
+    made = Money(Order("a", 1, "", 0, AgentSpec(kind), grant=1), lambda: SESSION, list[str]().append)
     variables = {"HOME": str(room.claude.config.parent), "PWD": str(room.claude.cwd), **environ}
     assert made.begin(variables) == ""
     if kind != "command":

@@ -129,6 +129,14 @@ def test_one_that_keeps_no_transcript_cannot_be_bound_and_ends_a_run_that_a_gran
     assert (seen.state, "keeps no transcript (--no-session-persistence)" in seen.detail) == ("paused", True)
 
 
+def test_one_that_keeps_no_transcript_is_told_once_where_nothing_binds_the_run(agent: MakeAgent, api: Api) -> None:
+    twice = "for _ in 1 2; do claude -p --no-session-persistence '[[text x]]'; done"
+    seen = agent("", kind="command", command=("bash", "-c", twice))
+    seen.finish(60)
+    told = [line for line in seen.lines("n") if "its cost is not known whole" in line]
+    assert (len(told), "keeps no transcript (--no-session-persistence)" in told[0]) == (1, True)
+
+
 def test_a_claude_in_the_background_ends_with_its_agent(agent: MakeAgent, api: Api) -> None:
     run = agent(in_bash("setsid claude -p '[[hang 600]]' & sleep 600"), command=BASH)
     run.running()

@@ -30,13 +30,14 @@ ASKS = 5.0
 class Money:
     """Everything that a runner knows and does about money. Times are those of the runner's two clocks, read here."""
 
-    def __init__(self, order: Order, session: Callable[[], str]) -> None:
-        """`session` gives the session of the agent, "" while it is not known."""
+    def __init__(self, order: Order, session: Callable[[], str], note: Callable[[str], object]) -> None:
+        """`session` gives the session of the agent, "" while it is not known; `note` writes a line into its log."""
         self.billing = ""
         """Who pays (`login.Login`); "" when it is not known, and for what is not Claude."""
         self.doubt = ""
         """How what its Claude says of that disagrees."""
-        self._order, self._session = order, session
+        self._order, self._session, self._note = order, session, note
+        self._unseen = set[str]()
         self._metered = order.spec.kind != AgentKind.COMMAND
         self._login: LoginWatch | None = None
         self._budget = RunBudget(order.grant, metered=self._metered, signed=self._signed)
@@ -174,9 +175,9 @@ class Money:
         """Meter what Claudes below the agent spend."""
         over = nested.look(now)
         if nested.too_many:
-            self._budget.lost_sight("more Claudes run below it at once than can be told apart")
+            self._lose_sight("more Claudes run below it at once than can be told apart")
         if any(one.is_unseen for one in (*nested.alive.values(), *over)):
-            self._budget.lost_sight("a Claude below it keeps no transcript (--no-session-persistence)")
+            self._lose_sight("a Claude below it keeps no transcript (--no-session-persistence)")
         for one in (*nested.alive.values(), *over):
             if not one.session or one.session == (self._session() or self._first):
                 continue
@@ -185,6 +186,13 @@ class Money:
                 self._meter_below(one)
             if self._usage and self._spend:
                 self._read_below(self._usage, self._spend, one.session, now, over=one in over)
+
+    def _lose_sight(self, why: str) -> None:
+        """Say once that not all that it spends is counted; a grant that binds it ends it for that."""
+        if why not in self._unseen:
+            self._unseen.add(why)
+            self._note(f"its cost is not known whole: {why}")
+        self._budget.lost_sight(why)
 
     def _read_below(self, usage: UsageMeter, spend: RunSpend, session: str, now: float, *, over: bool) -> None:
         """Read what has been added to the session of a Claude below; what it has spent is held to the grant at once."""
