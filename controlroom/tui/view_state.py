@@ -101,8 +101,8 @@ class Marks:
 
     def shown(self, ids: Sequence[str]) -> list[str]:
         """Those on show, in the order of the table: what is done is done to them. `ids`: the agents of the table."""
-        return [name for name in ids if name in self.names] if self.names else []
+        return sorted((name for name in self.names if name in ids), key=ids.index)
 
     def hidden(self, ids: Sequence[str]) -> list[str]:
         """Those that the filter hides, by name: nothing is done to them."""
-        return sorted(self.names.difference(ids)) if self.names else []
+        return sorted(name for name in self.names if name not in ids)

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.display.arrange import Arrangement
-from controlroom.domain.model import State
+from controlroom.domain.display.arrange import Arranged, Arrangement, Ids
+from controlroom.domain.model import Fleet, State
+from controlroom.domain.patch import apply, snapshot
+from controlroom.domain.persistent_tables import hosted
 from controlroom.tui.screens.overview import Overview
 from tests.tui import scenes
 from tests.tui.room import Room, room
@@ -102,3 +104,23 @@ async def test_a_group_that_empties_while_the_cursor_is_in_it() -> None:
         here.engine.fleet = replace(here.engine.fleet, agents=alone)
         here.engine.wake()
         await here.until(lambda: table.chosen == "vm2/api-3")
+
+
+async def test_what_is_not_on_show_is_not_looked_at_when_one_agent_has_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    agents = [scenes.agent(f"a{number}", "vm1", State.WORKING, 5) for number in range(2000)]
+    fleet = apply(Fleet(), snapshot(replace(scenes.farm(), agents={agent.id: agent for agent in agents})))
+    async with room(fleet, size=WIDE) as here:
+        looked_at, row_at = [0], Arranged.__getitem__
+
+        def noting(table: Arranged, index: object) -> object:
+            looked_at[0] += 1
+            return row_at(table, index)
+
+        monkeypatch.setattr(Arranged, "__getitem__", noting)
+        monkeypatch.setattr(Ids, "__iter__", lambda _: pytest.fail("all agents were gone through"))
+        for change in ({"state": State.WAITING}, {"last_line": "new"}, {"state": State.DONE}):
+            agent = replace(here.engine.fleet.agents["vm1/a1500"], **change)
+            here.engine.become(agents=hosted(here.engine.fleet.agents).updated({agent.id: agent}))
+            await here.until(lambda: here.app.context.view.fleet is here.engine.fleet)
+            await here.calm()
+        assert 0 < looked_at[0] < 3 * 3 * here.app.size.height

@@ -23,11 +23,12 @@ rows = st.builds(
 
 @given(st.lists(st.lists(rows, max_size=6, unique_by=lambda row: row.id), min_size=1, max_size=6), st.integers(20, 220))
 def test_they_are_as_wide_as_if_all_rows_were_new(shown: list[list[AgentRow]], width: int) -> None:
-    kept = Widths()
+    kept, before = Widths(), dict[str, AgentRow]()
     for each in shown:
-        kept.show(each)
-        anew = Widths()
-        anew.show(each)
+        now = {row.id: row for row in each}
+        kept.follow(each, [(before.get(id_), now.get(id_)) for id_ in {**before, **now}])
+        before, anew = now, Widths()
+        anew.follow(each, None)
         assert columns(width, kept) == columns(width, anew)
         assert kept.widest("name") == max((len(row.name) for row in each), default=0)
         assert set(kept.hosts) == {row.host for row in each}

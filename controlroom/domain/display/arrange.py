@@ -1,9 +1,10 @@
 """The agent table: which agents it holds, in what order, under which headings. Rows that did not change are kept."""
 
 import re
-from bisect import insort
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Any
@@ -84,132 +85,210 @@ class Basis:
     """What a table follows from, apart from the agents: the same basis gives the same rows for the same agents."""
 
     now: int
-    links: tuple[tuple[str, LinkState, int], ...]
+    links: Mapping[str, tuple[LinkState, int]]
     """Each host with its link, and for one that is away when it was last heard."""
 
     @classmethod
     def of(cls, fleet: Fleet, now: int) -> "Basis":
         """Gather it."""
         hosts = fleet.hosts.values()
-        return cls(now, tuple((one.name, one.link, 0 if one.link is LinkState.UP else one.seen) for one in hosts))
+        return cls(now, {one.name: (one.link, 0 if one.link is LinkState.UP else one.seen) for one in hosts})
 
-
-Made = dict[str, tuple[Agent, AgentRow]]
-"""Agent id -> what its row was made from, and the row."""
 
 Placed = tuple[Any, str]
 """What an agent is ordered by, and its id: together they are no other agent's."""
 
-
-@dataclass(frozen=True)
-class Arranged:
-    """A table: its rows with their headings, and what they were made from."""
-
-    rows: tuple[TableRow, ...] = ()
-    ids: tuple[str, ...] = ()
-    """The agents in the order of the table."""
-    arrangement: Arrangement = field(default_factory=Arrangement)
-    basis: Basis | None = None
-    agents: Mapping[str, Agent] | None = None
-    made: Made = field(default_factory=dict)
-    order: Sequence["Placed"] = ()
-    """The agents in the order of the arrangement, without headings."""
-    held: bool = False
-    """Whether the order is an older one."""
+Change = tuple[AgentRow | None, AgentRow | None]
+"""A row of the table as it was, and as it is; None: it is not in the table."""
 
 
-def arrange(
-    fleet: Fleet, now: int, arrangement: Arrangement, before: Arranged | None = None, *, hold: bool = False
-) -> Arranged:
-    """Arrange the agents. What `before` has of it is used again: its rows, or all of it where nothing changed.
+class Ids(Sequence[str]):
+    """The agents of a table in their order, by id."""
 
-    Where nothing but agents changed those alone are put in their places: to order five thousand takes 30 ms.
+    def __init__(self, order: list[Placed], placed: Mapping[str, Placed]) -> None:
+        self._order, self._placed = order, placed
 
-    `hold` keeps the order of `before` for all agents that it had; others are put where the order wants them, behind.
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(id_ for _, id_ in self._order[index])
+        return self._order[index][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return (id_ for _, id_ in self._order)
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._placed
+
+    def index(self, id_: str, *_: int) -> int:
+        """Where an agent stands."""
+        return bisect_left(self._order, self._placed[id_])
+
+
+class Arranged(Sequence[TableRow]):
+    """A table: its rows with their headings. It follows the fleet in place.
+
+    What an agent costs does not grow with the others: it is put in its place by halving, and its row alone is made.
     """
-    before, basis = before or Arranged(), Basis.of(fleet, now)
-    same = before.agents is not None and (before.basis, before.arrangement) == (basis, arrangement)
-    if same and before.agents is fleet.agents and (hold or not before.held):
-        return before
-    if same and not (hold or before.held):
-        made, order = _amended(fleet, now, before)
-    else:
-        made = _made(fleet, now, before, basis)
-        order = sorted(_placed(made, made, arrangement))
-    if hold:
-        places = {agent: place for place, agent in enumerate(before.ids)}
-        order.sort(key=lambda placed: places.get(placed[1], len(places)))
-    ids = [id_ for _, id_ in order]
-    rows: list[TableRow] = [made[id_][1] for id_ in ids]
-    if arrangement.group is not Group.NONE:
-        rows = _headed([made[id_] for id_ in ids], arrangement.group)
-        ids = [row.id for row in rows if isinstance(row, AgentRow)]
-    return Arranged(tuple(rows), tuple(ids), arrangement, basis, fleet.agents, made, order, hold)
 
+    def __init__(self) -> None:
+        self.arrangement = Arrangement()
+        self._order: list[Placed] = []
+        self._placed: dict[str, Placed] = {}
+        self.ids: Sequence[str] = Ids(self._order, self._placed)
+        """The agents in the order of the table."""
+        self._waiting: list[Placed] = []
+        """Those that wait for a person."""
+        self._made: dict[str, tuple[Agent, AgentRow]] = {}
+        """All agents with their rows; also those that the filter hides."""
+        self._groups: dict[Any, Counter[State]] = {}
+        """What a group is ordered by -> how many of its agents are in which state."""
+        self._titles: dict[Any, str] = {}
+        self._headings: list[tuple[int, Any]] = []
+        """The place of each heading among the rows, and what its group is ordered by."""
+        self._agents: Mapping[str, Agent] | None = None
+        self._basis = Basis(0, {})
+        self._held = False
 
-def renewed(before: Arranged, fleet: Fleet, now: int, changed: Collection[str]) -> Arranged:
-    """Arrange agents of which some have another line or load, and nothing else is different (`changed_rows`).
+    # ------------------------------------------------------------------ following the fleet
 
-    Those follow neither an order nor a filter that looks at such.
-    """
-    made = dict(before.made)
-    for id_ in changed:
-        made[id_] = fleet.agents[id_], agent_row(fleet, fleet.agents[id_], now)
-    rows = tuple(made[row.id][1] if row.id in changed else row for row in before.rows)
-    return replace(before, rows=rows, agents=fleet.agents, made=made)
+    def follow(self, fleet: Fleet, now: int, arrangement: Arrangement, *, hold: bool = False) -> list[Change] | None:
+        """Arrange these agents; gives the rows that have become others, None: all may have.
 
-
-def _amended(fleet: Fleet, now: int, before: Arranged) -> tuple[Made, list[Placed]]:
-    """The rows and their order where only agents differ from `before`."""
-    changed = differing(before.agents or {}, fleet.agents)
-    made = dict(before.made)
-    for id_ in changed:
-        agent = fleet.agents.get(id_)
-        if agent is None:
-            made.pop(id_, None)
+        `hold` leaves the agents in their places, whatever they are ordered by has become; new ones stand behind.
+        """
+        basis, agents = Basis.of(fleet, now), self._agents
+        same = agents is not None and arrangement == self.arrangement
+        changes: list[Change] | None = None
+        if agents is None or not same or now != self._basis.now or (self._held and not hold):
+            alike, self._agents, self._basis, self.arrangement = basis == self._basis, fleet.agents, basis, arrangement
+            self._begin_anew(fleet, alike, hold and same)
         else:
-            made[id_] = agent, agent_row(fleet, agent, now)
-    order = [placed for placed in before.order if placed[1] not in changed]
-    for placed in _placed(made, changed, before.arrangement):
-        insort(order, placed)
-    return made, order
+            changed = differing(agents, fleet.agents)
+            for host in {name for name, _ in basis.links.items() ^ self._basis.links.items()}:
+                changed.update(agent.id for agent in fleet.agents_on(host))
+            self._agents, self._basis = fleet.agents, basis
+            changes = [self._put(fleet, id_, hold) for id_ in changed]
+        self._held = hold and same
+        self._place_headings()
+        return changes
+
+    def _begin_anew(self, fleet: Fleet, alike: bool, hold: bool) -> None:
+        """Make all rows, but those that would be the same, and put them in order."""
+        before, was_placed = dict(self._made), dict(self._placed)
+        for table in (self._made, self._placed, self._groups):
+            table.clear()
+        now = self._basis.now
+        for id_, agent in fleet.agents.items():
+            known = before.get(id_)
+            if known is None or known[0] is not agent or not (alike or _holds(fleet, now, *known)):
+                known = (agent, agent_row(fleet, agent, now))
+            self._made[id_] = known
+            if placed := self._place(known, hold, was_placed.get(id_)):
+                self._placed[id_] = placed
+                self._count(placed, known[1], 1)
+        self._order[:] = sorted(self._placed.values())
+        self._waiting = [placed for placed in self._order if self._made[placed[1]][1].state is State.WAITING]
+
+    def _put(self, fleet: Fleet, id_: str, hold: bool) -> Change:
+        """Put one agent where it belongs now, or take it away."""
+        before, was_placed = self._made.pop(id_, None), self._placed.pop(id_, None)
+        agent = fleet.agents.get(id_)
+        known = None if agent is None else (agent, agent_row(fleet, agent, self._basis.now))
+        placed = self._place(known, hold, was_placed) if known else None
+        stays = before and known and placed == was_placed and before[1].state is known[1].state
+        if before and was_placed and not stays:
+            _take(self._order, was_placed)
+            if before[1].state is State.WAITING:
+                _take(self._waiting, was_placed)
+            self._count(was_placed, before[1], -1)
+        if known and placed:
+            self._placed[id_] = placed
+            if not stays:
+                insort(self._order, placed)
+                if known[1].state is State.WAITING:
+                    insort(self._waiting, placed)
+                self._count(placed, known[1], 1)
+        if known:
+            self._made[id_] = known
+        return before[1] if before and was_placed else None, known[1] if known and placed else None
+
+    def _place(self, known: tuple[Agent, AgentRow], hold: bool, before: Placed | None) -> Placed | None:
+        """What an agent is ordered by: its group, whether it stands behind, what the order follows; None: hidden."""
+        group, sort = self.arrangement.group, self.arrangement.sort
+        if not contains(*known, self.arrangement.text):
+            return None
+        order: Any = ()
+        if group is not Group.NONE:
+            title = _GROUPS[group](*known)
+            order = _group_order(group, title)
+            self._titles[order] = title
+        if hold and before is not None and before[0][0] == order:
+            return before
+        return (order, hold, _KEYS[sort](*known)), known[0].id
+
+    def _count(self, placed: Placed, row: AgentRow, sign: int) -> None:
+        order = placed[0][0]
+        if self.arrangement.group is not Group.NONE:
+            counts = self._groups.setdefault(order, Counter())
+            counts[row.state] += sign
+            if not counts.total():
+                del self._groups[order]
+
+    def _place_headings(self) -> None:
+        self._headings, at = [], 0
+        for order in sorted(self._groups):
+            self._headings.append((at, order))
+            at += 1 + self._groups[order].total()
+
+    # ------------------------------------------------------------------ reading it
+
+    def __len__(self) -> int:
+        return len(self._order) + len(self._headings)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(self[place] for place in range(*index.indices(len(self))))
+        index = index if index >= 0 else len(self) + index
+        above = bisect_left(self._headings, (index + 1,))
+        if above and self._headings[above - 1][0] == index:
+            return self._heading(self._headings[above - 1][1])
+        return self._made[self._order[index - above][1]][1]
+
+    def _heading(self, order: Any) -> GroupRow:
+        group, title, counts = self.arrangement.group, self._titles[order], self._groups[order]
+        in_order = tuple((state, counts[state]) for state in ORDER if counts[state])
+        return GroupRow(f"{group}: {title}", title or f"no {group}", in_order)
+
+    def agents_before(self, place: int) -> int:
+        """Count the agents among the rows before a place."""
+        return place - bisect_left(self._headings, (place,))
+
+    def place_of(self, number: int) -> int:
+        """The place among the rows of an agent, counted from 0."""
+        starts = [place - above for above, (place, _) in enumerate(self._headings)]
+        return number + bisect_right(starts, number)
+
+    def waiting(self, places: range) -> int:
+        """Count the agents among some rows that wait for a person."""
+        first, last = self.agents_before(places.start), self.agents_before(places.stop)
+        ends = [
+            bisect_left(self._waiting, self._order[at]) if at < len(self._order) else len(self._waiting)
+            for at in (first, last)
+        ]
+        return ends[1] - ends[0]
 
 
-def _placed(made: Made, ids: Iterable[str], arrangement: Arrangement) -> Iterator[Placed]:
-    """Where those of these agents stand that are on show."""
-    key = _KEYS[arrangement.sort]
-    return ((key(*made[id_]), id_) for id_ in ids if id_ in made and contains(*made[id_], arrangement.text))
-
-
-def _made(fleet: Fleet, now: int, before: Arranged, basis: Basis) -> Made:
-    """Make the rows: those from before, where they would be the same."""
-    alike = before.basis == basis
-    made: Made = {}
-    for id_, agent in fleet.agents.items():
-        known = before.made.get(id_)
-        if known is None or known[0] is not agent or not (alike or _holds(fleet, now, *known)):
-            known = (agent, agent_row(fleet, agent, now))
-        made[id_] = known
-    return made
+def _take(ordered: list[Placed], placed: Placed) -> None:
+    del ordered[bisect_left(ordered, placed)]
 
 
 def _holds(fleet: Fleet, now: int, agent: Agent, row: AgentRow) -> bool:
     """Whether the row of an agent that did not change would be the same now."""
     state = fleet.state_of(agent)
     return row.state is state and row.age == row_age(fleet, agent, state, now)
-
-
-def _headed(shown: Sequence[tuple[Agent, AgentRow]], group: Group) -> list[TableRow]:
-    """Put the rows under headings; within a group they stay in their order."""
-    groups: dict[str, list[AgentRow]] = {}
-    for agent, row in shown:
-        groups.setdefault(_GROUPS[group](agent, row), []).append(row)
-    headed: list[TableRow] = []
-    for title in sorted(groups, key=lambda title: _group_order(group, title)):
-        states = [row.state for row in groups[title]]
-        counts = tuple((state, states.count(state)) for state in ORDER if state in states)
-        headed += [GroupRow(f"{group}: {title}", title or f"no {group}", counts), *groups[title]]
-    return headed
 
 
 def _group_order(group: Group, title: str) -> tuple[object, ...]:

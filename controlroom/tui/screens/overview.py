@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Resize
 
-from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, arrange, renewed
+from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, Change
 from controlroom.domain.display.layout import Layout, Pick
 from controlroom.domain.display.views import host_rows, limit_end
 from controlroom.domain.keys.actions import Action, unavailable
@@ -195,8 +195,7 @@ class Overview(ArrangingScreen):
         if view.fleet.hosts is not before.fleet.hosts or self._hosts.late:
             self._see_hosts(view)
         if changed:
-            self.arranged = renewed(self.arranged, view.fleet, view.now, changed)
-            self.table.renew(self.arranged.rows)
+            self.table.renew(self.arranged.follow(view.fleet, view.now, self.arranged.arrangement))
 
     def _see_absence(self, view: ViewState) -> None:
         before = self.context.last_look.before(view.now) if view.known else None
@@ -211,7 +210,7 @@ class Overview(ArrangingScreen):
 
     def _see_agents(self, view: ViewState, *, by_hand: bool = False) -> None:
         wanted = self.query_one(FilterLine).text
-        self.arranged = self._arranged(view, self.arrangement)
+        changes = self._follow(view, self.arrangement)
         cells = max(20, self.table.size.width - 4)
         self.table.empty_lines = no_agents(self.context, view, wanted, cells)
         agents = view.fleet.agents
@@ -219,18 +218,18 @@ class Overview(ArrangingScreen):
         ends = {name: limit_end(agents[name], view.now) for name in limited}
         self.table.until = {name: view.clock(end) for name, end in ends.items() if end}
         self.table.mark(self.table.marks.without([name for name in self.table.marks.names if name not in agents]))
-        self.table.show(self.arranged.rows, by_hand=by_hand)
+        self.table.follow(self.arranged, changes, by_hand=by_hand)
         self._see_rule(view, wanted)
         self._see_panes()
 
-    def _arranged(self, view: ViewState, wanted: Arrangement) -> Arranged:
+    def _follow(self, view: ViewState, wanted: Arrangement) -> list[Change] | None:
         """Arrange the rows; an order by figures that always move rests for a while."""
         now = self.context.monotonic()
         same = wanted == self.arranged.arrangement
         hold = same and wanted.sort in RESTLESS and now - self._ordered_at < _REST
         if not hold:
             self._ordered_at = now
-        return arrange(view.fleet, view.now, wanted, self.arranged, hold=hold)
+        return self.arranged.follow(view.fleet, view.now, wanted, hold=hold)
 
     def _see_rule(self, view: ViewState, wanted: str) -> None:
         """Show how the table is arranged, and how many agents it holds."""

@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 from rich.style import Style
 
-from controlroom.domain.display.arrange import GroupRow, TableRow
+from controlroom.domain.display.arrange import Arranged, Change, GroupRow, TableRow
 from controlroom.domain.display.views import AgentRow
 from controlroom.domain.model import Fleet, State
 from controlroom.domain.words import percent, size
@@ -72,22 +71,18 @@ class Widths:
     """How long the texts in columns are, and on how many hosts rows are: kept as rows become others."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, AgentRow] = {}
         self._lengths: dict[str, Counter[int]] = {column: Counter() for column in _WIDE}
         self.hosts: Counter[str] = Counter()
 
-    def show(self, rows: Sequence[AgentRow]) -> None:
-        """Take the rows that are on show now."""
-        known = self._rows
-        for row in rows:
-            before = known.get(row.id)
-            if before is not row:
+    def follow(self, rows: Sequence[TableRow], changes: Sequence[Change] | None) -> None:
+        """Take the rows that are on show now, by way of those that have become others; None: all may have."""
+        if changes is None:
+            self._lengths, self.hosts = {column: Counter() for column in _WIDE}, Counter()
+            changes = [(None, row) for row in rows if isinstance(row, AgentRow)]
+        for before, after in changes:
+            if before is not after:
                 self._count(before, -1)
-                self._count(row, 1)
-                known[row.id] = row
-        if len(known) > len(rows):
-            for gone in known.keys() - {row.id for row in rows}:
-                self._count(known.pop(gone), -1)
+                self._count(after, 1)
 
     def widest(self, column: str) -> int:
         """The length of the longest text in a column."""
@@ -113,8 +108,9 @@ class AgentTable(Rows[TableRow]):
         super().__init__(id=id)
         self._widths = Widths()
         self._columns = columns(80, self._widths)
-        self._fitted: tuple[int, object] = (0, None)
-        """What the columns were fitted to."""
+        self._fitted = 0
+        """The width that the columns were fitted to; 0: they are to be fitted anew."""
+        self._table = Arranged()
         self.until: Mapping[str, str] = {}
         """Agent id -> when its limit ends, as hours and minutes."""
         self.marks = Marks()
@@ -131,22 +127,47 @@ class AgentTable(Rows[TableRow]):
         """Groups have headings."""
         return isinstance(row, GroupRow)
 
-    def names_of(self, rows: Sequence[TableRow]) -> list[str]:
-        """Agents and headings are named by their ids."""
-        return list(map(attrgetter("id"), rows))
+    def follow(self, table: Arranged, changes: Sequence[Change] | None, *, by_hand: bool = False) -> None:
+        """Show a table from now on, of which these rows have become others; None: all may have."""
+        self._table = table
+        self._widths.follow(table, changes)
+        self._fitted = 0
+        self.show(table, by_hand=by_hand)
 
-    def stops_of(self, rows: Sequence[TableRow]) -> Sequence[int]:
-        """Where no row is a heading, each is a place for the cursor."""
-        return super().stops_of(rows) if GroupRow in set(map(type, rows)) else range(len(rows))
+    def renew(self, changes: Sequence[Change] | None) -> None:
+        """Show rows of the table that have become others, in the places that they had."""
+        self._widths.follow(self._table, changes)
+        self.redraw()
+
+    def index(self, rows: Sequence[TableRow]) -> None:
+        """The table itself knows where its rows are."""
+
+    def place_of(self, name: str) -> int | None:
+        """Where an agent stands; None: nowhere."""
+        ids = self._table.ids
+        return self._table.place_of(ids.index(name)) if name in ids else None
+
+    def stops_before(self, place: int) -> int:
+        """Count the agents before a place."""
+        return self._table.agents_before(place)
+
+    def stop(self, number: int) -> int:
+        """The place of an agent, counted from 0."""
+        return self._table.place_of(number)
+
+    @property
+    def stops(self) -> int:
+        """How many agents there are."""
+        return len(self._table.ids)
+
+    def needy(self, rows: range) -> int:
+        """Count the agents that wait for a person."""
+        return self._table.waiting(rows)
 
     @property
     def agents(self) -> list[AgentRow]:
         """The rows of agents, in order."""
         return [row for row in self.rows if isinstance(row, AgentRow)]
-
-    def needy(self, rows: range) -> int:
-        """Count the agents that wait for a person."""
-        return sum(row.state is State.WAITING for row in self.rows[rows.start : rows.stop] if isinstance(row, AgentRow))
 
     def mark(self, marks: Marks) -> None:
         """Show these marks from now on."""
@@ -156,9 +177,8 @@ class AgentTable(Rows[TableRow]):
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Fit the columns, and name them where there is room."""
-        if self._fitted[0] != width or self._fitted[1] is not self._names:
-            self._widths.show(self.agents)
-            self._fitted, self._columns = (width, self._names), columns(width, self._widths)
+        if self._fitted != width:
+            self._fitted, self._columns = width, columns(width, self._widths)
         if height < HEADED_FROM or width < 60:
             return ()
         made, quiet = self._columns, self.palette.quiet

@@ -50,7 +50,10 @@ class Rows(Wheeled, Generic[Row]):
         """Lines of a row; `begin` may set it."""
         self.empty_lines: Sequence[Line] = ()
         """What the screen found to say when there is no row."""
-        self._names: list[str] = []
+        self._places: dict[str, int] = {}
+        """The rows by name, with the places they have."""
+        self._place = 0
+        """Where the cursor's row was last."""
         self._kept: dict[str, tuple[tuple[object, ...], Sequence[Line]]] = {}
         """Rows on show as they were drawn last, each with all that its drawing depends on."""
         self._stops: Sequence[int] = ()
@@ -68,13 +71,27 @@ class Rows(Wheeled, Generic[Row]):
         """What names a row for good."""
         raise NotImplementedError
 
-    def names_of(self, rows: Sequence[Row]) -> list[str]:
-        """Name rows: where there are thousands, not one by one."""
-        return [self.name_of(row) for row in rows]
+    def index(self, rows: Sequence[Row]) -> None:
+        """Take note of where rows stand, and which of them are headings."""
+        self._places = {self.name_of(row): place for place, row in enumerate(rows)}
+        self._stops = [place for place, row in enumerate(rows) if not self.heads(row)]
 
-    def stops_of(self, rows: Sequence[Row]) -> Sequence[int]:
-        """Where the cursor may stand; likewise."""
-        return [index for index, row in enumerate(rows) if not self.heads(row)]
+    def place_of(self, name: str) -> int | None:
+        """Where a row stands; None: nowhere."""
+        return self._places.get(name)
+
+    def stops_before(self, place: int) -> int:
+        """Count the rows before a place at which the cursor may stand."""
+        return bisect_left(self._stops, place)
+
+    def stop(self, number: int) -> int:
+        """The place of the row at which the cursor may stand that has this number, counted from 0."""
+        return self._stops[number]
+
+    @property
+    def stops(self) -> int:
+        """How many rows there are at which the cursor may stand."""
+        return len(self._stops)
 
     def draw(self, row: Row, width: int, chosen: bool) -> Line:
         """Draw one row."""
@@ -111,26 +128,18 @@ class Rows(Wheeled, Generic[Row]):
 
         `by_hand`: a person asked for other rows, and looks where the cursor is now.
         """
-        if rows is self.rows and self.chosen is not None:
-            self.redraw()
-            return
-        place, before = self.place(), self.chosen
+        before = self.chosen
         self.rows = rows
-        self._names = self.names_of(rows)
-        self._stops = self.stops_of(rows)
-        self.cursor = self.cursor.among(self._names.__contains__, self._stop_at(0), self._stop_at(place))
+        self.index(rows)
+        self.cursor = self.cursor.among(self._has, self._stop_at(0), self._stop_at(self._place))
         if self.chosen != before and before is not None and not by_hand:
             self.came_at = self.context.monotonic()
-        self.redraw()
-
-    def renew(self, rows: Sequence[Row]) -> None:
-        """Show rows of the same names in the same order from now on."""
-        self.rows = rows
+        self._place = self.place()
         self.redraw()
 
     def place(self) -> int:
         """The index of the chosen row; 0 when there is none."""
-        return self._names.index(self.chosen) if self.chosen in self._names else 0
+        return (self.place_of(self.chosen) or 0) if self.chosen is not None else 0
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw the part around the cursor that fits."""
@@ -157,14 +166,15 @@ class Rows(Wheeled, Generic[Row]):
 
     def _hidden(self, rows: range, where: str) -> Sequence[Line]:
         """Say how many rows are out of sight, and how many of them need a person."""
-        count = bisect_left(self._stops, rows.stop) - bisect_left(self._stops, rows.start)
+        count = self.stops_before(rows.stop) - self.stops_before(rows.start)
         needy = self.needy(rows)
         words = f", {needy} need{'s' * (needy == 1)} you" if needy else ""
         line = styled.line((f"   … {count} more{where}", self.palette.quiet), (words, self.palette.warn))
         return [line, *[()] * (self.per_row - 1)]
 
     def _drawn_row(self, index: int, width: int) -> Sequence[Line]:
-        row, name = self.rows[index], self._names[index]
+        row = self.rows[index]
+        name = self.name_of(row)
         look = (row, width, name == self.chosen, self.palette, self.lends(row))
         known = self._kept.get(name)
         if known is None or known[0] != look:
@@ -179,16 +189,17 @@ class Rows(Wheeled, Generic[Row]):
         """Scroll as little as brings the cursor into view, beside the lines that say what is above and below."""
         last_top = max(0, len(self.rows) - room)
         spare = int(room > _EDGED)
-        first = bool(self._stops) and place == self._stops[0]  # its heading, too, is to be seen
+        first = self.stops > 0 and place == self.stop(0)  # its heading, too, is to be seen
         self._top = 0 if first else max(0, min(max(self._top, place - room + 1 + spare), place - spare, last_top))
 
     # ------------------------------------------------------------------ moving
 
     def choose(self, name: str) -> bool:
         """Put the cursor on a row; says whether there is such a row."""
-        if name not in self._names:
+        place = self.place_of(name)
+        if place is None:
             return False
-        self._choose_at(self._names.index(name))
+        self._choose_at(place)
         self.redraw()
         return True
 
@@ -203,27 +214,29 @@ class Rows(Wheeled, Generic[Row]):
 
     def move(self, steps: int) -> None:
         """Move the cursor down (or up) by rows; headings do not count."""
-        if self._stops:
-            stop = bisect_left(self._stops, self.place()) + steps
-            self._choose_at(self._stops[max(0, min(stop, len(self._stops) - 1))])
+        if self.stops:
+            number = self.stops_before(self.place()) + steps
+            self._choose_at(self.stop(max(0, min(number, self.stops - 1))))
         self.redraw()
 
     def choose_number(self, number: int) -> bool:
         """Put the cursor on the `number`th row on show, counted from 1; says whether there is one."""
-        shown = self._stops[bisect_left(self._stops, self._top) :]
-        if not 1 <= number <= len(shown):
-            return False
-        return self.choose(self._names[shown[number - 1]])
+        wanted = self.stops_before(self._top) + number - 1
+        return number > 0 and wanted < self.stops and self.choose(self.name_of(self.rows[self.stop(wanted)]))
+
+    def _has(self, name: str) -> bool:
+        return self.place_of(name) is not None
 
     def _stop_at(self, index: int) -> str | None:
         """The row at a place, or the next one where the cursor may stand."""
-        stop = min(bisect_left(self._stops, index), len(self._stops) - 1)
-        return self._names[self._stops[stop]] if self._stops else None
+        number = min(self.stops_before(index), self.stops - 1)
+        return self.name_of(self.rows[self.stop(number)]) if self.stops else None
 
     def _choose_at(self, index: int) -> None:
         before, name = self.chosen, self._stop_at(index)
         if name is not None:
             self.cursor = self.cursor.on(name)
+            self._place = self.place()
             if name != before:
                 self.tell(self.Chosen(self, name))
 
@@ -238,11 +251,12 @@ class Rows(Wheeled, Generic[Row]):
         room = max(1, (self.size.height - above) // self.per_row)
         over, under = self._edges(room)
         drawn = not (over and line == 0) and not (under and line == room - 1)
-        again = self._names[index] == self.chosen
+        name = self.name_of(self.rows[index])
+        again = name == self.chosen
         self._choose_at(index)
         self.redraw()
         if drawn:
-            self.tell(self.Tapped(self, self._names[index], again))
+            self.tell(self.Tapped(self, name, again))
 
     def wheel(self, lines: int) -> None:
         """Move the cursor."""
