@@ -110,6 +110,15 @@ READS_PROSE = {
     "controlroom/tui/screens/arranging.py:filter_by": "the text is what somebody typed to filter by",
 }
 """By file and function: what is looked for in them is what a person asked to find."""
+WAITS_FOR_TIME = {
+    "tests/engine/test_debounce.py": "its loop has a clock of its own",
+    "tests/engine/test_interleavings.py": "a pause is one of the steps that come in any order",
+    "tests/faults/soak.py": "faults and orders come after one another",
+    "tests/faults/test_machines.py": "a log that stands still is looked at twice",
+    "tests/tui/stage.py": "plays programs that are slow",
+    "tests/tui/terminals.py": "a screen that stands still is looked at twice",
+}
+"""Tests that may wait for a fixed time, and why."""
 LONGEST_FUNCTION = 60  # lines
 LONGEST_FILE = 600  # lines
 LONGER_WITH_A_REASON: dict[str, str] = {}
@@ -436,6 +445,37 @@ def test_no_test_imports_another_one() -> None:
         if name.startswith("tests.") and name.rpartition(".")[2].startswith("test_")
     ]
     assert not found, "\n".join(found)
+
+
+def naps(path: Path) -> Iterator[int]:
+    """The lines of a file that wait for a fixed time; nothing at all and a minute or more (for ever) are no waits."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="time" | "asyncio"), attr="sleep"),
+                args=[ast.Constant(value=int() | float() as seconds)],
+            ) if 0 < seconds < 60:
+                yield node.lineno
+
+
+def test_no_test_waits_for_a_fixed_time() -> None:
+    """It is too short on a busy machine and too long on any other: `tests/lab/waiting.py` waits for a condition."""
+    apart = {ROOT / "tests" / folder for folder in ("lab", "benchmarks")}
+    found = [
+        f"{name}:{line}"
+        for path in modules(ROOT / "tests")
+        if not apart & set(path.parents) and (name := str(path.relative_to(ROOT))) not in WAITS_FOR_TIME
+        for line in naps(path)
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("code", "waits"), [("time.sleep(0.1)", 1), ("await asyncio.sleep(2)", 1), ("time.sleep(0); time.sleep(600)", 0)]
+)
+def test_a_fixed_wait_is_seen(code: str, waits: int, tmp_path: Path) -> None:
+    (tmp_path / "some.py").write_text(code)
+    assert len(list(naps(tmp_path / "some.py"))) == waits
 
 
 def test_every_test_folder_is_a_package() -> None:

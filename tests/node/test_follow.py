@@ -55,7 +55,8 @@ class Home:
         return until
 
     async def settle(self) -> None:
-        await asyncio.sleep(0.001)
+        for _ in range(10):
+            await asyncio.sleep(0)
 
     async def follow(self, *names: str) -> None:
         self.follower.follow(Follow(tuple(LogStart(name, 1, 0, 0) for name in names)))

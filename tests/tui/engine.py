@@ -94,6 +94,7 @@ class SmallEngine:
     def wake(self) -> None:
         for client in self.clients:
             client.news.set()
+            client.lines.set()
 
     def stop(self, in_order: bool = False) -> None:
         """The engine goes away; `in_order`: because somebody wanted it to."""
@@ -168,6 +169,7 @@ class SmallClient:
     read_only: bool = False
     where: str = ""
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    lines: asyncio.Event = field(default_factory=asyncio.Event)
     followed: dict[str, LogPlace] = field(default_factory=dict)
     fetches: list[tuple[str, int, LogPlace | None, LogPlace | None]] = field(default_factory=list)
     searches: list[tuple[int, str, LogPlace | None]] = field(default_factory=list)
@@ -223,13 +225,15 @@ class SmallClient:
             kept[agent] = self.followed.get(agent) or place or end
         self.followed = kept
         self.news.set()
+        self.lines.set()
 
     async def pages(self) -> AsyncIterator[LogPage]:
         while True:
             self._alive()
+            self.lines.clear()
             for page in self._waiting():
                 yield page
-            await asyncio.sleep(0.005)
+            await self.lines.wait()
 
     def _waiting(self) -> Sequence[LogPage]:
         pages = []
