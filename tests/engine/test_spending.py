@@ -14,7 +14,9 @@ import pytest
 from controlroom.domain.intents import SpawnAgent
 from controlroom.domain.model import Money
 from controlroom.domain.orders import Result
+from controlroom.engine.budgets import spending
 from controlroom.engine.budgets.spending import hour_and_day
+from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.hosts.translate import HostContext
 from controlroom.engine.hosts.translate_usage import read_usage
 from controlroom.engine.ledger.usage_tables import LONG_PROMPTS
@@ -227,6 +229,27 @@ async def test_sums_are_kept_by_the_limits_of_the_price_sheet(
         async with room(host) as here:
             await here.until(lambda: [row[0] for row in here.ledger.read(LONG_PROMPTS)] == list(limits))  # noqa: B023
             await here.until(lambda: here.agent("vm1/a1").spent == 40_000_000)
+
+
+async def test_a_price_list_that_cannot_be_read_is_an_alarm_until_it_can(
+    home: World, host: Spender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spending, "AGAIN", 0.05)
+    missing = ["list-prices.json: Too many open files"]
+
+    def load() -> Sheet:
+        if missing:
+            raise ConfigProblem(missing[0])
+        return rooms.PRICES
+
+    async with room(host) as here:
+        here.engine.spending._load = load
+        here.engine.spending.start()
+        await here.until(lambda: "prices" in here.engine.store.fleet.alarms)
+        alarm = here.engine.store.fleet.alarms["prices"]
+        assert (alarm.level, missing[0] in alarm.text, "nothing is metered" in alarm.text) == ("danger", True, True)
+        missing.clear()
+        await here.until(lambda: "prices" not in here.engine.store.fleet.alarms)
 
 
 BAD_PLACES: Sequence[UsageSeen] = (

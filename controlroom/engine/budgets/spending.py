@@ -157,12 +157,23 @@ class Spending:
             self._budgets.priced(self._sheet)
             self._background.begin(self._sum_by(self._sheet))
         except ConfigProblem as problem:
-            log.error("nothing is metered: %s", problem)
+            self._not_priced(f"nothing is metered, and no budget knows what is spent: {problem}")
             asyncio.get_running_loop().call_later(AGAIN, self.start)
             return
+        self._not_priced("")
         for host in self._store.fleet.hosts.values():
             if host.link is LinkState.UP:
                 self.host_up(host.name)
+
+    def _not_priced(self, words: str) -> None:
+        """Raise or lower the alarm for a price sheet that cannot be read."""
+        standing = self._store.fleet.alarms.get("prices")
+        if words:
+            log.error("%s", words)
+        since = standing.since if standing else self._store.clock()
+        alarm = Alarm(words, "danger", since) if words else None
+        if alarm != standing:
+            self._store.apply(events.Alarmed("prices", alarm))
 
     async def _sum_by(self, sheet: Sheet) -> None:
         """Keep the sums by the sheet's limits of long prompts, so that advice is at hand when it is asked for."""
