@@ -32,7 +32,7 @@ def box(ssh_hosts: MakeHosts) -> Iterator[LoopbackHost]:
 
 def test_every_verb_reaches_the_engine_there_and_says_who_it_was(home: World, box: LoopbackHost) -> None:
     room = Room()
-    room.run("--home", "vm1", "spawn", "a1", "--", "sh", "-c", "echo hello from there; sleep 60")
+    room.run("--home", "vm1", "spawn", "a1", "--", "sh", "-c", "echo hello from there; sleep 6000")
     status = json.loads(room.run("--home", "vm1", "status", "--json"))
     assert [agent["name"] for agent in status["agents"]] == ["a1"]
     wait_for(lambda: "hello from there" in room.run("logs", "a1", "--home", "vm1"), 20, "its log")
@@ -128,19 +128,19 @@ def test_the_screen_goes_on_where_it_was_when_the_link_is_back(
     home: World, box: LoopbackHost, tmux_screen: OpenScreen
 ) -> None:
     room = Room()
-    room.run("--home", "vm1", "spawn", "a1", "--", "sh", "-c", "echo begun; sleep 60")
+    room.run("--home", "vm1", "spawn", "a1", "--", "sh", "-c", "echo begun; sleep 6000")
     screen = tmux_screen([sys.executable, "-m", "controlroom", "--home", "vm1"])
     screen.wait_for_text("a1", deadline=30)
     screen.wait_for_text("begun")
-    box.kill_connections()
+    box.stop()
     screen.wait_for_text("trying again")
+    box.start()
     screen.wait_until_gone("trying again", deadline=30)
-    room.run("--home", "vm1", "spawn", "a2", "--", "sleep", "60")
+    room.run("--home", "vm1", "spawn", "a2", "--", "sleep", "6000")
     screen.wait_for_text("a2", deadline=30)
     screen.keys("q")
     screen.wait_for_exit()
-    left = [process.command for process in home.processes() if "bridge" in process.command]
-    assert not left, "no ssh is left behind"
+    wait_for(lambda: not [one for one in home.processes() if "bridge" in one.command], 10, "no ssh to be left behind")
     room.run("--home", "vm1", "kill", "a1", "a2", "--yes")
 
 
@@ -153,7 +153,7 @@ def test_a_passphrase_is_asked_for_before_the_screen_is_drawn(
     home: World, box: LoopbackHost, tmux_screen: OpenScreen
 ) -> None:
     room = Room()
-    room.run("--home", "vm1", "spawn", "a1", "--", "sleep", "60")
+    room.run("--home", "vm1", "spawn", "a1", "--", "sleep", "6000")
     key, words = home.home / ".ssh" / box.identity.name, "open sesame"
     relock(key, "", words)
     config = home.home / ".ssh" / "config"
@@ -191,7 +191,7 @@ def test_a_shared_connection_of_the_users_own_is_used(home: World, box: Loopback
 
 def test_a_cut_that_nobody_is_told_of_is_said_on_the_screen(box: LoopbackHost, tmux_screen: OpenScreen) -> None:
     room = Room()
-    room.run("--home", "vm1", "spawn", "a1", "--", "sh", "-c", "echo begun; sleep 60")
+    room.run("--home", "vm1", "spawn", "a1", "--", "sh", "-c", "echo begun; sleep 6000")
     screen = tmux_screen([sys.executable, "-m", "controlroom", "--home", "vm1"])
     screen.wait_for_text("begun", deadline=30)
     box.freeze()

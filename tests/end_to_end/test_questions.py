@@ -85,7 +85,7 @@ def test_another_agent_of_the_user_answers_nothing_and_home_raises_an_alarm(room
     asked = room.wait_for_state("victim", "waiting")["question"]
     digest = QuestionSeen(asked["id"], "Bash", asked["text"], 0, "permission").digest
     room.run("spawn", "forger", "--host", "vm1", "--", sys.executable, "-c", FORGE, digest)
-    room.wait_for_state("forger", "done", deadline=5)
+    room.wait_for_state("forger", "done")
     assert "the room that began it alone" in room.run("logs", "forger")
     told = "an order came to its runner that this room did not sign"
     room.wait_until("an alarm", lambda status: told in json.dumps(status["alarms"]))
