@@ -28,9 +28,9 @@ from controlroom.domain.keys.many import AT_ONCE, Plan, plan, summed
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import default_host
-from controlroom.domain.questions import ItemAnswer, Question, command, read_answer
+from controlroom.domain.questions import Question, command, read_answer
 from controlroom.domain.words import age
-from controlroom.text.states import Verdict
+from controlroom.text.states import ItemAnswer, Verdict
 
 
 def to_intent(args: argparse.Namespace, agent: Agent, asked: Question) -> intents.AnswerQuestion:

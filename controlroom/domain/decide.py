@@ -40,10 +40,10 @@ from controlroom.domain.preconditions import (
     starting,
     state_words,
 )
-from controlroom.domain.questions import CUT, NOTHING_LASTING, ItemAnswer, Question, QuestionKind, Unfit, fitting
+from controlroom.domain.questions import CUT, NOTHING_LASTING, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.words import nearest, since
 from controlroom.text.names import agent_name_problem, host_name_problem
-from controlroom.text.states import YES, AgentKind, Payer, Verdict
+from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, Verdict
 
 _DENIES = "to deny is the answer to all of it: choose nothing, or say why in words"
 

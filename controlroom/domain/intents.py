@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Order
-from controlroom.domain.questions import ItemAnswer
-from controlroom.text.states import AgentKind, Verdict
+from controlroom.text.states import AgentKind, ItemAnswer, Verdict
 
 
 @dataclass(frozen=True)

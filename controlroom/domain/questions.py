@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from controlroom.text.states import ItemAnswer
+
 
 class QuestionKind(str, Enum):
     """What a question wants: leave to use a tool, a yes to a plan, choices or words, a yes to the key of a host that we
@@ -67,14 +69,6 @@ class Question:
         """All that is to be read before it is answered."""
         lines = self.text.split("\n") if self.text.strip() else [self.title]
         return [*lines, ALWAYS, *(f"- {each}" for each in self.always)] if self.always else lines
-
-
-@dataclass(frozen=True)
-class ItemAnswer:
-    """The answer to one item: choices by number, from 1, or words, or both."""
-
-    choices: tuple[int, ...] = ()
-    words: str = ""
 
 
 ALWAYS = "always, for this session, also allows:"
@@ -259,7 +253,7 @@ class Draft:
         if not item.several:
             return self._said(ItemAnswer((number,)))._onward()
         kept = tuple(one for one in self.now.choices if one != number)
-        return self._said(replace(self.now, choices=kept if number in self.now.choices else (*kept, number)))
+        return self._said(self.now._replace(choices=kept if number in self.now.choices else (*kept, number)))
 
     def say(self, words: str) -> "Draft":
         """Answer the item that is asked now in words, or by the numbers or labels in them. Raises `Unfit`."""

@@ -26,8 +26,7 @@ from controlroom.runner.claude.questions import (
 from controlroom.runner.claude.result import refusal
 from controlroom.runner.outcome import Refused, Unfit
 from controlroom.text.json_fields import tables, text
-from controlroom.text.states import Verdict
-from controlroom.wire.runner import ItemAnswer
+from controlroom.text.states import ItemAnswer, Verdict
 
 _DEADLINE = 5.0
 """Seconds a tmux command may take."""

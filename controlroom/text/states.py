@@ -1,6 +1,7 @@
 """Closed sets that both ends share, from the runner on a host to the row on a screen: states, outcomes, causes."""
 
 from enum import Enum
+from typing import NamedTuple
 
 
 class State(str, Enum):
@@ -108,6 +109,13 @@ class Verdict(str, Enum):
 
 YES = (Verdict.ALLOW, Verdict.ALWAYS)
 """The answers that let something happen."""
+
+
+class ItemAnswer(NamedTuple):
+    """The answer to one of several questions that are asked together: choices by number, from 1, or words, or both."""
+
+    choices: tuple[int, ...] = ()
+    words: str = ""
 
 
 class Payer(str, Enum):

@@ -8,7 +8,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
-from controlroom.text.states import Outcome
+from controlroom.text.states import ItemAnswer, Outcome
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.inquiries import Finding, Inquiry
@@ -17,7 +17,6 @@ from controlroom.wire.runner import (
     Answer,
     AskPlan,
     Interrupt,
-    ItemAnswer,
     ItemSeen,
     Message,
     Seal,

@@ -19,6 +19,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from controlroom.text.states import ItemAnswer
 from controlroom.wire.lines import PeerError, from_line
 
 
@@ -41,13 +42,6 @@ class ItemSeen(NamedTuple):
     """Whether several choices may be taken."""
     own_words: bool = False
     """Whether words of one's own are an answer, too."""
-
-
-class ItemAnswer(NamedTuple):
-    """The answer to one of them: choices by number, from 1, or words, or both."""
-
-    choices: tuple[int, ...] = ()
-    words: str = ""
 
 
 def digest_of(

@@ -10,9 +10,9 @@ from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.events import HostAdded, Ordered
 from controlroom.domain.model import Fleet, Limits, LinkState, Profile, State
 from controlroom.domain.preconditions import MAX_TASK
-from controlroom.domain.questions import Item, ItemAnswer, Option, Question, QuestionKind
+from controlroom.domain.questions import Item, Option, Question, QuestionKind
 from controlroom.domain.reduce import reduce
-from controlroom.text.states import AgentKind, Verdict
+from controlroom.text.states import AgentKind, ItemAnswer, Verdict
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order, question
 
 SPAWN = intents.SpawnAgent("api-1", "fix the tests", "vm1")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from controlroom.domain import events, intents
 from controlroom.domain.model import Agent, State
-from controlroom.domain.questions import ItemAnswer, QuestionKind
+from controlroom.domain.questions import QuestionKind
 from controlroom.engine.hosts.translate import (
     MAX_ADOPTED,
     HostContext,
@@ -24,10 +24,9 @@ from controlroom.engine.hosts.translate import (
     to_reply,
 )
 from controlroom.text.names import agent_name_problem
-from controlroom.text.states import AgentKind, Outcome, Verdict
+from controlroom.text.states import AgentKind, ItemAnswer, Outcome, Verdict
 from controlroom.wire import messages as wire
 from controlroom.wire.codec import decode
-from controlroom.wire.runner import ItemAnswer as WireAnswer
 from controlroom.wire.runner import ItemSeen, OptionSeen
 from controlroom.wire.spec import AgentSpec, Credential
 
@@ -374,7 +373,7 @@ def test_effects_become_what_a_node_understands() -> None:
     assert to_node(tell, 9, profile) == wire.Tell(9, "a", 3, "answer", "no", "q1", "deny")
     chosen = replace(tell, digest="d", answers=(ItemAnswer((1, 3), "w"),))
     assert to_node(chosen, 9, profile) == wire.Tell(
-        9, "a", 3, "answer", "no", "q1", "deny", "d", (WireAnswer((1, 3), "w"),)
+        9, "a", 3, "answer", "no", "q1", "deny", "d", (ItemAnswer((1, 3), "w"),)
     )
 
 

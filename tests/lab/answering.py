@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from controlroom.runner.claude.questions import Question
+from controlroom.text.states import ItemAnswer
 from controlroom.wire.messages import QuestionSeen, Tell
-from controlroom.wire.runner import Answer, ItemAnswer, request_fields
+from controlroom.wire.runner import Answer, request_fields
 
 
 def chosen(*numbers: int, words: str = "") -> ItemAnswer:

@@ -11,8 +11,7 @@ from controlroom.runner.claude.channel import Conversation, command_line, new_se
 from controlroom.runner.claude.questions import ASKS, Question, ask, proposed
 from controlroom.runner.outcome import Exit, Refused
 from controlroom.text.event_text import ASKED_LIMIT
-from controlroom.text.states import Cause, State
-from controlroom.wire.runner import ItemAnswer
+from controlroom.text.states import Cause, ItemAnswer, State
 from controlroom.wire.spec import AgentSpec
 from tests.lab.answering import answer_to, chosen
 from tests.runner.recorded import NAMES, events

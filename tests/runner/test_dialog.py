@@ -24,7 +24,7 @@ from controlroom.runner.claude.questions import (
     step,
 )
 from controlroom.text.event_text import asked
-from controlroom.wire.runner import ItemAnswer
+from controlroom.text.states import ItemAnswer
 
 OPTIONS = [{"label": "eu-1", "description": "Europe"}, {"label": "us-1", "description": "US"}]
 SCREENS = Path(__file__).parent / "screens"

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from controlroom.text.event_text import LogRecord, last_words
+from controlroom.text.states import ItemAnswer
 from controlroom.wire.messages import AgentSeen, Kill, QuestionSeen, Reply, Spawn, Tell
 from controlroom.wire.records import segment_number, unpack_all
-from controlroom.wire.runner import ItemAnswer
 from controlroom.wire.spec import AgentSpec, Credential
 from tests.lab.answering import chosen, told
 from tests.lab.claude import log_in

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from controlroom.text.states import ItemAnswer
 from controlroom.wire.messages import AgentSeen
-from controlroom.wire.runner import ItemAnswer, ItemSeen, OptionSeen
+from controlroom.wire.runner import ItemSeen, OptionSeen
 from tests.lab.agent_under_test import Agent, MakeAgent, alive
 from tests.lab.answering import chosen, request
 from tests.lab.messages_api.server import Api

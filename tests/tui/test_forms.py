@@ -10,8 +10,7 @@ from textual.widgets import Input, TextArea
 from controlroom.domain.intents import AnswerQuestion, InterruptAgent, ReassignAgent, SendMessage, SpawnAgent
 from controlroom.domain.keys.many import plan
 from controlroom.domain.model import Fleet, Profile, State
-from controlroom.domain.questions import ItemAnswer
-from controlroom.text.states import Verdict
+from controlroom.text.states import ItemAnswer, Verdict
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.forms import MessageForm, ReassignForm, SpawnForm
 from controlroom.tui.screens.overview import Overview

@@ -10,8 +10,8 @@ from textual.widget import Widget
 
 from controlroom.domain.intents import AnswerQuestion
 from controlroom.domain.model import Fleet, Question, State
-from controlroom.domain.questions import ItemAnswer, QuestionKind
-from controlroom.text.states import Verdict
+from controlroom.domain.questions import QuestionKind
+from controlroom.text.states import ItemAnswer, Verdict
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.costs import CostsScreen
 from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.text.states import ItemAnswer
 from controlroom.wire.lines import PeerError, to_line
 from controlroom.wire.messages import Tell
 from controlroom.wire.runner import (
@@ -15,7 +16,6 @@ from controlroom.wire.runner import (
     AskPlan,
     End,
     Interrupt,
-    ItemAnswer,
     Message,
     Request,
     RunnerReply,

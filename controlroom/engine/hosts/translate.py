@@ -19,7 +19,7 @@ from controlroom.text.sanitize import redact, sanitize, sanitize_lines
 from controlroom.text.states import AgentKind, Outcome, Payer, read_cause
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked
-from controlroom.wire.runner import ItemAnswer, ItemSeen
+from controlroom.wire.runner import ItemSeen
 from controlroom.wire.spec import AgentSpec
 
 _BLANK = r"[^\S\n]|\u2800"
@@ -207,9 +207,8 @@ def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
         case intents.KillOn():
             return wire.Kill(op, effect.name, effect.epoch, effect.why)
         case intents.TellOn():
-            answers = tuple(ItemAnswer(answer.choices, answer.words) for answer in effect.answers)
-            order = effect.what, effect.text, effect.question, effect.verdict, effect.digest
-            return wire.Tell(op, effect.name, effect.epoch, *order, answers)
+            order = effect.what, effect.text, effect.question, effect.verdict, effect.digest, effect.answers
+            return wire.Tell(op, effect.name, effect.epoch, *order)
         case intents.ForgetOn():
             return wire.Forget(op, effect.name, effect.epoch)
         case intents.TakeOn():

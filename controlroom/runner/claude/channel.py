@@ -30,8 +30,8 @@ from controlroom.runner.claude.questions import (
 from controlroom.runner.outcome import Exit, Refused
 from controlroom.text.event_text import asked, limit_name, retry_words
 from controlroom.text.json_fields import number, table, tables, text, whole
-from controlroom.text.states import Cause, State, Verdict
-from controlroom.wire.runner import Answer, ItemAnswer
+from controlroom.text.states import Cause, ItemAnswer, State, Verdict
+from controlroom.wire.runner import Answer
 from controlroom.wire.spec import AgentSpec
 
 _PREFIX = "usage-"

@@ -44,7 +44,8 @@ from controlroom.runner.outcome import Refused
 from controlroom.text.event_text import ASKED_LIMIT, asked
 from controlroom.text.json_fields import tables, text
 from controlroom.text.sanitize import redact
-from controlroom.wire.runner import Answer, ItemAnswer, ItemSeen, OptionSeen, digest_of
+from controlroom.text.states import ItemAnswer
+from controlroom.wire.runner import Answer, ItemSeen, OptionSeen, digest_of
 
 PERMISSION, PLAN, CHOICES = "permission", "plan", "choices"
 ASKS, SHOWS_PLAN = "AskUserQuestion", "ExitPlanMode"
