@@ -51,11 +51,11 @@ async def test_a_machine_that_lost_its_power_is_lost_and_its_agents_have_ended_w
         await room.in_order()
 
 
-def take(host: NamespaceHost, pid: int) -> None:
+def take(host: NamespaceHost, pid: int, command: str = "sleep 100000") -> None:
     """Give a pid of that machine, which is free, to another process of the agents' user."""
     words = (
         f"for _ in $(seq 2000); do echo {pid - 1} > /proc/sys/kernel/ns_last_pid;"
-        " setpriv --reuid agent --regid agent --clear-groups setsid sleep 100000 > /dev/null 2>&1 & "
+        f" setpriv --reuid agent --regid agent --clear-groups setsid {command} > /dev/null 2>&1 & "
         f"[ $! = {pid} ] && exit 0; kill $!; done; exit 1"
     )
     done = host.execute("bash", "-c", words, user="root", timeout=60)
@@ -91,6 +91,34 @@ async def test_what_has_the_pids_of_an_agent_and_its_runner_by_now_is_neither_sh
         assert (await room.spawn("vm1", "count", counting())).ok
         assert (await room.kill("vm1/count")).ok
         assert {commands(host).get(pid) for pid in pids} == {"sleep 100000"}
+
+
+async def test_a_claude_that_has_the_pid_of_an_adopted_one_by_now_is_not_taken_for_it(vms: MakeLab) -> None:
+    """The session file of the one before, which was killed, still names the pid."""
+    host = vms(1)["vm1"]
+    script = (
+        "cp /bin/sleep ~/claude; mkdir -p ~/.claude/sessions; tmux new-session -d -s work ~/claude 100000;"
+        " pid=$(tmux display-message -p -t =work: '#{pane_pid}'); start=$(cut -d' ' -f22 /proc/$pid/stat);"
+        ' echo "{\\"pid\\": $pid, \\"sessionId\\": \\"11111111-2222-4333-8444-555555555555\\", \\"cwd\\": \\"$HOME\\",'
+        ' \\"procStart\\": \\"$start\\", \\"status\\": \\"busy\\"}" > ~/.claude/sessions/$pid.json; echo $pid'
+    )
+    started = host.execute("bash", "-c", script)
+    pid = int(started.stdout)
+    async with room_of([host]) as room:
+        await room.until(lambda: room.client.fleet.agents, what="it to be adopted")
+        (adopted,) = room.client.fleet.agents
+        await room.until(lambda: room.agent(adopted).state is State.WORKING)
+        host.cut()
+        await room.link("vm1", LinkState.LOST, LinkState.CONNECTING, seconds=40)
+        host.execute("kill", "-9", str(pid))
+        await room.until(lambda: pid not in commands(host))
+        take(host, pid, "/home/agent/claude 99999")
+        host.heal()
+        await room.up("vm1")
+        await room.until(lambda: room.agent(adopted).ended)
+        others = [agent for name, agent in room.client.fleet.agents.items() if name != adopted]
+        assert [agent for agent in others if agent.session.startswith("11111111")] == []
+        assert commands(host)[pid] == "/home/agent/claude 99999"
 
 
 async def test_on_a_full_disk_nothing_starts_what_runs_goes_on_and_lost_lines_are_counted(vms: MakeLab) -> None:
