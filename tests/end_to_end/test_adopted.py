@@ -44,13 +44,12 @@ def test_a_fresh_room_shows_the_agents_somebody_already_runs(
     screen = tmux_screen(["controlroom"], width=120, height=40)
     screen.wait_for_text("~agent-1", "~agent-2", "~notes", deadline=60)
 
-    room.wait_until("what Claude says of itself", lambda status: others(status)["~agent-2"]["state"] == "waiting")
+    states = {"~agent-1": "working", "~agent-2": "waiting", "~notes": "idle"}
+    room.wait_until(
+        "what Claude says of itself",
+        lambda status: {name: agent["state"] for name, agent in others(status).items()} == states,
+    )
     seen = others(room.status())
-    assert {name: agent["state"] for name, agent in seen.items()} == {
-        "~agent-1": "working",
-        "~agent-2": "waiting",
-        "~notes": "idle",
-    }
     one, two, notes = seen["~agent-1"], seen["~agent-2"], seen["~notes"]
     assert (one["place"], two["place"], notes["place"]) == ("tmux agent-1", "tmux Agent 2", "tmux notes")
     assert one["cwd"] == two["cwd"] == str(project)

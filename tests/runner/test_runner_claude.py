@@ -167,9 +167,9 @@ def test_a_message_in_a_turn_gets_its_answer(agent: MakeAgent, api: Api) -> None
 
 
 def test_a_background_task_is_waited_for(agent: MakeAgent) -> None:
-    tool = {"command": "sleep 1; echo over", "run_in_background": True}
+    tool = {"command": "sleep 5; echo over", "run_in_background": True}
     run = agent(f"[[tool Bash {json.dumps(tool)}]][[text started]]")
-    assert run.until(lambda seen: seen.detail) == "waits for sleep 1; echo over"
+    assert run.until(lambda seen: seen.detail) == "waits for sleep 5; echo over"
     assert run.finish().state == "done"
     assert any("completed (exit code 0)" in words for words in said(run))
 
