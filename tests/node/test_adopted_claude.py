@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.wire.messages import AgentSeen
 from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
@@ -42,12 +43,13 @@ def test_a_weekly_limit_stays_one_while_claude_asks_whether_to_wait(
     api.configure(unified={"claim": "seven_day"})
     run(plan, 'claude "hello"')
     node.greet()
-    seen = wait_others(node, lambda seen: "dialog open" in seen["~talk"].detail and seen["~talk"], LATE)["~talk"]
-    assert (seen.state, seen.detail[:28], seen.limited_until > seen.since) == (
-        "limited",
-        "You've hit your weekly limit",
-        True,
-    )
+
+    def limited_and_asks(seen: dict[str, AgentSeen]) -> bool:
+        """Its session file, which tells of the dialog, may be read before the transcript, which tells of the limit."""
+        return seen["~talk"].state == "limited" and "dialog open" in seen["~talk"].detail
+
+    seen = wait_others(node, limited_and_asks, LATE)["~talk"]
+    assert (seen.detail[:28], seen.limited_until > seen.since) == ("You've hit your weekly limit", True)
 
 
 def end_after_it_was_seen(node: NodeClient, api: Api) -> None:
