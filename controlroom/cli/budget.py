@@ -14,7 +14,7 @@ from controlroom.cli.status import clock, wait_briefly
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.decide import Refused, decide
-from controlroom.domain.gauges import Budget, ScopeKind, read_scope
+from controlroom.domain.gauges import Budget, LimitKind, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget import BudgetRule, amount, described, ladder, problem, read_limit, window
@@ -134,7 +134,7 @@ def _preview(client: Client, budget: Budget | None, rule: BudgetRule) -> int:
 
 def waits_for(rule: BudgetRule, fleet: Fleet) -> str:
     """What a budget waits for that stops nobody as things are: it may be a slip of the pen; "" where it does."""
-    windows = (gauge.name for gauge in fleet.headroom.values() if gauge.kind == "window")
+    windows = (gauge.name for gauge in fleet.headroom.values() if gauge.kind is LimitKind.WINDOW)
     if rule.unit == "window" and window_name(rule.window) not in windows:
         return f"nobody has said yet how much of {window(rule.window)} is used: until then it stops nobody; see limits"
     kind, name = read_scope(rule.scope)

@@ -12,7 +12,7 @@ from controlroom.cli.room import wait_for, with_room
 from controlroom.cli.status import clock, wait_briefly
 from controlroom.client.client import Client
 from controlroom.domain.display.limit_rows import LimitRow, in_order, record, row
-from controlroom.domain.gauges import Headroom
+from controlroom.domain.gauges import Headroom, LimitKind
 
 _HEAD = LimitRow("", "USED", "OF", "LEFT", "RESETS", "AGE", "FROM", "USED BY")
 _SHORT = {"requests": "req", "input": "in", "output": "out"}
@@ -52,7 +52,7 @@ def table(found: Sequence[Headroom], now: int) -> None:
         output.data(account)
         for _ in ones:
             output.data(next(drawn))
-    if any(one.kind == "bucket" and one.limit is None for one in found):
+    if any(one.kind is LimitKind.BUCKET and one.limit is None for one in found):
         output.talk("how much of that the API lets through in a minute is not known: say [api] tier in config.toml")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from controlroom.domain.changes import Draft
-from controlroom.domain.gauges import Alarm
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Agent, Host, HostSample, State
 from controlroom.text.states import DISK_FULL, Cause
 
@@ -29,7 +29,7 @@ def watch_disk(draft: Draft, host: str, sample: HostSample | None, at: int) -> N
             draft.alarms.drop(about)
     elif standing is None:
         text = f"the disk of {host} is full: lines of its agents' logs are lost until there is room: make some there"
-        draft.alarms.put(about, Alarm(text, "danger", at))
+        draft.alarms.put(about, Alarm(text, AlarmLevel.DANGER, at))
 
 
 SEVERAL = 2
@@ -76,7 +76,7 @@ def _login_alarm(host: str, agents: list[Agent]) -> Alarm | None:
     if any(agent.started > last.since and agent.state in _THROUGH for agent in agents):
         return None
     words = f"{len(dead)} agents of {host} have died of its login: {_DIED[last.cause]}: {_AGAIN}; then reassign them"
-    return Alarm(words, "danger", dead[0].since)
+    return Alarm(words, AlarmLevel.DANGER, dead[0].since)
 
 
 def _died(agent: Agent) -> bool:

@@ -6,8 +6,9 @@ list prices (`covered`, shown with ≈), tokens of all kinds, or per cent of a p
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import NamedTuple
+
+from controlroom.text.states import OpenStrEnum, StrEnum
 
 UNITS = ("billed", "covered", "tokens", "window")
 """What a budget can be counted in; `window`: per cent of a window of a plan."""
@@ -15,7 +16,7 @@ UNITS = ("billed", "covered", "tokens", "window")
 PERIODS = ("hour", "day", "week", "month")
 
 
-class ScopeKind(str, Enum):
+class ScopeKind(OpenStrEnum):
     """What a budget can hold: everything, or what has one name."""
 
     FLEET = "fleet"
@@ -24,13 +25,6 @@ class ScopeKind(str, Enum):
     AGENT = "agent"
     ACCOUNT = "account"
     UNKNOWN = ""
-
-    def __str__(self) -> str:
-        return self.value
-
-    @classmethod
-    def _missing_(cls, value: object) -> "ScopeKind":
-        return cls.UNKNOWN
 
 
 class Scope(NamedTuple):
@@ -49,7 +43,7 @@ def read_scope(text: str) -> Scope:
     return Scope(ScopeKind(kind), name)
 
 
-class RungAction(str, Enum):
+class RungAction(OpenStrEnum):
     """What a rung of a budget's ladder does, from the mildest up."""
 
     NOTIFY = "notify"
@@ -60,13 +54,6 @@ class RungAction(str, Enum):
     STOP = "stop"
     UNKNOWN = ""
     """Of a version that this one does not know: nothing is done."""
-
-    def __str__(self) -> str:
-        return self.value
-
-    @classmethod
-    def _missing_(cls, value: object) -> "RungAction":
-        return cls.UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -122,6 +109,18 @@ class Budget:
         return self.overshoot is None and self.granted > 0 and self.unit in ("billed", "covered")
 
 
+class LimitKind(OpenStrEnum):
+    """What sort of limit there is: of a plan's login, of the API, or of a plan's money for it."""
+
+    WINDOW = "window"
+    """A window of a plan, in per cent."""
+    BUCKET = "bucket"
+    """What the API takes a minute."""
+    CREDIT = "credit"
+    """A plan's monthly API credit, in micro-dollars."""
+    UNKNOWN = ""
+
+
 @dataclass(frozen=True)
 class Headroom:
     """What one limit leaves: a window of a plan, or a bucket of the API of one model class; of one account."""
@@ -130,8 +129,7 @@ class Headroom:
     """Names the account in few words, the same on every host; never a secret."""
     name: str
     """`5 h`, `week`, `week Opus`; `requests`, `input`, `output` with the model class."""
-    kind: str
-    """`window` (per cent), `bucket` (per minute) or `credit` (micro-dollars of a plan's monthly API credit)."""
+    kind: LimitKind
     used: int | None = None
     """Per cent, or requests or tokens of the last minute; None: no reading."""
     limit: int | None = None
@@ -157,14 +155,22 @@ class Headroom:
         return f"{self.account} {self.name}"
 
 
+class AlarmLevel(StrEnum):
+    """How urgent something is, calm first."""
+
+    CALM = ""
+    NOTICE = "notice"
+    WARNING = "warning"
+    DANGER = "danger"
+
+
 @dataclass(frozen=True)
 class Alarm:
     """Something the operator should know until it is over: a budget's rung, a stray key, a ledger that is full."""
 
     text: str
     """One sentence: what, where, and what to do."""
-    level: str = "warning"
-    """`notice`, `warning` or `danger`."""
+    level: AlarmLevel = AlarmLevel.WARNING
     since: int = 0
     agent: str = ""
     """The agent that it is about, by id."""
@@ -178,10 +184,6 @@ class Alarm:
         return (self.mark or self.text) != (before.mark or before.text) or self.agent != before.agent
 
 
-_WORST_FIRST = ("danger", "warning", "notice")
-
-
 def urgency(alarm: Alarm) -> tuple[int, int, str]:
     """What alarms are sorted by: the worst first, of equal ones the newest."""
-    rank = _WORST_FIRST.index(alarm.level) if alarm.level in _WORST_FIRST else len(_WORST_FIRST)
-    return rank, -alarm.since, alarm.text
+    return -list(AlarmLevel).index(alarm.level), -alarm.since, alarm.text

@@ -7,10 +7,10 @@ nothing is known of it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
-from controlroom.domain.gauges import Headroom
+from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import HostSample
+from controlroom.text.states import StrEnum
 
 STEP = 300_000
 """Milliseconds of one mean."""
@@ -22,7 +22,7 @@ MOST_POINTS = 1000
 """Points of one metric in one answer at most."""
 
 
-class Metric(str, Enum):
+class Metric(StrEnum):
     """What is kept: of a host, and `USE` of a window of a plan."""
 
     CPU = "cpu"
@@ -31,9 +31,6 @@ class Metric(str, Enum):
     NETWORK_IN = "network_in"
     NETWORK_OUT = "network_out"
     USE = "use"
-
-    def __str__(self) -> str:
-        return self.value
 
     @property
     def is_share(self) -> bool:
@@ -70,7 +67,12 @@ HOST_METRICS = tuple(metric for metric in Metric if metric is not Metric.USE)
 
 def window_use(window: Headroom, now: int) -> float | None:
     """Return how much of a plan's window is used, in per cent; None: not known, or from before its reset."""
-    if window.kind != "window" or window.used is None or not window.limit or (window.resets and window.resets <= now):
+    if (
+        window.kind is not LimitKind.WINDOW
+        or window.used is None
+        or not window.limit
+        or (window.resets and window.resets <= now)
+    ):
         return None
     return 100 * window.used / window.limit
 

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import Question as Question
 from controlroom.text.names import LOCAL
-from controlroom.text.states import ENDED, LIVE, AgentKind, Cause, Payer, State, has_ended, lives
+from controlroom.text.states import ENDED, LIVE, AgentKind, Cause, Payer, State, StrEnum, has_ended, lives
 
 __all__ = ["ENDED", "LIVE", "LOCAL", "State"]
 
 
-class LinkState(str, Enum):
+class LinkState(StrEnum):
     """How we stand with a host. `asking`: a person must answer a question before we go on; `refused`: it will not have
     us (or we not it), and trying again changes nothing until somebody acts; `lost`: we keep trying."""
 
@@ -28,9 +27,6 @@ class LinkState(str, Enum):
     ASKING = "asking"
     LOST = "lost"
     REFUSED = "refused"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from controlroom.domain.changes import Changes
+from controlroom.domain.gauges import AlarmLevel
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Question, State
 from controlroom.domain.money.costs import BILLED
 from controlroom.domain.words import dollars
+from controlroom.text.states import StrEnum
 
-KINDS = ("question", "failed", "done", "limited", "paused", "host", "budget", "alarm")
-"""What can be told: an agent or a host asks; an agent failed, is done, met a limit, was paused; a host was lost (or is
-back); a budget reached a rung; anything else that the room warns of."""
+
+class NewsKind(StrEnum):
+    """What can be told: an agent or a host asks; an agent failed, is done, met a limit, was paused; a host was lost (or
+    is back); a budget reached a rung; anything else that the room warns of."""
+
+    QUESTION = "question"
+    FAILED = "failed"
+    DONE = "done"
+    LIMITED = "limited"
+    PAUSED = "paused"
+    HOST = "host"
+    BUDGET = "budget"
+    ALARM = "alarm"
+
 
 LOST_FOR = 30_000
 """Milliseconds that a host is away before that is news: links are cut and come back."""
@@ -20,25 +33,30 @@ _BODY_LINES = 20
 _LINE = 200
 
 _WORDS = {
-    "question": ("asks", "ask"),
-    "failed": ("failed", "failed"),
-    "done": ("is done", "are done"),
-    "limited": ("met a limit", "met a limit"),
-    "paused": ("was paused", "were paused"),
-    "host": ("host is away", "hosts are away"),
-    "budget": ("budget", "budgets"),
-    "alarm": ("warning", "warnings"),
+    NewsKind.QUESTION: ("asks", "ask"),
+    NewsKind.FAILED: ("failed", "failed"),
+    NewsKind.DONE: ("is done", "are done"),
+    NewsKind.LIMITED: ("met a limit", "met a limit"),
+    NewsKind.PAUSED: ("was paused", "were paused"),
+    NewsKind.HOST: ("host is away", "hosts are away"),
+    NewsKind.BUDGET: ("budget", "budgets"),
+    NewsKind.ALARM: ("warning", "warnings"),
 }
 """How one and several are called in a heading."""
 
-_STATES = {State.FAILED: "failed", State.DONE: "done", State.LIMITED: "limited", State.PAUSED: "paused"}
+_STATES = {
+    State.FAILED: NewsKind.FAILED,
+    State.DONE: NewsKind.DONE,
+    State.LIMITED: NewsKind.LIMITED,
+    State.PAUSED: NewsKind.PAUSED,
+}
 
 
 @dataclass(frozen=True)
 class News:
     """One thing that has happened. `at`: when it becomes news, UTC milliseconds of the engine's clock."""
 
-    kind: str
+    kind: NewsKind
     about: str
     """Id of an agent, name of a host, or what an alarm is about."""
     text: str
@@ -61,8 +79,10 @@ def happened(old: Fleet, new: Fleet, changes: Changes, now: int, began: int) -> 
             items += _of_host(before, host, now, began)
     for about in sorted(changes.alarms):
         alarm = new.alarms.get(about)
-        if alarm is not None and alarm.is_news_after(old.alarms.get(about)) and alarm.level != "notice":
-            items.append(News("budget" if about.startswith("budget ") else "alarm", about, alarm.text, now))
+        if alarm is not None and alarm.is_news_after(old.alarms.get(about)) and alarm.level is not AlarmLevel.NOTICE:
+            items.append(
+                News(NewsKind.BUDGET if about.startswith("budget ") else NewsKind.ALARM, about, alarm.text, now)
+            )
     return items
 
 
@@ -73,7 +93,7 @@ def _asks(before: Question | None, asked: Question) -> bool:
 def _of_agent(before: Agent | None, agent: Agent, now: int, began: int) -> Iterator[News]:
     asked = agent.question
     if asked is not None and asked.asked >= began and (before is None or _asks(before.question, asked)):
-        yield News("question", agent.id, f"{agent.id} asks: {asked.title}", now, asked.id)
+        yield News(NewsKind.QUESTION, agent.id, f"{agent.id} asks: {asked.title}", now, asked.id)
     same = before is not None and (before.state, before.epoch) == (agent.state, agent.epoch)
     kind = _STATES.get(agent.state)
     if kind is None or same or agent.since < began or _by_order(before, agent):
@@ -90,22 +110,22 @@ def _by_order(before: Agent | None, agent: Agent) -> bool:
 
 def _of_host(before: Host, host: Host, now: int, began: int) -> Iterator[News]:
     if host.question is not None and _asks(before.question, host.question):
-        yield News("question", host.name, f"{host.name} asks: {host.question.title}", now, host.question.id)
+        yield News(NewsKind.QUESTION, host.name, f"{host.name} asks: {host.question.title}", now, host.question.id)
     away = (LinkState.LOST, LinkState.REFUSED)
     if host.link in away and before.link not in away and host.since >= began:
         reason = f": {host.reason}" if host.reason else ""
-        yield News("host", host.name, f"{host.name} {host.link}{reason}", now + LOST_FOR, "away")
+        yield News(NewsKind.HOST, host.name, f"{host.name} {host.link}{reason}", now + LOST_FOR, "away")
 
 
 def still(fleet: Fleet, news: News) -> bool:
     """Whether news are true still: a question that was answered, a host that is back are told to nobody."""
-    if news.kind == "question":
+    if news.kind is NewsKind.QUESTION:
         asker = fleet.agents.get(news.about) or fleet.hosts.get(news.about)
         return asker is not None and asker.question is not None and asker.question.id == news.mark
-    if news.kind == "host":
+    if news.kind is NewsKind.HOST:
         host = fleet.hosts.get(news.about)
         return host is not None and host.link is not LinkState.UP
-    if news.kind in ("budget", "alarm"):
+    if news.kind in (NewsKind.BUDGET, NewsKind.ALARM):
         return news.about in fleet.alarms
     agent = fleet.agents.get(news.about)
     ended = agent is not None and agent.has_ended
@@ -123,7 +143,7 @@ def told(news: Sequence[News]) -> tuple[str, str]:
 
 def _counted(news: Iterable[News]) -> Iterator[str]:
     kinds = [item.kind for item in news]
-    for kind in KINDS:
+    for kind in NewsKind:
         if number := kinds.count(kind):
             yield f"{number} {_WORDS[kind][number > 1]}"
 
@@ -143,13 +163,13 @@ NEVER = 2**62
 class Wish:
     """What one outlet is for."""
 
-    about: frozenset[str]
+    about: frozenset[NewsKind]
     """Kinds of news."""
     pause: int = 30_000
     """Milliseconds between two messages at least."""
     quiet: tuple[int, int] | None = None
     """Minutes of the day between which nothing goes out; it waits, and goes out as one message when they end."""
-    despite: frozenset[str] = frozenset()
+    despite: frozenset[NewsKind] = frozenset()
     """Kinds that go out all the same."""
 
 

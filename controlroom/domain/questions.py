@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
+
+from controlroom.text.states import StrEnum
 
 from controlroom.text.states import ItemAnswer
 
 
-class QuestionKind(str, Enum):
+class QuestionKind(StrEnum):
     """What a question wants: leave to use a tool, a yes to a plan, choices or words, a yes to the key of a host that we
     have never met, or a passphrase, password or code (the answer is kept nowhere but in memory)."""
 
@@ -16,9 +17,6 @@ class QuestionKind(str, Enum):
     CHOICES = "choices"
     HOST_KEY = "host_key"
     SECRET = "secret"  # noqa: S105 - what is asked for, not one
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from controlroom.domain import events
 from controlroom.domain.claims import HONEST, OrderedRun, claim_words, digest, digest_of, joined, shown
 from controlroom.domain.events import Alarmed
-from controlroom.domain.gauges import Alarm
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.intents import SpawnOn, TellOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import Claim, Order, Result
@@ -192,7 +192,7 @@ def _alarm(host: str, differ: Mapping[str, Iterable[Claim]], since: int) -> Alar
         f"{host} says of {name}{more} what was not ordered: {said}. What was ordered counts; something there rewrites "
         f"what is written down of it, or another room acts there: controlroom explain {host}/{name}"
     )
-    return Alarm(words, "danger", since, f"{host}/{name}")
+    return Alarm(words, AlarmLevel.DANGER, since, f"{host}/{name}")
 
 
 class UnorderedWatch:
@@ -243,7 +243,7 @@ class UnorderedWatch:
     def _raise(self, kind: str, agent: Agent, words: str) -> None:
         self._raised.add((kind, agent.id))
         self._ledger_writer.unordered(kind, agent, words)
-        alarm = Alarm(f"{agent.id}: {words}", "danger", self._store.clock(), agent.id)
+        alarm = Alarm(f"{agent.id}: {words}", AlarmLevel.DANGER, self._store.clock(), agent.id)
         self._store.apply(Alarmed(f"{kind} {agent.id}", alarm))
 
     def _tidy(self) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from controlroom import __version__
 from controlroom.domain import events
-from controlroom.domain.gauges import Alarm
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.engine.catalogs import price_sheet
 from controlroom.engine.clock import steady
 from controlroom.engine.config import config
@@ -144,7 +144,7 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     engine.start()
     if home.elsewhere:
         log.warning("%s", home.elsewhere)
-        engine.store.apply(events.Alarmed("sockets", Alarm(home.elsewhere, "notice", now())))
+        engine.store.apply(events.Alarmed("sockets", Alarm(home.elsewhere, AlarmLevel.NOTICE, now())))
     notifier.start()
     await server.listen(home.socket, home.watch_socket)
     log.info("engine %s of room %s listens at %s", __version__, ledger.room, home.socket)

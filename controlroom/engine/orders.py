@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from controlroom.domain.events import AgentsObserved, Alarmed, Concluded, HostMet
-from controlroom.domain.gauges import Alarm
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.intents import NodeEffect, SpawnOn, TellOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import NextGrant
@@ -287,7 +287,7 @@ def open_half(opened: OpenOrder, result: Result, at: int) -> Alarmed | None:
     """Show an order that is half done until something has begun there, or the agent is forgotten."""
     about = f"open {opened.order.subject}"
     if result.half:
-        return Alarmed(about, Alarm(result.reason, "danger", at, opened.order.subject))
+        return Alarmed(about, Alarm(result.reason, AlarmLevel.DANGER, at, opened.order.subject))
     return Alarmed(about, None) if result.outcome is Outcome.DONE and opened.order.verb in (*STARTS, "forget") else None
 
 

@@ -4,7 +4,22 @@ from enum import Enum
 from typing import NamedTuple
 
 
-class State(str, Enum):
+class StrEnum(str, Enum):
+    """A closed set whose members are their words, as in later Pythons."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class OpenStrEnum(StrEnum):
+    """One that versions may add words to: a word that this version does not know is its member `UNKNOWN`."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "OpenStrEnum":
+        return cls["UNKNOWN"]
+
+
+class State(StrEnum):
     """What an agent does now. `waiting`: a person is asked; `limited`: stopped by a limit, with the time it ends."""
 
     STARTING = "starting"
@@ -17,9 +32,6 @@ class State(str, Enum):
     PAUSED = "paused"
     LOST = "lost"
     UNKNOWN = "unknown"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 LIVE = frozenset({State.STARTING, State.WORKING, State.WAITING, State.LIMITED, State.IDLE})
@@ -47,7 +59,7 @@ def lives(state: str, ended: int, pid: int | None) -> bool:
     return not has_ended(state, ended, pid) and (state in LIVE or state == State.PAUSED)
 
 
-class Outcome(str, Enum):
+class Outcome(OpenStrEnum):
     """`refused` promises that nothing has changed, `unknown` means: look again. Any other word counts as unknown."""
 
     DONE = "done"
@@ -58,15 +70,8 @@ class Outcome(str, Enum):
     """It is on its way, and nobody waited for more."""
     UNKNOWN = "unknown"
 
-    def __str__(self) -> str:
-        return self.value
 
-    @classmethod
-    def _missing_(cls, value: object) -> "Outcome":
-        return cls.UNKNOWN
-
-
-class AgentKind(str, Enum):
+class AgentKind(OpenStrEnum):
     """What runs as an agent: Claude by its events, Claude on its terminal, a command, or what somebody else started."""
 
     HEADLESS = "headless"
@@ -78,19 +83,12 @@ class AgentKind(str, Enum):
     UNSAID = ""
     """Nobody has said."""
 
-    def __str__(self) -> str:
-        return self.value
-
-    @classmethod
-    def _missing_(cls, value: object) -> "AgentKind":
-        return cls.UNKNOWN
-
 
 KINDS = (AgentKind.HEADLESS, AgentKind.INTERACTIVE, AgentKind.COMMAND)
 """The kinds that a room starts."""
 
 
-class Verdict(str, Enum):
+class Verdict(OpenStrEnum):
     """An answer to a question. `always`: yes, and also to what the question names, until the session ends."""
 
     ALLOW = "allow"
@@ -98,13 +96,6 @@ class Verdict(str, Enum):
     DENY = "deny"
     UNKNOWN = ""
     """No answer that this version knows: refused."""
-
-    def __str__(self) -> str:
-        return self.value
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Verdict":
-        return cls.UNKNOWN
 
 
 YES = (Verdict.ALLOW, Verdict.ALWAYS)
@@ -118,22 +109,15 @@ class ItemAnswer(NamedTuple):
     words: str = ""
 
 
-class Payer(str, Enum):
+class Payer(OpenStrEnum):
     """Who pays for an agent's messages: a key, in dollars, or a plan's login."""
 
     API = "api"
     PLAN = "plan"
     UNKNOWN = ""
 
-    def __str__(self) -> str:
-        return self.value
 
-    @classmethod
-    def _missing_(cls, value: object) -> "Payer":
-        return cls.UNKNOWN
-
-
-class Cause(str, Enum):
+class Cause(StrEnum):
     """Why an agent is paused, has failed or is unknown, where something follows from that."""
 
     UNSAID = ""
@@ -160,9 +144,6 @@ class Cause(str, Enum):
     """Its runner could not work, because the disk was full."""
     UNSEEN = "unseen"
     """The engine knows of it from its ledger alone: its host has said nothing yet. No host says this."""
-
-    def __str__(self) -> str:
-        return self.value
 
 
 _OLDER = (

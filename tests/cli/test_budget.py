@@ -11,7 +11,7 @@ import tomllib
 
 from controlroom.cli.budget import runs_out_when, waits_for
 from controlroom.cli.exits import Exit
-from controlroom.domain.gauges import Budget, Headroom
+from controlroom.domain.gauges import Budget, Headroom, LimitKind
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.protocol.home import find_home
 from tests.domain.worlds import NOON, agent, fleet
@@ -94,7 +94,7 @@ def test_a_dry_run_says_what_would_change_and_stores_nothing(room: Room) -> None
     ],
 )
 def test_a_budget_that_stops_nobody_yet_says_so(rule: BudgetRule, says: str) -> None:
-    read = Headroom("ann", "5 h", "window")
+    read = Headroom("ann", "5 h", LimitKind.WINDOW)
     note = waits_for(rule, replace(fleet(agent()), headroom={read.key: read}))
     assert says in note
     assert bool(says) == bool(note)

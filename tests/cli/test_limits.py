@@ -5,18 +5,24 @@ from __future__ import annotations
 import pytest
 
 from controlroom.cli import limits, output
-from controlroom.domain.gauges import Headroom
+from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.limits.headroom import unread
 
 NOON = 1_795_348_800_000
 ANN = "ann@example.org"
 FOUND = [
-    Headroom(ANN, "5 h", "window", 37, 100, NOON, "stream", NOON - 240_000, buffer=90, shares={"vm1/docs-1": 620}),
-    Headroom(ANN, "week", "window", 104, 100, 0, "get_usage", NOON, shares={"v/0": 600}),
+    Headroom(
+        ANN, "5 h", LimitKind.WINDOW, 37, 100, NOON, "stream", NOON - 240_000, buffer=90, shares={"vm1/docs-1": 620}
+    ),
+    Headroom(ANN, "week", LimitKind.WINDOW, 104, 100, 0, "get_usage", NOON, shares={"v/0": 600}),
     unread("login on vm2"),
-    Headroom("API", "requests opus-5-5", "bucket", 12, 50, 0, "metering, tier Start", NOON, measured=False, buffer=45),
-    Headroom("API", "input haiku-5-5", "bucket", 12_000, None, 0, "metering", NOON, measured=False),
-    Headroom("API", "credit", "credit", 1_500_000, 100_000_000, NOON, "metering, plan Max", NOON, measured=False),
+    Headroom(
+        "API", "requests opus-5-5", LimitKind.BUCKET, 12, 50, 0, "metering, tier Start", NOON, measured=False, buffer=45
+    ),
+    Headroom("API", "input haiku-5-5", LimitKind.BUCKET, 12_000, None, 0, "metering", NOON, measured=False),
+    Headroom(
+        "API", "credit", LimitKind.CREDIT, 1_500_000, 100_000_000, NOON, "metering, plan Max", NOON, measured=False
+    ),
 ]
 WIDE = """\
                            USED    LEFT  RESETS            OF  AGE  FROM                                USED BY

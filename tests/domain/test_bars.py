@@ -8,7 +8,7 @@ import pytest
 
 from controlroom.domain.display.bars import Gauge, budget_gauge, calm_moment, cells, fitting, gauges, headroom_gauge
 from controlroom.domain.display.views import alarm_lines, worst_first
-from controlroom.domain.gauges import Alarm, Rung, RungAction
+from controlroom.domain.gauges import Alarm, AlarmLevel, LimitKind, Rung, RungAction
 from controlroom.domain.model import Fleet
 from tests.domain.worlds import clock
 from tests.tui import scenes
@@ -145,7 +145,9 @@ def test_a_bucket_is_an_estimate_until_it_was_measured() -> None:
     unlimited = headroom_gauge(bucket("requests sonnet", 31, None), NOW, clock, "req")
     assert (unlimited.used, unlimited.share, unlimited.percent) == ("~31", None, "no ceiling known")
     assert (unlimited.bounded, gauge.bounded) == (False, True)
-    credit = headroom_gauge(window("credit", 12_500_000, kind="credit", limit=100_000_000), NOW, clock, "credit")
+    credit = headroom_gauge(
+        window("credit", 12_500_000, kind=LimitKind.CREDIT, limit=100_000_000), NOW, clock, "credit"
+    )
     assert (credit.used, credit.limit, credit.percent) == ("$12", "100", "12 %")
 
 
@@ -175,7 +177,7 @@ def test_the_tightest_come_first_and_keep_their_order() -> None:
     assert [gauge.label for gauge in fitting(found, 3)] == ["day", "5 h", "req"]
     assert [gauge.label for gauge in fitting(found, 100)] == [gauge.label for gauge in found]
     assert fitting(found, 0) == []
-    calm, alarmed = Gauge("a", "budget", "a", share=0.9), Gauge("b", "budget", "b", share=0.1, level="danger")
+    calm, alarmed = Gauge("a", "budget", "a", share=0.9), Gauge("b", "budget", "b", share=0.1, level=AlarmLevel.DANGER)
     unknown = Gauge("c", "window", "c")
     assert fitting([unknown, calm, alarmed], 2) == [calm, alarmed]
 
@@ -190,10 +192,10 @@ def test_a_forecast_is_as_round_as_it_is_good() -> None:
 
 def test_alarms_are_read_worst_first() -> None:
     found = {
-        "a": Alarm("note", "notice", NOW),
-        "b": Alarm("old", "warning", NOW - HOUR),
-        "c": Alarm("new", "warning", NOW, "vm1/docs-1"),
-        "d": Alarm("worst", "danger", 0),
+        "a": Alarm("note", AlarmLevel.NOTICE, NOW),
+        "b": Alarm("old", AlarmLevel.WARNING, NOW - HOUR),
+        "c": Alarm("new", AlarmLevel.WARNING, NOW, "vm1/docs-1"),
+        "d": Alarm("worst", AlarmLevel.DANGER, 0),
     }
     fleet = Fleet(alarms=found)
     assert [alarm.text for alarm in worst_first(fleet)] == ["worst", "new", "old", "note"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.gauges import Alarm, Headroom, LimitKind
 from controlroom.domain.limits.buckets import (
     KINDS,
     LOOKED_BACK,
@@ -152,7 +152,7 @@ def test_memory_is_bounded() -> None:
 
 
 def window(used: int) -> Headroom:
-    return Headroom("ann@example.org", "5 h", "window", used, 100, resets=NOW, buffer=90)
+    return Headroom("ann@example.org", "5 h", LimitKind.WINDOW, used, 100, resets=NOW, buffer=90)
 
 
 def told(one: Headroom, known: dict[str, Alarm], at: int = NOW) -> dict[str, Alarm]:
@@ -174,7 +174,7 @@ def test_a_person_is_told_once_when_a_buffer_is_passed_and_when_it_is_over() -> 
 
 def test_an_alarm_about_a_bucket_does_not_flicker() -> None:
     def bucket(used: int) -> Headroom:
-        return Headroom("API", "requests opus-5-5", "bucket", used, 50, buffer=45)
+        return Headroom("API", "requests opus-5-5", LimitKind.BUCKET, used, 50, buffer=45)
 
     assert told(bucket(44), {}) == {}
     on = told(bucket(45), {})
@@ -188,9 +188,12 @@ def test_an_alarm_about_a_bucket_does_not_flicker() -> None:
 
 
 def test_nobody_is_told_of_what_is_not_known() -> None:
-    assert alarms([Headroom("API", "x", "bucket", 10**9), Headroom("a", "plan", "window")], {}, NOW, str) == {}
+    assert (
+        alarms([Headroom("API", "x", LimitKind.BUCKET, 10**9), Headroom("a", "plan", LimitKind.WINDOW)], {}, NOW, str)
+        == {}
+    )
 
 
 def test_credit_that_is_used_up_is_said() -> None:
-    (alarm,) = alarms([Headroom("API", "credit", "credit", 100, 100)], {}, NOW, str).values()
+    (alarm,) = alarms([Headroom("API", "credit", LimitKind.CREDIT, 100, 100)], {}, NOW, str).values()
     assert "used up by our count" in alarm.text

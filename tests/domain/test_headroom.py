@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain.display import limit_rows as limits
-from controlroom.domain.gauges import Headroom
+from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.limits.headroom import (
     DAY,
     HOUR,
@@ -187,30 +187,33 @@ def test_a_reading_that_is_missing_is_not_nothing_used() -> None:
 
 
 def test_what_is_left_ends_where_the_buffer_begins() -> None:
-    gauge = Headroom("api", "requests opus-5", "bucket", 40, 50, buffer=45, at=NOW, source="metering", measured=False)
+    gauge = Headroom(
+        "api", "requests opus-5", LimitKind.BUCKET, 40, 50, buffer=45, at=NOW, source="metering", measured=False
+    )
     row = limits.row(gauge, NOW, str)
     assert (row.used, row.limit, row.left) == ("~40", "45 of 50", "5")
     assert limits.record(gauge)["left"] == 5
-    assert limits.left(Headroom("api", "x", "bucket", 60, 50)) == 0
+    assert limits.left(Headroom("api", "x", LimitKind.BUCKET, 60, 50)) == 0
 
 
 def test_those_who_used_most_are_named() -> None:
     shares = {f"v/{number}": 200 for number in range(5)}
-    assert limits.row(Headroom("a", "week", "window", 9, 100, shares=shares), NOW, str).who == (
+    assert limits.row(Headroom("a", "week", LimitKind.WINDOW, 9, 100, shares=shares), NOW, str).who == (
         "v/0 20 %, v/1 20 %, v/2 20 %, 2 more"
     )
 
 
 def test_limits_are_in_an_order_that_stays() -> None:
     names = ["week Opus", "5 h", "input opus-5", "week", "requests haiku"]
-    kinds = ["window", "window", "bucket", "window", "bucket"]
+    window, bucket = LimitKind.WINDOW, LimitKind.BUCKET
+    kinds = [window, window, bucket, window, bucket]
     made = [Headroom("a", name, kind) for name, kind in zip(names, kinds, strict=True)]
     sorted_names = [one.name for one in limits.in_order(reversed(made))]
     assert sorted_names == ["5 h", "week", "week Opus", "requests haiku", "input opus-5"]
 
 
 def test_a_record_is_json() -> None:
-    credit = Headroom("api", "credit", "credit", 1_500_000, 100_000_000, shares={"vm1/a": 1000})
+    credit = Headroom("api", "credit", LimitKind.CREDIT, 1_500_000, 100_000_000, shares={"vm1/a": 1000})
     told = json.loads(json.dumps(limits.record(credit)))
     assert (told["used"], told["of"], told["left"], told["shares"]) == (
         "1.500000", "100.000000", "98.500000", {"vm1/a": 1.0},

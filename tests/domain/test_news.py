@@ -10,12 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain import changes
-from controlroom.domain.gauges import Alarm
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Fleet, LinkState, State
-from controlroom.domain.news import GATHER, KINDS, LOST_FOR, NEVER, News, NotificationQueue, Wish, happened, still, told
+from controlroom.domain.news import (
+    GATHER,
+    LOST_FOR,
+    NEVER,
+    News,
+    NewsKind,
+    NotificationQueue,
+    Wish,
+    happened,
+    still,
+    told,
+)
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host, order, question
 
-ALL = frozenset(KINDS)
+ALL = frozenset(NewsKind)
 BEGAN = NOON - 60 * MINUTE
 
 
@@ -73,16 +84,16 @@ def test_a_host_that_is_back_in_time_was_never_away() -> None:
 
 def test_alarms_of_budgets_are_a_kind_of_their_own() -> None:
     calm = fleet()
-    loud = replace(calm, alarms={"budget day": Alarm("the day is at 80 %"), "ledger": Alarm("full", "danger")})
+    loud = replace(calm, alarms={"budget day": Alarm("the day is at 80 %"), "ledger": Alarm("full", AlarmLevel.DANGER)})
     assert between(calm, loud) == [("budget", "the day is at 80 %"), ("alarm", "full")]
     assert between(loud, loud) == []
-    assert between(calm, replace(calm, alarms={"x": Alarm("by the way", "notice")})) == []
+    assert between(calm, replace(calm, alarms={"x": Alarm("by the way", AlarmLevel.NOTICE)})) == []
 
 
 def test_one_piece_of_news_is_its_own_heading_and_many_are_counted() -> None:
-    one = News("question", "a", "a asks: git push", NOON)
+    one = News(NewsKind.QUESTION, "a", "a asks: git push", NOON)
     assert told([one]) == ("a asks: git push", "")
-    heading, body = told([one, replace(one, about="b"), News("failed", "c", "c failed", NOON)])
+    heading, body = told([one, replace(one, about="b"), News(NewsKind.FAILED, "c", "c failed", NOON)])
     assert heading == "2 ask, 1 failed"
     assert body.split("\n") == ["a asks: git push", "a asks: git push", "c failed"]
     _, long = told([replace(one, about=str(number)) for number in range(50)])
@@ -92,7 +103,7 @@ def test_one_piece_of_news_is_its_own_heading_and_many_are_counted() -> None:
 # --------------------------------------------------------------------------- outlets
 
 
-def item(about: str = "vm1/a", at: int = NOON, kind: str = "question") -> News:
+def item(about: str = "vm1/a", at: int = NOON, kind: NewsKind = NewsKind.QUESTION) -> News:
     return News(kind, about, f"{about} {kind}", at)
 
 
@@ -120,28 +131,28 @@ def test_what_is_no_longer_so_is_told_to_nobody_and_costs_no_pause() -> None:
 
 
 def test_only_what_it_is_for() -> None:
-    queue = NotificationQueue(Wish(frozenset({"failed"})), minute)
-    queue.offer([item(), item("b", kind="failed")])
-    assert queue.take(NOON + GATHER, lambda _: True) == [item("b", kind="failed")]
+    queue = NotificationQueue(Wish(frozenset({NewsKind.FAILED})), minute)
+    queue.offer([item(), item("b", kind=NewsKind.FAILED)])
+    assert queue.take(NOON + GATHER, lambda _: True) == [item("b", kind=NewsKind.FAILED)]
 
 
 @pytest.mark.parametrize("quiet", [(22 * 60, 7 * 60), (0, 7 * 60)])
 def test_at_night_it_is_quiet_but_for_what_is_wanted(quiet: tuple[int, int]) -> None:
     three = NOON - NOON % (1440 * MINUTE) + 3 * 60 * MINUTE
     seven = three + 4 * 60 * MINUTE
-    queue = NotificationQueue(Wish(ALL, 0, quiet, frozenset({"budget"})), minute)
-    queue.offer([item("a", three), item("day", three, "budget")])
-    assert queue.take(three + GATHER, lambda _: True) == [item("day", three, "budget")]
+    queue = NotificationQueue(Wish(ALL, 0, quiet, frozenset({NewsKind.BUDGET})), minute)
+    queue.offer([item("a", three), item("day", three, NewsKind.BUDGET)])
+    assert queue.take(three + GATHER, lambda _: True) == [item("day", three, NewsKind.BUDGET)]
     assert queue.take(seven - 1, lambda _: True) == []
     assert seven <= queue.due_at(three) <= seven + GATHER
     assert queue.take(seven + GATHER, lambda _: True) == [item("a", three)]
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 600_000), st.sampled_from("abc"), st.sampled_from(KINDS)), max_size=60),
+    st.lists(st.tuples(st.integers(0, 600_000), st.sampled_from("abc"), st.sampled_from(list(NewsKind))), max_size=60),
     st.integers(0, 60_000),
 )
-def test_never_a_flood_and_nothing_is_lost(happenings: list[tuple[int, str, str]], pause: int) -> None:
+def test_never_a_flood_and_nothing_is_lost(happenings: list[tuple[int, str, NewsKind]], pause: int) -> None:
     queue, sent = NotificationQueue(Wish(ALL, pause), minute), []
     clock = NOON
     for at, about, kind in sorted(happenings):

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from hypothesis import strategies as st
 
 from controlroom.domain import events
-from controlroom.domain.gauges import Alarm, Budget, Headroom, Rung, RungAction
+from controlroom.domain.gauges import Alarm, Budget, Headroom, LimitKind, Rung, RungAction
 from controlroom.domain.model import (
     Agent,
     Fleet,
@@ -129,7 +129,7 @@ budgets = st.dictionaries(
 readings = st.dictionaries(
     st.sampled_from(["ann 5 h", "ann week"]),
     st.builds(
-        lambda used, shares: Headroom("ann", "5 h", "window", used, 100, shares=shares),
+        lambda used, shares: Headroom("ann", "5 h", LimitKind.WINDOW, used, 100, shares=shares),
         st.none() | st.integers(0, 100),
         st.dictionaries(st.just("vm1/a"), st.integers(0, 1000)),
     ),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from controlroom.domain.calculators.comparison import Terms
 from controlroom.domain.calculators.use import DAY, Week
-from controlroom.domain.gauges import Headroom
+from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Limits, State
 from controlroom.engine.budgets.advisor import compared, measured_memory, weeks_of
 from controlroom.engine.ledger.ledger import Ledger
@@ -56,7 +56,7 @@ def test_a_week_counts_what_its_agents_used_of_plans_since_it_began(ledger: Ledg
         at = NOON - ago - 60_000
         message = Message(f"msg_{number}", "r", at, "claude-opus-5-5", Usage(1))
         ledger.booked(book(Source("vm1", name, "", "", billing), [Booking(message, Cost(DOLLAR, True), at)])).result(60)
-    week = Headroom("ann", "week", "window", 40, 100, NOON + 2 * DAY, shares={"vm1/a1": 1000})
+    week = Headroom("ann", "week", LimitKind.WINDOW, 40, 100, NOON + 2 * DAY, shares={"vm1/a1": 1000})
     gauges = (
         week,
         replace(week, name="week Opus"),

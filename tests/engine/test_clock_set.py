@@ -8,9 +8,9 @@ import pytest
 from controlroom.client.client import Client
 from controlroom.domain import events
 from controlroom.domain.changes import Changes
-from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.gauges import Alarm, AlarmLevel, Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Host, Question, State
-from controlroom.domain.news import GATHER, News, NotificationQueue, Wish, happened
+from controlroom.domain.news import GATHER, News, NewsKind, NotificationQueue, Wish, happened
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.questions import QuestionKind
 from controlroom.domain.reduce import changed
@@ -121,9 +121,9 @@ async def retold(here: Room, host: ScriptedHost, detail: str) -> None:
 @SETTINGS
 def test_what_was_asked_and_warned_of_is_no_news_because_the_clock_was_set(by: int) -> None:
     """Told once is enough."""
-    alarm, agent = Alarm("full", "danger", NOON), Agent("vm1", "a", 1, AgentKind.HEADLESS, State.WAITING, NOON)
+    alarm, agent = Alarm("full", AlarmLevel.DANGER, NOON), Agent("vm1", "a", 1, AgentKind.HEADLESS, State.WAITING, NOON)
     asks = replace(agent, question=Question("q1", QuestionKind.PERMISSION, "push", "push", NOON))
-    week = Headroom("a", "week", "window", 3, resets=NOON + DAY, at=NOON)
+    week = Headroom("a", "week", LimitKind.WINDOW, 3, resets=NOON + DAY, at=NOON)
     hosts, gauges = {"vm1": Host("vm1", "vm1")}, {week.key: week}
     before = Fleet(hosts=hosts, agents={"vm1/a": asks}, alarms={"disk": alarm}, headroom=gauges)
     after, changes = changed(before, events.ClockSet(by))
@@ -134,10 +134,10 @@ def test_what_was_asked_and_warned_of_is_no_news_because_the_clock_was_set(by: i
 
 @SETTINGS
 def test_what_waits_to_be_told_waits_no_longer_because_the_clock_was_set(by: int) -> None:
-    queue = NotificationQueue(Wish(frozenset({"done"})), lambda at: 0)
-    queue.offer([News("done", "vm1/a", "a is done", NOON)])
+    queue = NotificationQueue(Wish(frozenset({NewsKind.DONE})), lambda at: 0)
+    queue.offer([News(NewsKind.DONE, "vm1/a", "a is done", NOON)])
     assert queue.take(NOON + GATHER, lambda news: True)
-    queue.offer([News("done", "vm1/b", "b is done", NOON + GATHER)])
+    queue.offer([News(NewsKind.DONE, "vm1/b", "b is done", NOON + GATHER)])
     due = queue.due_at(NOON + GATHER) - NOON
     queue.clock_set(by)
     assert queue.due_at(NOON + by + GATHER) - NOON - by == due

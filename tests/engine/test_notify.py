@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from controlroom.domain.news import GATHER, KINDS, Wish
+from controlroom.domain.news import GATHER, NewsKind, Wish
 from controlroom.engine.config import config
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.notify.notifier import Notifier, Outlet
@@ -22,7 +22,7 @@ from tests.engine.rooms import Room, room
 from tests.engine.scripted import ScriptedHost, seen
 from tests.lab.world import World
 
-WISH = Wish(frozenset(KINDS))
+WISH = Wish(frozenset(NewsKind))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from controlroom.client.client import Client
 from controlroom.domain import events, intents
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
-from controlroom.domain.gauges import Alarm, Budget, Headroom
+from controlroom.domain.gauges import Alarm, Budget, Headroom, LimitKind
 from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.reduce import reduce
@@ -53,9 +53,9 @@ def in_a_world(home: World) -> World:
 def test_logins_are_numbered_wherever_they_are_named() -> None:
     ann, anna = "ann@example.org", "joann@example.org (Acme)"
     limits = [
-        Headroom(ann, "5 h", "window", 37, 100),
-        Headroom(anna, "week", "window", 5, 100),
-        Headroom("API", "x", ""),
+        Headroom(ann, "5 h", LimitKind.WINDOW, 37, 100),
+        Headroom(anna, "week", LimitKind.WINDOW, 5, 100),
+        Headroom("API", "x", LimitKind.UNKNOWN),
     ]
     fleet = Fleet(
         headroom={one.key: one for one in limits},

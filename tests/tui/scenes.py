@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from controlroom.domain.gauges import Alarm, Budget, Headroom, Rung, RungAction
+from controlroom.domain.gauges import Alarm, AlarmLevel, Budget, Headroom, LimitKind, Rung, RungAction
 from controlroom.domain.model import (
     Agent,
     Evidence,
@@ -159,12 +159,12 @@ def budget(name: str, limit: int, spent: int | None, **changes: Any) -> Budget:
 
 
 def window(name: str, used: int | None, resets: int = 148 * MINUTE, **changes: Any) -> Headroom:
-    made = Headroom("ann@example.org", name, "window", used, 100, NOW + resets, "stream", NOW - MINUTE)
+    made = Headroom("ann@example.org", name, LimitKind.WINDOW, used, 100, NOW + resets, "stream", NOW - MINUTE)
     return replace(made, **changes)
 
 
 def bucket(name: str, used: int | None, limit: int | None, **changes: Any) -> Headroom:
-    made = Headroom("key work", name, "bucket", used, limit, 0, "metering", NOW, measured=False)
+    made = Headroom("key work", name, LimitKind.BUCKET, used, limit, 0, "metering", NOW, measured=False)
     return replace(made, **changes)
 
 
@@ -187,10 +187,12 @@ def watched() -> Fleet:
         bucket("output sonnet", 120_000, 400_000),
     )
     alarms = {
-        "budget day": Alarm("budget day is half gone: $98.20 of $160, at this rate it ends at 16:40", "notice", NOW),
+        "budget day": Alarm(
+            "budget day is half gone: $98.20 of $160, at this rate it ends at 16:40", AlarmLevel.NOTICE, NOW
+        ),
         "key vm1/docs-1": Alarm(
             "docs-1 on vm1 pays with a key from its environment, not with its plan: unset ANTHROPIC_API_KEY there",
-            "warning",
+            AlarmLevel.WARNING,
             NOW - 12 * MINUTE,
             "vm1/docs-1",
         ),

@@ -20,7 +20,7 @@ from controlroom.domain.display.charts import (
     window_chart,
 )
 from controlroom.domain.display.spans import SpendRow, each_moment
-from controlroom.domain.gauges import Headroom
+from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.history import HOST_METRICS, STEP, Metric, Point
 from controlroom.domain.money.costs import CostRow
 from controlroom.text.states import Payer
@@ -101,7 +101,7 @@ def test_what_plans_cover_is_not_summed_with_what_keys_pay() -> None:
 
 
 def window(used: int, resets: int) -> Headroom:
-    return Headroom("you@example.org", "5 h", "window", used, 100, resets, at=NOON)
+    return Headroom("you@example.org", "5 h", LimitKind.WINDOW, used, 100, resets, at=NOON)
 
 
 def clock(at: int) -> str:

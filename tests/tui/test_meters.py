@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain.display.bars import gauges
-from controlroom.domain.gauges import Alarm
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Fleet
 from controlroom.tui.screens.dialogs import ReportSheet
 from controlroom.tui.screens.overview import Overview, Shares, Wishes, share
@@ -173,7 +173,7 @@ async def test_a_tap_opens_the_alarms_and_w_without_any_says_so() -> None:
     async with room(scenes.farm(), size=(45, 20)) as here:
         await here.press("w")
         assert here.said() == "there is no alarm"
-        here.engine.become(alarms={"ledger": Alarm("the disk is full", "danger", NOW)})
+        here.engine.become(alarms={"ledger": Alarm("the disk is full", AlarmLevel.DANGER, NOW)})
         await here.until(lambda: " alarm  the disk is full" in here.text())
         here.clock.pass_(30)
         await here.pilot.click(offset=(10, 18))

@@ -5,16 +5,16 @@ from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache
 from typing import Any
 
 from controlroom.domain.display.views import ORDER, AgentRow, agent_row, contains, need, row_age, short_model
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.persistent_tables import differing
+from controlroom.text.states import StrEnum
 
 
-class Sort(str, Enum):
+class Sort(StrEnum):
     """What the order of the rows follows."""
 
     NEED = "need"
@@ -33,20 +33,14 @@ class Sort(str, Enum):
     COST = "cost"
     """The dearest first."""
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class Group(str, Enum):
+class Group(StrEnum):
     """What rows stand together."""
 
     NONE = "none"
     HOST = "host"
     STATE = "state"
     PROFILE = "profile"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 RESTLESS = frozenset({Sort.RAM, Sort.CPU})

@@ -8,15 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from controlroom.domain.display.views import short_model
-from controlroom.domain.gauges import Budget, Headroom, Rung, RungAction
+from controlroom.domain.gauges import AlarmLevel, Budget, Headroom, LimitKind, Rung, RungAction
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget import STOPPING
 from controlroom.domain.words import age, count, dollars, percent
 
 Clock = Callable[[int], str]
-
-LEVELS = ("", "notice", "warning", "danger")
-"""How alarming a gauge is, calm first."""
 
 _DOES = {
     RungAction.NOTIFY: "",
@@ -37,7 +34,7 @@ _WOULD = {
 _KINDS = {"requests": "req", "input": "in", "output": "out"}
 _WARN, _DANGER = 0.8, 0.95
 """Shares of what may be used up from which a person should look, and from which it is as good as gone."""
-_OLD = {"window": 15 * 60_000, "bucket": 3 * 60_000, "credit": 60 * 60_000}
+_OLD = {LimitKind.WINDOW: 15 * 60_000, LimitKind.BUCKET: 3 * 60_000, LimitKind.CREDIT: 60 * 60_000}
 """Milliseconds after which a reading wears its age."""
 
 
@@ -65,20 +62,22 @@ class Gauge:
     """When it runs out at this rate, or when it resets: is whole again."""
     note: str = ""
     """What its ladder does now, or how old the reading is."""
-    level: str = ""
+    level: AlarmLevel = AlarmLevel.CALM
     bounded: bool = True
     """Whether it has an end: of a limit whose ceiling nobody knows only its use is."""
 
     @property
     def tightness(self) -> tuple[int, float]:
         """Order gauges by what is nearest to its end; those without a reading come last."""
-        return LEVELS.index(self.level), -1.0 if self.share is None else self.share
+        return list(AlarmLevel).index(self.level), -1.0 if self.share is None else self.share
 
 
 def gauges(fleet: Fleet, now: int, clock: Clock) -> list[Gauge]:
     """All gauges in their order: budgets of the whole fleet, other budgets, windows of plans, buckets."""
     budgets = sorted(fleet.budgets.values(), key=_place)
-    readings = sorted(fleet.headroom.values(), key=lambda one: (one.kind != "window", one.account, _span(one.name)))
+    readings = sorted(
+        fleet.headroom.values(), key=lambda one: (one.kind is not LimitKind.WINDOW, one.account, _span(one.name))
+    )
     return [*(budget_gauge(one, now, clock) for one in budgets), *_limits(readings, now, clock)]
 
 
@@ -141,15 +140,15 @@ def doing(budget: Budget) -> str:
     return (_WOULD if budget.dry_run else _DOES).get(rung.action, rung.action)
 
 
-def budget_level(budget: Budget) -> str:
+def budget_level(budget: Budget) -> AlarmLevel:
     """How alarming a budget is: by the rungs that were reached, else by how much of it is gone."""
     gone = (budget.percent or 0.0) / 100
     if any(rung.action in STOPPING for rung in budget.rungs[: budget.reached]) or gone >= 1:
-        return "danger"
+        return AlarmLevel.DANGER
     held = any(rung.action in (RungAction.HOLD, RungAction.CHEAPER) for rung in budget.rungs[: budget.reached])
     if held or gone >= _WARN:
-        return "warning"
-    return "notice" if budget.reached else ""
+        return AlarmLevel.WARNING
+    return AlarmLevel.NOTICE if budget.reached else AlarmLevel.CALM
 
 
 def amount(value: int | None, unit: str) -> str:
@@ -182,7 +181,7 @@ def _brief_limit(budget: Budget) -> str:
 
 
 def _limits(readings: Sequence[Headroom], now: int, clock: Clock) -> list[Gauge]:
-    classes = {one.name.partition(" ")[2] for one in readings if one.kind == "bucket"}
+    classes = {one.name.partition(" ")[2] for one in readings if one.kind is LimitKind.BUCKET}
     labels = [_label(one, len(classes) > 1) for one in readings]
     accounts = _short_accounts({one.account for one in readings})
     for place, one in enumerate(readings):
@@ -201,7 +200,9 @@ def _label(one: Headroom, classes: bool) -> str:
     """Name a limit in few cells; a bucket's model class only where there are several."""
     name, _, of = one.name.partition(" ")
     return (
-        f"{_KINDS.get(name, name)} {short_model(of) if classes else ''}".strip() if one.kind == "bucket" else one.name
+        f"{_KINDS.get(name, name)} {short_model(of) if classes else ''}".strip()
+        if one.kind is LimitKind.BUCKET
+        else one.name
     )
 
 
@@ -213,14 +214,14 @@ def _span(name: str) -> tuple[int, str]:
 
 def headroom_gauge(one: Headroom, now: int, clock: Clock, label: str) -> Gauge:
     """The gauge of a limit. A reading from before its reset says nothing about now."""
-    group = "window" if one.kind == "window" else "bucket"
+    group = "window" if one.kind is LimitKind.WINDOW else "bucket"
     over = bool(one.resets) and one.resets <= now and one.at < one.resets
     if one.used is None or over:
         since = f"new since {clock(one.resets)}" if over and one.used is not None else ""
         return Gauge(f"limit {one.key}", group, label, percent="no reading", when=since)
     about = "" if one.measured else "~"
     share = one.used / one.limit if one.limit else None
-    plain = one.kind == "window"
+    plain = one.kind is LimitKind.WINDOW
     used = "" if plain else f"{about}{_reading(one.used, one.kind)}"
     limit = "" if plain or one.limit is None else _reading(one.limit, one.kind).lstrip("$")
     return Gauge(
@@ -241,13 +242,13 @@ def headroom_gauge(one: Headroom, now: int, clock: Clock, label: str) -> Gauge:
     )
 
 
-def _reading(value: int, kind: str) -> str:
-    return _brief(value, "billed") if kind == "credit" else count(value)
+def _reading(value: int, kind: LimitKind) -> str:
+    return _brief(value, "billed") if kind is LimitKind.CREDIT else count(value)
 
 
 def _age(one: Headroom, now: int) -> str:
     old = now - one.at
-    return f"{age(old)} old" if one.at and old >= _OLD.get(one.kind, _OLD["window"]) else ""
+    return f"{age(old)} old" if one.at and old >= _OLD.get(one.kind, _OLD[LimitKind.WINDOW]) else ""
 
 
 def _over(one: Headroom) -> str:
@@ -259,11 +260,13 @@ def _over(one: Headroom) -> str:
     return "past your mark" if one.buffer is not None and one.used >= one.buffer else ""
 
 
-def _headroom_level(one: Headroom) -> str:
+def _headroom_level(one: Headroom) -> AlarmLevel:
     ends = one.buffer or one.limit
     if not ends or one.used is None:
-        return ""
-    return "danger" if one.used >= _DANGER * ends else "warning" if one.used >= _WARN * ends else ""
+        return AlarmLevel.CALM
+    if one.used >= _DANGER * ends:
+        return AlarmLevel.DANGER
+    return AlarmLevel.WARNING if one.used >= _WARN * ends else AlarmLevel.CALM
 
 
 # --------------------------------------------------------------------------- bars

@@ -13,6 +13,7 @@ from controlroom.domain.display.spans import SpendRow
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.history import HOST_METRICS, Metric, Point, columns
 from controlroom.domain.words import age, count, dollars, percent, size
+from controlroom.text.states import StrEnum
 
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
@@ -31,16 +32,13 @@ _SETTLED = 600_000
 Clock = Callable[[int], str]
 
 
-class ChartSpan(str, Enum):
+class ChartSpan(StrEnum):
     """What a chart of a host can show, up to now."""
 
     HOUR = "hour"
     DAY = "day"
     WEEK = "week"
     MONTH = "30 days"
-
-    def __str__(self) -> str:
-        return self.value
 
     @property
     def length(self) -> int:

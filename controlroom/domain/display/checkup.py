@@ -7,13 +7,13 @@ cannot put a command into its operator's hands.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from enum import Enum
 from typing import Any
 
 from controlroom.domain.display.views import Line
 from controlroom.domain.model import Fleet, Host, LinkState
 from controlroom.domain.questions import QuestionKind, command
 from controlroom.domain.words import ago, percent, since, size
+from controlroom.text.states import StrEnum
 
 _GIB, _MIB = 1024**3, 1024**2
 
@@ -21,16 +21,13 @@ _PLAIN_PATH = re.compile(r"(/[A-Za-z0-9._-]+)+")
 """A path that can stand in a command as it is."""
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """`warn`: it works, but not for long or not for all; `bad`: agents will not run, or not live on."""
 
     OK = "ok"
     WARN = "warn"
     BAD = "bad"
     UNKNOWN = "unknown"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)

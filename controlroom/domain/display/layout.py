@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from controlroom.domain.display.arrange import Group, Sort
 from controlroom.domain.model import Agent, Fleet
+from controlroom.text.states import StrEnum
 
 MOST = 16
 """Panes at most."""
@@ -15,7 +16,7 @@ WHILE = 60_000
 """Milliseconds that others must have been active after an agent went quiet before one of them takes its seat."""
 
 
-class Pick(str, Enum):
+class Pick(StrEnum):
     """Who is shown live."""
 
     CHOSEN = "chosen"
@@ -28,9 +29,6 @@ class Pick(str, Enum):
     """The agents in one state."""
     HAND = "hand"
     """Those that were pinned, and nobody else."""
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ from typing import Any
 
 from controlroom.domain.display.bars import Clock, amount, calm_moment, reached
 from controlroom.domain.display.views import iso, short_model
-from controlroom.domain.gauges import Budget, Headroom, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.gauges import Budget, Headroom, LimitKind, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.money.budget import window
 from controlroom.domain.money.costs import decimal
 from controlroom.domain.words import age, count, dollars, percent
 
-_KINDS = ("window", "bucket", "credit")
 _WINDOWS = ("5 h", "week")
 _MOST_NAMED = 3
 
@@ -36,9 +35,8 @@ def in_order(headroom: Iterable[Headroom]) -> list[Headroom]:
 
 
 def _place(one: Headroom) -> tuple[object, ...]:
-    kind = _KINDS.index(one.kind) if one.kind in _KINDS else len(_KINDS)
     window = _WINDOWS.index(one.name) if one.name in _WINDOWS else len(_WINDOWS)
-    return one.account, kind, window, one.name.partition(" ")[2], one.name
+    return one.account, list(LimitKind).index(one.kind), window, one.name.partition(" ")[2], one.name
 
 
 def left(one: Headroom) -> int | None:
@@ -64,12 +62,12 @@ def row(one: Headroom, now: int, clock: Clock) -> LimitRow:
     )
 
 
-def _amount(value: int | None, kind: str) -> str:
+def _amount(value: int | None, kind: LimitKind) -> str:
     if value is None:
         return "–"
-    if kind == "window":
+    if kind is LimitKind.WINDOW:
         return percent(float(value))
-    return dollars(value) if kind == "credit" else count(value)
+    return dollars(value) if kind is LimitKind.CREDIT else count(value)
 
 
 def _who(shares: Mapping[str, int]) -> str:
@@ -78,14 +76,14 @@ def _who(shares: Mapping[str, int]) -> str:
     return ", ".join(named) + (f", {len(most) - _MOST_NAMED} more" if len(most) > _MOST_NAMED else "")
 
 
-_UNITS = {"window": "percent", "bucket": "per_minute", "credit": "usd"}
+_UNITS = {LimitKind.WINDOW: "percent", LimitKind.BUCKET: "per_minute", LimitKind.CREDIT: "usd"}
 
 
 def record(one: Headroom) -> dict[str, Any]:
     """A limit for scripts; null is not known. Shares are of what was used, 0 to 1."""
 
     def amount(value: int | None) -> int | str | None:
-        return decimal(value) if value is not None and one.kind == "credit" else value
+        return decimal(value) if value is not None and one.kind is LimitKind.CREDIT else value
 
     return {
         "account": one.account,
@@ -164,7 +162,7 @@ def limit_facts(one: Headroom, now: int, clock: Clock) -> list[str]:
     """Say all that is known of a limit: what is left, where the reading is from and how old it is, who used it."""
     limit = row(one, now, clock)
     facts = [one.account]
-    facts += [f"{short_model(one.name.partition(' ')[2])}, a minute"] * (one.kind == "bucket")
+    facts += [f"{short_model(one.name.partition(' ')[2])}, a minute"] * (one.kind is LimitKind.BUCKET)
     if one.used is not None:
         facts += [f"{limit.left} left{'' if one.buffer is None else ' of what you allow'}"] * (limit.left != "–")
         read = age(now - one.at)

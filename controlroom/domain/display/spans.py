@@ -7,13 +7,12 @@ pays for a row is not known counts as covered, which nobody was billed for.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta, tzinfo
-from enum import Enum
 from operator import attrgetter
 
 from controlroom.domain.display.views import short_model
 from controlroom.domain.money.costs import BILLED, HOUR, CostRow, per_hour
 from controlroom.domain.words import dollars
-from controlroom.text.states import Payer
+from controlroom.text.states import Payer, StrEnum
 from controlroom.text.time_zones import day_name, hour_name
 
 _QUARTER = 900_000
@@ -24,16 +23,13 @@ _MOST_EMPTY = 48
 """Rows over time that are shown though nothing was spent in some."""
 
 
-class Span(str, Enum):
+class Span(StrEnum):
     """What can be looked at, up to now."""
 
     TODAY = "today"
     WEEK = "week"
     MONTH = "month"
     THIRTY = "30 days"
-
-    def __str__(self) -> str:
-        return self.value
 
     def since(self, now: int, zone: tzinfo | None) -> int:
         """When it began: today, this week (Monday) and this month where `zone` is (None: this machine's)."""
@@ -45,7 +41,7 @@ class Span(str, Enum):
         return round(first.timestamp() * 1000)
 
 
-class By(str, Enum):
+class By(StrEnum):
     """What rows can be grouped by."""
 
     AGENT = "agent"
@@ -54,9 +50,6 @@ class By(str, Enum):
     MODEL = "model"
     HOUR = "hour"
     DAY = "day"
-
-    def __str__(self) -> str:
-        return self.value
 
     @property
     def asked(self) -> str:

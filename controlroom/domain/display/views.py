@@ -8,7 +8,7 @@ from typing import Any
 
 from controlroom.domain.alarms import disk_words
 from controlroom.domain.claims import doubt_words
-from controlroom.domain.gauges import Alarm, urgency
+from controlroom.domain.gauges import Alarm, AlarmLevel, urgency
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
 from controlroom.domain.money.costs import BILLED
 from controlroom.domain.money.ladder import pausing
@@ -495,7 +495,7 @@ class Line:
     tone: str = "plain"
 
 
-_TONES = {"danger": "bad", "warning": "warn"}
+_TONES = {AlarmLevel.DANGER: "bad", AlarmLevel.WARNING: "warn"}
 
 
 def worst_first(fleet: Fleet) -> list[Alarm]:

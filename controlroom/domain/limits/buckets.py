@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from controlroom.domain.gauges import Headroom
+from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.limits.headroom import MINUTE
 from controlroom.metering.prices import bare_name
 from controlroom.metering.usage import Message
@@ -230,7 +230,7 @@ def _gauge(
     return Headroom(
         account=ruling.account,
         name=f"{kind} {of}",
-        kind="bucket",
+        kind=LimitKind.BUCKET,
         used=level(taken, limit, now),
         limit=limit,
         source=f"{METERING}, {says}" if says else METERING,
@@ -244,7 +244,7 @@ def _as_read(read: HeadersRead, ruling: Ruling) -> Headroom:
     return Headroom(
         account=ruling.account,
         name=f"{read.kind} {read.of}",
-        kind="bucket",
+        kind=LimitKind.BUCKET,
         used=read.limit - read.remaining,
         limit=read.limit,
         source="headers",

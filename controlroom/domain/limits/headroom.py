@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.gauges import Alarm, AlarmLevel, Headroom, LimitKind
 from controlroom.domain.words import count, dollars
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -114,7 +114,7 @@ def window_gauge(
     return Headroom(
         account=reading.account,
         name=window_name(reading.window),
-        kind="window",
+        kind=LimitKind.WINDOW,
         used=reading.used,
         limit=100,
         resets=reading.resets,
@@ -128,13 +128,13 @@ def window_gauge(
 
 def credit_gauge(credit: int, billed: int, resets: int, source: str, now: int) -> Headroom:
     """Make the gauge of a plan's monthly API credit, in micro-dollars: worked out from what keys were billed here."""
-    limit = ("API", "credit", "credit")
-    return Headroom(*limit, billed, credit, resets, source, now - now % MINUTE, measured=False)
+    at = now - now % MINUTE
+    return Headroom("API", "credit", LimitKind.CREDIT, billed, credit, resets, source, at, measured=False)
 
 
 def unread(account: str) -> Headroom:
     """Make a gauge for a login of which nothing has been read; its source says where a reading would come from."""
-    return Headroom(account, UNREAD, "window", source="comes with its agents' next answer")
+    return Headroom(account, UNREAD, LimitKind.WINDOW, source="comes with its agents' next answer")
 
 
 def per_mille(parts: Mapping[str, int]) -> dict[str, int]:
@@ -274,7 +274,7 @@ def alarms(headroom: Iterable[Headroom], known: Mapping[str, Alarm], now: int, c
             raised[name] = before if same and before else Alarm(text, level, before.since if before else now)
         if one.disputed:
             name = f"disputed {one.key}"
-            alarm = Alarm(_disputed(one), "warning", known[name].since if name in known else now)
+            alarm = Alarm(_disputed(one), AlarmLevel.WARNING, known[name].since if name in known else now)
             raised[name] = alarm
     return raised
 
@@ -292,34 +292,36 @@ def billed(readings: Iterable[Reading], known: Mapping[str, Alarm], now: int) ->
     accounts = sorted({reading.account for reading in readings if reading.window == OVERAGE and reading.in_use})
     text = "what its plan does not cover is billed now (overage): agents with this login cost dollars"
     names = {account: f"overage {account}" for account in accounts}
-    return {name: known.get(name) or Alarm(f"{account}: {text}", "danger", now) for account, name in names.items()}
+    return {
+        name: known.get(name) or Alarm(f"{account}: {text}", AlarmLevel.DANGER, now) for account, name in names.items()
+    }
 
 
-def _limit_words(one: Headroom, before: Alarm | None, clock: Clock) -> tuple[str, str]:
+def _limit_words(one: Headroom, before: Alarm | None, clock: Clock) -> tuple[str, AlarmLevel]:
     if one.used is None or one.limit is None:
-        return "", ""
-    over = before is not None and one.kind == "bucket"
-    if one.used >= one.limit * (_CALM if over and before and before.level == "danger" else 1):
-        return _out(one, clock), "danger"
+        return "", AlarmLevel.CALM
+    over = before is not None and one.kind is LimitKind.BUCKET
+    if one.used >= one.limit * (_CALM if over and before and before.level is AlarmLevel.DANGER else 1):
+        return _out(one, clock), AlarmLevel.DANGER
     if one.buffer is not None and one.used >= one.buffer * (_CALM if over else 1):
-        return _near(one), "warning"
-    return "", ""
+        return _near(one), AlarmLevel.WARNING
+    return "", AlarmLevel.CALM
 
 
 def _out(one: Headroom, clock: Clock) -> str:
     until = f" until {clock(one.resets)}" if one.resets else ""
-    if one.kind == "window":
+    if one.kind is LimitKind.WINDOW:
         return f"{one.account}: {one.name} is used up{until}: agents with this login wait, or are billed as overage"
-    if one.kind == "credit":
+    if one.kind is LimitKind.CREDIT:
         return f"{one.account}: this month's credit is used up by our count: what keys use now is billed"
     return f"{one.account}: {one.name} are at their ceiling: the API refuses what is beyond; spawn fewer, or go slower"
 
 
 def _near(one: Headroom) -> str:
-    amount = f"{one.buffer} %" if one.kind == "window" else _amount(one)
+    amount = f"{one.buffer} %" if one.kind is LimitKind.WINDOW else _amount(one)
     kept = f"has passed the {amount} that you want to keep to"
     return f"{one.account}: {one.name} {kept if one.kind != 'bucket' else kept.replace('has', 'have')}"
 
 
 def _amount(one: Headroom) -> str:
-    return dollars(one.buffer or 0) if one.kind == "credit" else f"{count(one.buffer or 0)} a minute"
+    return dollars(one.buffer or 0) if one.kind is LimitKind.CREDIT else f"{count(one.buffer or 0)} a minute"

@@ -176,7 +176,7 @@ def _order_problem(rule: BudgetRule) -> str | None:
 
 def sorted_rungs(rungs: Iterable[Rung]) -> tuple[Rung, ...]:
     """Put rungs in the order in which they are reached."""
-    return tuple(sorted(set(rungs), key=lambda rung: (rung.percent, ACTIONS.index(rung.action))))
+    return tuple(sorted(set(rungs), key=lambda rung: (rung.percent, [*RungAction].index(rung.action))))
 
 
 _DOLLARS = re.compile(r"\$?([0-9]{1,9})(?:\.([0-9]{1,6}))?")

@@ -6,7 +6,17 @@ And what would follow if a budget became another one.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from controlroom.domain.gauges import PERIODS, Alarm, Budget, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.gauges import (
+    PERIODS,
+    Alarm,
+    AlarmLevel,
+    Budget,
+    LimitKind,
+    Rung,
+    RungAction,
+    ScopeKind,
+    read_scope,
+)
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.money.allotment import MONEY, Fund, Run, RunGrant
@@ -57,7 +67,7 @@ def alarm(budget: Budget, until: str, since: int, unstopped: Sequence[str] = ())
     ends = f", until it resets at {until} or is raised" if until else ", until it is raised"
     also = f"; adopted agents spend on: {named_some(unstopped)}" if stops and unstopped else ""
     text = f"{told(budget, rungs[-1])}{ends if _DONE[rungs[-1].action] and not budget.dry_run else ''}{also}"
-    return Alarm(text, "danger" if stops else "warning", since, mark=f"{len(rungs)} {ladder(rungs)}")
+    return Alarm(text, AlarmLevel.DANGER if stops else AlarmLevel.WARNING, since, mark=f"{len(rungs)} {ladder(rungs)}")
 
 
 def told(budget: Budget, rung: Rung) -> str:
@@ -165,7 +175,7 @@ def unbound(about: str, agents: Sequence[str], fleet: Fleet, now: int) -> Alarm 
     if not agents:
         return None
     standing = fleet.alarms.get(about)
-    return Alarm(UNBOUND[about].format(named_some(agents)), "warning", standing.since if standing else now)
+    return Alarm(UNBOUND[about].format(named_some(agents)), AlarmLevel.WARNING, standing.since if standing else now)
 
 
 def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: Payer) -> str | None:
@@ -277,7 +287,9 @@ def ran_dry(agent: Agent, given: RunGrant | None, booked: Run | None, fleet: Fle
 
 def _is_used(windows: Mapping[str, int], fleet: Fleet) -> bool:
     """Whether a window of a plan is used as far as it may be."""
-    used = {gauge.name: gauge.used for gauge in fleet.headroom.values() if gauge.kind == "window" and gauge.used}
+    used = {
+        gauge.name: gauge.used for gauge in fleet.headroom.values() if gauge.kind is LimitKind.WINDOW and gauge.used
+    }
     return any((used.get(window_name(window)) or 0) >= most - _ROUNDING for window, most in windows.items())
 
 

@@ -12,6 +12,7 @@ from controlroom.domain.calculators.comparison import compare
 from controlroom.domain.calculators.estimate import Estimate, EstimateInputs, Memory, Wish, estimate
 from controlroom.domain.calculators.offers import Offers
 from controlroom.domain.calculators.use import DAY, Requests, Week
+from controlroom.domain.gauges import LimitKind
 from controlroom.domain.limits.buckets import Ceilings, Ruling, Tier
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet
@@ -44,7 +45,7 @@ def compared(home: Home, ledger: Ledger, fleet: Fleet, asked: AskComparison, now
         weeks, own = tuple(weeks_of(fleet, ledger, now)), config.load(home).plan.name
     except (ConfigProblem, LedgerProblem) as problem:
         return Compared(asked.id, reason=str(problem))
-    logins = {gauge.account for gauge in fleet.headroom.values() if gauge.kind == "window"}
+    logins = {gauge.account for gauge in fleet.headroom.values() if gauge.kind is LimitKind.WINDOW}
     whole = replace(used, weeks=weeks, own_plan=own, logins=max(1, len(logins)))
     comparison = compare(whole, sheet, offers, asked.terms)
     if any(way.month >= MOST for part in comparison.parts for way in part.ways):
@@ -78,7 +79,7 @@ def offline(wish: Wish) -> Estimated:
 def weeks_of(fleet: Fleet, ledger: Ledger, now: int) -> Iterator[Week]:
     """Yield the week of every login that has been read, with what its agents here have used since it began."""
     for gauge in fleet.headroom.values():
-        if gauge.kind == "window" and gauge.name == _WEEK and gauge.used is not None and gauge.resets > now:
+        if gauge.kind is LimitKind.WINDOW and gauge.name == _WEEK and gauge.used is not None and gauge.resets > now:
             spent = plan_spend(ledger, gauge.resets - 7 * DAY, now)
             here = sum(pico for agent, _, pico in spent if agent in gauge.shares)
             yield Week(gauge.account, gauge.used, micro(here))

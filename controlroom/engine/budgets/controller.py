@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 
 from controlroom.domain import events
 from controlroom.domain.changes import Changes
-from controlroom.domain.gauges import Alarm, Budget
+from controlroom.domain.gauges import Alarm, AlarmLevel, Budget
 from controlroom.domain.intents import Effect, MoveOn, SpawnOn
 from controlroom.domain.model import Agent
 from controlroom.domain.money.allotment import NextGrant, Run
@@ -451,7 +451,7 @@ class BudgetController:
         text = f"no agent is granted anything, and agents stop when theirs is used up: {problem}"
         raised = self._store.fleet.alarms.get("ledger")
         since = raised.since if raised else self._store.clock()
-        self._store.apply(events.Alarmed("ledger", Alarm(text, "danger", since)))
+        self._store.apply(events.Alarmed("ledger", Alarm(text, AlarmLevel.DANGER, since)))
 
     def _warn(self) -> None:
         """Raise, or end, the alarms about agents that no budget binds though it should."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from controlroom.domain import events
 from controlroom.domain.claims import OrderedRun
 from controlroom.domain.clock_set import later
-from controlroom.domain.gauges import Alarm
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.intents import SettleUsage
 from controlroom.domain.model import Agent
 from controlroom.domain.money import plausible as bounding
@@ -194,7 +194,7 @@ def _alarm(subject: str, name: str, theirs: Sequence[Doubted]) -> Alarm:
         "of it counts until somebody has looked: controlroom ledger doubted, then "
         f"controlroom ledger strike {name}, or controlroom ledger accept {name}"
     )
-    return Alarm(text, "danger", min(doubted.at for doubted in theirs), name if "/" in name else "")
+    return Alarm(text, AlarmLevel.DANGER, min(doubted.at for doubted in theirs), name if "/" in name else "")
 
 
 CAUGHT_UP = 2 * MINUTE

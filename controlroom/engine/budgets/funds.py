@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import replace
 from datetime import datetime, tzinfo
 
-from controlroom.domain.gauges import Budget, Headroom, Scope, ScopeKind, read_scope
+from controlroom.domain.gauges import Budget, Headroom, LimitKind, Scope, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money import budget
@@ -238,7 +238,7 @@ class Funds:
         """Return the gauges of a plan's window that a budget is about; of all accounts, if it says no other."""
         kind, account = read_scope(rule.scope)
         name = window_name(rule.window)
-        theirs = [gauge for gauge in fleet.headroom.values() if gauge.kind == "window" and gauge.name == name]
+        theirs = [gauge for gauge in fleet.headroom.values() if gauge.kind is LimitKind.WINDOW and gauge.name == name]
         return [gauge for gauge in theirs if kind is not ScopeKind.ACCOUNT or gauge.account == account]
 
     def ends(self, run: Run, funds: Iterable[Fund], now: int) -> int:

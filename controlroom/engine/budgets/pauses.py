@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlroom.domain import intents
-from controlroom.domain.gauges import Alarm
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Agent, Fleet, LinkState
 from controlroom.domain.money.allotment import MONEY, Run, RunGrant
 from controlroom.domain.money.ladder import is_late, is_paused, ran_dry
@@ -66,7 +66,7 @@ class Pauses:
         if not claimed:
             return None
         raised = fleet.alarms.get(UNSPENT)
-        return Alarm(f"{named_some(claimed)}: {_WORDS}", "warning", raised.since if raised else now)
+        return Alarm(f"{named_some(claimed)}: {_WORDS}", AlarmLevel.WARNING, raised.since if raised else now)
 
 
 def _key(agent: Agent) -> RunKey:

@@ -4,12 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
+from pydantic_core import PydanticKnownError
 
 from controlroom.domain.address import parse_address
 from controlroom.domain.gauges import Rung, RungAction
 from controlroom.domain.limits.buckets import Ceilings
 from controlroom.domain.money.budget import (
+    ACTIONS,
     LADDER,
     BudgetRule,
     ladder,
@@ -20,7 +22,7 @@ from controlroom.domain.money.budget import (
     written_limit,
 )
 from controlroom.domain.money.budget import NAME as BUDGET_NAME
-from controlroom.domain.news import Wish
+from controlroom.domain.news import NewsKind, Wish
 from controlroom.engine.config.toml_tables import Table
 from controlroom.engine.notify.notifier import Outlet
 from controlroom.text.names import LOCAL, host_name_problem
@@ -190,11 +192,17 @@ class MoneyTable(Table):
     )
 
 
+def _action(value: object) -> RungAction:
+    if value not in ACTIONS:
+        raise PydanticKnownError("enum", {"expected": ", ".join(f"'{action}'" for action in ACTIONS)})
+    return RungAction(value)
+
+
 class RungTable(Table):
     """What is done when so much of a budget is gone."""
 
     at: int = Field(ge=1, le=100, description="per cent")
-    do: Literal["notify", "hold", "cheaper", "pause", "interrupt", "stop"] = Field(description="what is done")
+    do: Annotated[RungAction, BeforeValidator(_action)] = Field(description="what is done")
 
 
 class BudgetTable(Table):
@@ -214,7 +222,7 @@ class BudgetTable(Table):
     )
     window: str = Field("", description='which window of a plan, like "five_hour" or "seven_day"')
     ladder: list[RungTable] = Field(
-        [RungTable(at=rung.percent, do=rung.action) for rung in LADDER],  # type: ignore[arg-type]
+        [RungTable(at=rung.percent, do=rung.action) for rung in LADDER],
         description="what is done when so many per cent are gone: notify, hold (no new work), cheaper (new work goes "
         "to cheaper models), pause, interrupt, stop",
     )
@@ -251,7 +259,7 @@ def rule_of(name: str, table: BudgetTable) -> BudgetRule:
         table.scope,
         table.unit,
         table.window,
-        sorted_rungs(Rung(rung.at, RungAction(rung.do)) for rung in table.ladder),
+        sorted_rungs(Rung(rung.at, rung.do) for rung in table.ladder),
         table.order,
         tuple(table.command),
         table.dry_run,
@@ -277,7 +285,7 @@ def table_of(rule: BudgetRule) -> dict[str, Any]:
     return changed
 
 
-Kind = Literal["question", "failed", "done", "limited", "paused", "host", "budget", "alarm"]
+NewsKinds = list[Annotated[NewsKind, Strict(False)]]
 
 _QUIET = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
 
@@ -306,15 +314,15 @@ class NotifyTable(Table):
         description="an address: https://… gets JSON by POST, any other is for the package apprise "
         '(ntfys://…, tgram://…, mailto://…); { file = "…" }: it is that file\'s first line',
     )
-    about: list[Kind] = Field(
-        ["question", "failed", "paused", "host", "budget", "alarm"],
+    about: NewsKinds = Field(
+        [kind for kind in NewsKind if kind not in (NewsKind.DONE, NewsKind.LIMITED)],
         description="of what: question, failed, done, limited, paused, host, budget, alarm",
     )
     pause: float = Field(30.0, ge=0, le=86_400, description="seconds between two messages at least; what comes waits")
     quiet: Annotated[str, AfterValidator(_span)] = Field(
         "", description='hours of the day here in which nothing is sent, like "22:00-07:00"; it is sent after them'
     )
-    despite_quiet: list[Kind] = Field(["budget"], description="what is sent in quiet hours too")
+    despite_quiet: NewsKinds = Field([NewsKind.BUDGET], description="what is sent in quiet hours too")
 
     @model_validator(mode="after")
     def _one_way(self) -> "NotifyTable":

@@ -73,7 +73,7 @@ _EXPECTED = {
 def _expected(error: ErrorDetails) -> str:
     context = error.get("ctx", {})
     match error["type"]:
-        case "literal_error":
+        case "literal_error" | "enum":
             return str(context["expected"])
         case "greater_than_equal":
             return f"{context['ge']:g} or more"

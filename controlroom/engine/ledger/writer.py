@@ -19,7 +19,7 @@ from itertools import islice
 from controlroom.domain.audit import AuditLine, target_of, verb_of
 from controlroom.domain.changes import Changes
 from controlroom.domain.events import Alarmed
-from controlroom.domain.gauges import Alarm
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.orders import Order, Result
@@ -304,7 +304,7 @@ class LedgerWriter:
         raised = self._store.fleet.alarms.get("audit")
         if problem or raised:
             since = raised.since if raised else self._clock()
-            self._store.apply(Alarmed("audit", Alarm(problem, "danger", since) if problem else None))
+            self._store.apply(Alarmed("audit", Alarm(problem, AlarmLevel.DANGER, since) if problem else None))
 
     def remembered(self, at: int) -> list[Agent]:
         """Return the agents that should exist, as far as is known before their hosts are heard."""

@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.gauges import Alarm, AlarmLevel, Headroom
 from controlroom.domain.limits.buckets import KINDS, LOOKED_BACK, HeadersRead, Lately, Ruling, gauges
 from controlroom.domain.limits.headroom import credit_gauge
 from controlroom.domain.money.costs import BILLED
@@ -270,7 +270,7 @@ class ApiLimits:
 
     def _trouble(self, about: str, words: str) -> None:
         what = "the API's ceilings were not read" if "ceilings" in about else "the API's limits were not probed"
-        raised, fresh = self.alarms.get(about), Alarm(f"{what}: {words}", "notice", self._store.clock())
+        raised, fresh = self.alarms.get(about), Alarm(f"{what}: {words}", AlarmLevel.NOTICE, self._store.clock())
         if raised is None or fresh != replace(raised, since=fresh.since):
             self.alarms[about] = fresh
 

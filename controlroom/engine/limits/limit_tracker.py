@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from controlroom.domain import events
 from controlroom.domain.clock_set import alarm_moved, later
-from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.gauges import Alarm, Headroom, LimitKind
 from controlroom.domain.limits.buckets import buffer_of
 from controlroom.domain.limits.headroom import (
     HOUR,
@@ -162,9 +162,9 @@ class LimitTracker:
         self._store.apply(events.HeadroomSeen({gauge.key: gauge for gauge in gauges}))
         over = billed((verdict.reading for verdict in judged.values()), self._alarms, now)
         self._warn(alarms(gauges, self._alarms, now, clock) | over | self._api.alarms)
-        flows = any(gauge.kind == "bucket" and gauge.used for gauge in gauges)
+        flows = any(gauge.kind is LimitKind.BUCKET and gauge.used for gauge in gauges)
         ends = min(
-            (verdict.resets for verdict in gauges if verdict.kind == "window" and verdict.resets > now),
+            (verdict.resets for verdict in gauges if verdict.kind is LimitKind.WINDOW and verdict.resets > now),
             default=now + HOUR,
         )
         return min(FLOW if flows or self._stale else TICK, (ends - now) / 1000)

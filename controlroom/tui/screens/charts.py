@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from controlroom.domain.display.bars import gauges
 from controlroom.domain.display.charts import ChartSpan, host_charts, spend_charts, window_chart, window_span
 from controlroom.domain.display.spans import By, Span, each_moment
-from controlroom.domain.gauges import Headroom
+from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.history import Point
 from controlroom.domain.money.costs import CostRow
 from controlroom.text.time_zones import zone_of
@@ -221,7 +221,7 @@ class MoneyCharts(ChartsScreen[Span]):
         return self.span
 
     def _plan_windows(self) -> list[Headroom]:
-        return [window for window in self.view.fleet.headroom.values() if window.kind == "window"]
+        return [window for window in self.view.fleet.headroom.values() if window.kind is LimitKind.WINDOW]
 
     async def fetch(self, source: Source, now: int) -> str:
         """Ask what was spent, and how full the windows were."""

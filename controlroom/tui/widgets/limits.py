@@ -7,6 +7,7 @@ from rich.style import Style
 from textual import events
 
 from controlroom.domain.display.bars import Gauge, cells, fitting, gauges
+from controlroom.domain.gauges import AlarmLevel
 from controlroom.tui.context import RunAction
 from controlroom.tui.terminal.throttle import ThrottledGauges
 from controlroom.tui.theme import styled
@@ -27,14 +28,22 @@ _GRID = 72
 Run = tuple[str, Style | None]
 
 
-def level_style(palette: Palette, level: str, calm: Style) -> Style:
+def level_style(palette: Palette, level: AlarmLevel, calm: Style) -> Style:
     """The style of an alarm level."""
-    return {"notice": palette.note, "warning": palette.warn, "danger": palette.danger}.get(level, calm)
+    return {
+        AlarmLevel.NOTICE: palette.note,
+        AlarmLevel.WARNING: palette.warn,
+        AlarmLevel.DANGER: palette.danger,
+    }.get(level, calm)
 
 
 def bar(palette: Palette, gauge: Gauge, width: int) -> list[Run]:
     """Draw a gauge's bar."""
-    filled = palette.bar if gauge.level in ("", "notice") else level_style(palette, gauge.level, palette.bar)
+    filled = (
+        palette.bar
+        if gauge.level in (AlarmLevel.CALM, AlarmLevel.NOTICE)
+        else level_style(palette, gauge.level, palette.bar)
+    )
     styles = {"used": filled, "granted": filled, "rest": palette.rule, "mark": palette.strong}
     return [(signs, styles[kind]) for kind, signs in cells(gauge.share, gauge.granted, gauge.mark, width)]
 
