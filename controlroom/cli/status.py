@@ -14,10 +14,11 @@ from controlroom.client.client import Client
 from controlroom.domain.claims import doubt_words
 from controlroom.domain.display import explain as why
 from controlroom.domain.display import views
-from controlroom.domain.model import Agent, Fleet, Host, HostSample, State
+from controlroom.domain.model import Agent, Fleet, Host, State
 from controlroom.domain.money.budget import amount
 from controlroom.domain.questions import command
 from controlroom.domain.words import percent, size
+from controlroom.text.host_sample import HostSample
 
 _LABEL = 9
 """Columns before the words."""

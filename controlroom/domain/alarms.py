@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm, AlarmLevel
-from controlroom.domain.model import Agent, Host, HostSample, State
+from controlroom.domain.model import Agent, Host, State
+from controlroom.text.host_sample import HostSample
 from controlroom.text.states import DISK_FULL, Cause
 
 _DISK = "disk of "

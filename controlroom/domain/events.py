@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
-from controlroom.domain.model import Agent, HostFacts, HostSample, Limits, LinkState, Money, Profile, Question
+from controlroom.domain.model import Agent, HostFacts, Limits, LinkState, Money, Profile, Question
 from controlroom.domain.orders import Order, Result
+from controlroom.text.host_sample import HostSample
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from controlroom.domain.gauges import Headroom, LimitKind
-from controlroom.domain.model import HostSample
+from controlroom.text.host_sample import HostSample
 from controlroom.text.states import StrEnum
 
 STEP = 300_000

@@ -12,6 +12,7 @@ from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import Question as Question
+from controlroom.text.host_sample import HostSample
 from controlroom.text.names import LOCAL
 from controlroom.text.states import ENDED, LIVE, AgentKind, Cause, Payer, State, StrEnum, has_ended, lives
 
@@ -75,28 +76,6 @@ class HostFacts:
         if self.tmux_problem:
             return "tmux not known"
         return f"tmux {self.tmux}" if self.tmux else "no tmux"
-
-
-@dataclass(frozen=True)
-class HostSample:
-    """Figures of a machine at one moment; bytes, per cent of the machine, load averages of 1, 5 and 15 minutes."""
-
-    at: int
-    cpu_percent: float | None = None
-    memory_used: int | None = None
-    memory_total: int | None = None
-    swap_used: int | None = None
-    swap_total: int | None = None
-    load_1m: float | None = None
-    disk_free: int | None = None
-    disk_total: int | None = None
-    iowait_percent: float | None = None
-    """Share of the CPU's time in which it could only wait for a disk."""
-    network_in: int | None = None
-    network_out: int | None = None
-    """Bytes a second, the loopback left out."""
-    load_5m: float | None = None
-    load_15m: float | None = None
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from controlroom.text.states import StrEnum
-
-from controlroom.text.states import ItemAnswer
+from controlroom.text.states import ItemAnswer, StrEnum
 
 
 class QuestionKind(StrEnum):

@@ -45,6 +45,10 @@ class HalfDone(Exception):
     """Why a new run does not begin, though the one before it has been ended for it."""
 
 
+class OlderRunner(Refusal):
+    """Why something is not done: the agent's runner is of a version that knows no such request."""
+
+
 class Actor:
     """Does what home asks, for the room that owns this host."""
 
@@ -145,18 +149,18 @@ class Actor:
             raise Refusal(f"{GRANT} of {wanted.name} cannot be written: {error.strerror}") from None
         try:
             await self._ask(entry, TakeGrant(wanted.number))
-        except Refusal as refusal:
-            if "does not know" not in str(refusal):
-                raise
+        except OlderRunner:
             raise Refusal(f"the runner of {wanted.name} is an older one that keeps to no budget: reassign it") from None
 
     async def _ask(self, entry: Entry, request: Request, seal: Seal = UNSEALED) -> None:
-        """Put a request to an agent's runner. Raises `Refusal` and `NoAnswer`."""
+        """Put a request to an agent's runner. Raises `Refusal` (`OlderRunner`) and `NoAnswer`."""
         try:
             deadline = ANSWER_DEADLINE if isinstance(request, Answer) else TELL_DEADLINE
             reply = await ask(entry.folder, request, deadline, seal)
         except NoRunner:
             raise Refusal(f"{entry.name} is not running") from None
+        if reply.unknown:
+            raise OlderRunner(reply.reason)
         if not reply.done:
             raise Refusal(reply.reason)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+from controlroom.text.host_sample import HostSample
 from controlroom.wire.lines import MAX_FRAME
 from controlroom.wire.messages import (
     AdoptedSeen,
@@ -15,7 +16,6 @@ from controlroom.wire.messages import (
     AgentSeen,
     AgentsSeen,
     FromNode,
-    HostSeen,
     LastLine,
     LastLines,
     Loads,
@@ -46,7 +46,7 @@ class Outbox:
         self._lines: dict[str, LastLine] = {}
         self._loads: dict[str, AgentLoad] = {}
         self._loads_at = 0
-        self._host: HostSeen | None = None
+        self._host: HostSample | None = None
         self._waiting = self._closed = False
         self._soon: asyncio.Handle | None = None
         self._room = asyncio.Event()
@@ -106,7 +106,7 @@ class Outbox:
         self._loads_at = at
         self._pump_soon()
 
-    def host(self, seen: HostSeen) -> None:
+    def host(self, seen: HostSample) -> None:
         """Report the machine's figures."""
         self._host = seen
         self._pump_soon()

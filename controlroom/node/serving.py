@@ -405,7 +405,7 @@ class Node:
                 await self._notice()
 
     async def _notice(self) -> None:
-        """Return what the operator should know about this host, where that has changed."""
+        """Report what the operator should know about this host, where that has changed."""
         tmux = await asyncio.to_thread(lambda: host.ask_tmux(self._place.tmux.program))
         if tmux != self._told_tmux:
             self._told_tmux = tmux

@@ -71,7 +71,7 @@ class Supervisor:
         ]
 
     async def set_up_tmux(self) -> None:
-        """Return a server of ours that runs since an earlier version the set-up of this one, where we may act."""
+        """Set up a tmux server of ours that an earlier version started as this one does, where we may act."""
         if self._ownership.mine():
             with contextlib.suppress(TmuxError):
                 await self._place.tmux.set_up()

@@ -179,7 +179,7 @@ class Tmux:
             raise TmuxError(f"the tmux server does not start: {done}{self._advice()}")
 
     async def set_up(self) -> None:
-        """Return a server that runs already the set-up of this version, if one runs. Raises `TmuxError`."""
+        """Set up a server that already runs as this version does; nothing when none runs. Raises `TmuxError`."""
         await self.run(*words(*OPTIONS))
 
     async def new_session(self, name: str, epoch: int, argv: Sequence[str]) -> int:
@@ -210,7 +210,7 @@ class Tmux:
         await self.run("kill-session", "-t", f"={name}:")
 
     async def give_size_back(self, name: str) -> None:
-        """Return a terminal that somebody has left its size back, and let it fit the next one. Raises `TmuxError`."""
+        """Restore the size of a session that somebody has left; the next terminal sets its own. Raises `TmuxError`."""
         target = ("-t", f"={name}:")
         await self.run("resize-window", *target, *_SIZE, ";", "set-option", "-w", "-u", *target, "window-size")
 

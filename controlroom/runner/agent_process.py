@@ -94,7 +94,7 @@ def start(argv: list[str], environ: dict[str, str], cwd: str, die_with_us: bool 
 
 
 def start_on_terminal(argv: list[str], environ: dict[str, str], cwd: str, terminal: int) -> int:
-    """Start `argv[0]` (a path) as the foreground of our own terminal; give its pid, its group's too.
+    """Start `argv[0]` (a path) as the foreground of our own terminal; return its pid, its group's too.
 
     Raises `Unfit` with the reason in words.
     """
@@ -253,7 +253,7 @@ class Inlet:
         return self.open and (bool(self._waiting) or self._closing)
 
     def flush(self) -> bool:
-        """Return over what fits now. False: nobody reads any more, and the rest is lost."""
+        """Hand over what fits now. False: nobody reads any more, and the rest is lost."""
         lost = False
         while self.open and self._waiting:
             try:
@@ -280,7 +280,7 @@ class AgentInput:
         self._waits = False
 
     def write(self, data: bytes) -> None:
-        """Return it bytes; nothing happens after `close`."""
+        """Hand it bytes; nothing happens after `close`."""
         self._inlet.write(data)
         self._pour()
 
@@ -290,7 +290,7 @@ class AgentInput:
         self._pour()
 
     def _pour(self, _mask: int = 0) -> None:
-        """Return over what it takes now, and wait for it to take the rest."""
+        """Hand over what it takes now, and wait for it to take the rest."""
         inlet = self._inlet
         if self._waits:
             self._selector.unregister(inlet.end)

@@ -89,7 +89,7 @@ class AgentRun:
         self._save(pid=self._pid, cwd=cwd, stray_key=stray[:200])
 
     def _launch(self, program: str, environ: dict[str, str], cwd: str) -> int:
-        """Start it with pipes; give its pid."""
+        """Start it with pipes; return its pid."""
         spec = self._order.spec
         argv = [program, *spec.command[1:]]
         if spec.kind == AgentKind.HEADLESS:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from controlroom.runner import folder
 from controlroom.wire.lines import LineSplitter, PeerError, to_line
-from controlroom.wire.runner import Received, RunnerReply, read_request, reply_fields
+from controlroom.wire.runner import Received, RunnerReply, UnknownRequest, read_request, reply_fields
 
 _CALLERS = 16
 _PEER = struct.Struct("3i")
@@ -27,10 +27,10 @@ class Caller:
         self.until = time.monotonic() + _REQUEST_SECONDS
         self.asked = False
 
-    def reply(self, reason: str = "") -> None:
+    def reply(self, reason: str = "", *, unknown: bool = False) -> None:
         """Say that it was done, or for which `reason` it was not; then hang up."""
         with contextlib.suppress(OSError):
-            self.connection.send(to_line(reply_fields(RunnerReply(reason))))
+            self.connection.send(to_line(reply_fields(RunnerReply(reason, unknown))))
         self.hang_up()
 
     def hang_up(self) -> None:
@@ -54,7 +54,7 @@ class Caller:
         except BlockingIOError:
             return
         except PeerError as error:
-            self.reply(str(error))
+            self.reply(str(error), unknown=isinstance(error, UnknownRequest))
             return
         except OSError:
             self.hang_up()

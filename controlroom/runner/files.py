@@ -19,7 +19,7 @@ _TRIES = 3
 
 
 def open_regular(path: str) -> tuple[int, int]:
-    """Open a regular file for reading; give its descriptor and size in bytes.
+    """Open a regular file for reading; return its descriptor and size in bytes.
 
     A symlink, FIFO, device or folder raises `OSError`, and none of them can make the caller wait.
     """

@@ -1,4 +1,4 @@
-"""Closed sets that both ends share, from the runner on a host to the row on a screen: states, outcomes, causes."""
+"""Closed sets that both ends share, from the runner on a host to the row on a screen: states, outcomes, answers."""
 
 from enum import Enum
 from typing import NamedTuple
@@ -98,15 +98,15 @@ class Verdict(OpenStrEnum):
     """No answer that this version knows: refused."""
 
 
-YES = (Verdict.ALLOW, Verdict.ALWAYS)
-"""The answers that let something happen."""
-
-
 class ItemAnswer(NamedTuple):
     """The answer to one of several questions that are asked together: choices by number, from 1, or words, or both."""
 
     choices: tuple[int, ...] = ()
     words: str = ""
+
+
+YES = (Verdict.ALLOW, Verdict.ALWAYS)
+"""The answers that let something happen."""
 
 
 class Payer(OpenStrEnum):

@@ -8,6 +8,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
+from controlroom.text.host_sample import HostSample
 from controlroom.text.states import ItemAnswer, Outcome
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.grants import Grant, GrantOrder
@@ -26,28 +27,6 @@ from controlroom.wire.runner import (
 )
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.usage import LimitsSeen, UsageOrder, UsageSeen
-
-
-@dataclass(frozen=True)
-class HostSeen:
-    """Figures of the machine, once a second when they changed noticeably. None: no reading."""
-
-    at: int
-    cpu_percent: float | None = None
-    memory_used: int | None = None
-    memory_total: int | None = None
-    swap_used: int | None = None
-    swap_total: int | None = None
-    load_1m: float | None = None
-    disk_free: int | None = None
-    disk_total: int | None = None
-    iowait_percent: float | None = None
-    """Share of the machine's CPU time that had nothing to do but wait for a disk."""
-    network_in: int | None = None
-    network_out: int | None = None
-    """Bytes a second over the last few seconds; the loopback does not count."""
-    load_5m: float | None = None
-    load_15m: float | None = None
 
 
 @dataclass(frozen=True)
@@ -479,7 +458,7 @@ class Notice:
 
 _Order = Spawn | Kill | Tell | Forget | Take | GrantOrder
 ToNode = Greet | Ping | _Order | Follow | Credit | Fetch | GiveUp | Inquiry | UsageOrder
-AgentRecord = HostSeen | OwnerSeen | AgentsSeen | AdoptedSeen | LastLines | Loads | TmuxSeen | Notice
+AgentRecord = HostSample | OwnerSeen | AgentsSeen | AdoptedSeen | LastLines | Loads | TmuxSeen | Notice
 FromNode = Welcome | Pong | Reply | AgentRecord | LogChunk | Fetched | Finding | UsageSeen | LimitsSeen
 
 NODE_PATIENCE = 30.0

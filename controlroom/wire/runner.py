@@ -9,7 +9,7 @@ One request and one reply a connection, each a JSON line:
     {"do": "usage"}                                                ask Claude how far its plan is used
     {"do": "grant", "number": N}                                   go by the grant that now stands in grant.json
     {"do": "end", "why": …}                                        end the tree; replied to when nothing is left
-    -> {"ok": true} | {"ok": false, "reason": …}
+    -> {"ok": true} | {"ok": false, "reason": …, "unknown": true where the runner knows no such request}
 
 The first four bear a `Seal` beside. A runner lives on through upgrades of its node, so these lines stay as they are.
 The records are named tuples, for a dataclass would cost each runner memory.
@@ -115,6 +115,12 @@ class Seal(NamedTuple):
 
 
 UNSEALED = Seal()
+_UNKNOWN = "the runner does not know "
+"""How a runner's refusal begins that does not say `unknown`: it is an older one."""
+
+
+class UnknownRequest(PeerError):
+    """A request of a kind that this runner does not know."""
 
 
 class Received(NamedTuple):
@@ -143,7 +149,7 @@ def read_request(line: bytes) -> Received:
     kind = fields.get("do")
     read = _READERS.get(kind) if isinstance(kind, str) else None
     if read is None:
-        raise PeerError(f"the runner does not know {ascii(kind)[:40]}")
+        raise UnknownRequest(f"{_UNKNOWN}{ascii(kind)[:40]}")
     return Received(read(fields), fields)
 
 
@@ -191,6 +197,8 @@ class RunnerReply(NamedTuple):
     """What came of a request: it was done, or refused for a reason."""
 
     reason: str = ""
+    unknown: bool = False
+    """It was refused because the runner knows no such request: it is an older one."""
 
     @property
     def done(self) -> bool:
@@ -200,7 +208,9 @@ class RunnerReply(NamedTuple):
 
 def reply_fields(reply: RunnerReply) -> dict[str, Any]:
     """The fields of a reply."""
-    return {"ok": True} if reply.done else {"ok": False, "reason": reply.reason}
+    if reply.done:
+        return {"ok": True}
+    return {"ok": False, "reason": reply.reason, **({"unknown": True} if reply.unknown else {})}
 
 
 def read_reply(line: bytes) -> RunnerReply:
@@ -208,4 +218,5 @@ def read_reply(line: bytes) -> RunnerReply:
     fields = from_line(line)
     if fields.get("ok") is True:
         return RunnerReply()
-    return RunnerReply(str(fields.get("reason") or "its runner refused without a reason"))
+    reason = str(fields.get("reason") or "its runner refused without a reason")
+    return RunnerReply(reason, unknown=fields.get("unknown") is True or reason.startswith(_UNKNOWN))

@@ -7,8 +7,9 @@ from dataclasses import replace
 from controlroom.domain import events
 from controlroom.domain.display import views
 from controlroom.domain.display.explain import explain
-from controlroom.domain.model import Fleet, HostSample, State
+from controlroom.domain.model import Fleet, State
 from controlroom.domain.reduce import reduce
+from controlroom.text.host_sample import HostSample
 from controlroom.text.states import DISK_FULL
 from tests.domain.worlds import NOON, agent, fleet
 

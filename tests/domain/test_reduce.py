@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain import events
-from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, State
+from controlroom.domain.model import Fleet, Limits, LinkState, State
 from controlroom.domain.orders import Result
 from controlroom.domain.reduce import HISTORY, SLOT, reduce
+from controlroom.text.host_sample import HostSample
 from controlroom.text.states import Outcome
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, happenings, host, order, question
 

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from controlroom.domain import events, intents
 from controlroom.domain.decide import Decision, Refused, decide
-from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, State
+from controlroom.domain.model import Fleet, Limits, LinkState, State
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import no_room_for
 from controlroom.domain.reduce import reduce
+from controlroom.text.host_sample import HostSample
 from controlroom.text.states import AgentKind, Outcome
 from controlroom.wire.codec import decode, encode
 from tests.domain.worlds import GIB, NOON, agent, epochs, facts, fleet, happenings, host, hosts, ids, names, order

@@ -7,21 +7,10 @@ from hypothesis import strategies as st
 
 from controlroom.domain import events
 from controlroom.domain.gauges import Alarm, Budget, Headroom, LimitKind, Rung, RungAction
-from controlroom.domain.model import (
-    Agent,
-    Fleet,
-    Host,
-    HostFacts,
-    HostSample,
-    Limits,
-    LinkState,
-    Money,
-    Profile,
-    Question,
-    State,
-)
+from controlroom.domain.model import Agent, Fleet, Host, HostFacts, Limits, LinkState, Money, Profile, Question, State
 from controlroom.domain.orders import Order, Result, Work
 from controlroom.domain.questions import QuestionKind
+from controlroom.text.host_sample import HostSample
 from controlroom.text.states import AgentKind, Outcome
 
 NOON = 1_795_348_800_000

@@ -16,6 +16,7 @@ from controlroom.domain.questions import QuestionKind
 from controlroom.domain.reduce import changed
 from controlroom.engine.clock import JUMP, ClockWatch, HostClock, steady
 from controlroom.engine.hosts.link import PING
+from controlroom.text.host_sample import HostSample
 from controlroom.text.states import AgentKind
 from controlroom.wire import messages as wire
 from tests.engine.link_bench import START, WELCOME, Bench
@@ -67,7 +68,7 @@ def furnish(here: Room, host: ScriptedHost) -> None:
     """Have the engine itself note something, too."""
     for channel in host.channels:
         channel.say(wire.LastLines((wire.LastLine("asks", 1, "a line", NOON - 2 * MINUTE),)))
-        channel.say(wire.HostSeen(NOON - MINUTE, cpu_percent=3.0))
+        channel.say(HostSample(NOON - MINUTE, cpu_percent=3.0))
     here.engine.host_events.happened(events.Alarmed("test", Alarm("a test", since=here.now - HOUR)))
 
 

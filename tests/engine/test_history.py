@@ -11,12 +11,12 @@ import pytest
 from controlroom.client.client import Client
 from controlroom.domain import events
 from controlroom.domain.history import KEPT, STEP, Metric, Point
-from controlroom.domain.model import Fleet, HostSample, Limits, LinkState
+from controlroom.domain.model import Fleet, Limits, LinkState
 from controlroom.engine.history import HistoryRecorder, recorded
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
-from controlroom.wire import messages as wire
+from controlroom.text.host_sample import HostSample
 from tests.engine.rooms import room
 from tests.engine.scripted import NOON, ScriptedHost
 from tests.lab.world import World
@@ -128,7 +128,7 @@ async def test_a_front_end_is_told_what_is_under_way_too(home: World) -> None:
     host = ScriptedHost()
     async with room(host) as here, connected("tui") as client:
         for channel in host.channels:
-            channel.say(wire.HostSeen(NOON, cpu_percent=42.0))
+            channel.say(HostSample(NOON, cpu_percent=42.0))
         await here.until(lambda: here.engine.store.fleet.hosts["vm1"].sample)
         here.engine.history.look()
         answer = await client.history("vm1", NOON - STEP, NOON + STEP, 100)

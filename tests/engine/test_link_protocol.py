@@ -20,7 +20,7 @@ from tests.engine.link_bench import START, WELCOME, Bench
 
 BROKEN: dict[str, bytes] = {
     "not json": b"hello\n",
-    "nan": b'{"is":"HostSeen","at":NaN}\n',
+    "nan": b'{"is":"HostSample","at":NaN}\n',
     "unknown kind": b'{"is":"Shutdown"}\n',
     "wrong type": b'{"is":"Pong","number":"1","clock":1}\n',
     "deep": b"[" * 100_000 + b"\n",

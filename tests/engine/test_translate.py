@@ -23,6 +23,7 @@ from controlroom.engine.hosts.translate import (
     to_node,
     to_reply,
 )
+from controlroom.text.host_sample import HostSample
 from controlroom.text.names import agent_name_problem
 from controlroom.text.states import AgentKind, ItemAnswer, Outcome, Verdict
 from controlroom.wire import messages as wire
@@ -79,12 +80,12 @@ agent = st.builds(
     log_bytes=whole,
     evidence=st.lists(evidence, max_size=12).map(tuple),
 )
-readings = {field.name: st.one_of(st.none(), real) for field in dataclasses.fields(wire.HostSeen) if field.name != "at"}
+readings = {field.name: st.one_of(st.none(), real) for field in dataclasses.fields(HostSample) if field.name != "at"}
 for name in readings:
     if not name.startswith(("cpu_", "load_", "iowait_")):
         readings[name] = st.one_of(st.none(), whole)
 message = st.one_of(
-    st.builds(wire.HostSeen, at=whole, **readings),
+    st.builds(HostSample, at=whole, **readings),
     st.builds(
         wire.AgentsSeen,
         agents=st.lists(agent, max_size=4).map(tuple),
@@ -308,7 +309,7 @@ def test_questions_that_nobody_could_be_shown_are_left_out() -> None:
 
 def test_readings_out_of_range_are_not_known() -> None:
     bad = {"cpu_percent": 250.0, "memory_used": -1, "memory_total": 2**60, "iowait_percent": -1.0, "network_out": 2**60}
-    said = wire.HostSeen(NOW, load_1m=0.5, disk_free=7, network_in=9, **bad)  # type: ignore[arg-type]
+    said = HostSample(NOW, load_1m=0.5, disk_free=7, network_in=9, **bad)  # type: ignore[arg-type]
     (event,) = to_events(said, SETTING)
     assert [observed(seen(subagents=many)).subagents for many in (None, -1, 2**60, 20_000)] == [
         None,

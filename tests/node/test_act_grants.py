@@ -95,6 +95,7 @@ def test_a_spawn_whose_sheet_is_missing_leaves_nothing(node: NodeClient, home: W
     ("answer", "outcome", "words"),
     [
         ({"ok": False, "reason": "the runner does not know 'grant'"}, "refused", "is an older one that keeps to no"),
+        ({"ok": False, "reason": "what?", "unknown": True}, "refused", "is an older one that keeps to no"),
         ({"ok": False, "reason": "it has ended; reassign it to go on"}, "refused", "it has ended"),
         (None, "unknown", "its runner hung up without an answer"),
     ],

@@ -10,11 +10,11 @@ import pytest
 
 from controlroom.node.observation import figures
 from controlroom.node.observation.figures import Figures, differs
-from controlroom.wire.messages import HostSeen
+from controlroom.text.host_sample import HostSample
 from tests.lab.waiting import wait_for
 
 MB = 1024 * 1024
-SEEN = HostSeen(1, 10.0, 1000 * MB, 8000 * MB, 0, 0, 1.0, 500 * MB, 1000 * MB, 0.0, 900, 400, 1.0, 1.0)
+SEEN = HostSample(1, 10.0, 1000 * MB, 8000 * MB, 0, 0, 1.0, 500 * MB, 1000 * MB, 0.0, 900, 400, 1.0, 1.0)
 
 
 @pytest.mark.parametrize(

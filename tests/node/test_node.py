@@ -16,8 +16,9 @@ import pytest
 
 import controlroom
 from controlroom.node.owner import Owner, Ownership
+from controlroom.text.host_sample import HostSample
 from controlroom.wire.lines import MAX_FRAME
-from controlroom.wire.messages import Greet, HostSeen, Notice, Ping, Pong, Spawn, pack
+from controlroom.wire.messages import Greet, Notice, Ping, Pong, Spawn, pack
 from controlroom.wire.spec import AgentSpec
 from tests.lab.node_client import SERVE, NodeClient
 from tests.lab.waiting import wait_for
@@ -36,7 +37,7 @@ def test_a_node_says_what_it_stands_on(home: World) -> None:
         assert welcome.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         assert welcome.tmux[0].isdigit()
         assert (welcome.owner, welcome.owner_epoch) == ("", 0)
-        figures = node.wait(HostSeen, lambda seen: seen.cpu_percent is not None)
+        figures = node.wait(HostSample, lambda seen: seen.cpu_percent is not None)
         assert figures.memory_total == welcome.memory_total
         assert figures.disk_free
         assert figures.load_1m is not None
@@ -193,7 +194,7 @@ def test_a_shipped_node_runs_alone(home: World, bundle: Path) -> None:
         node.greet()
         assert node.spawn("one", 1, "echo", "hello").outcome == "done"
         node.wait_agent("one", lambda seen: seen.state == "done")
-        node.wait(HostSeen, lambda seen: seen.cpu_percent is not None)
+        node.wait(HostSample, lambda seen: seen.cpu_percent is not None)
         assert node.notices() == []
 
 
@@ -202,7 +203,7 @@ def test_a_shipped_node_without_its_parts_says_so_and_still_sees(home: World, bu
         shutil.rmtree(bundle / package)
     with NodeClient(argv=[sys.executable, "-I", "-S", str(bundle / "controlroom/node/serve.py")]) as node:
         node.greet()
-        node.wait(HostSeen, lambda seen: seen.cpu_percent is not None)
+        node.wait(HostSample, lambda seen: seen.cpu_percent is not None)
         wait_for(
             lambda: node.notices() == ["libtmux did not arrive with the node: agents can be seen here but not started"]
         )

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.wire.messages import AgentSeen, HostSeen, Kill, Spawn, Tell
+from controlroom.text.host_sample import HostSample
+from controlroom.wire.messages import AgentSeen, Kill, Spawn, Tell
 from controlroom.wire.records import segment_number, unpack_all
 from controlroom.wire.spec import AgentSpec
 from tests.lab.answering import chosen, told
@@ -140,7 +141,7 @@ def test_a_server_of_an_earlier_version_gets_the_way_out(node: NodeClient) -> No
     assert "kill-window" in keys()
     with NodeClient() as other:
         other.greet(room="another room")
-        other.wait(HostSeen)
+        other.wait(HostSample)
         assert "kill-window" in keys()
     with NodeClient() as again:
         again.greet()

@@ -14,7 +14,6 @@ from controlroom.domain.model import (
     Fleet,
     Host,
     HostFacts,
-    HostSample,
     Limits,
     LinkState,
     Money,
@@ -26,6 +25,7 @@ from controlroom.domain.money.costs import CostRow, grouped
 from controlroom.domain.orders import Work
 from controlroom.domain.questions import Item, Option, QuestionKind
 from controlroom.text.event_text import LogRecord
+from controlroom.text.host_sample import HostSample
 from controlroom.text.states import AgentKind, Payer
 from tests.tui.engine import Logs
 

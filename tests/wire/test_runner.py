@@ -121,6 +121,7 @@ def test_what_no_runner_does_is_refused(fields: dict[str, Any]) -> None:
     [
         (b'{"ok":true}', RunnerReply()),
         (b'{"ok":false,"reason":"it has ended"}', RunnerReply("it has ended")),
+        (b'{"ok":false,"reason":"what?","unknown":true}', RunnerReply("what?", unknown=True)),
     ],
 )
 def test_replies_are_what_they_were(line: bytes, reply: RunnerReply) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 from controlroom.domain.alarms import disk_words
 from controlroom.domain.claims import doubt_words
 from controlroom.domain.gauges import Alarm, AlarmLevel, urgency
-from controlroom.domain.model import Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
+from controlroom.domain.model import Agent, Fleet, Host, LinkState, Money, Question, State
 from controlroom.domain.money.costs import BILLED
 from controlroom.domain.money.ladder import pausing
 from controlroom.domain.persistent_tables import differing
 from controlroom.domain.words import age, dollars, size
+from controlroom.text.host_sample import HostSample
 
 How = tuple[State, bool, bool, bool]
 """The state of an agent, whether others started it, whether it has ended, and whether it asks for something."""

@@ -13,7 +13,7 @@ from datetime import tzinfo
 
 from controlroom.domain import events
 from controlroom.domain.claims import OrderedRun
-from controlroom.domain.gauges import Alarm
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.intents import SettleUsage
 from controlroom.domain.model import Agent, LinkState
 from controlroom.domain.money.budget import period
@@ -171,7 +171,7 @@ class Spending:
         if words:
             log.error("%s", words)
         since = standing.since if standing else self._store.clock()
-        alarm = Alarm(words, "danger", since) if words else None
+        alarm = Alarm(words, AlarmLevel.DANGER, since) if words else None
         if alarm != standing:
             self._store.apply(events.Alarmed("prices", alarm))
 

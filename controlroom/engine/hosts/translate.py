@@ -7,13 +7,15 @@ question are named, so that nothing stands out of sight: a command may hold hund
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 from controlroom.domain import events, intents, model
 from controlroom.domain.display.checkup import HostCheck
 from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.questions import Item, Option, QuestionKind
+from controlroom.text.host_sample import HostSample
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.text.sanitize import redact, sanitize, sanitize_lines
 from controlroom.text.states import AgentKind, Outcome, Payer, read_cause
@@ -52,10 +54,14 @@ QUESTION = 32 * 1024
 _NOTICE, _DETAIL, _PATH, _WORD, _TITLE = 1_000, 300, 400, 100, 120
 _LABEL, _SENTENCES = 400, 2_500
 _MAX_EVIDENCE = 8
+_Number = TypeVar("_Number", int, float)
 _MAX_BYTES = 2**53
 _MAX_PID = 2**22
 _MAX_SUBAGENTS = 20_000
 _MAX_PERCENT = 100.0 * 4096
+_MOST = {"cpu_percent": 100.0, "iowait_percent": 100.0, "load_1m": 1e6, "load_5m": 1e6, "load_15m": 1e6}
+_FIGURES = tuple(field.name for field in fields(HostSample) if field.name != "at")
+"""The figures of a machine; what `_MOST` does not name is bytes."""
 _FAR = 40 * 86_400_000
 """Milliseconds that a limit may lie ahead, a month's and a little; beyond, nothing is known."""
 
@@ -99,7 +105,7 @@ class HostContext:
 def to_events(message: wire.AgentRecord, setting: HostContext) -> list[events.Event]:
     """Translate what a host has seen."""
     match message:
-        case wire.HostSeen():
+        case HostSample():
             return [events.HostSampled(setting.host, _sample(message, setting))]
         case wire.OwnerSeen():
             return [events.HostOwned(setting.host, message.room in ("", setting.room), _epoch(message.epoch))]
@@ -239,26 +245,9 @@ def _spec(effect: intents.SpawnOn, profile: AgentSpec) -> AgentSpec:
     )
 
 
-def _sample(seen: wire.HostSeen, setting: HostContext) -> model.HostSample:
-    def size(value: int | None) -> int | None:
-        return _within(value, _MAX_BYTES)
-
-    return model.HostSample(
-        at=setting.time(seen.at) or setting.now,
-        cpu_percent=_share(seen.cpu_percent, 100.0),
-        memory_used=size(seen.memory_used),
-        memory_total=size(seen.memory_total),
-        swap_used=size(seen.swap_used),
-        swap_total=size(seen.swap_total),
-        load_1m=_share(seen.load_1m, 1e6),
-        disk_free=size(seen.disk_free),
-        disk_total=size(seen.disk_total),
-        iowait_percent=_share(seen.iowait_percent, 100.0),
-        network_in=size(seen.network_in),
-        network_out=size(seen.network_out),
-        load_5m=_share(seen.load_5m, 1e6),
-        load_15m=_share(seen.load_15m, 1e6),
-    )
+def _sample(seen: HostSample, setting: HostContext) -> HostSample:
+    figures = {name: _within(getattr(seen, name), _MOST.get(name, _MAX_BYTES)) for name in _FIGURES}
+    return replace(seen, at=setting.time(seen.at) or setting.now, **figures)
 
 
 def _observed(seen: wire.AgentsSeen, setting: HostContext) -> list[events.Event]:
@@ -434,15 +423,11 @@ def _lines(lines: Iterable[wire.LastLine], setting: HostContext) -> Iterable[eve
 
 def _loads(loads: Iterable[wire.AgentLoad], setting: HostContext) -> Iterable[events.LoadSeen]:
     for load in loads:
-        rss, cpu = _within(load.rss, _MAX_BYTES), _share(load.cpu_percent, _MAX_PERCENT)
+        rss, cpu = _within(load.rss, _MAX_BYTES), _within(load.cpu_percent, _MAX_PERCENT)
         processes = _within(load.processes, _MAX_PID)
         if _shows(load.name, load.epoch) and rss is not None and cpu is not None and processes is not None:
             yield events.LoadSeen(f"{setting.host}/{load.name}", load.epoch, rss, cpu, processes, load.rss_bound)
 
 
-def _within(value: int | None, most: int) -> int | None:
-    return value if value is not None and 0 <= value <= most else None
-
-
-def _share(value: float | None, most: float) -> float | None:
+def _within(value: _Number | None, most: float) -> _Number | None:
     return value if value is not None and 0 <= value <= most else None

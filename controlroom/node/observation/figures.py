@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 from controlroom.node.observation.processes import TICKS, Process, ProcessSnapshot, marks_of
 from controlroom.runner.folder import place, tag
+from controlroom.text.host_sample import HostSample
 from controlroom.text.states import DISK_FULL
-from controlroom.wire.messages import AgentLoad, HostSeen
+from controlroom.wire.messages import AgentLoad
 
 _KIB, _MIB = 1024, 1024 * 1024
 
@@ -50,7 +51,7 @@ class Figures:
         self._before: Counters | None = None
         self._sent: deque[tuple[float, tuple[int, int]]] = deque(maxlen=_SPAN + 1)
 
-    def read(self) -> HostSeen:
+    def read(self) -> HostSample:
         """Read the figures. What cannot be read is None."""
         at = time.time_ns() // 1_000_000
         for count in (_by_proc, _by_psutil):
@@ -58,9 +59,9 @@ class Figures:
                 return self._seen(at, count())
             except (ImportError, OSError, ValueError, KeyError, AttributeError, IndexError):
                 continue
-        return HostSeen(at)
+        return HostSample(at)
 
-    def _seen(self, at: int, now: Counters) -> HostSeen:
+    def _seen(self, at: int, now: Counters) -> HostSample:
         before, self._before = self._before, now
         received, sent = self._rates(now.network)
         load, disk = os.getloadavg(), _disk_space(self._disk)
@@ -69,7 +70,7 @@ class Figures:
             busy = _share(now.busy - before.busy, now.total - before.total)
             if before.waited is not None and now.waited is not None:
                 waited = _share(now.waited - before.waited, now.total - before.total)
-        return HostSeen(at, busy, *now.memory, load[0], *disk, waited, received, sent, load[1], load[2])
+        return HostSample(at, busy, *now.memory, load[0], *disk, waited, received, sent, load[1], load[2])
 
     def _rates(self, counted: tuple[int, int] | None) -> tuple[int | None, int | None]:
         """Turn bytes since boot into bytes a second. A count that went back (an interface has gone) begins anew."""
@@ -85,7 +86,7 @@ class Figures:
         return received, sent
 
 
-def differs(told: HostSeen | None, seen: HostSeen) -> bool:
+def differs(told: HostSample | None, seen: HostSample) -> bool:
     """Return whether any figure differs by what a person could notice."""
     if told is None:
         return True

@@ -83,7 +83,7 @@ class Observer:
                     self._grown(name)
 
     def tell(self, record: AgentRecord) -> None:
-        """Return what is known of an agent unless it has been told. Of one without a folder that is why it is there."""
+        """Report what is known of an agent unless home knows it. Of one without a folder that is why it is there."""
         if record.entry.name in self.orphans and not record.loose:
             return
         status, told = record.seen(), self._told.get(record.entry.name)

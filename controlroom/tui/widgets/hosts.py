@@ -9,8 +9,9 @@ from textual.message import Message
 
 from controlroom.domain.display.views import HostRow, host_row
 from controlroom.domain.keys.keymap import shown
-from controlroom.domain.model import Host, HostSample, LinkState
+from controlroom.domain.model import Host, LinkState
 from controlroom.domain.words import bar, history, percent, since, size
+from controlroom.text.host_sample import HostSample
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.theme.theme import Palette
