@@ -34,12 +34,12 @@ def entries(state: str) -> list[Entry]:
     """Return every epoch of every agent on this host. What else lies there is passed over."""
     parent = os.path.join(state, "agents")
     try:
-        found = [
+        folders = [
             (item.path, split_folder(item.name)) for item in os.scandir(parent) if item.is_dir(follow_symlinks=False)
         ]
     except OSError:
         return []
-    return [Entry(*key, path) for path, key in found if key and key[1] > 0 and agent_name_problem(key[0]) is None]
+    return [Entry(*key, path) for path, key in folders if key and key[1] > 0 and agent_name_problem(key[0]) is None]
 
 
 def epochs(state: str, name: str) -> list[Entry]:
@@ -90,7 +90,7 @@ def read_status(entry: Entry) -> AgentSeen | None:
         billing_doubt=status.billing_doubt[:_TEXT],
         pid=status.pid if 1 < status.pid < 2**31 else 0,
         question=question,
-        evidence=tuple(replace(one, value=one.value[:_TEXT]) for one in status.evidence[:_EVIDENCE]),
+        evidence=tuple(replace(piece, value=piece.value[:_TEXT]) for piece in status.evidence[:_EVIDENCE]),
     )
 
 

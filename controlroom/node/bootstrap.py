@@ -100,7 +100,7 @@ def caches() -> "list[str]":
 def ours(cache: str) -> bool:
     """Return whether a cache and the folder around it are our own, and writable by nobody else. Raises `OSError`."""
     stats = [os.lstat(folder) for folder in (os.path.dirname(cache), cache)]
-    return all(one.st_uid == os.geteuid() and one.st_mode & 0o170022 == 0o040000 for one in stats)
+    return all(status.st_uid == os.geteuid() and status.st_mode & 0o170022 == 0o040000 for status in stats)
 
 
 def held_at(offer: "dict[str, Any]") -> str:

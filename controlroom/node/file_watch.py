@@ -188,7 +188,7 @@ class FileWatch:
 
     def _pass(self) -> None:
         now = {path: signature(path) for path in self._files}
-        self._changed |= {path for path, seen in now.items() if seen != self._files[path]}
+        self._changed |= {path for path, stamp in now.items() if stamp != self._files[path]}
         self._files = now
         self._done()
 

@@ -154,31 +154,31 @@ def _login_by_status(text: str, problem: str, environ: Mapping[str, str]) -> dic
 
 def _disk_and_memory(folder: str) -> dict[str, Any]:
     figures = Figures(folder).read()
-    found: dict[str, Any] = {"disk_free": figures.disk_free, "disk_total": figures.disk_total}
+    facts: dict[str, Any] = {"disk_free": figures.disk_free, "disk_total": figures.disk_total}
     if figures.memory_total is not None and figures.memory_used is not None:
-        found |= {"memory_total": figures.memory_total, "memory_free": figures.memory_total - figures.memory_used}
+        facts |= {"memory_total": figures.memory_total, "memory_free": figures.memory_total - figures.memory_used}
     if figures.swap_total is not None and figures.swap_used is not None:
-        found |= {"swap_total": figures.swap_total, "swap_free": figures.swap_total - figures.swap_used}
+        facts |= {"swap_total": figures.swap_total, "swap_free": figures.swap_total - figures.swap_used}
     while folder != "/" and not os.path.exists(folder):
         folder = os.path.dirname(folder)
     with contextlib.suppress(OSError):
         system = os.statvfs(folder)
-        found |= {"inodes_free": system.f_favail, "inodes_total": system.f_files}
-    return found
+        facts |= {"inodes_free": system.f_favail, "inodes_total": system.f_files}
+    return facts
 
 
 def _kernel() -> dict[str, Any]:
     soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
-    found: dict[str, Any] = {"max_processes": 0 if soft == resource.RLIM_INFINITY else soft}
+    facts: dict[str, Any] = {"max_processes": 0 if soft == resource.RLIM_INFINITY else soft}
     text = _read("/proc/sys/fs/inotify/max_user_watches")
     if text.isdecimal():
-        found["inotify_watches"] = int(text)
+        facts["inotify_watches"] = int(text)
     try:
         owned = (os.stat(f"/proc/{name}").st_uid for name in os.listdir("/proc") if name.isdecimal())
-        found["processes"] = sum(uid == os.geteuid() for uid in owned)
+        facts["processes"] = sum(uid == os.geteuid() for uid in owned)
     except OSError:  # no /proc, or a process ended under our eyes
-        return found
-    return found
+        return facts
+    return facts
 
 
 def _logout() -> dict[str, Any]:
@@ -186,28 +186,28 @@ def _logout() -> dict[str, Any]:
     if not os.path.isdir("/run/systemd/system"):
         return {}
     folder, user = "/var/lib/systemd/linger", pwd.getpwuid(os.geteuid()).pw_name
-    found: dict[str, Any] = {"systemd": True, "linger": os.path.exists(os.path.join(folder, user))}
+    facts: dict[str, Any] = {"systemd": True, "linger": os.path.exists(os.path.join(folder, user))}
     if program := shutil.which("loginctl"):
         text, _ = _said([program, "show-session", "--property=KillUserProcesses", "--value"], os.environ)
-        found["ends_at_logout"] = {"yes": True, "no": False}.get(text)
-    return found
+        facts["ends_at_logout"] = {"yes": True, "no": False}.get(text)
+    return facts
 
 
 def _state(folder: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"state_folder": folder}
+    facts: dict[str, Any] = {"state_folder": folder}
     above = folder
     while above != "/" and not os.path.exists(above):
         above = os.path.dirname(above)
     try:
         if above == folder:
-            found["state_mode"] = os.stat(folder).st_mode & 0o777
+            facts["state_mode"] = os.stat(folder).st_mode & 0o777
         if os.statvfs(above).f_flag & os.ST_RDONLY:
-            found["state_problem"] = "it lies on a file system that is mounted read-only"
+            facts["state_problem"] = "it lies on a file system that is mounted read-only"
         elif not os.access(above, os.W_OK | os.X_OK):
-            found["state_problem"] = f"{above} is not writable for this user"
+            facts["state_problem"] = f"{above} is not writable for this user"
     except OSError as error:
-        found["state_problem"] = error.strerror or str(error)
-    return found
+        facts["state_problem"] = error.strerror or str(error)
+    return facts
 
 
 # --------------------------------------------------------------------------- sshd

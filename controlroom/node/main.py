@@ -58,11 +58,11 @@ def _greeting(source: int, lines: LineSplitter, until: float) -> tuple[Greet | N
             data = os.read(source, 65536)
             if not data:
                 break
-            if found := lines.feed(data):
-                greeting = read_to_node(found[0])
+            if greetings := lines.feed(data):
+                greeting = read_to_node(greetings[0])
                 if not isinstance(greeting, Greet):
                     raise PeerError("the first message must be Greet")
-                return greeting, found[1:]
+                return greeting, greetings[1:]
     return None, []
 
 

@@ -64,9 +64,9 @@ class Outbox:
         """Report all agents there are on this host."""
         whole = AgentsSeen(tuple(seen), complete=True)
         if len(frame := pack(whole)) > MAX_FRAME // 2:
-            slim = tuple(replace(one, question=None, evidence=(), detail=one.detail[:200]) for one in seen)
+            slim = tuple(replace(agent, question=None, evidence=(), detail=agent.detail[:200]) for agent in seen)
             frame = pack(AgentsSeen(slim, complete=True))
-            self._agents |= {one.name: one for one in seen}
+            self._agents |= {agent.name: agent for agent in seen}
         self._add(frame)
         self._pump_soon()
 

@@ -78,11 +78,11 @@ class Ownership:
         make_private(self._state)
         with _locked(self._state):
             try:
-                found = self.current()
+                before = self.current()
             except PeerError:
-                found = Owner()
-            owner = decide(found)
-            if owner != found:
+                before = Owner()
+            owner = decide(before)
+            if owner != before:
                 write_atomic(self._path, to_line(owner._asdict()))
         return owner
 

@@ -290,10 +290,10 @@ class Node:
             began = self._clock()
             if began - self._heard > NODE_PATIENCE:
                 self._over.set()
-            seen = await asyncio.to_thread(machine.read)
-            if differs(reported, seen):
-                reported = seen
-                self._outbox.host(seen)
+            sample = await asyncio.to_thread(machine.read)
+            if differs(reported, sample):
+                reported = sample
+                self._outbox.host(sample)
             self._watch_owner()
             await self._watch_agents()
             await asyncio.sleep(max(0.1, SECOND - (self._clock() - began)))
@@ -354,8 +354,8 @@ class Node:
             if not adopted.ready:
                 continue
             if not looked:
-                seen = await asyncio.to_thread(adopted.see_again, changed, self._clock())
-                self._tell_adopted(adopted, changes.again(seen))
+                agents = await asyncio.to_thread(adopted.see_again, changed, self._clock())
+                self._tell_adopted(adopted, changes.again(agents))
                 continue
             await asyncio.to_thread(adopted.look, self._look, self._clock())
             watch.follow(adopted.files())
@@ -363,8 +363,8 @@ class Node:
             await self._send_adopted_usage(adopted)
 
     def _tell_adopted(self, adopted: AdoptedAgents, news: list[AdoptedSeen]) -> None:
-        for seen in news:
-            self._outbox.adopted(seen)
+        for report in news:
+            self._outbox.adopted(report)
         if lines := adopted.lines():
             self._outbox.lines(lines)
         if self._adopted_logs and self._outbox.idle:

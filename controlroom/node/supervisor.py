@@ -141,12 +141,12 @@ class Supervisor:
             if look.lives(pid) and look.table[pid].start == start
         }
         panes = (self._panes and self._panes.panes) or {}
-        seen = {
+        in_panes = {
             Entry(name, pane.epoch, agent_folder(self._place.state, name, pane.epoch)): pane.pid
             for name, pane in panes.items()
             if look.lives(pane.pid)
         }
-        return {**seen, **{entry: pid for entry, (pid, _) in self._runners.items()}}
+        return {**in_panes, **{entry: pid for entry, (pid, _) in self._runners.items()}}
 
     def _is_as_told(self, entry: Entry) -> bool:
         """Return whether an agent whose runner lives is shown as one that may."""
@@ -158,16 +158,16 @@ class Supervisor:
         )
 
     def _compare(self, record: AgentRecord, look: ProcessSnapshot, *, runner: bool) -> None:
-        seen, at = record.status, now()
-        if seen is None or not record.live:
+        status, at = record.status, now()
+        if status is None or not record.live:
             return
-        parts = (look.table[pid] for pid in (record.runner, seen.pid) if pid in look.table)
+        parts = (look.table[pid] for pid in (record.runner, status.pid) if pid in look.table)
         record.stop("; ".join(words for part in parts if (words := stop_words(part))), at)
-        record.hear("process", by_process(seen, look, runner=runner), at)
+        record.hear("process", by_process(status, look, runner=runner), at)
         if self._panes and self._panes.at > record.met:
-            record.hear("tmux", by_tmux(seen, self._panes), at)
-        if seen.kind != AgentKind.COMMAND and seen.pid:
-            record.hear("session file", self._sessions.said(seen.pid, look), at)
+            record.hear("tmux", by_tmux(status, self._panes), at)
+        if status.kind != AgentKind.COMMAND and status.pid:
+            record.hear("session file", self._sessions.said(status.pid, look), at)
 
     def _check_unborn(self, record: AgentRecord, look: ProcessSnapshot) -> None:
         """Look at a folder without a status: its agent is being started, or was and was killed, unless its runner lives

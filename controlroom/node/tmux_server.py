@@ -190,7 +190,7 @@ class Tmux:
         for _ in range(_STARTS):  # between the two commands the last session of others may end, and the server with it
             await self.start_server()
             answer = await self._new_session(name, epoch, argv)
-            if not any(known in " ".join(answer.errors) for known in _NO_SERVER):
+            if not any(sign in " ".join(answer.errors) for sign in _NO_SERVER):
                 break
         pid = answer.lines[0] if answer.lines else ""
         if not pid.isdecimal():
@@ -234,7 +234,7 @@ class Tmux:
             words = " ".join(answer.errors)
             if "no current target" in words:
                 return {}
-            if any(known in words for known in _NO_SERVER):
+            if any(sign in words for sign in _NO_SERVER):
                 return None
             raise TmuxError((words or f"tmux ended with {answer.code}") + self._advice())
         return {pane.session: pane for line in answer.lines if (pane := _pane(line))}

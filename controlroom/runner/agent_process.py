@@ -30,10 +30,10 @@ _RESET = tuple(
 
 def _prctl() -> Callable[..., Any] | None:
     try:
-        found: Callable[..., Any] = ctypes.CDLL(None, use_errno=True).prctl
+        function: Callable[..., Any] = ctypes.CDLL(None, use_errno=True).prctl
     except (AttributeError, OSError):  # not Linux
         return None
-    return found
+    return function
 
 
 _PRCTL = _prctl()

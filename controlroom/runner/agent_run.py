@@ -406,8 +406,8 @@ class AgentRun:
     def _evidence(self, state: State, pid: int) -> list[dict[str, Any]]:
         value = self._exit.words() if self._exit else f"process {pid} runs" if pid else "no process"
         evidence = [{"source": "runner", "state": state, "value": value, "at": _now()}]
-        if self._talk and (seen := self._talk.seen):
-            evidence.insert(0, {"source": self._source, "state": seen.state, "value": seen.value, "at": seen.at})
+        if self._talk and (event := self._talk.seen):
+            evidence.insert(0, {"source": self._source, "state": event.state, "value": event.value, "at": event.at})
         return evidence
 
 

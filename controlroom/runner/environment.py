@@ -85,7 +85,7 @@ def working_folder(spec: AgentSpec, home: str) -> str:
 
 def read_env_file(path: str) -> dict[str, str]:
     """Read NAME=value lines (`export`, quotes and # comments are understood). Raises `Unfit` naming the line."""
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for number, line in enumerate(_contents("env_file", path).splitlines(), 1):
         entry = line.strip().removeprefix("export ").strip()
         if not entry or entry.startswith("#"):
@@ -93,8 +93,8 @@ def read_env_file(path: str) -> dict[str, str]:
         name, equals, value = entry.partition("=")
         if not equals or not _usable(name.strip(), value):
             raise Unfit(f"env_file {path}, line {number}: expected NAME=value")
-        found[name.strip()] = _unquoted(value.strip())
-    return found
+        variables[name.strip()] = _unquoted(value.strip())
+    return variables
 
 
 def _log_in(environ: dict[str, str], credential: Credential) -> None:

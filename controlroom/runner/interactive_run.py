@@ -115,8 +115,8 @@ class InteractiveRun(AgentRun):
             self._searches_at = now + _SEARCH
             self._file.search()
         self._claude.look(file, _now())
-        if told := self._status_line.read():
-            self._money.told(told)
+        if status_line := self._status_line.read():
+            self._money.told(status_line)
         if self._claude.session != before[1]:
             self._transcript.follow(self._claude.session, _iso(time.time() - 5))
         heard = self._hear_all()

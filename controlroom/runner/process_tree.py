@@ -32,8 +32,8 @@ def snapshot() -> dict[int, Process]:
     """List all processes of this machine, by pid."""
     if not os.path.isdir(os.path.join(PROC, "self")):
         return _from_ps()
-    seen = (_read(entry) for entry in os.listdir(PROC) if entry.isdecimal())
-    return {process.pid: process for process in seen if process}
+    processes = (_read(entry) for entry in os.listdir(PROC) if entry.isdecimal())
+    return {process.pid: process for process in processes if process}
 
 
 def started_for(path: str) -> int:
@@ -52,39 +52,39 @@ def descendants(root: int, processes: dict[int, Process]) -> set[int]:
     children: dict[int, list[int]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process.pid)
-    found: set[int] = set()
+    pids: set[int] = set()
     queue = list(children.get(root, ()))
     while queue:
         pid = queue.pop()
-        if pid not in found:
-            found.add(pid)
+        if pid not in pids:
+            pids.add(pid)
             queue += children.get(pid, ())
-    return found
+    return pids
 
 
 def below(root: int) -> list[int]:
     """Return the pids below `root` by way of its children (Linux; elsewhere none): far cheaper than a `snapshot`."""
-    found: list[int] = []
+    pids: list[int] = []
     waiting = [root]
     while waiting:
         pid = waiting.pop()
         children = [int(word) for thread in _threads(pid) for word in _content(pid, f"task/{thread}/children").split()]
-        new = [child for child in children if child not in found]
-        found += new
+        new = [child for child in children if child not in pids]
+        pids += new
         waiting += new
-    return found
+    return pids
 
 
 def above(process: Process) -> list[int]:
     """Return the pids that a process descends from, nearest first."""
     others = {} if os.path.isdir(os.path.join(PROC, "self")) else snapshot()
-    found: list[int] = []
+    pids: list[int] = []
     parent = process.parent
-    while parent and parent not in found:
-        found.append(parent)
-        seen = others.get(parent) or _read(str(parent))
-        parent = seen.parent if seen else 0
-    return found
+    while parent and parent not in pids:
+        pids.append(parent)
+        process_above = others.get(parent) or _read(str(parent))
+        parent = process_above.parent if process_above else 0
+    return pids
 
 
 def tagged(tag: str, place: str, processes: Iterable[int]) -> set[int]:
@@ -260,15 +260,15 @@ def _content(pid: int, name: str) -> bytes:
 
 def _from_ps() -> dict[int, Process]:
     """List processes where there is no /proc (macOS)."""
-    found: dict[int, Process] = {}
+    processes: dict[int, Process] = {}
     with contextlib.suppress(OSError):
         ps, output = _output(["ps", "-axo", "pid=,ppid=,state=,lstart=,comm="])
         for line in output.decode("utf-8", "replace").splitlines():
             fields = line.split(None, 8)
             if len(fields) == 9 and fields[0].isdecimal() and fields[1].isdecimal() and int(fields[0]) != ps:
                 pid, parent, state = int(fields[0]), int(fields[1]), fields[2][:1]
-                found[pid] = Process(pid, parent, " ".join(fields[3:8]), os.path.basename(fields[8]), state)
-    return found
+                processes[pid] = Process(pid, parent, " ".join(fields[3:8]), os.path.basename(fields[8]), state)
+    return processes
 
 
 def _output(argv: list[str]) -> tuple[int, bytes]:

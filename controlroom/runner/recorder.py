@@ -119,8 +119,8 @@ class Recorder:
         now = self._clock()
         head = b"%013d %s " % (now, stream)
         self.log.add(now, head + data[:-1].replace(b"\n", b"\n" + head) + b"\n")
-        if stream == records.ERR and (told := data.strip()):
-            self._complaint = told[told.rfind(b"\n") + 1 :]
+        if stream == records.ERR and (words := data.strip()):
+            self._complaint = words[words.rfind(b"\n") + 1 :]
         self.pane.show_plain(data.replace(b"\n", b"\r\n"))
         return DONE_WITH
 

@@ -139,7 +139,7 @@ def request_fields(request: Request, seal: Seal = UNSEALED) -> dict[str, Any]:
     fields: dict[str, Any] = {"do": kind, "text": text, "nonce": seal.nonce}
     if isinstance(request, Answer):
         fields |= {"question": request.question, "verdict": request.verdict, "digest": request.digest}
-        fields["answers"] = [{"choices": list(one.choices), "words": one.words} for one in request.answers]
+        fields["answers"] = [{"choices": list(item.choices), "words": item.words} for item in request.answers]
     return fields | {name: value for name, value in (("bound", seal.bound), ("signature", seal.signature)) if value}
 
 
@@ -161,7 +161,7 @@ def _answer(fields: Mapping[str, Any]) -> Answer:
 
 def _item_answer(value: Any) -> ItemAnswer:
     fields = _field({"answer": value}, "answer", dict, {})
-    choices = tuple(_field({"choice": one}, "choice", int, 0) for one in _field(fields, "choices", list, []))
+    choices = tuple(_field({"choice": choice}, "choice", int, 0) for choice in _field(fields, "choices", list, []))
     return ItemAnswer(choices, _text(fields, "words"))
 
 

@@ -163,7 +163,7 @@ class _Agent:
             ended=self.ended,
             limited_until=self.limited_until,
             evidence=tuple(
-                EvidenceSeen(source, one.state or self.state.value, one.value, at) for source, (one, at) in said
+                EvidenceSeen(source, claim.state or self.state.value, claim.value, at) for source, (claim, at) in said
             ),
             place=f"tmux {self.pane.session}"[:200] if self.pane else f"pid {self.pid}",
             pane=self.pane.id if self.pane and not self.ended else "",
@@ -208,8 +208,8 @@ class AdoptedAgents:
 
     def ended(self) -> tuple[AgentSeen, ...]:
         """Return what is known of those that have ended since the last call."""
-        told, self._untold = self._untold, []
-        return tuple(agent.seen() for agent in told)
+        newest, self._untold = self._untold, []
+        return tuple(agent.seen() for agent in newest)
 
     def files(self) -> set[str]:
         """Return the files that tell of changes: each Claude's session file, and its transcript."""
@@ -228,13 +228,13 @@ class AdoptedAgents:
 
     def lines(self) -> list[LastLine]:
         """Return the newest lines that have not been told: of the transcript, else of the screen."""
-        found = []
+        lines = []
         for agent in self._agents.values():
             line, at = self._line(agent)
             if line != agent.told:
                 agent.told = line
-                found.append(LastLine(agent.name, 0, line, at or _now()))
-        return found
+                lines.append(LastLine(agent.name, 0, line, at or _now()))
+        return lines
 
     @property
     def ready(self) -> bool:
@@ -278,14 +278,14 @@ class AdoptedAgents:
 
     def see_again(self, paths: Collection[str], at: float) -> tuple[AgentSeen, ...]:
         """See those whose files have changed, and say what is known of them. Reads files, so it may take its time."""
-        seen = []
+        agents = []
         for agent in self._agents.values():
             transcript = agent.transcript.path if agent.transcript else ""
             if agent.file and (agent.file.path in paths or transcript in paths):
                 agent.process = (LINUX and read_stat(agent.pid)) or agent.process
                 self._see_claude(agent, at)
-                seen.append(agent.seen())
-        return tuple(seen)
+                agents.append(agent.seen())
+        return tuple(agents)
 
     def _end(self, agent: _Agent) -> None:
         """A Claude is there no more: say what is known of its end. How its process exited, only its parent was told."""
@@ -321,15 +321,15 @@ class AdoptedAgents:
 
     def _claudes(self, look: ProcessSnapshot) -> list[Process]:
         """Return the Claudes of others that are agents: one that another of them has started is a part of that."""
-        known: dict[Key, SessionFile | None] = {}
+        files_by_key: dict[Key, SessionFile | None] = {}
         for process in look.table.values():
             if process.name in NAMES and not process.zombie:
                 key = process.pid, process.start, process.name
                 file = self._files[key] if key in self._files else self._file(process, look)
-                known[key] = file
-        self._files = known
-        files = {key[0]: file for key, file in known.items() if file}
-        holders = {pid for pid, file in files.items() if (said := file.read()) and said.id}
+                files_by_key[key] = file
+        self._files = files_by_key
+        files = {key[0]: file for key, file in files_by_key.items() if file}
+        holders = {pid for pid, file in files.items() if (holder := file.read()) and holder.id}
         above = {pid: set(_line_up(pid, look)[1:]) for pid in files}
         busy = set().union(*(above[pid] for pid in holders))
         return [look.table[pid] for pid in files if _stands(look.table[pid], above[pid], set(files), holders, busy)]
@@ -343,7 +343,7 @@ class AdoptedAgents:
 
     def _adopted(self, pid: int, look: ProcessSnapshot) -> bool:
         """Return whether neither a process nor any that it descends from carries the tag of an agent."""
-        line = [look.table[one] for one in _line_up(pid, look)]
+        line = [look.table[ancestor] for ancestor in _line_up(pid, look)]
         for process in line:
             if (key := (process.pid, process.start)) not in self._tags:
                 self._tags[key] = bool(marks_of(process.pid)[0])
@@ -491,7 +491,7 @@ def _is_there(agent: _Agent, look: ProcessSnapshot) -> bool:
 
 
 def _in_tmux(pid: int, look: ProcessSnapshot) -> bool:
-    return any(look.table[one].name.startswith(b"tmux") for one in _line_up(pid, look))
+    return any(look.table[ancestor].name.startswith(b"tmux") for ancestor in _line_up(pid, look))
 
 
 def _age(process: Process) -> int:
@@ -522,9 +522,9 @@ class LastReports:
 
     def again(self, seen: Iterable[AgentSeen]) -> list[AdoptedSeen]:
         """Return what is to be told of some of them that were looked at again."""
-        told = self._told
-        if told is None:
+        before = self._told
+        if before is None:
             return []
-        changed = tuple(agent for agent in seen if agent.name in told and told[agent.name] != agent)
-        told.update((agent.name, agent) for agent in changed)
+        changed = tuple(agent for agent in seen if agent.name in before and before[agent.name] != agent)
+        before.update((agent.name, agent) for agent in changed)
         return [AdoptedSeen(changed, complete=False)] if changed else []

@@ -178,8 +178,8 @@ def session_transcript(projects: str, session: Session) -> str:
     """
     if not session.id:
         return ""
-    if found := likely_transcript(projects, session):
-        return found
+    if transcript := likely_transcript(projects, session):
+        return transcript
     name = f"{session.id}.jsonl"
     try:
         folders = os.listdir(projects)
@@ -380,7 +380,7 @@ class NewClaudes:
 
     def look(self, now: float) -> None:
         """See who has begun and ended. Reads files, so it may take its time."""
-        self._over = [*self._over, *(one for one in self._nested.look(now) if one.session)][-_MOST:]
+        self._over = [*self._over, *(claude for claude in self._nested.look(now) if claude.session)][-_MOST:]
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -392,13 +392,17 @@ class NewClaudes:
         `members`: the processes of each agent that is listed.
         """
         owners = {pid: member.name for member in members for pid in member.roots}
-        by_session = {one.session: one for one in [*self._over, *self._nested.alive.values()] if one.session}
+        by_session = {
+            claude.session: claude for claude in [*self._over, *self._nested.alive.values()] if claude.session
+        }
         self._over = []
-        listed_as = {one.session: one.name for one in listed}
+        listed_as = {claude.session: claude.name for claude in listed}
         self._names = {session: name for session, name in {**self._names, **listed_as}.items() if session in by_session}
-        updated = [_known_better(one, by_session.pop(one.session, None)) for one in listed]
-        sessions = {one.name: one.session for one in listed}
-        rest = (_running(one, owners, sessions, self._names.get(one.session, "")) for one in by_session.values())
+        updated = [_known_better(claude, by_session.pop(claude.session, None)) for claude in listed]
+        sessions = {claude.name: claude.session for claude in listed}
+        rest = (
+            _running(claude, owners, sessions, self._names.get(claude.session, "")) for claude in by_session.values()
+        )
         updated += [running for running in rest if running]
         return updated
 

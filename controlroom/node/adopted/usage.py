@@ -58,14 +58,14 @@ class AdoptedUsage:
         if self._booked is None:
             return []
         self._see_clock(now - 1000 * at)
-        sessions, live = self._sessions, {(one.name, one.run): one for one in running}
-        for key, one in live.items():
-            sessions.setdefault(key, _Session(one)).latest = one
+        sessions, live = self._sessions, {(claude.name, claude.run): claude for claude in running}
+        for key, claude in live.items():
+            sessions.setdefault(key, _Session(claude)).latest = claude
         pieces: list[UsageSeen] = []
         for key, session in list(sessions.items()):
             if key in live:
                 pieces += self._pieces(session, now)
-            elif any(one.session == session.latest.session for one in running):
+            elif any(claude.session == session.latest.session for claude in running):
                 del sessions[key]  # another goes on with it, and what is added is not its own
             else:
                 session.end()

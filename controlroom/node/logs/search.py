@@ -270,7 +270,7 @@ class Searching:
 
     def _look_at(self, block: _Block, entry: _Entry, segment: int, offset: int) -> None:
         """Take an entry for a hit when a person would find it there."""
-        found: list[FoundLine] = []
+        matches: list[FoundLine] = []
         marks: list[str] = []
         records = unpack_all(block.data[entry.start + 1 : entry.end + 1])
         hit = False
@@ -285,8 +285,8 @@ class Searching:
                 if not self._query.needles:
                     continue
                 break
-            found.append(FoundLine(line.kind, text[:_LINE]))
+            matches.append(FoundLine(line.kind, text[:_LINE]))
         if hit:
             few = tuple(dict.fromkeys(marks))[:8]
-            self._hits.append(Hit(segment, offset + entry.start, records[0].at, tuple(found[:_LINES]), few))
-            self._characters += sum(len(line.text) for line in found) + 100
+            self._hits.append(Hit(segment, offset + entry.start, records[0].at, tuple(matches[:_LINES]), few))
+            self._characters += sum(len(line.text) for line in matches) + 100

@@ -47,7 +47,7 @@ async def _in_process(folder: str, wanted: Search) -> Found:
     words = (sys.executable, "-I", "-S", _PROGRAM, folder)
     process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL)
     try:
-        said, _ = await asyncio.wait_for(process.communicate(pack(wanted)), PATIENCE)
+        output, _ = await asyncio.wait_for(process.communicate(pack(wanted)), PATIENCE)
     except asyncio.TimeoutError:
         return Found(wanted.id, reason="this expression takes too long on a line of this log: try a simpler one")
     finally:
@@ -55,7 +55,7 @@ async def _in_process(folder: str, wanted: Search) -> Found:
             process.kill()
             await process.wait()
     try:
-        answer = read_from_node(said.strip())
+        answer = read_from_node(output.strip())
     except PeerError:
         return Found(wanted.id, reason="the search with this expression broke off: try a simpler one")
     return replace(answer, id=wanted.id) if isinstance(answer, Found) else Found(wanted.id, reason="no answer")

@@ -86,8 +86,8 @@ class Observer:
         """Report what is known of an agent unless home knows it. Of one without a folder that is why it is there."""
         if record.entry.name in self.orphans and not record.loose:
             return
-        status, told = record.seen(), self._told.get(record.entry.name)
-        if told is not status and told != status:
+        status, before = record.seen(), self._told.get(record.entry.name)
+        if before is not status and before != status:
             self._told[status.name] = status
             self._outbox.agent(status)
 
@@ -102,18 +102,18 @@ class Observer:
     def _find(self) -> set[str]:
         """Find new agents and new epochs, whose names are given, and those that are gone."""
         self._watch(self._parent)
-        found, new = {**self.orphans, **agent_folders.newest(self._state)}, set()
-        for name in self.records.keys() - found.keys():
+        there, new = {**self.orphans, **agent_folders.newest(self._state)}, set()
+        for name in self.records.keys() - there.keys():
             self._lose(self.records.pop(name))
             self._told.pop(name, None)
             self._outbox.gone(name)
             self.turnover += 1
-        for name, entry in found.items():
-            known = self.records.get(name)
-            if known is None or known.entry != entry:
-                if known:
-                    self._lose(known)
-                    self._usage.touch(known.entry)
+        for name, entry in there.items():
+            before = self.records.get(name)
+            if before is None or before.entry != entry:
+                if before:
+                    self._lose(before)
+                    self._usage.touch(before.entry)
                 self._watch(entry.folder)
                 self.records[name] = self._by_folder[entry.folder] = record = AgentRecord(entry)
                 record.refresh()

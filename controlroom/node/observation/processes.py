@@ -50,22 +50,22 @@ class ProcessSnapshot:
 
     def below(self, roots: Iterable[int]) -> set[int]:
         """Return those of `roots` that are there, and everything that descends from them."""
-        found: set[int] = set()
+        members: set[int] = set()
         waiting = [pid for pid in roots if pid in self.table]
         while waiting:
             pid = waiting.pop()
-            if pid not in found:
-                found.add(pid)
+            if pid not in members:
+                members.add(pid)
                 waiting += self._children.get(pid, ())
-        return found
+        return members
 
 
 def look() -> ProcessSnapshot:
     """Look at all processes. What ends meanwhile is left out."""
     if not LINUX:
         return ProcessSnapshot(_all_by_psutil())
-    found = (read_stat(int(entry)) for entry in os.listdir("/proc") if entry.isdecimal())
-    return ProcessSnapshot(process for process in found if process)
+    processes = (read_stat(int(entry)) for entry in os.listdir("/proc") if entry.isdecimal())
+    return ProcessSnapshot(process for process in processes if process)
 
 
 def timed_look() -> tuple[ProcessSnapshot, float]:
@@ -183,8 +183,10 @@ def _all_by_psutil() -> Iterator[Process]:
     try:
         import psutil
     except ImportError:  # who is there can still be seen, what they use cannot
-        for seen in process_tree.snapshot().values():
-            yield Process(seen.pid, seen.parent, 0, hash(seen.started), 0, 0, seen.state == "Z", seen.name.encode())
+        for process in process_tree.snapshot().values():
+            yield Process(
+                process.pid, process.parent, 0, hash(process.started), 0, 0, process.state == "Z", process.name.encode()
+            )
         return
     for each in psutil.process_iter(["ppid", "name", "create_time", "cpu_times", "memory_info", "status"]):
         info = each.info

@@ -42,13 +42,13 @@ def restore(entry: Entry) -> int:
 
     Home knows each message again, so that none counts twice. Raises `OSError`.
     """
-    found: dict[tuple[str, str], Message] = {}
+    messages: dict[tuple[str, str], Message] = {}
     for path in _transcripts(entry):
         tail = Tail(path)
-        while len(found) < MOST and (piece := tail.next()):
-            found |= {message.key: message for message in piece.messages}
+        while len(messages) < MOST and (piece := tail.next()):
+            messages |= {message.key: message for message in piece.messages}
             tail.taken(piece)
-    lines = b"".join(map(to_line, found.values()))
+    lines = b"".join(map(to_line, messages.values()))
     if lines:
         flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(os.path.join(entry.folder, USAGE), flags)
@@ -56,7 +56,7 @@ def restore(entry: Entry) -> int:
             os.write(descriptor, lines)
         finally:
             os.close(descriptor)
-    return len(found)
+    return len(messages)
 
 
 def _transcripts(entry: Entry) -> list[str]:
@@ -100,8 +100,8 @@ class UsageFeed:
     def begin(self, asked: SendUsage) -> None:
         """Send from the places home names, whatever was sent before."""
         self._booked = {(place.name, place.epoch): place for place in asked.places}
-        for known in (self._open, self._waiting, self._settled):
-            known.clear()
+        for state in (self._open, self._waiting, self._settled):
+            state.clear()
         self._asked = True
         self.look()
 
@@ -214,8 +214,8 @@ class LimitsFeed:
         if not current or current == self._stands.get(entry.folder):
             return
         self._stands[entry.folder] = current
-        if seen := read_limits(entry):
-            self._send(seen)
+        if limits := read_limits(entry):
+            self._send(limits)
 
     def forget(self, entry: Entry) -> None:
         """An agent's folder is no longer looked at."""

@@ -101,8 +101,8 @@ class _Here:
             return Login(UNKNOWN, self._from(_BY_HOST))
         if self._settings.forced.value == _GATEWAY:
             return Login(UNKNOWN, f"forceLoginMethod in {self._short(self._settings.forced.path)}")
-        if found := self._cloud() or self._hosted() or self._variable(KEYS[0]):
-            return found
+        if source := self._cloud() or self._hosted() or self._variable(KEYS[0]):
+            return source
         key = self._variable(KEYS[1])
         approved = self._approved() if key and interactive else True
         if key and approved:

@@ -240,7 +240,7 @@ class Nested:
     def at_work(self) -> int:
         """How many are alive in a session of their own: each may have a message under way."""
         mine = self._session()
-        return sum(1 for one in self.alive.values() if one.ends_at == _NEVER and one.session not in ("", mine))
+        return sum(1 for claude in self.alive.values() if claude.ends_at == _NEVER and claude.session not in ("", mine))
 
     def notice(self) -> None:
         """Something was created in a folder that is watched."""
@@ -263,13 +263,13 @@ class Nested:
             self._sweep_at = now + (OFTEN if self._crowded else _SWEEP)
             for pid in process_tree.below(self._runner) if self._runner else ():
                 self._meet(pid)
-        for one in self.alive.values():
-            one.look(now, {self._session(), *self._ours})
-            if one.session:
-                self._ours[one.session] = None
+        for claude in self.alive.values():
+            claude.look(now, {self._session(), *self._ours})
+            if claude.session:
+                self._ours[claude.session] = None
         while len(self._ours) > _MOST:
             del self._ours[next(iter(self._ours))]
-        over = [pid for pid, one in self.alive.items() if one.ends_at <= now]
+        over = [pid for pid, claude in self.alive.items() if claude.ends_at <= now]
         self.wakes_at = self._next(now, sweeps=sweeps)
         return [self.alive.pop(pid) for pid in over]
 
@@ -278,7 +278,7 @@ class Nested:
         if sweeps or not self._watched or self._folders() != self._creations.folders:
             self._watched = self._creations.watch(self._folders())
             self._noticed = not process_tree.starts(self._listed()).items() <= self._named.items()
-        if any(not one.session and one.ends_at == _NEVER for one in self.alive.values()):
+        if any(not claude.session and claude.ends_at == _NEVER for claude in self.alive.values()):
             return now + SOON
         if self.alive or not self._watched or self._noticed or self._crowded:
             return now + OFTEN
@@ -292,7 +292,7 @@ class Nested:
         """Return the pids that the folders name."""
         folders = [_names(place, "") for place in self._folders()]
         self._crowded = any(len(names) >= _MOST_NAMES for names in folders)
-        names = [name for found in folders for name in found]
+        names = [name for names_there in folders for name in names_there]
         pids = (name.partition(".")[0] for name in names if name.endswith((".sock", ".json")))
         return [int(pid) for pid in pids if pid.isdecimal() and len(pid) < 10]
 
@@ -314,19 +314,19 @@ class Nested:
         if len(self.alive) >= _MOST:
             self.too_many = True
             return
-        self.alive[pid] = one = NestedClaude(process, environ, process_tree.link(pid, "cwd"), argv, above)
-        self._configs[one.config] = None
+        self.alive[pid] = nested = NestedClaude(process, environ, process_tree.link(pid, "cwd"), argv, above)
+        self._configs[nested.config] = None
         self._sockets.add(os.path.join(environ.get("TMPDIR") or "/tmp", "cc-socks"))  # noqa: S108
 
 
 def _names(place: str, ending: str = ".jsonl") -> set[str]:
     """Return the names in a folder that end so; of a huge one some."""
-    found: set[str] = set()
+    names: set[str] = set()
     try:
         with os.scandir(place) as entries:
             for entry in entries:
-                if entry.name.endswith(ending) and len(found) < _MOST_NAMES:
-                    found.add(entry.name)
+                if entry.name.endswith(ending) and len(names) < _MOST_NAMES:
+                    names.add(entry.name)
     except OSError:
         pass
-    return found
+    return names

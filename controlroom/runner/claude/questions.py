@@ -78,7 +78,7 @@ class Question(NamedTuple):
     @property
     def always(self) -> tuple[str, ...]:
         """`lasting` in words, as a person is shown it."""
-        return tuple(one.words for one in self.lasting)
+        return tuple(permission.words for permission in self.lasting)
 
     def shown(self) -> dict[str, Any]:
         """Return what a person is shown, as the fields of `wire.messages.QuestionSeen`."""
@@ -232,7 +232,7 @@ def has_previews(one: dict[str, Any]) -> bool:
 
 
 def _asks(given: dict[str, Any]) -> list[dict[str, Any]]:
-    return [one for one in tables(given.get("questions")) if isinstance(one.get("question"), str)]
+    return [item for item in tables(given.get("questions")) if isinstance(item.get("question"), str)]
 
 
 def checked_answers(question: Question, answers: tuple[ItemAnswer, ...]) -> tuple[ItemAnswer, ...]:
@@ -250,20 +250,20 @@ def checked_answers(question: Question, answers: tuple[ItemAnswer, ...]) -> tupl
 
 def filled(question: Question, answers: tuple[ItemAnswer, ...]) -> dict[str, Any]:
     """Return the input of the tool with the answers in it, by the labels as Claude gave them."""
-    said: dict[str, str] = {}
-    for one, answer in zip(_asks(question.given), answers, strict=True):
-        labels = [text(option.get("label")) for option in tables(one.get("options"))]
+    choices: dict[str, str] = {}
+    for item, answer in zip(_asks(question.given), answers, strict=True):
+        labels = [text(option.get("label")) for option in tables(item.get("options"))]
         chosen = [labels[number - 1] for number in answer.choices]
-        said[one["question"]] = ", ".join([*chosen, *[answer.words.strip()] * bool(answer.words.strip())])
-    return {**question.given, "answers": said}
+        choices[item["question"]] = ", ".join([*chosen, *[answer.words.strip()] * bool(answer.words.strip())])
+    return {**question.given, "answers": choices}
 
 
 def answer_words(answer: Answer) -> str:
     """Sum up an answer for the log: `allow: 1,3 · by hand`."""
     rows = []
-    for one in answer.answers:
-        numbers = ",".join(map(str, one.choices))
-        rows.append(" ".join(part for part in (numbers, one.words[:500]) if part))
+    for item in answer.answers:
+        numbers = ",".join(map(str, item.choices))
+        rows.append(" ".join(part for part in (numbers, item.words[:500]) if part))
     words = " · ".join(rows) or answer.text[:100_000]
     return f"{answer.verdict}: {words}" if words else answer.verdict
 
@@ -309,7 +309,7 @@ def read(screen: list[str], asks: Sequence[dict[str, Any]]) -> "Page | None":
         return Page(len(asks), words=review[1])
     end = next((number for number, row in enumerate(rest) if _RULE.fullmatch(row)), len(rest))
     below = "".join(rest[end + 1 : end + 2]).strip()
-    fits = [number for number, one in enumerate(asks) if below == _below(one)]
+    fits = [number for number, item in enumerate(asks) if below == _below(item)]
     pages = [page for number in fits if (page := _page(rest[:end], number, asks[number]))]
     return pages[0] if len(pages) == 1 else None
 
@@ -318,9 +318,9 @@ def step(page: Page, asks: Sequence[dict[str, Any]], answers: Sequence[ItemAnswe
     """Return what to do on a page so that these answers are given; None: nothing that can be done from here."""
     if page.number == len(asks):
         return DialogStep("1") if page.words == _review(asks, answers) else None
-    one, answer = asks[page.number], answers[page.number]
-    most = len(tables(one.get("options")))
-    if one.get("multiSelect") is True:
+    item, answer = asks[page.number], answers[page.number]
+    most = len(tables(item.get("options")))
+    if item.get("multiSelect") is True:
         return _mark(page, most, answer)
     if answer.words.strip():
         return (
@@ -328,7 +328,7 @@ def step(page: Page, asks: Sequence[dict[str, Any]], answers: Sequence[ItemAnswe
             if _stand(page, answer) and page.at == most + 1
             else _write(page, most, answer, f"{most + 1}")
         )
-    there = has_previews(one) and page.at == answer.choices[0]
+    there = has_previews(item) and page.at == answer.choices[0]
     return DialogStep("Enter" if there else str(answer.choices[0]))
 
 
@@ -392,10 +392,12 @@ def _below(one: dict[str, Any]) -> str:
 def _review(asks: Sequence[dict[str, Any]], answers: Sequence[ItemAnswer]) -> str:
     """Return what the review shows of these answers."""
     rows = []
-    for one, answer in zip(asks, answers, strict=True):
-        labels = [text(option.get("label")) for option in tables(one.get("options"))]
+    for item, answer in zip(asks, answers, strict=True):
+        labels = [text(option.get("label")) for option in tables(item.get("options"))]
         chosen = [labels[number - 1] for number in sorted(answer.choices)]
-        rows.append(f"●{text(one.get('question'))}→{','.join([*chosen, *[answer.words] * bool(answer.words.strip())])}")
+        rows.append(
+            f"●{text(item.get('question'))}→{','.join([*chosen, *[answer.words] * bool(answer.words.strip())])}"
+        )
     return _squeezed("".join(rows))
 
 

@@ -97,7 +97,7 @@ class SessionUsage:
             file = self._file(path)
             while left > 0 and (piece := file.next()):
                 left -= piece.size
-                records = (self._record(file, told, now, main=path == transcript) for told in piece.told)
+                records = (self._record(file, line, now, main=path == transcript) for line in piece.told)
                 news = News(file.tail, piece, latest(records))
                 yield news
                 if not news.is_taken:
@@ -115,13 +115,13 @@ class SessionUsage:
         records, size, left = [], 0, A_LOOK
         while left > 0 and size < A_PART and (piece := file.next()):
             end = 0
-            for told in piece.told:
-                record = self._record(file, told, now, main=main)
-                if record and told.offset >= start:
+            for line in piece.told:
+                record = self._record(file, line, now, main=main)
+                if record and line.offset >= start:
                     records.append(record)
                     size += len(to_line(record))
                 if size >= A_PART:
-                    end = told.end
+                    end = line.end
                     break
             left -= piece.size
             file.tail.taken(piece, end)

@@ -224,8 +224,8 @@ def _checkout(cwd: str) -> str:
         place = os.path.join(folder, pointer.removeprefix("gitdir:").strip())
     except OSError:
         return folder
-    main, found, _ = place.rpartition("/.git/worktrees/")
-    return main if found else folder
+    main, is_worktree, _ = place.rpartition("/.git/worktrees/")
+    return main if is_worktree else folder
 
 
 def _text(value: Any) -> str:

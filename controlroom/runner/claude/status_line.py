@@ -72,10 +72,10 @@ class StatusLine:
         """Return it when it is new; None otherwise, or when it cannot be read."""
         try:
             status = os.stat(STATUS_LINE, follow_symlinks=False)
-            seen = status.st_ino, status.st_mtime_ns, status.st_size
-            if seen == self._seen:
+            stamp = status.st_ino, status.st_mtime_ns, status.st_size
+            if stamp == self._seen:
                 return None
-            self._seen = seen
+            self._seen = stamp
             return from_line(read_regular(STATUS_LINE, _LIMIT))
         except (OSError, PeerError):
             return None

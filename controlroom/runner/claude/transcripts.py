@@ -57,9 +57,9 @@ class SessionFile:
         except OSError:
             self._path, self._value, self._seen = "", None, (0, 0, 0)
             return None
-        seen = status.st_ino, status.st_mtime_ns, status.st_size
-        if seen != self._seen:
-            self._seen, self._value = seen, self._fresh()
+        stamp = status.st_ino, status.st_mtime_ns, status.st_size
+        if stamp != self._seen:
+            self._seen, self._value = stamp, self._fresh()
         return self._value
 
     def search(self) -> None:
@@ -231,7 +231,7 @@ class Piece:
     @property
     def messages(self) -> list[Message]:
         """The messages in it; damaged lines are passed over."""
-        return [told.message for told in self.told if told.message]
+        return [line.message for line in self.told if line.message]
 
     def at_work(self, before: int) -> bool | None:
         """Whether a subagent was at work after the last line behind `before` that says so; None: no line does."""
@@ -352,18 +352,18 @@ def _all_told(start: int, data: bytes, skipping: bool) -> Iterator[Told]:
 
 def _subagents(folder: str, depth: int = 0) -> list[str]:
     """Find the transcripts below a session's `subagents` folder."""
-    found: list[str] = []
+    paths: list[str] = []
     where = os.path.join(folder, "subagents") if depth == 0 else folder
     try:
         entries = list(os.scandir(where))[:_MOST_FILES]
     except OSError:
-        return found
+        return paths
     for entry in entries:
         if entry.name.endswith(".jsonl"):
-            found.append(entry.path)
+            paths.append(entry.path)
         elif depth < _DEEPEST and entry.is_dir(follow_symlinks=False):
-            found += _subagents(entry.path, depth + 1)
-    return found[:_MOST_FILES]
+            paths += _subagents(entry.path, depth + 1)
+    return paths[:_MOST_FILES]
 
 
 _MARKS = b'"user"', b'"assistant"'

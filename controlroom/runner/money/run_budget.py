@@ -275,8 +275,8 @@ def _read_sheet(mark: str) -> Sheet:
 
 
 def _window(name: str) -> str:
-    known = limit_name(name)
-    return name.replace("_", " ") if known == "limit" else known
+    words = limit_name(name)
+    return name.replace("_", " ") if words == "limit" else words
 
 
 def _of(spent: int, ceiling: int, sign: str) -> str:

@@ -176,16 +176,16 @@ class Money:
         over = nested.look(now)
         if nested.too_many:
             self._lose_sight("more Claudes run below it at once than can be told apart")
-        if any(one.is_unseen for one in (*nested.alive.values(), *over)):
+        if any(claude.is_unseen for claude in (*nested.alive.values(), *over)):
             self._lose_sight("a Claude below it keeps no transcript (--no-session-persistence)")
-        for one in (*nested.alive.values(), *over):
-            if not one.session or one.session == (self._session() or self._first):
+        for claude in (*nested.alive.values(), *over):
+            if not claude.session or claude.session == (self._session() or self._first):
                 continue
-            if one.session != one.metered:
-                one.metered = one.session
-                self._meter_below(one)
+            if claude.session != claude.metered:
+                claude.metered = claude.session
+                self._meter_below(claude)
             if self._usage and self._spend:
-                self._read_below(self._usage, self._spend, one.session, now, over=one in over)
+                self._read_below(self._usage, self._spend, claude.session, now, over=claude in over)
 
     def _lose_sight(self, why: str) -> None:
         """Say once that not all that it spends is counted; a grant that binds it ends it for that."""

@@ -144,7 +144,7 @@ class RunSpend:
     def spent(self) -> int:
         """Micro-dollars at list prices: of each session what is counted, or what Claude reports when that is more."""
         sessions = (*self._joined.items(), *self._left.items())
-        return micro(self._past + sum(max(one.pico, self._reported(session)) for session, one in sessions))
+        return micro(self._past + sum(max(counted.pico, self._reported(session)) for session, counted in sessions))
 
     def join(self, config: str, cwd: str, session: str, *, fresh: bool) -> None:
         """Count another session of the run, too; `fresh`: a new one, in which everything is its own."""
@@ -173,9 +173,9 @@ class RunSpend:
         if self._sheet is None:
             self._joined |= self._left
             self._left.clear()
-            for one in self._joined.values():
-                one.pico = 0
-                for tail in one.files.values():
+            for joined in self._joined.values():
+                joined.pico = 0
+                for tail in joined.files.values():
                     tail.rewind()
             self._known = CountedMessages()
             self._dearest, self._past, self.tokens = 0, 0, 0
@@ -191,11 +191,11 @@ class RunSpend:
             self.join(*self._place, session, fresh=False)
         self._newest = session
         left, hidden = A_LOOK, ""
-        for known, one in self._joined.items():
-            for path in session_files(*one.place, known):
-                one.files.setdefault(path, Tail(path, self._recent))
-            for path, tail in one.files.items():
-                left -= self._read(path, tail, left, one)
+        for name, joined in self._joined.items():
+            for path in session_files(*joined.place, name):
+                joined.files.setdefault(path, Tail(path, self._recent))
+            for path, tail in joined.files.items():
+                left -= self._read(path, tail, left, joined)
                 has_counted = tail.offset > self._before.get(path, 0)
                 hidden = hidden or (path if has_counted and not tail.readable else "")
         self.behind = left <= 0
@@ -204,7 +204,7 @@ class RunSpend:
     @property
     def found(self) -> bool:
         """Whether there is a transcript to count from."""
-        return any(tail.readable for one in self._joined.values() for tail in one.files.values())
+        return any(tail.readable for joined in self._joined.values() for tail in joined.files.values())
 
     def heard(self, event: dict[str, Any], now: float) -> None:
         """Take an `assistant` event of the stream: its prompt is known before the transcript tells what it cost.
@@ -237,9 +237,9 @@ class RunSpend:
             before = self._before.get(path, 0)
             if (works := piece.at_work(before)) is not None:
                 (self._at_work.add if works else self._at_work.discard)(path)
-            for told in piece.told:
-                if told.total is None:
-                    self._take(told.message, session, there=told.offset < before)
+            for line in piece.told:
+                if line.total is None:
+                    self._take(line.message, session, there=line.offset < before)
             tail.taken(piece)
         return count
 
@@ -249,7 +249,7 @@ class RunSpend:
             with contextlib.suppress(OSError):
                 self._before[path] = os.path.getsize(path)
         while len(self._joined) > MOST_SESSIONS:
-            self.leave(next(known for known in self._joined if known not in (self._newest, session)))
+            self.leave(next(name for name in self._joined if name not in (self._newest, session)))
 
     def _next(self, path: str, tail: Tail) -> Piece | None:
         offset = tail.offset

@@ -165,7 +165,7 @@ class UsageMeter:
         if self.wakes_at <= now:
             self._see_clock(now)
             more = self._look_at_all(session)
-            self._left = {one: until for one, until in self._left.items() if now < until}
+            self._left = {left: until for left, until in self._left.items() if now < until}
             self._said, self._pause = NEVER, 2 * self._pause
             if more:
                 self.wakes_at = now + SOON
@@ -191,7 +191,7 @@ class UsageMeter:
 
     def _look_at_all(self, session: str) -> bool:
         """Look at a session and at those that were left just now; return whether there is more than is read at once."""
-        more = [self.look(one) for one in (*self._left, session)]
+        more = [self.look(each) for each in (*self._left, session)]
         return any(more)
 
     def look(self, session: str) -> bool:
@@ -242,9 +242,9 @@ class UsageMeter:
     def _note(self, session: str) -> None:
         """Write down that this session is metered, for whoever comes after a runner that was killed."""
         if session:
-            known = self._sessions[session]
+            usage = self._sessions[session]
             place = self._places.get(session, self._place)
-            note_session(Metered(session, *place, known.run if known.fresh else ""))
+            note_session(Metered(session, *place, usage.run if usage.fresh else ""))
 
     def _take(self, records: list[Record]) -> bool:
         """Tell and write what is new among records; False when the disk does not take it."""
