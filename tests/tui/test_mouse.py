@@ -151,7 +151,7 @@ async def test_a_tap_in_another_pane_answers_what_that_pane_asks() -> None:
         await here.pilot.click(offset=(x + 1, keys))
         await here.settle()
         assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", Verdict.DENY)]
-        assert overview.agent_here() == "vm2/infra"
+        assert overview.agent_here() == "vm1/docs-1", "from there it goes to the next question"
 
 
 @SIZES
