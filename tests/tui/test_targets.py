@@ -18,7 +18,7 @@ from controlroom.tui.screens.overview import Overview
 from tests.tui import scenes
 from tests.tui.room import Room, room
 
-LOOKS = [*"jk*ounn   ", "home", "end", "filter", "filter", "filter", "clear", "escape"]
+LOOKS = [*"jk*ounn ", "home", "end", *["filter"] * 6, "clear", "escape"]
 """What changes what is looked at."""
 
 ACTS = [*"xrmifydea", "enter"]
@@ -105,8 +105,8 @@ async def look(here: Room, dice: random.Random) -> None:
             await here.press("q")
             assert [under_the_eye(here)] == seen, "one is back at what one has looked at"
     elif key == "filter":
-        await here.press("/", "ctrl+u")
-        await here.write(dice.choice(("a", "b", "vm1", "working", "vm2 failed")))
+        await here.press("space", "/", "ctrl+u")
+        await here.write(dice.choice(("vm1", "vm2", "mini", "working", "waiting")))
         await here.press("enter")
     elif key == "clear":
         await here.press("escape", "escape")
