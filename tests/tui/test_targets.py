@@ -119,7 +119,6 @@ async def act(here: Room, dice: random.Random, fleet: Fleet) -> None:
     overview = here.screen(Overview)
     here.clock.pass_(1)
     eye, seen = under_the_eye(here), {name for _, name in drawn(here)}
-    marked = {row.name for row in overview.table.agents if row.id in overview.table.marks.names}
     asked = len(here.engine.asked)
     if dice.random() < 0.6:
         news(here, dice, fleet, eye)
@@ -127,6 +126,7 @@ async def act(here: Room, dice: random.Random, fleet: Fleet) -> None:
         await here.settle()
         if eye in {row.name for row in overview.table.agents}:
             assert under_the_eye(here) == eye, "the cursor stays with its agent"
+    marked = {row.name for row in overview.table.agents if row.id in overview.table.marks.names}
     key = dice.choice(ACTS)
     await here.pilot.press(key)
     await here.settle()
