@@ -6,11 +6,12 @@ python -m tests.documents        writes them anew between their marks
 import re
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import controlroom
 from controlroom.cli.exits import MEANINGS as EXITS
+from controlroom.cli.records import ANSWERS, Field, Kind
 from controlroom.cli.verbs import VERBS
 from controlroom.domain.display.views import GLYPHS, MEANINGS, ORDER
 from controlroom.domain.keys.keymap import DEFAULT, shown
@@ -56,6 +57,27 @@ def exits() -> str:
     )
 
 
+def records() -> str:
+    """The answers of verbs with `--json`, field by field; one that stands in several is described once."""
+    parts, seen = list[str](), dict[tuple[Field, ...], str]()
+    for verb, fields in ANSWERS.items():
+        rows = [f"| `{name}` | {what} | {says} |" for name, what, says in _rows(fields, "", verb, seen)]
+        parts += [f"**`{verb} --json`**", "", "| field | holds | |", "|---|---|---|", *rows, ""]
+    return "\n".join(parts).rstrip()
+
+
+def _rows(
+    fields: tuple[Field, ...], before: str, verb: str, seen: dict[tuple[Field, ...], str]
+) -> Iterator[tuple[str, str, str]]:
+    for field in fields:
+        name = f"{before}{field.name}{'[]' if field.kind is Kind.RECORDS else ''}"
+        place = seen.get(field.fields) if len(field.fields) > 1 else None
+        yield name, str(field.kind), f"{field.says}{'; ' if field.says else ''}as {place}" if place else field.says
+        if field.fields and not place:
+            seen[field.fields] = f"`{name}` of `{verb}`"
+            yield from _rows(field.fields, f"{name}.", verb, seen)
+
+
 def config() -> str:
     """The reference of config.toml."""
     return f"```toml\n{reference().strip()}\n```"
@@ -74,6 +96,7 @@ PARTS: dict[str, tuple[Path, Callable[[], str]]] = {
     "states": (MANUAL / "states.md", states),
     "verbs": (MANUAL / "verbs.md", verbs),
     "exits": (MANUAL / "verbs.md", exits),
+    "records": (MANUAL / "verbs.md", records),
     "config": (MANUAL / "config.md", config),
     "map": (CONTRIBUTING, the_map),
 }

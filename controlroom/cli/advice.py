@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
+from controlroom.cli.records import Wished
 from controlroom.cli.room import wait_settled, with_room
 from controlroom.client.client import Client, EngineUnavailable, Estimated
-from controlroom.domain.calculators.comparison import AccountUse, Comparison, PaymentOption, Terms, comparison_table
-from controlroom.domain.calculators.estimate import Estimate, TierFit, Wish, estimate_table
+from controlroom.domain.calculators.comparison import AccountUse, Comparison, PaymentOption, Terms
+from controlroom.domain.calculators.estimate import Estimate, TierFit, Wish
 from controlroom.domain.calculators.offers import cheapest
 from controlroom.domain.money.costs import BILLED, COVERED
 from controlroom.domain.words import count, days, dollars, percent
@@ -37,7 +38,7 @@ async def _plan(client: Client, args: argparse.Namespace) -> int:
         output.talk(answer.reason)
         return Exit.REFUSED
     if args.json:
-        output.json_data(comparison_table(answer.comparison))
+        output.json_answer("plan", answer.comparison)
     else:
         show_plan(answer.comparison)
     return Exit.DONE
@@ -121,7 +122,7 @@ def estimate(args: argparse.Namespace, entry_points: EntryPoints) -> int:
         output.talk(answer.reason)
         return Exit.REFUSED
     if args.json:
-        output.json_data(estimate_table(wish, answer.estimate))
+        output.json_answer("estimate", Wished(wish, answer.estimate))
     else:
         show_estimate(wish, answer.estimate)
     return Exit.DONE

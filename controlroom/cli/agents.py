@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from controlroom.cli import output
@@ -22,6 +21,8 @@ from controlroom.cli.room import (
 )
 from controlroom.client.client import Attachment, Client, NoAttachment
 from controlroom.domain import intents
+from controlroom.domain.display.filters import fits, is_term, problem
+from controlroom.domain.display.views import agent_row
 from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME, unavailable
 from controlroom.domain.keys.many import AT_ONCE, Plan, plan, summed
@@ -31,6 +32,8 @@ from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import Question, command, read_answer
 from controlroom.domain.words import age
 from controlroom.text.states import ItemAnswer, Verdict
+
+_VERDICTS = ("allow", "always", "deny")
 
 
 def to_intent(args: argparse.Namespace, agent: Agent, asked: Question) -> intents.AnswerQuestion:
@@ -84,52 +87,81 @@ def _joined(known: ItemAnswer, asked: Question, number: int, option: str, value:
 _PATTERN = frozenset("*?[")
 
 
-def several(texts: Sequence[str]) -> bool:
-    """Whether these words may mean more than one agent."""
-    return len(texts) > 1 or any(_PATTERN & set(text) for text in texts)
+def _words(args: argparse.Namespace) -> list[str]:
+    """The words that say which agents are meant; in one word of `send` and `answer`, commas or spaces part them."""
+    if args.agent is None or isinstance(args.agent, list):
+        return args.agent or []
+    text = str(args.agent)
+    return text.split() if is_term(text) else text.replace(",", " ").split()
 
 
-async def find_agents(client: Client, texts: Sequence[str]) -> tuple[list[Agent], set[str]]:
-    """The agents that names and patterns mean, and the ids of those that were named. Raises `Stop`."""
+def are_several(args: argparse.Namespace) -> bool:
+    """Whether more than one agent may be meant. Raises `Stop` when none is named."""
+    words = _words(args)
+    if args.everyone and any(not is_term(word) for word in words):
+        raise Stop(Exit.USAGE, "name agents, or say --all: not both")
+    if not words and not args.everyone and not getattr(args, "ended", False):
+        raise Stop(Exit.USAGE, "which agents? say a name, a pattern in quotes, state:failed, or --all")
+    return not words or len(words) > 1 or is_term(words[0]) or bool(_PATTERN & set(words[0]))
+
+
+async def find_agents(client: Client, args: argparse.Namespace) -> tuple[list[Agent], set[str]]:
+    """The agents that names, patterns and filters mean, and the ids of those that were named. Raises `Stop`.
+
+    What others started is never meant, but by `--ended`: an adopted agent that has ended can be forgotten.
+    """
+    words, ended = _words(args), getattr(args, "ended", False)
+    names, terms = [word for word in words if not is_term(word)], " ".join(word for word in words if is_term(word))
+    if wrong := problem(terms):
+        raise Stop(Exit.USAGE, wrong)
     by_id: dict[str, Agent] = {}
     named: set[str] = set()
-    for text in texts:
-        if _PATTERN & set(text):
+    for name in names or ["*"]:
+        if _PATTERN & set(name):
             await wait_settled(client)
-            by_id |= {agent.id: agent for agent in matching(client.fleet, text)}
+            by_id |= {agent.id: agent for agent in matching(client.fleet, name, ended=ended)}
         else:
-            agent = await find_agent(client, text)
+            agent = await find_agent(client, name)
             by_id[agent.id] = agent
             named.add(agent.id)
-    return sorted(by_id.values(), key=lambda agent: agent.id), named
+    fleet, now = client.fleet, client.now()
+    fitting = [agent for agent in by_id.values() if fits(agent, agent_row(fleet, agent, now), terms)]
+    agents = [agent for agent in fitting if agent.has_ended or not ended]
+    if not agents:
+        what = " ".join([*words, *["--ended"] * ended]) or "--all"
+        raise Stop(Exit.NOT_FOUND, f"no agent fits {ascii(what)[:90]}; see controlroom status")
+    return sorted(agents, key=lambda agent: agent.id), named
 
 
-def matching(fleet: Fleet, pattern: str) -> list[Agent]:
-    """The agents that a pattern fits: their ids when it has a slash, else their names. Raises `Stop` at none.
-
-    What others started is never meant.
-    """
-    ours = (agent for agent in fleet.agents.values() if not agent.adopted)
-    fitting = [agent for agent in ours if fnmatchcase(agent.id if "/" in pattern else agent.name, pattern)]
-    if not fitting:
-        raise Stop(Exit.NOT_FOUND, f"no agent fits {ascii(pattern)[:90]}; see controlroom status")
-    return fitting
+def matching(fleet: Fleet, pattern: str, *, ended: bool = False) -> list[Agent]:
+    """The agents that a pattern fits: their ids when it has a slash, else their names."""
+    ours = (agent for agent in fleet.agents.values() if not agent.adopted or (ended and agent.has_ended))
+    return [agent for agent in ours if fnmatchcase(agent.id if "/" in pattern else agent.name, pattern)]
 
 
-async def to_all(client: Client, texts: Sequence[str], action: str, *, text: str = "", yes: bool = True) -> int:
+_LISTED = frozenset({"reassign", "retry", "allow", "always", "deny"})
+"""What is listed and asked first when it is done to several, beside what is dangerous anyway."""
+
+
+async def to_all(
+    client: Client, args: argparse.Namespace, action: str, *, text: str = "", keep: bool = False, host: str = ""
+) -> int:
     """Do an action to several agents. Of a pattern's agents, those that it cannot be done to are left out."""
-    agents, named = await find_agents(client, texts)
-    todo = plan(client.fleet, [agent.id for agent in agents], action).saying(text)
+    agents, named = await find_agents(client, args)
+    todo = plan(client.fleet, [agent.id for agent in agents], action, host=host).saying(text, keep, host)
     for agent, reason in todo.left_out:
         if agent.id in named:
             raise Stop(Exit.REFUSED, f"{reason}: nothing was done to any of them")
         output.talk(f"left out: {agent.id}: {reason}")
     if not todo.targets:
         raise Stop(Exit.REFUSED, "there is nobody left to do it to")
-    if BY_NAME[action].danger and not yes:
+    if (BY_NAME[action].danger or action in _LISTED) and not args.yes:
         _confirm(client.fleet, todo, client.now())
-    gate = asyncio.Semaphore(AT_ONCE)
-    outcomes = await asyncio.gather(*(_submit(client, target.intent, gate) for target in todo.targets))
+    gate, patience = asyncio.Semaphore(AT_ONCE), MOVE_PATIENCE if host else ORDER_PATIENCE
+    outcomes = await asyncio.gather(*(_submit(client, target.intent, gate, patience) for target in todo.targets))
+    for target, outcome in zip(todo.targets, outcomes, strict=True):
+        if host and outcome.ok:
+            output.data(f"{host}/{target.agent.name}")
     output.talk(summed(todo, outcomes))
     codes = {code_of(outcome) for outcome in outcomes}
     return next((code for code in (Exit.UNKNOWN, Exit.REFUSED) if code in codes), Exit.DONE)
@@ -140,12 +172,15 @@ def _confirm(fleet: Fleet, todo: Plan, now: int) -> None:
     for target in todo.targets:
         agent = target.agent
         output.talk(f"  {agent.id}  {fleet.state_of(agent)}, {age(now - agent.since)}")
+        if isinstance(target.intent, intents.AnswerQuestion) and agent.question:
+            for line in agent.question.lines:
+                output.talk(f"    {line}")
     person_types(todo.title, str(len(todo.targets)))
 
 
-async def _submit(client: Client, intent: Intent, gate: asyncio.Semaphore) -> Result:
+async def _submit(client: Client, intent: Intent, gate: asyncio.Semaphore, patience: float) -> Result:
     async with gate:
-        return await client.submit(intent, wait=True, deadline=ORDER_PATIENCE)
+        return await client.submit(intent, wait=True, deadline=patience)
 
 
 MOVE_PATIENCE = 240.0
@@ -188,8 +223,8 @@ def kill(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _kill(client: Client, args: argparse.Namespace) -> int:
-    if several(args.agent):
-        return await to_all(client, args.agent, "kill", yes=args.yes)
+    if are_several(args):
+        return await to_all(client, args, "kill")
     agent = await find_agent(client, args.agent[0])
     _check(client.fleet, agent, "kill")
     since = f"{client.fleet.state_of(agent)}, {age(client.now() - agent.since)}"
@@ -198,7 +233,7 @@ async def _kill(client: Client, args: argparse.Namespace) -> int:
 
 
 def reassign(args: argparse.Namespace, entry_points: EntryPoints) -> int:
-    """Return an agent a new task."""
+    """Give agents a new task, or another host."""
     args.task = task_text(args.task, args.task_file)
     if args.task is None and not args.host:
         raise Stop(Exit.USAGE, "what is it to do now? say --task TEXT or --task-file F, or --host H to move it")
@@ -206,13 +241,38 @@ def reassign(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _reassign(client: Client, args: argparse.Namespace) -> int:
-    agent = await find_agent(client, args.agent)
+    if are_several(args):
+        return await _reassign_all(client, args)
+    agent = await find_agent(client, args.agent[0])
     if args.host and args.host != agent.host:
         return await _move(client, agent, args)
     if args.task is None:
         raise Stop(Exit.USAGE, f"{agent.id} is on {args.host} already: say --task to give it another task")
     intent = intents.ReassignAgent(agent.id, agent.epoch, args.task, args.keep, trust=args.trust)
-    return await order(client, intent, f"{agent.id} has its new task, as epoch {agent.epoch + 1}")
+    return await order(client, intent, f"{agent.id} has its new task, as run {agent.epoch + 1}")
+
+
+async def _reassign_all(client: Client, args: argparse.Namespace) -> int:
+    if args.host:
+        host_of(client.fleet, args.host)
+        await wait_settled(client, args.host)
+    return await to_all(client, args, "reassign", text=args.task or "", keep=args.keep, host=args.host)
+
+
+def retry(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Give agents the same task again."""
+    return with_room(_retry, args)
+
+
+async def _retry(client: Client, args: argparse.Namespace) -> int:
+    if are_several(args):
+        return await to_all(client, args, "retry")
+    agent = await find_agent(client, args.agent[0])
+    _check(client.fleet, agent, "retry")
+    if not agent.has_ended:
+        confirmed(f"{agent.id} still runs ({client.fleet.state_of(agent)}). End that, and begin again?", args.yes)
+    done = f"{agent.id} has its task again, as run {agent.epoch + 1}"
+    return await order(client, intents.RetryAgent(agent.id, agent.epoch), done)
 
 
 async def _move(client: Client, agent: Agent, args: argparse.Namespace) -> int:
@@ -226,26 +286,38 @@ async def _move(client: Client, agent: Agent, args: argparse.Namespace) -> int:
 
 
 def send(args: argparse.Namespace, entry_points: EntryPoints) -> int:
-    """Say something to an agent."""
+    """Say something to agents."""
+    if args.everyone and args.agent is not None:
+        args.text, args.agent = [args.agent, *args.text], None
+    if not args.text:
+        raise Stop(Exit.USAGE, "what is to be said? controlroom send AGENT TEXT")
     args.text = read_text("-", "the message") if args.text == ["-"] else typed(" ".join(args.text), "the message")
     return with_room(_send, args)
 
 
 async def _send(client: Client, args: argparse.Namespace) -> int:
-    names = [name for name in args.agent.split(",") if name] or [args.agent]
-    if several(names):
-        return await to_all(client, names, "message", text=args.text)
+    if are_several(args):
+        return await to_all(client, args, "message", text=args.text)
     agent = await find_agent(client, args.agent)
     return await order(client, intents.SendMessage(agent.id, agent.epoch, args.text), f"{agent.id} has the message")
 
 
 def answer(args: argparse.Namespace, entry_points: EntryPoints) -> int:
-    """Answer what an agent asks."""
+    """Answer what agents ask."""
+    if args.everyone and args.agent is not None:
+        args.text = [*[args.verdict] * (args.verdict is not None), *args.text]
+        args.verdict, args.agent = args.agent, None
+    if args.verdict not in (None, *_VERDICTS):
+        raise Stop(
+            Exit.USAGE, f"an answer is {', '.join(_VERDICTS[:-1])} or {_VERDICTS[-1]}, not {ascii(args.verdict)[:40]}"
+        )
     args.text = typed(" ".join(args.text), "the answer")
     return with_room(_answer, args)
 
 
 async def _answer(client: Client, args: argparse.Namespace) -> int:
+    if are_several(args):
+        return await _answer_all(client, args)
     agent = await find_agent(client, args.agent)
     if agent.question is None:
         raise Stop(Exit.REFUSED, f"{agent.id} asks nothing now ({client.fleet.state_of(agent)})")
@@ -256,14 +328,22 @@ async def _answer(client: Client, args: argparse.Namespace) -> int:
     )
 
 
+async def _answer_all(client: Client, args: argparse.Namespace) -> int:
+    if args.parts:
+        raise Stop(Exit.USAGE, "--choose and --words answer one agent: say which")
+    if args.verdict is None:
+        raise Stop(Exit.USAGE, "what is the answer? say allow, always or deny")
+    return await to_all(client, args, str(args.verdict), text=args.text)
+
+
 def interrupt(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Stop an agent's turn."""
     return with_room(_interrupt, args)
 
 
 async def _interrupt(client: Client, args: argparse.Namespace) -> int:
-    if several(args.agent):
-        return await to_all(client, args.agent, "interrupt")
+    if are_several(args):
+        return await to_all(client, args, "interrupt")
     agent = await find_agent(client, args.agent[0])
     return await order(client, intents.InterruptAgent(agent.id, agent.epoch), f"{agent.id} is interrupted")
 
@@ -274,8 +354,8 @@ def forget(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _forget(client: Client, args: argparse.Namespace) -> int:
-    if several(args.agent):
-        return await to_all(client, args.agent, "forget", yes=args.yes)
+    if are_several(args):
+        return await to_all(client, args, "forget")
     agent = await find_agent(client, args.agent[0])
     _check(client.fleet, agent, "forget")
     confirmed(f"Remove {agent.id} and its logs from {agent.host}?", args.yes)

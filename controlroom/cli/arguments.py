@@ -40,21 +40,45 @@ def watch(parser: argparse.ArgumentParser) -> None:
 
 
 def agents(parser: argparse.ArgumentParser) -> None:
-    """Take agents, by name or by pattern."""
-    parser.add_argument("agent", metavar="AGENT", nargs="+", help="a name, HOST/NAME, or a pattern in quotes: 'vm1/*'")
+    """Take agents, by name, pattern or filter."""
+    parser.add_argument("agent", metavar="AGENT", nargs="*", help=_WHO)
+    _all_of_them(parser)
+
+
+_WHO = "a name, HOST/NAME, a pattern in quotes ('vm1/*'), or parts of a filter (state:failed host:vm1)"
+
+
+def _all_of_them(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--all", dest="everyone", action="store_true", help="all agents of this room that a filter fits"
+    )
+
+
+def _yes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
 def kill(parser: argparse.ArgumentParser) -> None:
     """Take agents, and a yes in advance."""
     agents(parser)
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    _yes(parser)
+
+
+def forget(parser: argparse.ArgumentParser) -> None:
+    """Take agents, or all that have ended, and a yes in advance."""
+    kill(parser)
+    parser.add_argument("--ended", action="store_true", help="all that have ended, of those that are meant")
+
+
+def whole_status(parser: argparse.ArgumentParser) -> None:
+    """Take a filter, and the form of the answer."""
+    parser.add_argument("filter", metavar="FILTER", nargs="*", help="parts of a filter: state:failed host:vm1 -docs")
+    status(parser)
 
 
 def status(parser: argparse.ArgumentParser) -> None:
     """Take the form of the answer."""
-    parser.add_argument(
-        "--json", action="store_true", help="for scripts; times are UTC, sizes bytes, null is not known"
-    )
+    parser.add_argument("--json", action="store_true", help="for scripts, as controlroom help verbs describes it")
 
 
 def costs(parser: argparse.ArgumentParser) -> None:
@@ -116,8 +140,8 @@ def spawn(parser: argparse.ArgumentParser) -> None:
 
 
 def reassign(parser: argparse.ArgumentParser) -> None:
-    """Take an agent and its new task."""
-    agent(parser)
+    """Take agents and their new task, or where they are to go."""
+    kill(parser)
     _task(parser)
     parser.add_argument("--host", metavar="H", default="", help="move it there; without a task it keeps its own")
     parser.add_argument("--continue", dest="keep", action="store_true", help="go on in the same Claude session")
@@ -126,15 +150,18 @@ def reassign(parser: argparse.ArgumentParser) -> None:
 
 
 def send(parser: argparse.ArgumentParser) -> None:
-    """Take an agent (or several) and what to say."""
-    parser.add_argument("agent", metavar="AGENT", help="a name, HOST/NAME, several with commas, or a pattern: 'vm1/*'")
-    parser.add_argument("text", metavar="TEXT", nargs="+", help="the message; - reads it from stdin")
+    """Take agents and what to say."""
+    parser.add_argument("agent", metavar="AGENT", nargs="?", help=f"{_WHO}; several in one word, with commas")
+    parser.add_argument("text", metavar="TEXT", nargs="*", help="the message; - reads it from stdin")
+    _all_of_them(parser)
 
 
 def answer(parser: argparse.ArgumentParser) -> None:
-    """Take an agent, a verdict, and words; or for each of its questions the choices or words."""
-    agent(parser)
-    parser.add_argument("verdict", choices=("allow", "always", "deny"), nargs="?", default=None)
+    """Take agents, a verdict, and words; or for each question of one agent the choices or words."""
+    parser.add_argument("agent", metavar="AGENT", nargs="?", help=f"{_WHO}; several in one word, with commas")
+    parser.add_argument("verdict", metavar="allow|always|deny", nargs="?", default=None)
+    _all_of_them(parser)
+    _yes(parser)
     parser.add_argument("text", metavar="TEXT", nargs="*", help="words for the agent")
     for name, metavar, says in (
         ("--question", "N", "which of its questions the next --choose or --words answers, from 1"),

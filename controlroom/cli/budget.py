@@ -1,14 +1,14 @@
 """Budgets: what stands, and changing it in a running room."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import tzinfo
-from typing import Any
 
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.find import check_profile, host_of
 from controlroom.cli.room import money_zone, order, wait_for, with_room
 from controlroom.cli.status import clock, wait_briefly
 from controlroom.client.client import Client
@@ -19,7 +19,7 @@ from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget import BudgetRule, amount, described, ladder, problem, read_limit, window
 from controlroom.domain.money.ladder import difference, previewed, rule_of
-from controlroom.domain.words import percent
+from controlroom.domain.words import nearest, percent
 
 _COUNTED = 3.0
 """Seconds that a fresh engine may take to count what is gone."""
@@ -35,7 +35,7 @@ async def _show(client: Client, args: argparse.Namespace) -> int:
     await wait_for(client, _is_counted, _COUNTED)
     budgets = [client.fleet.budgets[name] for name in sorted(client.fleet.budgets)]
     if args.json:
-        output.json_data([record(budget) for budget in budgets])
+        output.json_answer("budget show", budgets)
     elif budgets:
         zone = money_zone(client.fleet)
         output.table([_HEAD, *(_cells(budget, zone) for budget in budgets)], right=frozenset(range(3, 8)))
@@ -79,27 +79,6 @@ def runs_out_when(budget: Budget, when: Callable[[int], str]) -> str:
     return when(budget.runs_out) if budget.runs_out else ""
 
 
-def record(budget: Budget) -> Mapping[str, Any]:
-    """A budget for scripts: amounts in its unit (micro-dollars, tokens, per cent), times UTC milliseconds."""
-    return {
-        "name": budget.name,
-        "scope": budget.scope,
-        "period": budget.period,
-        "unit": budget.unit,
-        "limit": budget.limit,
-        "stop_line": budget.stop,
-        "spent": budget.spent,
-        "granted": budget.granted,
-        "overshoot_at_most": budget.overshoot,
-        "began": budget.began or None,
-        "ends": budget.ends or None,
-        "runs_out": budget.runs_out,
-        "ladder": [{"at": rung.percent, "do": rung.action} for rung in budget.rungs],
-        "rungs_reached": budget.reached,
-        "dry_run": budget.dry_run,
-    }
-
-
 def set_one(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Set a budget, or change one."""
     return with_room(_set_one, args)
@@ -111,6 +90,11 @@ async def _set_one(client: Client, args: argparse.Namespace) -> int:
     rule = _rule(args, budget)
     if wrong := problem(rule):
         raise Stop(Exit.USAGE, wrong)
+    kind, name = read_scope(rule.scope)
+    if kind is ScopeKind.HOST:
+        host_of(client.fleet, name)
+    elif kind is ScopeKind.PROFILE:
+        check_profile(client.fleet, name)
     if args.preview:
         return _preview(client, budget, rule)
     changes = difference(budget, rule)
@@ -166,4 +150,8 @@ def remove(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _remove(client: Client, args: argparse.Namespace) -> int:
+    if args.name not in client.fleet.budgets:
+        names = f"; there are {', '.join(sorted(client.fleet.budgets))}" if client.fleet.budgets else ": there is none"
+        near = nearest(args.name, client.fleet.budgets) or names
+        raise Stop(Exit.NOT_FOUND, f"there is no budget {ascii(args.name)[:60]}{near}")
     return await order(client, intents.RemoveBudget(args.name), f"budget {args.name} is gone; what it paused goes on")

@@ -4,17 +4,16 @@ import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
 
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
+from controlroom.cli.records import COST, CostOf, Spent, record
 from controlroom.cli.room import money_zone, with_room
 from controlroom.client.client import Client
 from controlroom.domain.money.budget import begins
-from controlroom.domain.money.costs import BILLED, COVERED, HOURLY, CostRow, as_table, grouped, per_hour, totals
+from controlroom.domain.money.costs import BILLED, COVERED, HOURLY, CostRow, grouped, per_hour, totals
 from controlroom.domain.words import count, dollars, percent
-from controlroom.text.states import Payer
 from controlroom.text.time_zones import day_name, hour_name
 
 _TIMES = {"day": day_name, "hour": hour_name}
@@ -36,7 +35,7 @@ async def _costs(client: Client, args: argparse.Namespace) -> int:
     name = _TIMES.get(args.by)
     rows = grouped(answer.rows, lambda row: name(int(row.key), zone)) if name else answer.rows
     if args.json:
-        output.json_data(_tables(rows, args.by, answer.ran))
+        output.json_answer("costs", Spent(args.by, since, until, _priced(rows, answer.ran)))
     elif args.csv:
         _csv(rows, args.by, answer.ran)
     else:
@@ -71,8 +70,8 @@ def _rates(rows: Sequence[CostRow], ran: Mapping[str, int]) -> list[int | None]:
     return [per_hour(row.micro, ran.get(row.key)) if paid[row.key] == 1 else None for row in rows]
 
 
-def _tables(rows: Sequence[CostRow], by: str, ran: Mapping[str, int]) -> list[Mapping[str, Any]]:
-    return [as_table(row, by, ran.get(row.key), rate) for row, rate in zip(rows, _rates(rows, ran), strict=True)]
+def _priced(rows: Sequence[CostRow], ran: Mapping[str, int]) -> list[CostOf]:
+    return [CostOf(row, ran.get(row.key), rate) for row, rate in zip(rows, _rates(rows, ran), strict=True)]
 
 
 def _table(rows: Sequence[CostRow], by: str, since: str, ran: Mapping[str, int]) -> None:
@@ -116,11 +115,11 @@ def _csv(rows: Sequence[CostRow], by: str, ran: Mapping[str, int]) -> None:
     import csv
     import io
 
-    tables = _tables(rows, by, ran)
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(as_table(CostRow("", Payer.UNKNOWN), by)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _plain(value) for name, value in table.items()} for table in tables)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([by, *(field.name for field in COST[1:])])
+    for row in _priced(rows, ran):
+        writer.writerow(map(_plain, record(COST, row).values()))
     output.data(text.getvalue().removesuffix("\n"))
 
 

@@ -4,6 +4,8 @@ import argparse
 import asyncio
 import os
 import time
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from controlroom.cli import output
 from controlroom.cli.entry_points import AtBoot, EntryPoints
@@ -11,12 +13,21 @@ from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.homes import AT
 from controlroom.cli.room import with_room
 from controlroom.client.client import Client
-from controlroom.domain.attached import HEAD, cells, record
-from controlroom.domain.display.views import iso
+from controlroom.domain.attached import HEAD, cells
 
 
-async def runways() -> list[str]:
-    """How far agents can go without the engine; nothing where it does not run, or does not say.
+class Left(NamedTuple):
+    """What goes on without the engine, as it was before it stopped."""
+
+    live: int
+    """Agents of this room that run."""
+    adopted: int
+    ways: list[str]
+    """How far those that a budget binds can go alone."""
+
+
+async def left_behind() -> Left:
+    """What will go on without the engine; nothing where it does not run, or does not say.
 
     Raises `Stop` where one may only look: nobody stops the engine there.
     """
@@ -26,16 +37,17 @@ async def runways() -> list[str]:
     try:
         client = await Client.connect(start=False, role="cli", told=output.talk)
     except EngineUnavailable:
-        return []
+        return Left(0, 0, [])
     try:
         if client.read_only:
             raise Stop(Exit.REFUSED, "a watcher may look, and change nothing")
+        live = [agent.adopted for agent in client.fleet.agents.values() if agent.lives]
         ways = (await client.runways()).ways
     except EngineUnavailable:
-        return []
+        return Left(0, 0, [])
     finally:
         await client.close()
-    return [told(way, time.time_ns() // 1_000_000) for way in ways]
+    return Left(live.count(False), live.count(True), [told(way, time.time_ns() // 1_000_000) for way in ways])
 
 
 async def stopped() -> bool:
@@ -91,20 +103,34 @@ def bridge(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 def stop(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Stop the engine; that none runs is fine, too."""
-    import asyncio
-
     away = os.environ.get(AT, "local") != "local"
-    alone = asyncio.run(runways())
+    left = asyncio.run(left_behind())
     if not asyncio.run(stopped()):
         output.talk(f"no engine runs {'there' if away else 'here'}")
         return Exit.DONE
     again = "; this machine starts it again when it boots: controlroom engine --uninstall ends that"
-    output.talk(f"the engine has stopped; agents live on{again if not away and entry_points.at_boot().how() else ''}")
-    if alone:
-        output.talk("without it they can spend what they are granted, and are then paused:")
-        for line in alone:
-            output.talk(f"  {line}")
+    output.talk(f"the engine has stopped{again if not away and entry_points.at_boot().how() else ''}")
+    for words in what_goes_on(left):
+        output.talk(words)
     return Exit.DONE
+
+
+def what_goes_on(left: Left) -> Iterator[str]:
+    """Say which agents go on spending, and what stops them."""
+    if left.live:
+        agents, whose = (
+            ("1 agent goes on, and may spend: to end it,", "its turn")
+            if left.live == 1
+            else (f"{left.live} agents go on, and may spend: to end them,", "their turns")
+        )
+        yield f"{agents} controlroom kill '*'; {whose} alone, controlroom interrupt '*'"
+    if left.adopted:
+        yield f"{left.adopted} adopted {'go' if left.adopted > 1 else 'goes'} on, too: only who started them ends them"
+    if left.ways:
+        yield "without the engine these can spend what they are granted, and are then paused:"
+        yield from (f"  {way}" for way in left.ways)
+    elif left.live:
+        yield f"no budget pauses {'it' if left.live == 1 else 'them'}"
 
 
 def demo(args: argparse.Namespace, entry_points: EntryPoints) -> int:
@@ -191,7 +217,7 @@ async def _attached(client: Client, args: argparse.Namespace) -> int:
     if front_ends.reason:
         raise Stop(Exit.REFUSED, front_ends.reason)
     if args.json:
-        output.json_data([record(one, iso) for one in front_ends.front_ends])
+        output.json_answer("attached", front_ends.front_ends)
     else:
         now = client.now()
         output.table([HEAD, *(cells(one, now) for one in front_ends.front_ends)])

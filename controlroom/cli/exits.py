@@ -24,7 +24,7 @@ MEANINGS = {
     Exit.USAGE: "the command line is wrong",
     Exit.NO_ENGINE: "no engine runs, or it cannot start",
     Exit.UNKNOWN: "the outcome is not known (link lost, no answer in time): look again",
-    Exit.NOT_FOUND: "no such agent, host or profile, or several of that name",
+    Exit.NOT_FOUND: "no such agent, host, profile, budget or booking, or several of that name",
     Exit.ASKED: "a person must answer a question first",
     Exit.UNEXPECTED: "a mistake in Control Room itself; it names a report file",
     Exit.INTERRUPTED: "stopped by Ctrl-C",

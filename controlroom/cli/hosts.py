@@ -7,13 +7,14 @@ from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import host_of
+from controlroom.cli.records import Asked, Checked
 from controlroom.cli.room import PATIENCE, code_of, order, settled, wait_for, with_room
 from controlroom.cli.status import host_table, report, wait_briefly
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.address import short_name
 from controlroom.domain.claims import deaf_words
-from controlroom.domain.display import checkup, views
+from controlroom.domain.display import checkup
 from controlroom.domain.model import Fleet, Host, LinkState, Question
 from controlroom.domain.questions import QuestionKind, command
 from controlroom.domain.words import size
@@ -108,7 +109,7 @@ def show(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 async def _show(client: Client, args: argparse.Namespace) -> int:
     now = await wait_briefly(client)
     if args.json:
-        output.json_data(views.status(client.fleet, now)["hosts"])
+        output.json_answer("host list", Asked(client.fleet, now))
     elif client.fleet.hosts:
         host_table(client.fleet, now, wide=True)
     else:
@@ -170,7 +171,7 @@ async def _check(client: Client, args: argparse.Namespace) -> int:
     host = await _settled(client, args.name)
     told = await client.check(args.name)
     if args.json:
-        output.json_data({**checkup.record(host, told.checks), "reason": told.reason or None})
+        output.json_answer("host check", Checked(host, told.checks, told.reason))
     else:
         report(checkup.lines(told.checks))
     if told.reason:

@@ -11,7 +11,6 @@ from controlroom.cli.find import typed
 from controlroom.cli.room import order, with_room
 from controlroom.client.client import Client
 from controlroom.domain.audit import AuditLine
-from controlroom.domain.display.views import iso
 from controlroom.domain.intents import SettleUsage
 from controlroom.domain.money.plausible import DoubtedUse
 from controlroom.domain.words import count, dollars
@@ -55,7 +54,7 @@ async def _audit(client: Client, args: argparse.Namespace) -> int:
     if answer.reason:
         return _refused(answer.reason)
     if args.json:
-        output.json_data([{**vars(line), "at": iso(line.at), "reason": line.reason or None} for line in answer.lines])
+        output.json_answer("audit", answer.lines)
     elif answer.lines:
         rows = [("WHEN", "WHO", "DID", "TO", "CAME OF IT"), *map(_cells, answer.lines)]
         output.table(rows)
@@ -98,7 +97,7 @@ async def _doubted(client: Client, args: argparse.Namespace) -> int:
     if answer.reason:
         return _refused(answer.reason)
     if args.json:
-        output.json_data([{**vars(one), "at": iso(one.at), "settled": one.settled or None} for one in answer.bookings])
+        output.json_answer("ledger doubted", answer.bookings)
     elif answer.bookings:
         head = ("", "WHEN", "AGENT", "MESSAGE", "TOKENS", "CLAIMED", "COUNTED", "")
         output.table([head, *map(_claim, answer.bookings)], right=frozenset((0, 4, 5, 6)))
@@ -114,6 +113,11 @@ def _claim(one: DoubtedUse) -> tuple[str, ...]:
 
 
 async def _settle(client: Client, args: argparse.Namespace) -> int:
+    bookings = (await client.doubted()).bookings
+    there = {*client.fleet.hosts, *client.fleet.agents, *(booking.agent for booking in bookings)}
+    there |= {str(booking.number) for booking in bookings} | {name.partition("/")[0] for name in there}
+    if unknown := next((what for what in args.numbers if what not in there), None):
+        raise Stop(Exit.NOT_FOUND, f"nothing was set aside as {ascii(unknown)[:60]}; see controlroom ledger doubted")
     codes = [
         await order(client, _settlement(what, args.accept), f"{what} is {'accepted' if args.accept else 'struck'}")
         for what in args.numbers

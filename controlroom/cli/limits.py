@@ -11,7 +11,7 @@ from controlroom.cli.output import lined_up
 from controlroom.cli.room import wait_for, with_room
 from controlroom.cli.status import clock, wait_briefly
 from controlroom.client.client import Client
-from controlroom.domain.display.limit_rows import LimitRow, in_order, record, row
+from controlroom.domain.display.limit_rows import LimitRow, in_order, row
 from controlroom.domain.gauges import Headroom, LimitKind
 
 _HEAD = LimitRow("", "USED", "OF", "LEFT", "RESETS", "AGE", "FROM", "USED BY")
@@ -32,7 +32,7 @@ async def _limits(client: Client, args: argparse.Namespace) -> int:
     await wait_for(client, lambda fleet: bool(fleet.headroom), _HEARD)
     limits = in_order(client.fleet.headroom.values())
     if args.json:
-        output.json_data([record(one) for one in limits])
+        output.json_answer("limits", limits)
     elif limits:
         table(limits, now)
     else:

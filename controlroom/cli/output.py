@@ -75,12 +75,14 @@ def talk(text: str) -> None:
     _write(sys.stderr, shown(text) + "\n")
 
 
-def json_data(value: "Any") -> None:
-    """Write one JSON value to stdout, readable and complete whatever the encoding of stdout."""
+def json_answer(verb: str, thing: "Any") -> None:
+    """Write the answer of a verb to stdout as JSON, readable and complete whatever the encoding of stdout."""
     import json
 
+    from controlroom.cli.records import answer
+
     ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    _write(sys.stdout, json.dumps(value, indent=2, ensure_ascii=ascii_only) + "\n")
+    _write(sys.stdout, json.dumps(answer(verb, thing), indent=2, ensure_ascii=ascii_only) + "\n")
 
 
 def raw(body: bytes) -> None:

@@ -8,12 +8,14 @@ from datetime import datetime, tzinfo
 
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
-from controlroom.cli.exits import Exit
+from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.records import Asked, Explained
 from controlroom.cli.room import find_agent, wait_settled, with_room
 from controlroom.client.client import Client
 from controlroom.domain.claims import doubt_words
 from controlroom.domain.display import explain as why
 from controlroom.domain.display import views
+from controlroom.domain.display.filters import fits, problem
 from controlroom.domain.model import Agent, Fleet, Host, State
 from controlroom.domain.money.budget import amount
 from controlroom.domain.questions import command
@@ -34,7 +36,7 @@ async def _explain(client: Client, args: argparse.Namespace) -> int:
     now = client.now()
     explanation = why.explain(client.fleet, agent, now)
     if args.json:
-        output.json_data(why.record(explanation))
+        output.json_answer("explain", Explained(client.fleet, agent, explanation))
         return Exit.DONE
     output.data(
         f"{explanation.agent}, adopted ({agent.place})"
@@ -69,15 +71,22 @@ def status(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _status(client: Client, args: argparse.Namespace) -> int:
-    now = await wait_briefly(client)
+    now, wanted = await wait_briefly(client), " ".join(args.filter)
+    if wrong := problem(wanted):
+        raise Stop(Exit.USAGE, wrong)
+    fleet = client.fleet
+    rows = [row for row in views.agent_rows(fleet, now) if fits(fleet.agents[row.id], row, wanted)]
     if args.json:
-        output.json_data(views.status(client.fleet, now))
+        output.json_answer("status", Asked(fleet, now, [fleet.agents[row.id] for row in rows]))
         return Exit.DONE
-    if client.fleet.hosts:
-        host_table(client.fleet, now)
-    if client.fleet.agents:
+    if wanted:
+        agent_table(fleet, rows, now)
+        return Exit.DONE
+    if fleet.hosts:
+        host_table(fleet, now)
+    if rows:
         output.data("")
-        agent_table(client.fleet, now)
+        agent_table(fleet, rows, now)
     for alarm in views.worst_first(client.fleet):
         output.talk(f"{alarm.level}: {alarm.text}")
     _teach(client.fleet)
@@ -119,10 +128,10 @@ def _figures(host: Host) -> tuple[str, ...]:
     return (percent(sample.iowait_percent), load, *map(size, sizes))
 
 
-def agent_table(fleet: Fleet, now: int) -> None:
-    """Print the agents, what needs a person first."""
-    rows = [("", "AGENT", "STATE", "AGE", "MODEL", "RAM", "CPU", "COST", "")]
-    rows += [
+def agent_table(fleet: Fleet, rows: Iterable[views.AgentRow], now: int) -> None:
+    """Print agents in this order."""
+    drawn = [("", "AGENT", "STATE", "AGE", "MODEL", "RAM", "CPU", "COST", "")]
+    drawn += [
         (
             views.GLYPHS[row.state],
             f"{row.id}{'?' * row.doubted}",
@@ -134,9 +143,9 @@ def agent_table(fleet: Fleet, now: int) -> None:
             row.cost or "–",
             _line(fleet.agents[row.id], row, now),
         )
-        for row in views.agent_rows(fleet, now)
+        for row in rows
     ]
-    output.table(rows, right=frozenset((3, 5, 6, 7)))
+    output.table(drawn, right=frozenset((3, 5, 6, 7)))
 
 
 def _line(agent: Agent, row: views.AgentRow, now: int) -> str:

@@ -41,12 +41,18 @@ _LOOK: tuple[Verb, ...] = (
     Verb(
         "status",
         "look",
-        "[--json]",
+        "[FILTER...] [--json]",
         "Show hosts and agents; what needs a person comes first.",
-        "Right after the engine has started, it waits up to three seconds for hosts that are still connecting.",
-        ("controlroom status", "controlroom status --json | jq '.agents[] | select(.state == \"waiting\")'"),
+        "A FILTER shows only the agents that fit: state:failed, host:vm1, name:, profile:, model:, kind:, a word; with "
+        "- before it those that do not (after --: status -- -docs). Right after the engine has started, it waits up to "
+        "three seconds for hosts that are still connecting.",
+        (
+            "controlroom status",
+            "controlroom status state:failed,lost host:vm1",
+            "controlroom status --json | jq -r '.agents[] | select(.state == \"waiting\") | .id'",
+        ),
         "status:status",
-        take.status,
+        take.whole_status,
     ),
     Verb(
         "costs",
@@ -69,7 +75,10 @@ _LOOK: tuple[Verb, ...] = (
         "Windows of plans, for each login across all hosts, as Claude last reported them: one that was never reported "
         "may not exist, and is not shown as empty. What keys used of the API in the last minute, by class of model, "
         "against the ceilings of [api] in config.toml. ~ marks what is worked out here, not read.",
-        ("controlroom limits", "controlroom limits --json | jq '.[] | select(.left != null and .left < 10)'"),
+        (
+            "controlroom limits",
+            "controlroom limits --json | jq '.limits[] | select(.left_percent != null and .left_percent < 10)'",
+        ),
         "limits:limits",
         take.status,
     ),
@@ -132,7 +141,8 @@ _LOOK: tuple[Verb, ...] = (
         "look",
         "AGENT [--read-only]",
         "Connect this terminal to an agent's, over a connection of its own.",
-        "` then q leaves, and so does a tap on the line at the bottom; ` twice types one. Over SSH the system's ssh is "
+        "` then q leaves, also an adopted agent, and so does a tap on the line at the bottom, which is always there; ` "
+        "twice types one. Over SSH the system's ssh is "
         "used, with the keys of hosts that this room knows.",
         ("controlroom attach docs-1", "controlroom attach vm1/docs-1 --read-only"),
         "agents:attach",
@@ -145,7 +155,7 @@ _LOOK: tuple[Verb, ...] = (
         "Show who is attached to the engine: from where, with what rights, since when.",
         "Names and terminals are what front ends report of themselves; rights, and addresses of those that come over "
         "SSH, are checked by the engine.",
-        ("controlroom attached", "controlroom attached --json | jq '.[] | select(.rights == \"all\")'"),
+        ("controlroom attached", "controlroom attached --json | jq '.front_ends[] | select(.rights == \"all\")'"),
         "engine:attached",
         take.status,
     ),
@@ -169,9 +179,9 @@ _MONEY: tuple[Verb, ...] = (
         "[--json]",
         "Show budgets: what is spent, what is granted, when they run out.",
         "GRANTED is what running agents may still spend, with or without the engine; with what is spent it stays below "
-        "the stop line. AT MOST + is what messages under way could add. What a plan covers is marked ≈. With "
-        "--json amounts are whole micro-dollars, tokens or per cent, as `unit` says, and times milliseconds of UTC.",
-        ("controlroom budget show", "controlroom budget show --json | jq '.[] | select(.rungs_reached > 0)'"),
+        "the stop line. AT MOST + is what messages under way could add. What a plan covers is marked ≈. RUNS OUT is "
+        "when the stop line is reached at this rate, RESETS when the period ends.",
+        ("controlroom budget show", "controlroom budget show --json | jq '.budgets[] | select(.rungs_reached > 0)'"),
         "budget:show",
         take.status,
     ),
@@ -208,6 +218,11 @@ _MONEY: tuple[Verb, ...] = (
     ),
 )
 
+_WHO = (
+    "AGENT is a name, HOST/NAME, a pattern in quotes or part of a filter, as status takes it; all parts of a filter "
+    "must fit. What others started is never meant."
+)
+
 _STEER: tuple[Verb, ...] = (
     Verb(
         "spawn",
@@ -230,35 +245,48 @@ _STEER: tuple[Verb, ...] = (
     Verb(
         "kill",
         "steer",
-        "AGENT... [--yes]",
+        "(AGENT... | --all) [--yes]",
         "End agents and everything they started.",
-        "AGENT may be a pattern in quotes. Asks first on a terminal, several after a list; elsewhere it needs --yes. "
+        f"{_WHO} Asks first on a terminal, several after a list; elsewhere it needs --yes. "
         "Exit code 1 with several: some of them were refused.",
-        ("controlroom kill vm1/docs-1 --yes", "controlroom kill 'vm1/*' api-3"),
+        ("controlroom kill vm1/docs-1 --yes", "controlroom kill 'vm1/*' api-3", "controlroom kill --all host:vm1"),
         "agents:kill",
         take.kill,
     ),
     Verb(
         "reassign",
         "steer",
-        "AGENT (--task TEXT | --task-file F | --host H) [--continue] [--trust-host]",
-        "Give an agent a new task, or another host; the old run is ended first.",
-        "It stays in its folder and begins a new Claude session, or goes on in the old one with --continue. "
-        "Earlier logs stay: controlroom logs AGENT --epoch E. With --host it moves: proved gone here, it starts there "
-        "with the same task (or --task), profile, model, folder name and command; files and session stay behind.",
+        "(AGENT... | --all) (--task TEXT | --task-file F | --host H) [--continue]\n       [--trust-host] [--yes]",
+        "Give agents a new task, or another host; the old run is ended first.",
+        f"{_WHO} Several are listed first, and need --yes where nobody can be asked. It stays in its folder and begins "
+        "a new Claude session, or goes on in the old one with --continue. Earlier logs stay: controlroom logs AGENT "
+        "--epoch E. With --host it moves: proved gone here, it starts there with the same task (or --task), profile, "
+        "model, folder name and command; files and session stay behind.",
         (
             "controlroom reassign docs-1 --continue --task 'Now the same for the FAQ.'",
             "controlroom reassign docs-1 --host vm2",
+            "controlroom reassign host:vm1 state:live --host vm2",
         ),
         "agents:reassign",
         take.reassign,
     ),
     Verb(
+        "retry",
+        "steer",
+        "(AGENT... | --all) [--yes]",
+        "Give agents the same task again, as a new run in the same folder.",
+        f"{_WHO} A run that has not ended is ended first, after a question. Host, profile, model and command stay; a "
+        "new Claude session begins. What this room did not order is not retried.",
+        ("controlroom retry bad-1", "controlroom retry state:failed --yes"),
+        "agents:retry",
+        take.kill,
+    ),
+    Verb(
         "send",
         "steer",
-        "AGENT TEXT",
-        "Say something to an agent.",
-        "AGENT may be a pattern in quotes, or several names with commas between. TEXT - reads it from stdin.",
+        "(AGENT | --all) TEXT",
+        "Say something to agents.",
+        f"{_WHO} Several stand in one word, with commas or spaces between. TEXT - reads it from stdin.",
         ("controlroom send docs-1 'Leave the changelog alone.'", "controlroom send 'vm1/*' 'Come to an end, please.'"),
         "agents:send",
         take.send,
@@ -266,8 +294,11 @@ _STEER: tuple[Verb, ...] = (
     Verb(
         "answer",
         "steer",
-        "AGENT ((allow|always|deny) [TEXT] |\n       [--question N] (--choose N[,N...] | --words TEXT) ...)",
-        "Answer what an agent asks: permission, a plan, or questions with choices.",
+        "(AGENT | --all) ((allow|always|deny) [TEXT] |\n       [--question N] (--choose N[,N...] | --words TEXT) ...)\n"
+        "       [--yes]",
+        "Answer what agents ask: permission, a plan, or questions with choices.",
+        f"{_WHO} Several stand in one word, with commas or spaces between; what they ask is listed first, and without "
+        "a person at the terminal it needs --yes. "
         "always also allows, until its session ends, what explain AGENT and the screen name beside the question; where "
         "nothing is named it is refused. TEXT goes to the agent with the answer. "
         "Questions with choices are answered by numbers, labels or words; where there are several, --question says "
@@ -275,6 +306,7 @@ _STEER: tuple[Verb, ...] = (
         (
             "controlroom answer docs-1 allow",
             "controlroom answer infra deny 'not before Monday'",
+            "controlroom answer 'host:vm1 name:docs-*' allow",
             "controlroom answer web-2 --question 1 --choose 1,3 --question 2 --words 'as it was'",
         ),
         "agents:answer",
@@ -283,9 +315,9 @@ _STEER: tuple[Verb, ...] = (
     Verb(
         "interrupt",
         "steer",
-        "AGENT...",
+        "(AGENT... | --all)",
         "Stop the turn of agents; they then wait for a message.",
-        "AGENT may be a pattern in quotes.",
+        _WHO,
         ("controlroom interrupt docs-1", "controlroom interrupt 'vm1/*'"),
         "agents:interrupt",
         take.agents,
@@ -293,12 +325,13 @@ _STEER: tuple[Verb, ...] = (
     Verb(
         "forget",
         "steer",
-        "AGENT... [--yes]",
+        "(AGENT... | --all | --ended) [--yes]",
         "Remove ended agents and their logs from their hosts.",
-        "AGENT may be a pattern in quotes. Asks first on a terminal, several after a list; elsewhere it needs --yes.",
-        ("controlroom forget docs-1 --yes", "controlroom forget 'old-*'"),
+        f"{_WHO} Asks first on a terminal, several after a list; elsewhere it needs --yes. --ended means all that have "
+        "ended.",
+        ("controlroom forget docs-1 --yes", "controlroom forget --ended state:done"),
         "agents:forget",
-        take.kill,
+        take.forget,
     ),
 )
 
@@ -331,7 +364,7 @@ _HOSTS: tuple[Verb, ...] = (
         "Check that a host has all that agents need, and say how to repair what is missing.",
         "Programs, Claude's version and login, disk, memory, clock, limits, and whether agents outlive a logout. "
         "Exits with 0 only when nothing is wrong. For a host that is not connected it says what is known of the link.",
-        ("controlroom host check vm1", "controlroom host check vm1 --json | jq '.checks[] | select(.mend)'"),
+        ("controlroom host check vm1", "controlroom host check vm1 --json | jq '.checks[] | select(.fix)'"),
         "hosts:check",
         take.host_check,
     ),
@@ -407,7 +440,9 @@ _ROOM: tuple[Verb, ...] = (
         "room",
         "bash|zsh|fish",
         "Print the script that makes a shell complete verbs, options, agents and hosts.",
-        'In ~/.bashrc: eval "$(controlroom completions bash)". In ~/.zshrc, after compinit, the same with zsh.',
+        'In ~/.bashrc: eval "$(controlroom completions bash)". In ~/.zshrc, after compinit, the same with zsh. '
+        "As files: ~/.local/share/bash-completion/completions/controlroom, _controlroom in a folder of $fpath, "
+        "~/.config/fish/completions/controlroom.fish.",
         ("controlroom completions bash", "controlroom completions fish | source"),
         "completions:completions",
         take.completions,
@@ -487,7 +522,15 @@ _ROOM: tuple[Verb, ...] = (
         take.engine,
     ),
     Verb(
-        "stop", "room", "", "Stop the engine; agents live on.", "", ("controlroom stop",), "engine:stop", take.nothing
+        "stop",
+        "room",
+        "",
+        "Stop the engine; agents go on, and may spend.",
+        "It says who goes on and how far each can go. To stop agents: controlroom kill '*' ends them, controlroom "
+        "interrupt '*' ends their turns; a budget pauses them with or without the engine.",
+        ("controlroom stop",),
+        "engine:stop",
+        take.nothing,
     ),
     Verb(
         "demo",

@@ -1,7 +1,9 @@
 """Hands this terminal to an agent's tmux session, and takes it back. The engine has no part in it.
 
 The command is made of what the room knows (the host's address, the agent's name, the name of our tmux socket), each
-checked again here; nothing that a host said comes near a command line.
+checked again here; nothing that a host said comes near a command line. The way back is the same everywhere: the line at
+the bottom names it. For an adopted agent, whose tmux is somebody's own, a second tmux around it has that line and takes
+these keys, so that none of them reaches a program.
 """
 
 import contextlib
@@ -100,9 +102,12 @@ def attachment(home: Home, fleet: Fleet, agent_id: str, *, role: str, read_only:
     why = _why_read_only(host, role)
     session = _session(home, agent)
     words = [*session, *(["-r"] if read_only or why else [])]
+    tmux = _program("tmux", "apt-get install tmux") if host.is_local else "tmux"
+    if agent.adopted:
+        words = [tmux, agent.pane, *_framed([tmux, *words], agent.name, read_only=read_only or bool(why))]
     if host.is_local:
-        tmux = _program("tmux", "apt-get install tmux")
-        argv = ["env", "-u", "TMUX", "sh", "-c", f'{_KNOWN_TERM}exec "$@"', "controlroom", tmux, *words]
+        script, words = (_IN_FRAME, words) if agent.adopted else ('exec "$@"', [tmux, *words])
+        argv = ["env", "-u", "TMUX", "sh", "-c", f"{_KNOWN_TERM}{script}", "controlroom", *words]
     else:
         argv = _over_ssh(home, host, words, ours=not agent.adopted)
     return Attachment(agent.id, tuple(argv), read_only or bool(why), "" if read_only else why)
@@ -132,6 +137,46 @@ def _session(home: Home, agent: Agent) -> list[str]:
     if not re.fullmatch("[0-9a-f]{0,64}", home.namespace):
         raise NoAttachment("this room's namespace is no name")
     return ["-u", "-N", "-L", tmux_socket(home.namespace), "attach-session", "-t", f"={agent.name}:"]
+
+
+_IN_FRAME = (
+    'tmux="$1";pane="$2";shift 2;"$tmux" -L default has-session -t "$pane"||exit 1;'
+    'exec "$tmux" -u -f /dev/null -L cr-$$ "$@"'
+)
+"""For a shell: see that a pane of the user's own server is there, then run a tmux of its own around it."""
+
+
+def _framed(words: Sequence[str], name: str, *, read_only: bool) -> list[str]:
+    """Return tmux's words for a server that shows another tmux inside, under a line that says how to leave."""
+    leave = "you only look | leave: ` q" if read_only else "leave: ` q or tap here"
+    commands = (
+        ("start-server",),
+        ("set-option", "-sq", "set-clipboard", "on"),
+        ("set-option", "-sq", "escape-time", "10"),
+        ("set-option", "-gq", "default-terminal", "screen-256color"),
+        ("set-option", "-gq", "mouse", "on"),
+        ("set-option", "-gq", "prefix", "`"),
+        ("set-option", "-gq", "status-left", f"{leave} | {name} "),
+        ("set-option", "-gq", "status-left-length", "80"),
+        ("set-option", "-gq", "status-right", ""),
+        ("set-option", "-gq", "window-status-format", ""),
+        ("set-option", "-gq", "window-status-current-format", ""),
+        ("unbind-key", "-q", "-a", "-T", "prefix"),
+        ("unbind-key", "-q", "-a", "-T", "root"),
+        ("bind-key", "-T", "prefix", "q", "detach-client"),
+        ("bind-key", "-T", "prefix", "d", "detach-client"),
+        ("bind-key", "-T", "prefix", "`", "send-prefix"),
+        *(("bind-key", "-T", "root", f"MouseDown1{place}", "detach-client") for place in _STATUS),
+        ("bind-key", "-T", "root", "MouseDown1Pane", "send-keys", "-M"),
+        ("bind-key", "-T", "root", "WheelUpPane", "send-keys", "-M"),
+        ("bind-key", "-T", "root", "WheelDownPane", "send-keys", "-M"),
+        ("new-session", "env", "-u", "TMUX", *words),
+        ("set-option", "-gq", "destroy-unattached", "on"),
+    )
+    return [word for command in commands for word in (";", *command)][1:]
+
+
+_STATUS = ("Status", "StatusDefault", "StatusLeft", "StatusRight")
 
 
 def _program(name: str, cure: str) -> str:
@@ -182,8 +227,7 @@ def _remote(words: Sequence[str], *, ours: bool) -> str:
     script = (
         f'PATH="$PATH:{_PLACES}";{_KNOWN_TERM}'
         "command -v tmux >/dev/null||{ echo there is no tmux on this host: apt-get install tmux >&2;exit 127;};"
-        + ("" if ours else _OWN_SERVER)
-        + 'exec tmux "$@"'
+        + ('exec tmux "$@"' if ours else _OWN_SERVER + _IN_FRAME)
     )
     return " ".join(["sh", "-c", f"'{script}'", "controlroom", *(shlex.quote(word) for word in words)])
 

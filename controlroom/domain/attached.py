@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from controlroom.domain.display.views import Line
 from controlroom.domain.words import age
@@ -51,11 +50,6 @@ def lines(front_ends: Sequence[FrontEnd], now: int, clock: Callable[[int], str])
         since = f"since {clock(one.since)}, {age(now - one.since)}"
         drawn.append(Line("", f"{one.role}{where}{over} · {_MAY.get(one.rights, one.rights)} · {since}"))
     return drawn
-
-
-def record(one: FrontEnd, iso: Callable[[int], str | None]) -> dict[str, Any]:
-    """As JSON. `iso` writes a time."""
-    return {**vars(one), "terminal": one.terminal or None, "since": iso(one.since)}
 
 
 def in_order(front_ends: Iterable[FrontEnd]) -> tuple[FrontEnd, ...]:

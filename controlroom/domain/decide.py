@@ -182,6 +182,15 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, now: int) -> Decision
     return _again(fleet, agent, ordered, intent.task, session, now)
 
 
+def _retry(fleet: Fleet, intent: intents.RetryAgent, now: int) -> Decision:
+    """See that it may be begun again; its task is read first, and is then a new one like any other."""
+    agent = current(fleet, intent.agent, intent.epoch, now)
+    reachable(fleet, agent.host, now)
+    not_pending(agent, now)
+    ordered_work(agent, trust=False)
+    return Decision()
+
+
 def _again(fleet: Fleet, agent: Agent, ordered: Work, task: str, session: str, now: int) -> Decision:
     """Begin the agent's next run where it is."""
     check_session(fleet, agent, session)
@@ -409,6 +418,7 @@ _DECISIONS: dict[type, Callable[[Fleet, Any, int], Decision]] = {
     intents.SpawnAgent: _spawn,
     intents.KillAgent: _kill,
     intents.ReassignAgent: _reassign,
+    intents.RetryAgent: _retry,
     intents.ResumeAgent: _resume,
     intents.SendMessage: _send,
     intents.AnswerQuestion: _answer,

@@ -48,6 +48,14 @@ class ReassignAgent:
 
 
 @dataclass(frozen=True)
+class RetryAgent:
+    """Give an agent the task of this run again, as a new run in the same folder and a new Claude session."""
+
+    agent: str
+    epoch: int
+
+
+@dataclass(frozen=True)
 class ResumeAgent:
     """Have an agent that a budget has paused go on in its Claude session."""
 
@@ -168,6 +176,7 @@ Intent = (
     SpawnAgent
     | KillAgent
     | ReassignAgent
+    | RetryAgent
     | ResumeAgent
     | SendMessage
     | AnswerQuestion

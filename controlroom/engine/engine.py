@@ -10,7 +10,7 @@ from typing import Any
 
 from controlroom.domain import events, intents
 from controlroom.domain.audit import target_of, verb_of
-from controlroom.domain.decide import Refused, decide
+from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.allotment import NextGrant
 from controlroom.domain.orders import ROWS, Order, Result
@@ -185,9 +185,9 @@ class Engine:
         share = self.budgets.first(decision.effect)
         if share is not None and (no_money := self.budgets.refusal(share)):
             return self.ledger_writer.refused(intent, no_money, who)
-        if decision.note:
-            about = getattr(intent, "agent", "") or target_of(intent)
-            self.ledger_writer.audited(who, verb_of(intent), about, 0, Result(Outcome.DONE, decision.note))
+        if isinstance(intent, intents.RetryAgent):
+            return self.moves.retry(intent, lambda again: self.submit(again, who))
+        self._note(decision, intent, who)
         was = self.store.fleet
         for event in decision.events:
             self.host_events.happened(event)
@@ -197,6 +197,12 @@ class Engine:
             told = self.links.tell(decision.effect)
             self.ledger_writer.audited(who, told, decision.effect.host, 0, Result(Outcome.DONE))
         return Result(Outcome.DONE, op=op)
+
+    def _note(self, decision: Decision, intent: intents.Intent, who: str) -> None:
+        """Audit what is done otherwise than it was meant."""
+        if decision.note:
+            about = getattr(intent, "agent", "") or target_of(intent)
+            self.ledger_writer.audited(who, verb_of(intent), about, 0, Result(Outcome.DONE, decision.note))
 
     async def _order(self, effect: intents.Effect | None, order: Order, was: Fleet, share: NextGrant | None) -> Result:
         """Order something of a host; `was`: the fleet before it was decided, `share`: what its run may spend first."""

@@ -3,19 +3,22 @@
 A move is an order of its own in the ledger; its two halves, the kill and the spawn, are orders like any other. What is
 to be started stands in a file of the room's state folder from before the kill until the move is concluded, so that an
 engine which comes back can finish: once a host says what it has, that decides (`MoveCoordinator.recall`).
+
+A retry needs the same of its host, the task of the run that was; it is then a reassignment like any other.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Awaitable, Callable, Iterable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from controlroom.domain import events
 from controlroom.domain.changes import Changes
 from controlroom.domain.claims import OrderedRun
-from controlroom.domain.intents import KillOn, MoveOn, SpawnOn, order_of
+from controlroom.domain.intents import Intent, KillOn, MoveOn, ReassignAgent, RetryAgent, SpawnOn, order_of
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import NextGrant
 from controlroom.domain.orders import Order, Result
@@ -134,6 +137,7 @@ class MoveCoordinator:
         self._store, self._orders, self._inquiries, self._claims = store, orders, inquiries, claims
         self._ledger_writer, self._first, self._shelf, self._observe = ledger_writer, first, Shelf(folder), observe
         self._ways: dict[asyncio.Task[None], _Way] = {}
+        self._retries: set[asyncio.Task[Result]] = set()
         self._changed = asyncio.Event()
         store.subscribe(self._wake)
 
@@ -142,6 +146,31 @@ class MoveCoordinator:
         move = Move(order.op, order.who, order.at, effect.end, effect.start)
         self._take(move, was)
         return Result(Outcome.ASKED, op=order.op, agent=move.new, epoch=move.start.epoch)
+
+    def retry(self, intent: RetryAgent, submit: Callable[[Intent], Awaitable[Result]]) -> Result:
+        """Have the task read that a run was given, then give it again. It may be done, as was decided."""
+        op, answer = self._store.new_id(), asyncio.get_running_loop().create_future()
+        self._orders.expect(op, answer)
+        task = asyncio.get_running_loop().create_task(self._retried(intent, submit), name=f"retry {intent.agent}")
+        self._retries.add(task)
+        task.add_done_callback(self._retries.discard)
+        task.add_done_callback(lambda done: _answered(done, answer))
+        return Result(Outcome.ASKED, op=op, agent=intent.agent, epoch=intent.epoch + 1)
+
+    async def _retried(self, intent: RetryAgent, submit: Callable[[Intent], Awaitable[Result]]) -> Result:
+        host, _, name = intent.agent.partition("/")
+        run = self._claims.of(host, name, intent.epoch)
+        agent = self._store.fleet.agents.get(intent.agent)
+        if agent is None or agent.ordered is None:
+            return Result(Outcome.REFUSED, f"{intent.agent} is no longer there")
+        try:
+            spec = await self._inquiries.ask(host, ReadSpec(self._store.new_id(), name, intent.epoch), SpecRead)
+            start = _filled(SpawnOn(host, name, intent.epoch + 1, "", agent.ordered.kind), run, spec)
+        except Unanswered as problem:
+            return Result(Outcome.REFUSED, short(f"nothing was begun: {problem}", _REASON))
+        result = await submit(ReassignAgent(intent.agent, intent.epoch, start.task))
+        awaited = self._orders.result_of(result.op) if result.outcome is Outcome.ASKED else None
+        return result if awaited is None else await awaited
 
     def recall(self, orders: Iterable[Order]) -> None:
         """Take up the moves that were under way when the engine before this one ended, after all other orders."""
@@ -161,13 +190,13 @@ class MoveCoordinator:
         self._store.apply(events.Ordered(order_of(move.start, "spawn", move.op, move.at, move.who), _row(move)))
         self._take(move, was, recalled=True)
 
-    def moving(self) -> "list[asyncio.Task[None]]":
-        """Return the tasks of moves that no host keeps waiting."""
-        return [task for task, way in self._ways.items() if not self._awaited(way)]
+    def moving(self) -> "list[asyncio.Task[Any]]":
+        """Return the tasks of moves that no host keeps waiting, and of retries."""
+        return [*(task for task, way in self._ways.items() if not self._awaited(way)), *self._retries]
 
     async def close(self) -> None:
         """Leave moves as they are; the next engine takes them up."""
-        tasks = list(self._ways)
+        tasks = [*self._ways, *self._retries]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -306,6 +335,17 @@ class MoveCoordinator:
         if self._ways:
             self._changed.set()
             self._changed = asyncio.Event()
+
+
+def _answered(task: "asyncio.Task[Result]", answer: "asyncio.Future[Result]") -> None:
+    """Pass on what became of a retry, unless the engine ends."""
+    if task.cancelled() or answer.done():
+        return
+    if mistake := task.exception():  # our own, and it must not leave whoever asked without an answer
+        log.error("a retry failed", exc_info=mistake)
+        answer.set_result(Result(Outcome.UNKNOWN, f"Control Room made a mistake ({type(mistake).__name__})"))
+    else:
+        answer.set_result(task.result())
 
 
 def _filled(start: SpawnOn, run: OrderedRun | None, spec: SpecRead) -> SpawnOn:

@@ -110,7 +110,7 @@ def test_systemd_takes_over_the_engine_that_runs(home: World, stand_ins: StandIn
     assert not unit.exists()
     assert "nothing to take away" in controlroom("engine", "--uninstall").stderr
     room.run("kill", "job", "--yes")
-    assert controlroom("stop").stderr == "the engine has stopped; agents live on\n"
+    assert controlroom("stop").stderr == "the engine has stopped\n"
 
 
 def test_linger_that_is_denied_says_what_to_run(home: World, stand_ins: StandIns) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import replace
 
@@ -25,20 +24,20 @@ def room(home: World) -> Room:
 
 
 def stands(room: Room) -> dict[str, dict[str, object]]:
-    return {budget["name"]: budget for budget in json.loads(room.run("budget", "show", "--json"))}
+    return {budget["name"]: budget for budget in room.records("budgets", "budget", "show")}
 
 
 def test_a_budget_is_set_changed_shown_and_removed(room: Room) -> None:
     assert room.run("budget", "show") == ""
     room.run("budget", "set", "day", "--limit", "8", "--ladder", "80:hold,100:stop")
     day = stands(room)["day"]
-    assert (day["limit"], day["stop_line"], day["period"], day["unit"]) == (8_000_000, 8_000_000, "day", "billed")
-    assert (day["spent"], day["granted"], day["scope"], day["dry_run"]) == (0, 0, "fleet", False)
-    assert day["ladder"] == [{"at": 80, "do": "hold"}, {"at": 100, "do": "stop"}]
+    assert (day["limit_usd"], day["stop_usd"], day["period"], day["unit"]) == ("8.000000", "8.000000", "day", "billed")
+    assert (day["spent_usd"], day["granted_usd"], day["scope"], day["armed"]) == ("0.000000", "0.000000", "fleet", True)
+    assert day["ladder"] == [{"at_percent": 80, "do": "hold"}, {"at_percent": 100, "do": "stop"}]
 
     room.run("budget", "set", "day", "--period", "week", "--disarm")
     day = stands(room)["day"]
-    assert (day["limit"], day["period"], day["dry_run"], len(day["ladder"])) == (8_000_000, "week", True, 2)  # type: ignore[arg-type]
+    assert (day["limit_usd"], day["period"], day["armed"], len(day["ladder"])) == ("8.000000", "week", False, 2)  # type: ignore[arg-type]
     room.run("budget", "set", "day", "--arm", "--limit", "2.50")
     room.run("budget", "set", "tokens", "--limit", "5M", "--unit", "tokens", "--scope", "host local")
     room.run("budget", "set", "mine", "--limit", "85", "--unit", "window", "--window", "seven_day")
@@ -54,7 +53,7 @@ def test_a_budget_is_set_changed_shown_and_removed(room: Room) -> None:
     assert set(stands(room)) == {"day", "tokens", "mine"}, "another engine keeps them"
     room.run("budget", "remove", "tokens")
     assert set(stands(room)) == {"day", "mine"}
-    told = [line for line in json.loads(room.run("audit", "--json")) if line["verb"].startswith("budget")]
+    told = [line for line in room.records("lines", "audit") if line["verb"].startswith("budget")]
     assert [line["outcome"] for line in told] == ["done"] * 6
     assert "$2.50 per week for fleet, 80:hold,100:stop" in told[2]["reason"]
     room.run("stop")
@@ -73,13 +72,13 @@ def test_a_dry_run_says_what_would_change_and_stores_nothing(room: Room) -> None
     assert "  day no longer stops anybody: it is disarmed, and only says what it would do" in said.splitlines()
     assert (find_home(os.environ).budgets.read_text(), stands(room)) == before, "nothing is stored"
     assert "there is no host 'lokal'" in room.run(
-        "budget", "set", "day", "--scope", "host lokal", "--dry-run", expect=Exit.REFUSED
+        "budget", "set", "day", "--scope", "host lokal", "--dry-run", expect=Exit.NOT_FOUND
     )
     room.run("budget", "set", "day", "--limit", "9")
-    assert stands(room)["day"]["dry_run"] is False, "after a dry run a new limit keeps it armed"
+    assert stands(room)["day"]["armed"] is True, "after a dry run a new limit keeps it armed"
     room.run("budget", "set", "day", "--disarm")
     room.run("budget", "set", "day", "--limit", "10")
-    assert stands(room)["day"]["dry_run"] is True, "what was disarmed on purpose stays so"
+    assert stands(room)["day"]["armed"] is False, "what was disarmed on purpose stays so"
     room.run("stop")
 
 
@@ -117,9 +116,9 @@ def test_what_cannot_be_a_budget_is_said(room: Room) -> None:
         (["set", "day", "--limit", "8", "--ladder", "50"], 2, "a rung does notify, hold"),
         (["set", "day", "--limit", "8", "--ladder", "x:stop"], 2, "expected a ladder like"),
         (["set", "day", "--limit", "8", "--scope", "everything"], 2, "is no scope"),
-        (["set", "day", "--limit", "8", "--scope", "host lokal"], 1, "there is no host 'lokal': did you mean local?"),
+        (["set", "day", "--limit", "8", "--scope", "host lokal"], 5, "there is no host 'lokal': did you mean local?"),
         (["set", "day", "--limit", "85", "--unit", "window"], 2, "says which: five_hour"),
-        (["remove", "day"], 1, "there is no budget 'day' (there are none)"),
+        (["remove", "day"], 5, "there is no budget 'day': there is none"),
     ):
         assert sentence in room.run("budget", *words, expect=code)
     room.run("stop")

@@ -107,7 +107,7 @@ def test_what_is_started(called: Called, words: list[str], started: list[object]
         (["spawn", "a", "--mod", "x"], "unrecognized arguments: --mod x"),
         (["reassign", "a"], "what is it to do now?"),
         (["stop", "b"], "unrecognized arguments: b"),
-        (["answer", "a", "perhaps"], "invalid choice: 'perhaps'"),
+        (["answer", "a", "perhaps"], "not 'perhaps'"),
         (["logs", "a", "-n", "-3"], "expected a whole number from 1 up, not '-3'"),
         (["logs", "a", "-n", "many"], "expected a whole number from 1 up, not 'many'"),
         (["host", "add", "-oProxyCommand=x"], "the following arguments are required"),

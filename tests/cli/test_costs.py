@@ -87,7 +87,6 @@ def test_an_agent_hour_has_a_price_where_all_hours_are_known_and_one_kind_of_acc
     assert hourly([one, covered], ran, capsys) == ["$2.00", "≈$0.50", "–", "–"]
     assert hourly([one, replace(covered, key="vm1")], ran, capsys) == ["–", "–", "–", "–"]
     assert hourly([one], {"vm1": 1000}, capsys) == ["–"], "too short to say anything"
-    assert costs._tables([one], "model", {})[0].keys().isdisjoint({"agent_hours"})
 
 
 def test_nothing_spent_is_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,6 +99,6 @@ def test_a_spreadsheet_gets_no_formulas(capsys: pytest.CaptureFixture[str]) -> N
     costs._csv([CostRow("=cmd()", Payer.API, micro=5), BILLED], "profile", {"vm1/api-1": 90 * 60_000})
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["profile"] for row in rows] == ["'=cmd()", "vm1/api-1"]
-    assert [row["agent_hours"] for row in rows] == ["", "1.5"]
-    assert [row["list_price_usd_per_agent_hour"] for row in rows] == ["", "1.280000"]
+    assert [row["ran_seconds"] for row in rows] == ["", "5400.0"]
+    assert [row["agent_hour_usd"] for row in rows] == ["", "1.280000"]
     assert [row["list_price_usd"] for row in rows] == ["0.000005", "1.920000"]

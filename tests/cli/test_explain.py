@@ -25,8 +25,8 @@ def test_a_running_and_a_failed_agent_are_explained(room: Room) -> None:
     assert "the runner around it: process " in said
     assert "controlroom kill local/job" in said
     bad = json.loads(room.run("explain", "bad", "--json"))
-    assert (bad["state"], bad["stale"]) == ("failed", False)
-    assert bad["notes"]["ended"].startswith("exit 3: it says that something went wrong")
+    assert (bad["agent"]["state"], bad["stale"]) == ("failed", False)
+    assert bad["agent"]["exit_code"] == 3
     assert [view["source"] for view in bad["sources"] if view["decides"]] == ["runner"]
     room.run("stop")
     room.run("kill", "job", "--yes")

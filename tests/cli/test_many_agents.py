@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from controlroom.cli.agents import matching, several
+from controlroom.cli.agents import are_several, matching
 from controlroom.cli.exits import Exit, Stop
 from controlroom.text.states import AgentKind
 from tests.domain.worlds import agent, fleet, host
 from tests.end_to_end.room import Room
+from tests.lab.host import Host
 from tests.lab.terminal import Terminal
 from tests.lab.world import World
 
@@ -84,15 +86,64 @@ def test_a_pattern_means_ids_when_it_has_a_slash_and_never_what_others_started(p
     assert [agent.id for agent in matching(FARM, pattern)] == ids
 
 
-@pytest.mark.parametrize("pattern", ["~*", "Docs-*", "\x1b[2J*"])
-def test_no_fit_is_said_in_harmless_words(pattern: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "everyone", "many"),
+    [
+        (["docs-1"], False, False),
+        (["docs-?"], False, True),
+        (["docs-1", "api-3"], False, True),
+        (["state:failed"], False, True),
+        (["-docs"], False, True),
+        ([], True, True),
+        ("docs-1", False, False),
+        ("docs-1,api-3", False, True),
+        ("host:vm1 docs-*", False, True),
+    ],
+)
+def test_one_plain_name_is_one(words: list[str] | str, everyone: bool, many: bool) -> None:
+    assert are_several(Namespace(agent=words, everyone=everyone)) is many
+
+
+@pytest.mark.parametrize(("words", "everyone"), [([], False), (["docs-1"], True)])
+def test_who_is_meant_must_be_said_once(words: list[str], everyone: bool) -> None:
     with pytest.raises(Stop) as stopped:
-        matching(FARM, pattern)
-    assert stopped.value.code is Exit.NOT_FOUND
-    assert "\x1b" not in stopped.value.sentence
+        are_several(Namespace(agent=words, everyone=everyone))
+    assert stopped.value.code is Exit.USAGE
 
 
-def test_one_plain_name_is_one() -> None:
-    assert not several(["docs-1"])
-    assert several(["docs-?"])
-    assert several(["docs-1", "api-3"])
+def test_what_failed_is_begun_again_with_its_task(room: Room) -> None:
+    for name in ("bad-1", "bad-2"):
+        room.run("spawn", name, "--task", f"the task of {name}", "--", "sh", "-c", "cat; exit 3")
+        room.wait_for_state(name, "failed")
+    room.run("retry", "bad-1")
+    room.wait_until(
+        "its second run", lambda _: (room.agent("bad-1")["run"], room.agent("bad-1")["state"]) == (2, "failed")
+    )
+    assert "the task of bad-1" in room.run("logs", "bad-1")
+    assert "Nobody is there to ask: say --yes" in room.run("retry", "state:failed", expect=1)
+    assert "2 begun again" in said("retry", "state:failed", "--yes")
+    room.wait_until("all to have failed again", lambda _: room.agent("bad-2")["run"] == 2)
+    room.wait_for_state("bad-2", "failed")
+    room.wait_for_state("bad-1", "failed")
+    assert [line["verb"] for line in room.records("lines", "audit")].count("retry") == 0, "it is a task like any other"
+    room.run("spawn", "good", "--", "sleep", "600")
+    assert "there is no state 'fialed': did you mean failed?" in room.run("status", "state:fialed", expect=2)
+    assert "good" not in room.run("status", "state:failed")
+    assert "local/bad-1" not in room.run("status", "--", "-bad")
+    assert [agent["name"] for agent in room.records("agents", "status", "state:live")] == ["good"]
+    assert "2 removed" in said("forget", "--ended", "--yes")
+    assert [agent["name"] for agent in room.status()["agents"]] == ["good"]
+    assert "no agent fits 'state:failed'" in room.run("forget", "state:failed", "--yes", expect=5)
+    assert "1 ended" in said("kill", "--all", "--yes")
+
+
+def test_several_move_to_another_host_at_once(room: Room, ssh_host: Host) -> None:
+    room.run("host", "add", ssh_host.target, "--name", "vm1", "--fingerprint", ssh_host.fingerprint)
+    for name in ("job-1", "job-2"):
+        room.run("spawn", name, "--host", "local", "--", "sleep", "6000")
+        room.wait_for_state(name, "working")
+    moved = room.run("reassign", "host:local", "job-*", "--host", "vm1", "--yes")
+    assert moved.splitlines() == ["vm1/job-1", "vm1/job-2"]
+    again = said("reassign", "job-*", "host:vm1", "--host", "vm1", "--yes", expect=1)
+    assert "left out: vm1/job-1: job-1 is on vm1 already" in again
+    assert "2 ended" in said("kill", "--all", "state:live", "--yes")

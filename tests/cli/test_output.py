@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from controlroom.cli import output
 from controlroom.cli.output import cells, cut, lined_up
+from controlroom.domain.attached import FrontEnd
 from controlroom.domain.display.loglines import log_lines
 from controlroom.text.event_text import LogRecord
 
@@ -57,12 +58,12 @@ def test_json_is_whole_in_every_encoding(text: str) -> None:
         kept = sys.stdout
         sys.stdout = io.TextIOWrapper(io.BytesIO(), encoding)
         try:
-            output.json_data({"text": text.encode("utf-8", "replace").decode()})
+            output.json_answer("attached", [FrontEnd(f"a{text}".encode("utf-8", "replace").decode(), "cli", "all", 0)])
             written = sys.stdout.buffer
         finally:
             sys.stdout, stream = kept, sys.stdout
         assert isinstance(written, io.BytesIO)
-        assert json.loads(written.getvalue()) == {"text": text.encode("utf-8", "replace").decode()}
+        assert json.loads(written.getvalue())["front_ends"][0]["who"] == f"a{text}".encode("utf-8", "replace").decode()
         stream.close()
 
 

@@ -53,13 +53,13 @@ def test_status_json_has_what_scripts_need(room: Room) -> None:
     shell(room, "job", FOREVER)
     agent = room.wait_for_state("job", "working")
     assert set(agent) >= {
-        *("id", "name", "host", "kind", "state", "state_since", "evidence", "model", "task", "pid", "rss_bytes"),
+        *("id", "name", "host", "kind", "state", "state_since", "evidence", "model", "task", "pid", "memory_bytes"),
         *("cpu_percent", "exit_code", "question", "last_line"),
     }
     assert (agent["id"], agent["host"], agent["kind"], agent["exit_code"]) == ("local/job", "local", "command", None)
     (local,) = room.status()["hosts"]
     assert local["memory_total_bytes"] > 0
-    assert json.loads(room.run("host", "list", "--json"))[0]["name"] == "local"
+    assert room.records("hosts", "host", "list")[0]["name"] == "local"
     assert "local/job" in room.run("status")
     kill(room, "job")
 
@@ -188,7 +188,7 @@ def test_reassign_begins_an_epoch_and_old_logs_stay(room: Room, home: World) -> 
     room.run("spawn", "a", "--profile", "copy", "--task", "first task")
     room.wait_for_state("a", "done")
     room.run("reassign", "a", "--task-file", "-", stdin="second task")
-    wait_for(lambda: room.agent("a")["epoch"] == 2, 20)
+    wait_for(lambda: room.agent("a")["run"] == 2, 20)
     room.wait_for_state("a", "done")
     assert room.run("logs", "a", "-n", "100").startswith("second task")
     assert room.run("logs", "a", "--epoch", "1").startswith("first task")
@@ -412,8 +412,21 @@ def test_stop_and_start(room: Room) -> None:
 
     assert said("stop") == "no engine runs here\n"
     assert said("engine") == "the engine runs\n"
-    assert said("stop") == "the engine has stopped; agents live on\n"
+    assert said("stop") == "the engine has stopped\n"
     assert said("stop") == "no engine runs here\n"
+
+
+def test_stop_says_who_goes_on_and_what_stops_them(room: Room) -> None:
+    shell(room, "sleeper", "sleep 600")
+    room.wait_for_state("sleeper", "working")
+    done = subprocess.run([*CONTROLROOM, "stop"], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr.splitlines() == [
+        "the engine has stopped",
+        "1 agent goes on, and may spend: to end it, controlroom kill '*'; its turn alone, controlroom interrupt '*'",
+        "no budget pauses it",
+    ]
+    room.run("kill", "*", "--yes")
+    room.run("stop")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a limit back to what was started")

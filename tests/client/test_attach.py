@@ -67,7 +67,10 @@ def test_who_may_only_look(home: Home) -> None:
 
 def test_what_others_started_is_attached_to_where_it_is(home: Home) -> None:
     other = fleet(kind=ADOPTED, pane="%12", place="tmux work")
-    assert prepared(home, other).argv[8:] == ("-u", "-N", "-L", "default", "attach-session", "-t", "%12")
+    words = prepared(home, other).argv
+    assert words[8] == "%12"
+    inner = words.index("new-session")
+    assert words[inner + 5 : inner + 12] == ("-u", "-N", "-L", "default", "attach-session", "-t", "%12")
     with pytest.raises(NoAttachment, match="in no tmux session"):
         prepared(home, fleet(kind=ADOPTED, place="pid 12"))
     with pytest.raises(NoAttachment):

@@ -113,7 +113,7 @@ async def test_a_wrong_config_is_shown_by_whoever_would_start_it_and_nothing_sta
 
 @pytest.mark.parametrize(
     ("config", "becomes"),
-    [(NOTHING, "the engine has stopped; agents live on\n"), ("nothing = 1\n", "no engine runs here\n")],
+    [(NOTHING, "the engine has stopped\n"), ("nothing = 1\n", "no engine runs here\n")],
     ids=["comes up", "cannot start"],
 )
 def test_stop_waits_for_an_engine_that_is_starting(place: Home, home: World, config: str, becomes: str) -> None:

@@ -122,20 +122,20 @@ def test_every_state_is_seen_and_answers_are_obeyed(start: Callable[[int], Demo]
     assert "git push origin docs/update" in agents["docs-1"]["question"]["text"]
 
     assert (agents["docs-1"]["billing"], agents["web-2"]["billing"]) == ("api", "plan")
-    wait_for(lambda: demo.agents()["docs-1"]["spent_micro_usd"], 20, "what it has cost")
-    limits = {f"{one['account']} {one['limit']}": one for one in json.loads(demo.run("limits", "--json"))}
-    windows = {name: one["used"] for name, one in limits.items() if one["kind"] == "window"}
+    wait_for(lambda: demo.agents()["docs-1"]["spent_usd"], 20, "what it has cost")
+    limits = {f"{one['account']} {one['limit']}": one for one in json.loads(demo.run("limits", "--json"))["limits"]}
+    windows = {name: one["used_percent"] for name, one in limits.items() if one["kind"] == "window"}
     assert windows == {
         "you@example.org 5 h": 37, "you@example.org week": 61, "team@example.org 5 h": 100, "team@example.org week": 61,
     }  # fmt: skip
-    assert limits["API requests sonnet-5-5"]["of"]
+    assert limits["API requests sonnet-5-5"]["limit_per_minute"]
 
-    demo.run("answer", "docs-1", "deny")
+    demo.run("answer", "state:asks name:docs-1", "deny", "--yes")
     demo.run("send", "perf-5", "Look at the commits only.")
     wait_for(lambda: "Not pushed" in demo.run("logs", "docs-1"), 20, "the answer to be obeyed")
     wait_for(lambda: "Going on with: Look at the commits" in demo.run("logs", "perf-5"), 20, "the message to arrive")
     demo.run("reassign", "fix-7", "--task", "Fix the next one.")
-    wait_for(lambda: demo.agents()["fix-7"]["epoch"] == 2, 20, "the new epoch")
+    wait_for(lambda: demo.agents()["fix-7"]["run"] == 2, 20, "the new epoch")
 
     assert demo.end(signal.SIGINT) == 0
     assert_gone(demo, home)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from controlroom.cli.records import Checked, answer
 from controlroom.domain.display import checkup
 from controlroom.domain.display.checkup import HostCheck, Verdict
 from controlroom.domain.model import LinkState
@@ -52,7 +53,7 @@ def test_a_host_that_has_all_is_well() -> None:
     assert [check for check in checks if check.verdict != Verdict.OK] == []
     assert checkup.is_well(checks)
     assert not [line for line in checkup.lines(checks) if line.tone == "do"]
-    assert json.loads(json.dumps(checkup.record(host(), checks)))["ok"] is True
+    assert json.loads(json.dumps(answer("host check", Checked(host(), checks, ""))))["ok"] is True
 
 
 @pytest.mark.parametrize(

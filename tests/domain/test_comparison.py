@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.cli.records import answer
 from controlroom.domain.calculators.comparison import (
     AccountUse,
     Comparison,
@@ -15,7 +16,6 @@ from controlroom.domain.calculators.comparison import (
     Terms,
     cached,
     compare,
-    comparison_table,
 )
 from controlroom.domain.calculators.use import DAY, Alike, Use, Week
 from controlroom.metering.usage import Usage
@@ -142,7 +142,7 @@ def test_what_keys_pay_and_what_plans_cover_never_meet() -> None:
         ("plan", 10 * DOLLAR),
         ("", 2 * DOLLAR),
     ]
-    assert comparison_table(found)["parts"][1]["month_usd"] == "10.000000"
+    assert answer("plan", found)["parts"][1]["month_usd"] == "10.000000"
 
 
 def test_committed_throughput_by_mean_and_peak() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.cli.records import Wished, answer
 from controlroom.domain.calculators.estimate import (
     Case,
     Estimate,
@@ -16,7 +17,6 @@ from controlroom.domain.calculators.estimate import (
     TierFit,
     Wish,
     estimate,
-    estimate_table,
 )
 from controlroom.domain.calculators.offers import Machine, Market, cheapest, housings
 from controlroom.domain.calculators.use import Requests
@@ -140,12 +140,12 @@ def test_machines_by_memory_alone() -> None:
 
 def test_for_scripts_it_is_all_there() -> None:
     wish = Wish(10, 8, 60)
-    table = estimate_table(wish, asked(wish))
+    table = answer("estimate", Wished(wish, asked(wish)))
     assert table["cases"][1]["month_usd"] == "3168.000000"
-    assert table["tiers"][0]["used"]["requests"] == 0.01
+    assert table["tiers"][0]["requests_percent"] == 1
     assert table["machines"][0] == {
-        "provider": "Cloud", "size": "small", "memory": 4 * GIB, "vcpus": 2, "agents_each": 6, "machines": 2,
-        "month": "20.000000", "currency": "EUR", "as_of": None,
+        "provider": "Cloud", "size": "small", "memory_bytes": 4 * GIB, "vcpus": 2, "agents_each": 6, "machines": 2,
+        "month_price": "20.000000", "currency": "EUR", "as_of": None,
     }  # fmt: skip
 
 

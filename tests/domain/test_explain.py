@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
+from controlroom.cli.records import Explained, answer
 from controlroom.cli.verbs import find
 from controlroom.domain.display import explain as why
 from controlroom.domain.display.explain import exit_words
@@ -136,7 +137,7 @@ def test_who_was_paused_by_a_budget_goes_on_by_itself_or_has_nothing_to_go_on_in
     assert "controlroom budget show" in said
     assert "reassign" not in said, "that would be refused for want of money"
     fresh = steps(replace(paused, session=""))
-    assert "reassign vm1/docs-1 --task" in fresh
+    assert "retry vm1/docs-1" in fresh
     assert "--continue" not in fresh, "there is no session to go on in"
     assert "--continue" in steps(replace(paused, detail="", cause=Cause.NONE))
 
@@ -226,7 +227,7 @@ def test_every_agent_can_be_explained_and_every_step_is_a_verb_that_there_is(one
         shown = replace(one, state=state)
         found = told(shown, fleet(shown, hosts=(host(shown.host, link=link),)))
         assert found.steps
-        json.dumps(why.record(found))
+        json.dumps(answer("explain", Explained(fleet(shown), shown, found)))
         for step in found.steps:
             if step.command:
                 verb, _ = find(step.command.removeprefix("controlroom ").split())

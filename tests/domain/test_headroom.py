@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.cli.records import answer
 from controlroom.domain.display import limit_rows as limits
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.limits.headroom import (
@@ -183,7 +184,7 @@ def test_a_reading_that_is_missing_is_not_nothing_used() -> None:
     assert gauge.used is None
     row = limits.row(gauge, NOW, str)
     assert (row.used, row.left, row.source) == ("no reading", "", "comes with its agents' next answer")
-    assert limits.record(gauge)["used"] is None
+    assert answer("limits", [gauge])["limits"][0]["used_percent"] is None
 
 
 def test_what_is_left_ends_where_the_buffer_begins() -> None:
@@ -192,7 +193,7 @@ def test_what_is_left_ends_where_the_buffer_begins() -> None:
     )
     row = limits.row(gauge, NOW, str)
     assert (row.used, row.limit, row.left) == ("~40", "45 of 50", "5")
-    assert limits.record(gauge)["left"] == 5
+    assert answer("limits", [gauge])["limits"][0]["left_per_minute"] == 5
     assert limits.left(Headroom("api", "x", LimitKind.BUCKET, 60, 50)) == 0
 
 
@@ -214,8 +215,8 @@ def test_limits_are_in_an_order_that_stays() -> None:
 
 def test_a_record_is_json() -> None:
     credit = Headroom("api", "credit", LimitKind.CREDIT, 1_500_000, 100_000_000, shares={"vm1/a": 1000})
-    told = json.loads(json.dumps(limits.record(credit)))
-    assert (told["used"], told["of"], told["left"], told["shares"]) == (
-        "1.500000", "100.000000", "98.500000", {"vm1/a": 1.0},
+    told = json.loads(json.dumps(answer("limits", [credit])))["limits"][0]
+    assert (told["used_usd"], told["limit_usd"], told["left_usd"], told["used_by"]) == (
+        "1.500000", "100.000000", "98.500000", [{"agent": "vm1/a", "percent": 100.0}],
     )  # fmt: skip
     assert (told["resets_at"], told["read_at"]) == (None, None)

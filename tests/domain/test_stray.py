@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from controlroom.cli.records import Asked, answer
 from controlroom.domain import events
-from controlroom.domain.display import checkup, views
+from controlroom.domain.display import checkup
 from controlroom.domain.display.checkup import HostCheck, Verdict
 from controlroom.domain.display.explain import explain
 from controlroom.domain.gauges import Alarm, AlarmLevel
@@ -62,7 +63,7 @@ def test_the_check_of_a_host_says_it() -> None:
 def test_status_tells_alarms_the_worst_first() -> None:
     world = reduce(fleet(hosts=(host("vm1"),)), seen(STRAY))
     world = replace(world, alarms={**world.alarms, "budget day": Alarm("it is gone", AlarmLevel.DANGER, NOON)})
-    told = views.status(world, NOON)["alarms"]
+    told = answer("status", Asked(world, NOON))["alarms"]
     assert [(alarm["level"], alarm["agent"]) for alarm in told] == [("danger", None), ("warning", STRAY.id)]
     assert "ANTHROPIC_API_KEY of the login shell and not the plan" in told[1]["text"]
 

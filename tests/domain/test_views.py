@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from controlroom.cli.records import Asked, answer
 from controlroom.domain import events, words
 from controlroom.domain.display import views
+from controlroom.domain.display.filters import fits
 from controlroom.domain.keys import actions, keymap
 from controlroom.domain.model import Evidence, Fleet, LinkState, Money, State
 from controlroom.domain.reduce import reduce
@@ -43,10 +45,30 @@ def test_the_headline_counts_and_names_who_is_away() -> None:
 
 @pytest.mark.parametrize(
     ("text", "names"),
-    [("nav", ["web-2"]), ("FAILED", ["seed-9"]), ("vm2", ["far-1"]), ("docs push", ["docs-1"]), ("nope", [])],
+    [
+        ("nav", ["web-2"]),
+        ("FAILED", ["seed-9"]),
+        ("vm2", ["far-1"]),
+        ("docs push", ["docs-1"]),
+        ("nope", []),
+        ("state:failed", ["seed-9"]),
+        ("state:failed,lost", ["seed-9", "far-1"]),
+        ("state:fail", ["seed-9"]),
+        ("state:asks", ["docs-1"]),
+        ("state:ended", ["seed-9"]),
+        ("host:vm2", ["far-1"]),
+        ("host:vm", []),
+        ("host:vm* name:d*", ["docs-1"]),
+        ("-host:vm1", ["far-1"]),
+        ("host:vm1 -nav -state:failed", ["docs-1"]),
+        ("kind:headless name:web-2", ["web-2"]),
+        ("http: nav", []),
+        ("-", ["docs-1", "seed-9", "far-1", "web-2"]),
+    ],
 )
-def test_a_filter_looks_at_the_whole_row(text: str, names: list[str]) -> None:
-    assert [row.name for row in views.agent_rows(busy(), NOON, text)] == names
+def test_a_filter_looks_at_the_whole_row_or_at_what_it_names(text: str, names: list[str]) -> None:
+    world = busy()
+    assert [row.name for row in views.agent_rows(world, NOON) if fits(world.agents[row.id], row, text)] == names
 
 
 def test_hosts_in_trouble_come_first_with_the_age_of_their_figures() -> None:
@@ -57,17 +79,17 @@ def test_hosts_in_trouble_come_first_with_the_age_of_their_figures() -> None:
 
 def test_status_is_json_with_the_promised_keys() -> None:
     shown = agent(evidence=(Evidence("stream", "working", "assistant", NOON),), pending=order("kill"))
-    status = json.loads(json.dumps(views.status(fleet(shown), NOON)))
+    status = json.loads(json.dumps(answer("status", Asked(fleet(shown), NOON, [shown]))))
     (entry,) = status["agents"]
     assert entry["id"] == "vm1/docs-1"
     assert entry["state_since"] == "2026-11-22T11:55:00Z"
     assert entry["evidence"][0]["source"] == "stream"
-    assert {"pid", "rss_bytes", "cpu_percent", "exit_code", "question", "last_line", "kind", "model", "task"} <= set(
+    assert {"pid", "memory_bytes", "cpu_percent", "exit_code", "question", "last_line", "kind", "model", "task"} <= set(
         entry
     )
     (machine,) = status["hosts"]
     assert {"name", "state", "cpu_percent", "memory_used_bytes", "memory_total_bytes"} <= set(machine)
-    assert entry["rss_bytes"] is None, "what is not known is null, never 0"
+    assert entry["memory_bytes"] is None, "what is not known is null, never 0"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +175,7 @@ def test_agents_of_others_stand_after_ours_of_the_same_need_and_are_called_so() 
         *theirs, agent(name="works"), agent(name="z-asks", state=State.WAITING), agent(name="idle", state=State.IDLE)
     )
     assert [row.name for row in views.agent_rows(world, NOON)] == ["z-asks", "~asks", "idle", "~a-shell", "works"]
-    told = {one["name"]: one for one in views.status(world, NOON)["agents"]}
+    told = {one["name"]: one for one in answer("status", Asked(world, NOON, world.agents.values()))["agents"]}
     assert (told["~asks"]["kind"], told["~asks"]["place"], told["works"]["place"]) == ("adopted", "tmux work", None)
 
 

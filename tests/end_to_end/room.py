@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ class Room:
         status: Status = json.loads(printed.getvalue())
         return status
 
+    def records(self, name: str, *words: str) -> list[dict[str, Any]]:
+        """The records under a name that a verb answers with `--json`."""
+        records: list[dict[str, Any]] = json.loads(self.run(*words, "--json"))[name]
+        return records
+
     def agent(self, name: str) -> Status:
         """One agent of the status, by name; fails when it is not there."""
         found = [agent for agent in self.status()["agents"] if agent["name"] == name]
@@ -65,6 +71,11 @@ class Room:
     def wait_until(self, what: str, condition: Callable[[Status], object], deadline: float = 30.0) -> None:
         """Wait until the status fulfils a condition."""
         wait_for(lambda: condition(self.status()), deadline, what, poll=0.1)
+
+
+def micro(usd: str | None) -> int:
+    """Micro-dollars of a decimal text; 0 of none."""
+    return round(Decimal(usd or 0) * 1_000_000)
 
 
 def engines(home: World) -> list[Process]:

@@ -1,13 +1,12 @@
 """What others started is there at the first start: agents that somebody runs in tmux, real Claude Code among them."""
 
-import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.room import Room, Status
+from tests.end_to_end.room import Room, Status, micro
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.terminal import Terminal
@@ -56,12 +55,12 @@ def test_a_fresh_room_shows_the_agents_somebody_already_runs(
     assert two["detail"] == "waits: permission prompt"
     assert one["session"] != two["session"]
     room.wait_until("the model", lambda status: others(status)["~agent-2"]["model"] == "claude-sonnet-5-5")
-    room.wait_until("memory", lambda status: (others(status)["~agent-1"]["rss_bytes"] or 0) > 50_000_000)
-    room.wait_until("its cost", lambda status: (others(status)["~agent-2"]["spent_micro_usd"] or 0) > 10_000)
+    room.wait_until("memory", lambda status: (others(status)["~agent-1"]["memory_bytes"] or 0) > 50_000_000)
+    room.wait_until("its cost", lambda status: micro(others(status)["~agent-2"]["spent_usd"]) > 10_000)
     assert others(room.status())["~agent-2"]["billing"] == "api"
-    (row,) = json.loads(room.run("costs", "--by", "agent", "--json"))
-    assert (row["agent"], row["billing"], row["messages"]) == ("local/~agent-2", "api", 1)
-    assert row["agent_hours"] > 0
+    (row,) = room.records("rows", "costs", "--by", "agent")
+    assert (row["key"], row["billing"], row["messages"]) == ("local/~agent-2", "api", 1)
+    assert row["ran_seconds"] > 0
     assert "touch made.txt" in room.run("logs", "~agent-2")
     said = room.run("explain", "~agent-2")
     assert "adopted (tmux Agent 2)" in said

@@ -89,13 +89,13 @@ def test_an_estimate_goes_by_what_was_measured(room: Room) -> None:
     fill(find_home(os.environ))
     found = verb(room, "estimate", *WISH)
     assert found["model"] == "claude-opus-5-5"
-    assert found["cache_hit_rate"] == 0.9
+    assert found["cache_hit_percent"] == 90
     assert {case["prompt_tokens"] for case in found["cases"]} == {50_175}, "the middle of the step of 50,000"
     (month,) = {case["month_usd"] for case in found["cases"]}
     assert float(month) == pytest.approx(6192, rel=0.01), "144,000 requests of about 4.3 cents"
     assert found["mean_month_usd"] == "6192.000000"
     assert "requests: measured: 1,100 requests of the last 30 days, sizes to about 3 %" in found["assumptions"]
-    assert found["memory_per_agent"] == 1024**3
+    assert found["memory_per_agent_bytes"] == 1024**3
     assert {tier["tier"]: tier["holds"] for tier in found["tiers"]} == {
         "yours": False, "start": False, "build": False, "scale": True,
     }  # fmt: skip

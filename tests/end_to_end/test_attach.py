@@ -114,6 +114,41 @@ def test_what_others_started_is_attached_to_where_it_is(room: Room, home: World,
     assert screen.wait_for_exit(LATE) == 0
 
 
+def test_the_way_back_from_what_others_started_is_the_same_and_reaches_no_program(
+    room: Room, home: World, ssh_host: Host, tmux_screen: OpenScreen
+) -> None:
+    """Here and over SSH: the line at the bottom says how, and no key of it comes to the program."""
+    begin = ["tmux", "-f", "/dev/null", "new-session", "-d", "-s"]
+    subprocess.run([*begin, "mine", "cat"], check=True, timeout=60)
+    ssh_host.ssh(" ".join(f"'{word}'" for word in [*begin, "theirs", "cat"]))
+    room.run("host", "add", ssh_host.target, "--name", "vm1", "--fingerprint", ssh_host.fingerprint)
+    for agent in ("local/~mine", "vm1/~theirs"):
+        name = agent.partition("/")[2]
+        wait_for(lambda agent=agent: agent in room.run("status"), LATE)  # type: ignore[misc]
+        screen = tmux_screen([*CONTROLROOM, "attach", agent], width=60, height=20)
+        screen.wait_for_text("leave: ` q or tap here", name, deadline=LATE)
+        for words in ("hello", "`", "`", "\n"):
+            screen.type(words)
+        wait_for(lambda screen=screen: screen.screen().count("hello") == 2)  # type: ignore[misc]
+        screen.type("`q")
+        assert screen.wait_for_exit(LATE) == 0
+        screen = tmux_screen([*CONTROLROOM, "attach", agent, "--read-only"], width=60, height=20)
+        screen.wait_for_text("you only look | leave: ` q", "hello", deadline=LATE)
+        screen.type("never\n")
+        screen.type("`q")
+        assert screen.wait_for_exit(LATE) == 0
+    shown = subprocess.run(["tmux", "capture-pane", "-p", "-t", "=mine:"], capture_output=True, text=True, check=True)
+    there = ssh_host.ssh("tmux capture-pane -p -t =theirs:").stdout
+    for text in (shown.stdout, there):
+        assert {word.strip("`") for word in text.split()} == {"hello"}, "no key of the way back was typed into it"
+    for command in ("ps -eo args", "true"):
+        assert "-L cr-" not in ssh_host.ssh(command).stdout, "the tmux around it ends with its terminal"
+    screen = tmux_screen([*CONTROLROOM, "attach", "local/~mine"], width=60, height=20)
+    screen.wait_for_text("or tap here", deadline=LATE)
+    screen.tap(10, 19)
+    assert screen.wait_for_exit(LATE) == 0
+
+
 def test_over_ssh_it_is_a_connection_of_its_own(
     room: Room, far_talk: str, ssh_host: Host, tmux_screen: OpenScreen
 ) -> None:

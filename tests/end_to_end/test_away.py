@@ -37,10 +37,10 @@ def test_every_verb_reaches_the_engine_there_and_says_who_it_was(home: World, bo
     assert [agent["name"] for agent in status["agents"]] == ["a1"]
     wait_for(lambda: "hello from there" in room.run("logs", "a1", "--home", "vm1"), 20, "its log")
     room.run("kill", "--home=vm1", "a1", "--yes")
-    audit = json.loads(room.run("--home", box.target, "audit", "--json"))
+    audit = room.records("lines", "--home", box.target, "audit")
     assert {line["who"] for line in audit} == {f"{box.user} from 127.0.0.1 (cli)"}
     assert {line["verb"] for line in audit} >= {"spawn", "kill"}
-    (there,) = json.loads(room.run("--home", "vm1", "attached", "--json"))
+    (there,) = room.records("front_ends", "--home", "vm1", "attached")
     assert (there["who"], there["bridged"], there["rights"]) == (f"{box.user} from 127.0.0.1", True, "all")
     assert not engines(home), "none was started here"
     said = room.run("--home", "vm1", "ledger", "backup", "copy.db", expect=2)

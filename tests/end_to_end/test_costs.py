@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from tests.end_to_end.room import Room
+from tests.end_to_end.room import Room, micro
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
@@ -22,11 +22,11 @@ def billed(room: Room, name: str) -> int:
     return round(dollars * 1_000_000)
 
 
-def agent_hours(room: Room, by: str) -> float:
+def agent_seconds(room: Room, by: str) -> float:
     """How long the only agent ran."""
-    (row,) = json.loads(room.run("costs", "--by", by, "--json"))
-    hours: float = row["agent_hours"]
-    return hours
+    (row,) = room.records("rows", "costs", "--by", by)
+    seconds: float = row["ran_seconds"]
+    return seconds
 
 
 def test_what_an_agent_cost_is_what_claude_says(room: Room, vm1: Host) -> None:
@@ -35,27 +35,27 @@ def test_what_an_agent_cost_is_what_claude_says(room: Room, vm1: Host) -> None:
     theirs = billed(room, "docs-1")
     assert theirs > 0
 
-    room.wait_until("it is metered", lambda _: room.agent("docs-1")["spent_micro_usd"] == theirs)
+    room.wait_until("it is metered", lambda _: micro(room.agent("docs-1")["spent_usd"]) == theirs)
     assert room.agent("docs-1")["billing"] == "api"
-    (row,) = json.loads(room.run("costs", "--by", "agent", "--json"))
-    assert (row["agent"], row["billing"], row["messages"]) == ("vm1/docs-1", "api", 1)
+    (row,) = room.records("rows", "costs", "--by", "agent")
+    assert (row["key"], row["billing"], row["messages"]) == ("vm1/docs-1", "api", 1)
     assert row["list_price_usd"] == f"{theirs / 1_000_000:.6f}"
 
     room.run("reassign", "docs-1", "--continue", "--task", "[[text more]]")
-    room.wait_until("its session goes on", lambda _: room.agent("docs-1")["epoch"] == 2)
+    room.wait_until("its session goes on", lambda _: room.agent("docs-1")["run"] == 2)
     room.wait_for_state("docs-1", "done")
     assert billed(room, "docs-1") > theirs
     theirs = billed(room, "docs-1")
-    room.wait_until("both runs are metered", lambda _: room.agent("docs-1")["spent_micro_usd"] == theirs)
-    (row,) = json.loads(room.run("costs", "--by", "model", "--json"))
+    room.wait_until("both runs are metered", lambda _: micro(room.agent("docs-1")["spent_usd"]) == theirs)
+    (row,) = room.records("rows", "costs", "--by", "model")
     assert (row["messages"], row["unattributed_usd"]) == (2, "0.000000")
 
-    hours = agent_hours(room, "agent")
-    assert 0 < hours < 0.05, "two short runs, and not what lies between and after them"
+    ran = agent_seconds(room, "agent")
+    assert 0 < ran < 180, "two short runs, and not what lies between and after them"
     room.run("stop")
     room.run("kill", "docs-1", "--yes", expect=1)  # it has ended; but the engine is there again
     room.run("forget", "docs-1", "--yes")
-    assert [agent_hours(room, by) for by in ("agent", "profile", "host")] == [hours] * 3, "also when it is gone"
+    assert [agent_seconds(room, by) for by in ("agent", "profile", "host")] == [ran] * 3, "also when it is gone"
     (row,) = csv.DictReader(io.StringIO(room.run("costs", "--by", "day", "--csv")))
     assert row["list_price_usd"] == f"{theirs / 1_000_000:.6f}", "the bill stays when the agent is gone"
 
@@ -70,17 +70,17 @@ def test_what_claude_reports_beyond_its_transcript_is_a_row_of_its_own(room: Roo
     room.wait_for_state("deep-1", "idle")
     theirs = billed(room, "deep-1")
     assert theirs > 0
-    room.wait_until("it is metered", lambda _: room.agent("deep-1")["spent_micro_usd"] == theirs)
-    (row,) = json.loads(room.run("costs", "--by", "model", "--json"))
-    assert (row["model"], row["messages"], row["output"]) == ("unattributed", 0, 0)
+    room.wait_until("it is metered", lambda _: micro(room.agent("deep-1")["spent_usd"]) == theirs)
+    (row,) = room.records("rows", "costs", "--by", "model")
+    assert (row["key"], row["messages"], row["output_tokens"]) == ("unattributed", 0, 0)
     assert row["list_price_usd"] == row["unattributed_usd"] == f"{theirs / 1_000_000:.6f}"
 
     room.run("send", "deep-1", "[[text thought]]")
     room.wait_for_state("deep-1", "done", "idle")
     room.wait_until("more is spent", lambda _: billed(room, "deep-1") > theirs)
     more = billed(room, "deep-1")
-    room.wait_until("it is metered", lambda _: room.agent("deep-1")["spent_micro_usd"] == more)
-    rows = {row["model"]: row for row in json.loads(room.run("costs", "--by", "model", "--json"))}
+    room.wait_until("it is metered", lambda _: micro(room.agent("deep-1")["spent_usd"]) == more)
+    rows = {row["key"]: row for row in room.records("rows", "costs", "--by", "model")}
     assert len(rows) == 2
     assert rows["unattributed"]["list_price_usd"] == f"{theirs / 1_000_000:.6f}"
     assert "unattributed" in room.run("costs", "--by", "model")
@@ -90,7 +90,7 @@ def test_what_claude_reports_beyond_its_transcript_is_a_row_of_its_own(room: Roo
 def test_who_did_what_is_kept_and_the_ledger_is_whole(room: Room, home: World) -> None:
     room.run("spawn", "t1", "--task", "", "--", "sleep", "600")
     room.run("kill", "t1", "--yes")
-    lines = json.loads(room.run("audit", "--json"))
+    lines = room.records("lines", "audit")
     did = [(line["verb"], line["target"], line["outcome"]) for line in lines]
     assert did == [("spawn", "local/t1", "done"), ("kill", "local/t1", "done")]
     assert "spawn" not in room.run("audit", "--grep", "kill")

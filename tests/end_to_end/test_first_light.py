@@ -41,7 +41,7 @@ def test_a_claude_agent_from_spawn_to_kill(room: Room, vm1: Host) -> None:
 
     room.run("reassign", "docs-1", "--task", "[[hang 60]]")
     working = room.wait_for_state("docs-1", "working")
-    assert working["epoch"] == 2
+    assert working["run"] == 2
     assert working["session"] != done["session"]
     assert "fertig" in room.run("logs", "docs-1", "--epoch", "1"), "earlier epochs stay readable"
 
@@ -90,7 +90,7 @@ def test_reassign_goes_on_in_the_same_session_when_told(room: Room, vm1: Host) -
     room.run("spawn", "a", "--host", "vm1", "--cwd", "project", "--task", "[[text First.]]")
     first = room.wait_for_state("a", "done")
     room.run("reassign", "a", "--continue", "--task", "and then [[text Second.]]")
-    room.wait_until("the second run", lambda status: status["agents"][0]["epoch"] == 2)
+    room.wait_until("the second run", lambda status: status["agents"][0]["run"] == 2)
     second = room.wait_for_state("a", "done")
     assert second["session"] == first["session"]
     assert second["cwd"] == first["cwd"]
@@ -127,7 +127,7 @@ def test_a_command_is_reassigned_without_saying_it_again(room: Room, vm1: Host) 
     room.run("spawn", "copy", "--host", "vm1", "--task", "one", "--", "sh", "-c", "cat >> got; echo copied")
     room.wait_for_state("copy", "done")
     room.run("reassign", "copy", "--task", " two")
-    room.wait_until("the second run", lambda status: status["agents"][0]["epoch"] == 2)
+    room.wait_until("the second run", lambda status: status["agents"][0]["run"] == 2)
     room.wait_for_state("copy", "done")
     assert (vm1.home / "got").read_text() == "one two"
     room.run("forget", "copy", "--yes")

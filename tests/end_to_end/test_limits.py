@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -32,7 +31,7 @@ def configured(home: World) -> None:
 
 def limits(room: Room) -> dict[str, Limit]:
     """What `limits --json` says, by account and name."""
-    return {f"{one['account']} {one['limit']}": one for one in json.loads(room.run("limits", "--json"))}
+    return {f"{one['account']} {one['limit']}": one for one in room.records("limits", "limits")}
 
 
 @pytest.mark.usefixtures("configured")
@@ -46,13 +45,18 @@ def test_windows_of_a_plan_from_stream_to_table(room: Room, vm1: Host, api: Api)
 
     def five_hours() -> Limit:
         found = limits(room)[f"{MAIL} 5 h"]
-        assert found["shares"], found
+        assert found["used_by"], found
         return found
 
     found = wait_for(five_hours, 40, "who used it is known")
-    assert (found["used"], found["left"], found["source"], found["measured"]) == (37, 63, "stream", True)
-    assert found["shares"] == {"vm1/docs-1": 1.0}
-    assert limits(room)[f"{MAIL} week"]["used"] == 61
+    assert (found["used_percent"], found["left_percent"], found["source"], found["measured"]) == (
+        37,
+        63,
+        "stream",
+        True,
+    )
+    assert found["used_by"] == [{"agent": "vm1/docs-1", "percent": 100.0}]
+    assert limits(room)[f"{MAIL} week"]["used_percent"] == 61
 
     table = room.run("limits").splitlines()
     assert table[1] == MAIL
@@ -61,12 +65,12 @@ def test_windows_of_a_plan_from_stream_to_table(room: Room, vm1: Host, api: Api)
 
     api.configure(mode=429)
     room.run("spawn", "docs-2", "--host", "vm1", "--profile", "mine", "--task", "[[text hello]]")
-    wait_for(lambda: limits(room)[f"{MAIL} 5 h"]["left"] == 0, 40, "the login is used up")
-    assert limits(room)[f"{MAIL} week"]["used"] == 61
+    wait_for(lambda: limits(room)[f"{MAIL} 5 h"]["left_percent"] == 0, 40, "the login is used up")
+    assert limits(room)[f"{MAIL} week"]["used_percent"] == 61
 
     room.run("stop")
     room.run("status")
-    wait_for(lambda: limits(room)[f"{MAIL} 5 h"]["used"] == 100, 20, "its host tells it again")
+    wait_for(lambda: limits(room)[f"{MAIL} 5 h"]["used_percent"] == 100, 20, "its host tells it again")
 
 
 @pytest.mark.usefixtures("configured")
@@ -77,10 +81,14 @@ def test_buckets_of_the_api_from_transcript_to_table(room: Room, vm1: Host) -> N
 
     def counted() -> Limit:
         found = limits(room)["API input opus-5-5"]
-        assert found["used"], "thousands of tokens flow off slowly through this ceiling"
+        assert found["used_per_minute"], "thousands of tokens flow off slowly through this ceiling"
         return found
 
     found = wait_for(counted, 40, "what it used is counted")
-    assert (found["of"], found["left"], found["unit"], found["measured"]) == (1000, 0, "per_minute", False)
+    assert (found["limit_per_minute"], found["left_per_minute"], found["measured"]) == (1000, 0, False)
     requests = limits(room)["API requests opus-5-5"]
-    assert (requests["of"], requests["buffer"], requests["source"]) == (50, 45, "metering, your ceiling")
+    assert (requests["limit_per_minute"], requests["buffer_per_minute"], requests["source"]) == (
+        50,
+        45,
+        "metering, your ceiling",
+    )

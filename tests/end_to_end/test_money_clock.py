@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -32,8 +31,8 @@ def test_days_are_those_of_the_configured_time_zone(room: Room, monkeypatch: pyt
     monkeypatch.setenv("TZ", "UTC")
     room.run("budget", "set", "day", "--limit", "8")
     here = datetime.fromtimestamp(time.time(), ZoneInfo(AUCKLAND))
-    (budget,) = json.loads(room.run("budget", "show", "--json"))
-    assert datetime.fromtimestamp(budget["began"] / 1000, ZoneInfo(AUCKLAND)).strftime("%H:%M") == "00:00"
+    (budget,) = room.records("budgets", "budget", "show")
+    assert datetime.fromisoformat(budget["began_at"]).astimezone(ZoneInfo(AUCKLAND)).strftime("%H:%M") == "00:00"
     ends = room.run("budget", "show").splitlines()[1].split()[-1]
     assert ends == "00:00", f"the day ends at midnight in {AUCKLAND}, where it is {here}"
     argv = [sys.executable, "-m", "controlroom", "costs", "--since", "today"]

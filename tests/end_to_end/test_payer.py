@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.room import Room
+from tests.end_to_end.room import Room, micro
 from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.world import World
@@ -52,12 +52,12 @@ def test_a_login_that_is_billed_is_bound(
     assert api.requests()[0]["headers"]["x-api-key"] == KEY
 
     def booked(_: object) -> bool:
-        (row,) = json.loads(room.run("costs", "--json"))
+        (row,) = room.records("rows", "costs")
         return (row["billing"], row["list_price_usd"]) == ("api", "0.400000")
 
     room.wait_until("one message is billed, and it was the last", booked)
-    (budget,) = json.loads(room.run("budget", "show", "--json"))
-    assert (budget["spent"], len(api.requests(main=True))) == (400_000, 1)
+    (budget,) = room.records("budgets", "budget", "show")
+    assert (budget["spent_usd"], len(api.requests(main=True))) == ("0.400000", 1)
 
 
 def test_a_plan_that_is_used_up_is_bound_where_what_goes_beyond_it_is_billed(
@@ -75,4 +75,6 @@ def test_a_plan_that_is_used_up_is_bound_where_what_goes_beyond_it_is_billed(
     assert agent["billing"] is None
     assert agent["billing_doubt"] == "its plan is used up, and what goes beyond it is billed (overage)"
     assert len(api.requests(main=True)) <= 2  # one may be under way until home, told of it, has set a ceiling
-    room.wait_until("it is billed", lambda _: json.loads(room.run("budget", "show", "--json"))[0]["spent"] >= 400_000)
+    room.wait_until(
+        "it is billed", lambda _: micro(room.records("budgets", "budget", "show")[0]["spent_usd"]) >= 400_000
+    )

@@ -10,7 +10,6 @@ started here as it was there. `@NAME@` stands for what differs from machine to m
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sqlite3
@@ -108,9 +107,9 @@ def start_runner(home: World, tmux: str, namespace: str, agent: Path) -> None:
 
 def test_the_engine_of_today_goes_on_with_what_an_older_one_left(upgraded: Path, home: World, room: Room) -> None:
     running = room.wait_for_state("count-1", "working")
-    assert (running["epoch"], running["kind"], running["ended"]) == (1, "command", None)
+    assert (running["run"], running["kind"], running["ended_at"]) == (1, "command", None)
     ended = room.agent("docs-1")
-    assert (ended["epoch"], ended["state"], ended["spent_micro_usd"]) == (2, "done", 242_453)
+    assert (ended["run"], ended["state"], ended["spent_usd"]) == (2, "done", "0.242453")
     assert not [agent["name"] for agent in room.status()["agents"] if agent["name"] == "gone-1"]
 
     assert room.run("logs", "docs-1").splitlines()[-3:] == ["more", "done · 1 turn · $0.07", "- done"]
@@ -118,18 +117,18 @@ def test_the_engine_of_today_goes_on_with_what_an_older_one_left(upgraded: Path,
     (home.home / "project" / "go-on").touch()
     room.wait_until("it writes on", lambda _: "went on" in room.run("logs", "count-1"))
 
-    spent = {row["agent"]: row["list_price_usd"] for row in json.loads(room.run("costs", "--json"))}
+    spent = {row["key"]: row["list_price_usd"] for row in room.records("rows", "costs")}
     assert spent == {"local/docs-1": "0.242453", "local/gone-1": "0.109377"}
-    models = {row["model"]: row["messages"] for row in json.loads(room.run("costs", "--by", "model", "--json"))}
+    models = {row["key"]: row["messages"] for row in room.records("rows", "costs", "--by", "model")}
     assert models == {"claude-opus-5-5": 3, "claude-opus-4-5": 3}
     audit = room.run("audit")
     for words in ("budget set", "spawn       local/docs-1 run 1", "local/docs-1 run 2", "forget      local/gone-1"):
         assert words in audit
-    (budget,) = json.loads(room.run("budget", "show", "--json"))
+    (budget,) = room.records("budgets", "budget", "show")
     assert budget["name"] == "all"
 
     room.run("kill", "count-1", "--yes")
-    room.wait_until("it to have ended", lambda _: room.agent("count-1")["ended"])
+    room.wait_until("it to have ended", lambda _: room.agent("count-1")["ended_at"])
     assert [p for p in home.processes() if str(upgraded) in p.command] == []
     with closing(sqlite3.connect(home.room / "ledger.db")) as ledger:
         orders = ledger.execute("select verb, agent, epoch, outcome from orders order by rowid").fetchall()
@@ -145,7 +144,7 @@ def test_the_engine_of_today_goes_on_with_what_an_older_one_left(upgraded: Path,
 def test_an_agent_of_an_older_engine_is_given_a_new_task(upgraded: Path, home: World, room: Room) -> None:
     room.wait_for_state("count-1", "working")
     room.run("reassign", "count-1", "--task", "again")
-    room.wait_until("its next run", lambda _: room.agent("count-1")["epoch"] == 2)
+    room.wait_until("its next run", lambda _: room.agent("count-1")["run"] == 2)
     room.wait_for_state("count-1", "working")
     assert [p for p in home.processes() if str(upgraded) in p.command] == [], "its first run has ended"
     assert upgraded.with_name("count-1.2").is_dir()

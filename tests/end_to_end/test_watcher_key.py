@@ -70,7 +70,7 @@ def state(host: Host) -> dict[str, object]:
     """What an operator sees, and what lies in the room's folders there."""
     room = Room()
     agents = json.loads(room.run("--home", "vm1", "status", "--json"))["agents"]
-    kept = [{name: agent[name] for name in ("id", "epoch", "state", "pid", "task")} for agent in agents]
+    kept = [{name: agent[name] for name in ("id", "run", "state", "pid", "task")} for agent in agents]
     config = sorted(str(path) for path in (host.home / ".config").rglob("*"))
     return {"agents": kept, "audit": room.run("--home", "vm1", "audit", "--json"), "config": config}
 
@@ -239,7 +239,7 @@ def test_who_watches_from_afar_sees_the_screen_and_starts_no_engine(
     screen.wait_for_text("read-only", "a1")
     assert "hello" in room.run("--home", "vm1-ro", "logs", "a1")
     room.run("--home", "vm1-ro", "costs")
-    there = json.loads(room.run("--home", "vm1-ro", "attached", "--json"))
+    there = room.records("front_ends", "--home", "vm1-ro", "attached")
     assert [(one["role"], one["rights"], one["bridged"]) for one in there] == [
         ("watch", "look", True), ("cli", "look", True),
     ]  # fmt: skip

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from controlroom.cli.records import Asked, answer
 from controlroom.domain import intents
 from controlroom.domain.claims import RULES
-from controlroom.domain.display.explain import explain, record
-from controlroom.domain.display.views import status
+from controlroom.domain.display.explain import explain
 from controlroom.domain.model import Agent, State
 from controlroom.domain.orders import Result, Work
 from controlroom.metering.usage import Message, Usage
@@ -254,9 +254,9 @@ async def test_what_is_shown_is_what_was_ordered_and_the_lie_is_said_once() -> N
         assert agent.task == "write the docs of vm1"
         assert agent.billing == ""
         assert [claim.field for claim in agent.claims] == list(wrong)
-        told = record(explain(here.engine.store.fleet, agent, NOON))["disagrees"]
+        told = explain(here.engine.store.fleet, agent, NOON).disagrees
         assert "vm1 says profile rich, ordered was docs: what was ordered counts" in told[1]
-        (row,) = [row for row in status(here.engine.store.fleet, NOON)["agents"] if row["id"] == "vm1/a1"]
+        (row,) = [row for row in rows_of(here) if row["id"] == "vm1/a1"]
         assert row["claims"][1] == {"field": "profile", "ordered": "docs", "said": "rich"}
         alarm = here.engine.store.fleet.alarms["claims vm1"]
         assert "profile rich, ordered was docs" in alarm.text
@@ -350,6 +350,13 @@ async def test_what_is_used_counts_for_the_profile_that_was_ordered_though_its_a
 # --------------------------------------------------------------------------- agents that this room did not order
 
 
+def rows_of(here: Room) -> list[dict[str, Any]]:
+    """The agents, as scripts are told of them."""
+    fleet = here.engine.store.fleet
+    rows: list[dict[str, Any]] = answer("status", Asked(fleet, NOON, fleet.agents.values()))["agents"]
+    return rows
+
+
 def claimed(name: str = "b1", **more: Any) -> wire.AgentSeen:
     said = {"profile": "rich", "cwd": "/etc", "model": "claude-opus-5-5", "task": "do evil", "billing": "plan"}
     return seen(name, 3, **{**said, **more})
@@ -372,9 +379,9 @@ async def test_an_agent_that_this_room_did_not_order_is_shown_as_claimed_with_th
     async with lied_to() as (here, liar, _):
         agent = await met(here, liar, claimed())
         assert (agent.ordered, agent.claims, agent.billing) == (None, (), "")
-        notes = record(explain(here.engine.store.fleet, agent, NOON))["notes"]
+        notes = dict(explain(here.engine.store.fleet, agent, NOON).notes)
         assert notes["claimed"].startswith("this room did not order it; vm1 says: kind headless, profile rich, model")
-        assert [row["ordered_here"] for row in status(here.engine.store.fleet, NOON)["agents"]] == [False]
+        assert [row["ordered_here"] for row in rows_of(here)] == [False]
         (run,) = here.engine.budgets._runs()
         assert (run.billing, run.priority, run.ordered) == ("", 1, False), "the lowest, though its profile has 9"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from controlroom.domain.money.costs import BILLED, BY, COVERED, CostRow, as_table, grouped, totals
+from controlroom.cli.records import COST, CostOf, record
+from controlroom.domain.money.costs import BILLED, BY, COVERED, CostRow, grouped, totals
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import DAY, QUARTER, UNATTRIBUTED, Booking, Source, book
 from controlroom.engine.ledger.usage_views import costs, money
@@ -54,11 +55,12 @@ def test_tokens_searches_and_what_has_no_price_are_told(ledger: Ledger) -> None:
     novel, *_ = costs(ledger, "model", *FOREVER)
     assert novel == CostRow("claude-novel-9", Payer.PLAN, 1, 5, 10, 1, 2, 12, 1, 900, 900)
     assert novel.hit_rate == 12 / 20
-    assert as_table(novel, "model") == {
-        "model": "claude-novel-9", "billing": "plan", "messages": 1, "input": 5, "output": 10, "cache_write_5m": 1,
-        "cache_write_1h": 2, "cache_read": 12, "web_searches": 1, "cache_hit_rate": 0.6,
-        "list_price_usd": "0.000900", "unpriced_usd": "0.000900", "estimated_usd": "0.000000",
-        "unattributed_usd": "0.000000", "doubted_usd": "0.000000",
+    told = record(COST, CostOf(novel, None, None))
+    assert {name: value for name, value in told.items() if value} == {
+        "key": "claude-novel-9", "billing": "plan", "messages": 1, "input_tokens": 5, "output_tokens": 10,
+        "cache_write_5m_tokens": 1, "cache_write_1h_tokens": 2, "cache_read_tokens": 12, "web_searches": 1,
+        "cache_hit_percent": 60.0, "list_price_usd": "0.000900", "unpriced_usd": "0.000900",
+        "estimated_usd": "0.000000", "unattributed_usd": "0.000000", "doubted_usd": "0.000000",
     }  # fmt: skip
 
 

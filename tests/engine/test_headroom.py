@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.display.limit_rows import record
+from controlroom.cli.records import answer
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.intents import AddHost, RemoveHost
 from controlroom.domain.limits.headroom import DAY, HOUR
@@ -232,7 +232,7 @@ async def test_a_host_that_lies_about_a_shared_login_neither_lifts_nor_moves_its
     assert (shown.used, shown.resets, shown.disputed) == (60, NOON + HOUR, ("vm1", "vm3"))
     alarm = here.engine.store.fleet.alarms[f"disputed {ANN} 5 h"]
     assert "5 h cannot be as vm1 and vm3 say" in alarm.text
-    assert record(shown)["disputed_by"] == ["vm1", "vm3"]
+    assert answer("limits", [shown])["limits"][0]["disputed_by"] == ["vm1", "vm3"]
     assert (await here.order(RemoveHost("vm3"))).outcome == "done"
     await here.until(lambda: not gauges(here)[f"{ANN} 5 h"].disputed)
     assert f"disputed {ANN} 5 h" not in here.engine.store.fleet.alarms

@@ -9,7 +9,7 @@ import pytest
 from controlroom import __version__
 from controlroom.client.client import Client
 from controlroom.domain import intents
-from controlroom.domain.attached import FrontEnd, cells, in_order, lines, record
+from controlroom.domain.attached import FrontEnd, cells, in_order, lines
 from controlroom.protocol.messages import Bridged, Hello, Submit, Unwelcome, Watch, Welcome
 from tests.engine.raw_reader import raw
 from tests.engine.rooms import Room, room
@@ -145,4 +145,3 @@ def test_how_it_is_written() -> None:
     told = " ".join(line.words for line in lines([ann, eve], NOON, lambda at: "12:00"))
     assert "tui on pts/3 · may do everything · since 12:00, now" in told
     assert "watch, over ssh · may only look · since 12:00, 2m" in told
-    assert record(ann, str)["since"] == str(NOON)

@@ -7,11 +7,10 @@ keys pay and what plans cover are compared apart, never together. Money is micro
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 from controlroom.domain.calculators.offers import Offers, Plan
 from controlroom.domain.calculators.use import DAY, MINUTE, Alike, Use, Week, booked, fresh
-from controlroom.domain.money.costs import BILLED, COVERED, decimal
+from controlroom.domain.money.costs import BILLED, COVERED
 from controlroom.domain.words import days, dollars, percent
 from controlroom.metering.prices import Price, Sheet, bare_name, micro
 from controlroom.metering.usage import Usage
@@ -84,40 +83,6 @@ class Comparison:
     parts: tuple[AccountUse, ...] = ()
     said: tuple[str, ...] = ()
     """Everything that was taken for granted, a sentence each."""
-
-
-def comparison_table(found: Comparison) -> dict[str, Any]:
-    """For scripts: dollars as decimal texts."""
-    return {
-        "asked_days": found.asked_days,
-        "measured_days": round(found.days, 3),
-        "parts": [_part_table(part) for part in found.parts],
-        "assumptions": list(found.said),
-    }
-
-
-def _part_table(part: AccountUse) -> dict[str, Any]:
-    return {
-        "billing": part.billing or None,
-        "messages": part.messages,
-        "booked_usd": decimal(part.spent),
-        "month_usd": decimal(part.month),
-        "tokens_per_minute": {"mean": round(part.mean, 3), "peak": part.peak},
-        "cheapest": part.cheapest().key,
-        "cheapest_that_holds": part.cheapest(sure=True).key,
-        "ways": [
-            {
-                "way": way.key,
-                "name": way.name,
-                "kind": way.kind,
-                "month_usd": decimal(way.month),
-                "break_even_usd": decimal(way.month) if way.fixed else None,
-                "holds": way.holds,
-                "note": way.note,
-            }
-            for way in part.ways
-        ],
-    }
 
 
 MONTH = 30 * DAY

@@ -7,12 +7,10 @@ as assumed. Money is micro-dollars a month.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from controlroom.domain.calculators.offers import Housing, Market, Offers, housings
 from controlroom.domain.calculators.use import Requests
 from controlroom.domain.limits.buckets import Ceilings, Tier
-from controlroom.domain.money.costs import decimal
 from controlroom.domain.words import percent, size
 from controlroom.metering.prices import Price, Sheet, micro
 from controlroom.metering.usage import Usage
@@ -214,55 +212,3 @@ def _sizes(wish: Wish, usual: Requests, model: str) -> Iterator[str]:
         yield f"requests: {usual.source}{other}"
         if usual.messages:
             yield "low, mid and high: a quarter, half and three quarters of them are no larger"
-
-
-def estimate_table(wish: Wish, found: Estimate) -> dict[str, Any]:
-    """For scripts: dollars as decimal texts, shares of ceilings (1 is all of it), sizes in bytes."""
-    return {
-        "agents": wish.agents,
-        "hours_a_day": wish.hours,
-        "days_a_month": wish.days,
-        "requests_per_hour": wish.per_hour,
-        "model": found.model,
-        "requests_per_minute": round(found.requests_a_minute, 3),
-        "requests_a_month": found.requests_a_month,
-        "cache_hit_rate": round(found.hit_rate, 4),
-        "cases": [_case_table(case) for case in found.cases],
-        "mean_month_usd": None if found.mean is None else decimal(found.mean),
-        "tiers": [_fit_table(fit) for fit in found.tiers],
-        "memory_per_agent": found.memory,
-        "machines": [_housing_table(one) for one in found.housings],
-        "assumptions": list(found.said),
-    }
-
-
-def _case_table(case: Case) -> dict[str, Any]:
-    return {
-        "case": case.name,
-        "prompt_tokens": case.prompt,
-        "output_tokens": case.output,
-        "input_tokens_per_minute": round(case.input_a_minute, 3),
-        "output_tokens_per_minute": round(case.output_a_minute, 3),
-        "month_usd": decimal(case.month),
-    }
-
-
-def _fit_table(fit: TierFit) -> dict[str, Any]:
-    shares = {"requests": fit.requests, "input": fit.input, "output": fit.output, "spend": fit.spend}
-    used = {name: None if share is None else round(share, 4) for name, share in shares.items()}
-    return {"tier": fit.key, "holds": fit.holds, "used": used}
-
-
-def _housing_table(one: Housing) -> dict[str, Any]:
-    machine = one.machine
-    return {
-        "provider": machine.provider,
-        "size": machine.name,
-        "memory": machine.memory,
-        "vcpus": machine.vcpus,
-        "agents_each": one.each,
-        "machines": one.machines,
-        "month": decimal(one.month),
-        "currency": machine.currency,
-        "as_of": machine.as_of or None,
-    }

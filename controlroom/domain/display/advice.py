@@ -194,8 +194,11 @@ def _failed(agent: Agent, now: int) -> Iterator[Step]:
         yield _step("host_check", f"{words} See what {agent.host} lacks.", agent.host)
     else:
         yield _step("open", "Read the end of its log: it says why.", agent.id)
-    again = "Then let it go on in its session." if agent.session else "Then give it its task again."
-    yield _step("reassign", again, agent.id, _ON if agent.session else "")
+    if agent.session:
+        yield _step("reassign", "Then let it go on in its session.", agent.id, _ON)
+    yield _step(
+        "retry", "Or give it the same task again." if agent.session else "Then give it its task again.", agent.id
+    )
     yield _step("forget", "Or remove it and its logs from the host.", agent.id)
 
 
@@ -230,7 +233,7 @@ def _paused(fleet: Fleet, agent: Agent) -> Iterator[Step]:
     else:
         words = "It was paused before it had begun, and has no session to go on in. See when there is money again,"
         yield Step(words, "costs", "controlroom budget show")
-        yield _step("reassign", "then give it its task again.", agent.id)
+        yield _step("retry", "then give it its task again.", agent.id)
 
 
 _ON = " --continue"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from controlroom.domain.display.views import ORDER, AgentRow, agent_row, contains, need, row_age, short_model
+from controlroom.domain.display.filters import fits
+from controlroom.domain.display.views import ORDER, AgentRow, agent_row, need, row_age, short_model
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.persistent_tables import differing
 from controlroom.text.states import StrEnum
@@ -212,7 +213,7 @@ class Arranged(Sequence[TableRow]):
     def _place(self, known: tuple[Agent, AgentRow], hold: bool, before: Placed | None) -> Placed | None:
         """What an agent is ordered by: its group, whether it stands behind, what the order follows; None: hidden."""
         group, sort = self.arrangement.group, self.arrangement.sort
-        if not contains(*known, self.arrangement.text):
+        if not fits(*known, self.arrangement.text):
             return None
         order: Any = ()
         if group is not Group.NONE:

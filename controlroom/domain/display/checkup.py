@@ -6,8 +6,7 @@ cannot put a command into its operator's hands.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from controlroom.domain.display.views import Line
 from controlroom.domain.model import Fleet, Host, LinkState
@@ -358,9 +357,3 @@ def lines(judged: Sequence[Check]) -> list[Line]:
         if check.mend and check.verdict != Verdict.OK:
             drawn.append(Line("", f"→ {check.mend}", "do"))
     return drawn
-
-
-def record(host: Host, judged: Sequence[Check]) -> dict[str, Any]:
-    """A check-up as JSON."""
-    entries = [{**asdict(check), "verdict": check.verdict.value, "mend": check.mend or None} for check in judged]
-    return {"host": host.name, "ok": is_well(judged), "checks": entries}

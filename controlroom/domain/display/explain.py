@@ -5,13 +5,12 @@ Pure: (Fleet, Agent, now) -> Explanation; `lines` and `record` are the same for 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from controlroom.domain.alarms import payer_doubt, payer_words
 from controlroom.domain.claims import claim_words, claimed_words
 from controlroom.domain.display.advice import Step, steps
-from controlroom.domain.display.views import Line, iso
-from controlroom.domain.keys.keymap import DEFAULT, Keymap
+from controlroom.domain.display.views import Line
+from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Agent, Evidence, Fleet, Host, LinkState, State
 from controlroom.domain.money import ladder
 from controlroom.domain.money.budget import amount
@@ -302,34 +301,3 @@ def _step_words(step: Step, keys: Keymap | None) -> str:
     key = step.key(keys) if keys else ""
     way = f"key {key}" if key else step.command
     return f"{step.words}  [{way}]" if way else step.words
-
-
-def record(told: Explanation) -> dict[str, Any]:
-    """An explanation as JSON. Times are ISO 8601 UTC; null is not known."""
-    return {
-        "agent": told.agent,
-        "epoch": told.epoch,
-        "state": told.state.value,
-        "state_since": iso(told.since),
-        "detail": told.detail or None,
-        "decided_by": told.decided,
-        "sources": [
-            {
-                "source": view.source,
-                "state": view.state,
-                "value": view.value,
-                "at": iso(view.at),
-                "agrees": view.agrees,
-                "decides": view.decides,
-            }
-            for view in told.views
-        ],
-        "disagrees": list(told.disagrees),
-        "host": told.host,
-        "stale": told.stale,
-        "notes": dict(told.notes),
-        "steps": [
-            {"words": step.words, "key": step.key(DEFAULT) or None, "command": step.command or None}
-            for step in told.steps
-        ],
-    }

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from controlroom.domain.display.bars import Clock, amount, calm_moment, reached
-from controlroom.domain.display.views import iso, short_model
+from controlroom.domain.display.views import short_model
 from controlroom.domain.gauges import Budget, Headroom, LimitKind, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.money.budget import window
-from controlroom.domain.money.costs import decimal
 from controlroom.domain.words import age, count, dollars, percent
 
 _WINDOWS = ("5 h", "week")
@@ -76,33 +74,6 @@ def _who(shares: Mapping[str, int]) -> str:
     return ", ".join(named) + (f", {len(most) - _MOST_NAMED} more" if len(most) > _MOST_NAMED else "")
 
 
-_UNITS = {LimitKind.WINDOW: "percent", LimitKind.BUCKET: "per_minute", LimitKind.CREDIT: "usd"}
-
-
-def record(one: Headroom) -> dict[str, Any]:
-    """A limit for scripts; null is not known. Shares are of what was used, 0 to 1."""
-
-    def amount(value: int | None) -> int | str | None:
-        return decimal(value) if value is not None and one.kind is LimitKind.CREDIT else value
-
-    return {
-        "account": one.account,
-        "limit": one.name,
-        "kind": one.kind,
-        "unit": _UNITS.get(one.kind),
-        "used": amount(one.used),
-        "of": amount(one.limit),
-        "buffer": amount(one.buffer),
-        "left": amount(left(one)),
-        "resets_at": iso(one.resets),
-        "read_at": iso(one.at),
-        "source": one.source,
-        "measured": one.measured,
-        "disputed_by": list(one.disputed),
-        "shares": {agent: share / 1000 for agent, share in one.shares.items()},
-    }
-
-
 _STEPS = {
     RungAction.NOTIFY: "tell",
     RungAction.HOLD: "hold new work",
@@ -111,7 +82,7 @@ _STEPS = {
     RungAction.INTERRUPT: "interrupt",
     RungAction.STOP: "stop",
 }
-NO_BUDGET = "no budget: nothing is stopped for its cost; `controlroom budget set day --limit 20` sets one"
+NO_BUDGET = "no budget: nothing is stopped for its cost; key s sets one, or `controlroom budget set day --limit 20`"
 NO_LIMIT = (
     "no reading: a plan's windows come with its agents' answers, what the API lets through in a minute from "
     "[api] tier in config.toml"

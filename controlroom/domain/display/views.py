@@ -1,10 +1,8 @@
 """What the fleet looks like: rows and headlines for the screen, `status` for scripts. One function per thing shown."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from controlroom.domain.alarms import disk_words
 from controlroom.domain.claims import doubt_words
@@ -227,14 +225,13 @@ def spent_words(money: Money | None) -> str:
     return f"{' and '.join(filter(None, (billed, covered)))} today"
 
 
-def agent_rows(fleet: Fleet, now: int, text: str = "") -> list[AgentRow]:
-    """The rows of the agent table, what needs a person first, then by name; only those that contain `text`."""
+def agent_rows(fleet: Fleet, now: int) -> list[AgentRow]:
+    """The rows of the agent table, what needs a person first, then by name."""
     agents = sorted(
         fleet.agents.values(),
         key=lambda agent: (need(agent, fleet.state_of(agent)), agent.adopted, agent.name, agent.host),
     )
-    rows = (agent_row(fleet, agent, now) for agent in agents)
-    return [row for row in rows if contains(fleet.agents[row.id], row, text)]
+    return [agent_row(fleet, agent, now) for agent in agents]
 
 
 def need(agent: Agent, state: State) -> int:
@@ -360,133 +357,6 @@ def host_row(fleet: Fleet, host: Host, now: int, counted: Counts | None = None) 
     )
 
 
-def contains(agent: Agent, row: AgentRow, text: str) -> bool:
-    """Whether every word of `text` stands somewhere in the row."""
-    if not text:
-        return True
-    shown = " ".join((row.id, row.state, agent.model, agent.profile, agent.task, row.line, row.pending)).lower()
-    return all(word in shown for word in text.lower().split())
-
-
-# --------------------------------------------------------------------------- for scripts
-
-
-def status(fleet: Fleet, now: int) -> dict[str, Any]:
-    """What `controlroom status --json` prints. Times are ISO 8601 UTC, sizes bytes; null is not known."""
-    return {
-        "at": iso(now),
-        "money": vars(fleet.money) if fleet.money else None,
-        "hosts": [_host_status(host) for host in _by_name(fleet.hosts.values())],
-        "agents": [_agent_status(fleet, agent) for agent in sorted(fleet.agents.values(), key=lambda a: a.id)],
-        "alarms": [
-            {"text": alarm.text, "level": alarm.level, "since": iso(alarm.since), "agent": alarm.agent or None}
-            for alarm in sorted(fleet.alarms.values(), key=urgency)
-        ],
-    }
-
-
-def _by_name(hosts: Iterable[Host]) -> list[Host]:
-    return sorted(hosts, key=lambda host: host.name)
-
-
-def _host_status(host: Host) -> dict[str, Any]:
-    sample, facts = host.sample, host.facts
-    return {
-        "name": host.name,
-        "address": host.address,
-        "state": host.link.value,
-        "state_since": iso(host.since),
-        "reason": host.reason or None,
-        "last_seen": iso(host.seen),
-        "cpu_percent": sample.cpu_percent if sample else None,
-        "memory_used_bytes": sample.memory_used if sample else None,
-        "memory_total_bytes": sample.memory_total if sample else None,
-        "swap_used_bytes": sample.swap_used if sample else None,
-        "swap_total_bytes": sample.swap_total if sample else None,
-        "load_1m": sample.load_1m if sample else None,
-        "load_5m": sample.load_5m if sample else None,
-        "load_15m": sample.load_15m if sample else None,
-        "disk_free_bytes": sample.disk_free if sample else None,
-        "disk_total_bytes": sample.disk_total if sample else None,
-        "iowait_percent": sample.iowait_percent if sample else None,
-        "network_in_bytes_per_second": sample.network_in if sample else None,
-        "network_out_bytes_per_second": sample.network_out if sample else None,
-        "cores": facts.cores if facts else None,
-        "hostname": facts.hostname if facts else None,
-        "tmux": (facts.tmux or None) if facts else None,
-        "tmux_problem": (facts.tmux_problem or None) if facts else None,
-        "python": facts.python if facts else None,
-        "owned": facts.owned if facts else None,
-        "clock_offset_ms": facts.clock_offset if facts else None,
-        "question": _question_status(host.question),
-        "notice": host.notice or None,
-    }
-
-
-def _agent_status(fleet: Fleet, agent: Agent) -> dict[str, Any]:
-    return {
-        "id": agent.id,
-        "name": agent.name,
-        "host": agent.host,
-        "epoch": agent.epoch,
-        "kind": agent.kind,
-        "state": fleet.state_of(agent).value,
-        "last_known_state": agent.state.value,
-        "state_since": iso(agent.since),
-        "detail": agent.detail or None,
-        "evidence": [
-            {"source": e.source, "state": e.state, "value": e.value, "at": iso(e.at), "agrees": e.agrees}
-            for e in agent.evidence
-        ],
-        "pending": agent.pending.verb if agent.pending else None,
-        "profile": agent.profile or None,
-        "model": agent.model or None,
-        "task": agent.task,
-        "cwd": agent.cwd or None,
-        "session": agent.session or None,
-        "pid": agent.pid,
-        "rss_bytes": agent.rss,
-        "rss_upper_bound": agent.rss_bound,
-        "cpu_percent": agent.cpu_percent,
-        "processes": agent.processes,
-        "subagents": agent.subagents,
-        "billing": agent.billing or None,
-        "billing_doubt": agent.billing_doubt or None,
-        "spent_micro_usd": agent.spent,
-        "started": iso(agent.started),
-        "ended": iso(agent.ended),
-        "exit_code": agent.exit_code,
-        "exit_signal": agent.exit_signal,
-        "limited_until": iso(agent.limited_until or 0),
-        "denied": agent.denied,
-        "question": _question_status(agent.question),
-        "last_line": agent.last_line or None,
-        "log_bytes": agent.log_bytes if agent.has_ended else None,
-        "place": agent.place or None,
-        "ordered_here": agent.ordered is not None,
-        "claims": [{"field": one.field, "ordered": one.ordered, "said": one.said or None} for one in agent.claims],
-    }
-
-
-def _question_status(question: Question | None) -> dict[str, Any] | None:
-    if question is None:
-        return None
-    return {
-        "id": question.id,
-        "kind": question.kind.value,
-        "title": question.title,
-        "text": question.text,
-        "always": list(question.always),
-        "asked": iso(question.asked),
-        "items": [asdict(item) for item in question.items],
-    }
-
-
-def iso(at: int) -> str | None:
-    """Write UTC milliseconds as ISO 8601, to the second; 0 is not known."""
-    return datetime.fromtimestamp(at // 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
-
-
 @dataclass(frozen=True)
 class Line:
     """One line for people. `label` stands before it, empty where it goes on; `tone`: plain, warn or do."""
@@ -504,12 +374,25 @@ def worst_first(fleet: Fleet) -> list[Alarm]:
     return sorted(fleet.alarms.values(), key=urgency)
 
 
+def _alarm_steps(fleet: Fleet, about: str, alarm: Alarm) -> Iterator[str]:
+    """What can be done about an alarm, beside what it says itself."""
+    kind, _, name = about.partition(" ")
+    if kind == "budget" and name in fleet.budgets:
+        raising = f"controlroom budget set {name} --limit …"
+        yield f"Raise it, or wait until it resets  [{raising}]"
+    elif alarm.agent in fleet.agents:
+        yield f"See why  [controlroom explain {alarm.agent}]"
+    elif kind == "disk" and alarm.text:
+        yield f"See what fills it  [controlroom host check {name.removeprefix('of ')}]"
+
+
 def alarm_lines(fleet: Fleet, now: int, clock: Callable[[int], str]) -> list[Line]:
-    """What to read about all alarms: how bad, since when, what."""
+    """What to read about all alarms: how bad, since when, what, and what to do."""
     rows: list[Line] = []
-    for alarm in worst_first(fleet):
+    for about, alarm in sorted(fleet.alarms.items(), key=lambda pair: urgency(pair[1])):
         since = f"since {clock(alarm.since)}, {age(now - alarm.since)}" if alarm.since else ""
-        about = " · ".join(filter(None, (alarm.agent, since)))
+        facts = " · ".join(filter(None, (alarm.agent, since)))
         rows.append(Line(alarm.level, alarm.text, _TONES.get(alarm.level, "")))
-        rows += [Line("", about, "")] * bool(about)
+        rows += [Line("", facts, "")] * bool(facts)
+        rows += [Line("do", words, "do") for words in _alarm_steps(fleet, about, alarm)]
     return rows

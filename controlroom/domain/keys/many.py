@@ -37,9 +37,11 @@ class Plan:
     hidden: tuple[Agent, ...] = ()
     """Marked agents that were out of sight: they are not touched, and stay marked."""
 
-    def saying(self, text: str, keep: bool = False) -> "Plan":
-        """The same plan for the same runs, with these words."""
-        targets = (Target(target.agent, _intent(target.agent, self.action, text, keep)) for target in self.targets)
+    def saying(self, text: str, keep: bool = False, host: str = "") -> "Plan":
+        """The same plan for the same runs, with these words; `host`: where they are to go."""
+        targets = (
+            Target(target.agent, _intent(target.agent, self.action, text, keep, host)) for target in self.targets
+        )
         return replace(self, targets=tuple(targets))
 
     @property
@@ -65,6 +67,7 @@ _TITLES = {
     "forget": "Forget {}? Their logs are removed, for good.",
     "interrupt": "Interrupt {}? They then wait for a message.",
     "reassign": "Give {} a new task? Their runs now are ended first.",
+    "retry": "Give {} the same task again? What still runs of them is ended first.",
     "allow": "Allow what {} ask, this once?",
     "always": "Allow what {} ask, and what is named below it until their sessions end?",
     "deny": "Deny what {} ask?",
@@ -75,6 +78,7 @@ _DONE = {
     "forget": "removed",
     "interrupt": "interrupted",
     "reassign": "given the task",
+    "retry": "begun again",
     "allow": "allowed once",
     "always": "allowed for the session",
     "deny": "denied",
@@ -82,8 +86,11 @@ _DONE = {
 }
 
 
-def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str] = ()) -> Plan:
-    """What is to be done to whom; the words of a message or a task come later. `hidden`: marked, and out of sight."""
+def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str] = (), host: str = "") -> Plan:
+    """What is to be done to whom; the words of a message or a task come later.
+
+    `hidden`: marked, and out of sight; `host`: where they are to go.
+    """
     targets: list[Target] = []
     left_out: list[tuple[Agent, str]] = []
     for agent in (fleet.agents[agent] for agent in marked if agent in fleet.agents):
@@ -92,23 +99,27 @@ def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str]
             reason = f"{agent.name} wants choices or words for an answer"
         if reason is None and action in ("allow", "always") and agent.question and agent.question.cut:
             reason = f"{agent.name} asks more than can be shown here"
-        if reason is None and action == "reassign" and claimed_words(agent):
+        if reason is None and action in ("reassign", "retry") and claimed_words(agent):
             reason = f"{agent.name} was not ordered by this room: reassign it by itself"
+        if reason is None and host == agent.host:
+            reason = f"{agent.name} is on {host} already"
         if reason is None:
-            targets.append(Target(agent, _intent(agent, action)))
+            targets.append(Target(agent, _intent(agent, action, host=host)))
         else:
             left_out.append((agent, reason))
     unseen = tuple(fleet.agents[agent] for agent in hidden if agent in fleet.agents)
     return Plan(action, tuple(targets), tuple(left_out), unseen)
 
 
-def _intent(agent: Agent, action: str, text: str = "", keep: bool = False) -> Intent:
+def _intent(agent: Agent, action: str, text: str = "", keep: bool = False, host: str = "") -> Intent:
     if action in ("allow", "always", "deny") and agent.question is not None:
-        return intents.AnswerQuestion(agent.id, agent.question.id, Verdict(action), digest=agent.question.digest)
+        return intents.AnswerQuestion(agent.id, agent.question.id, Verdict(action), text, agent.question.digest)
     if action == "message":
         return intents.SendMessage(agent.id, agent.epoch, text)
     if action == "reassign":
-        return intents.ReassignAgent(agent.id, agent.epoch, text, keep and bool(agent.session))
+        return intents.ReassignAgent(agent.id, agent.epoch, text, keep and bool(agent.session), host)
+    if action == "retry":
+        return intents.RetryAgent(agent.id, agent.epoch)
     if action == "kill":
         return intents.KillAgent(agent.id, agent.epoch)
     return (intents.ForgetAgent if action == "forget" else intents.InterruptAgent)(agent.id, agent.epoch)

@@ -4,9 +4,8 @@ What a key pays is dollars; what a plan's login covers is not billed, and its li
 two stand side by side and are never summed.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from controlroom.text.states import Payer
 
@@ -85,27 +84,6 @@ def added(one: CostRow, other: CostRow) -> CostRow:
 def totals(rows: Iterable[CostRow]) -> list[CostRow]:
     """Sum all rows of each billing."""
     return grouped(rows, lambda _: "")
-
-
-def as_table(row: CostRow, by: str, ran: int | None = None, rate: int | None = None) -> Mapping[str, Any]:
-    """A row for scripts: whole numbers, dollars as a decimal text; null is not known.
-
-    `ran`: milliseconds that its agents ran; `rate`: micro-dollars that an hour of that has cost.
-    """
-    hits = row.hit_rate
-    hourly = {
-        "agent_hours": None if ran is None else round(ran / HOUR, 4),
-        "list_price_usd_per_agent_hour": None if rate is None else decimal(rate),
-    }
-    return {
-        by: row.key or None,
-        "billing": row.billing or None,
-        **{name: getattr(row, name) for name in _SUMMED if name not in _MONEY},
-        "cache_hit_rate": None if hits is None else round(hits, 4),
-        "list_price_usd": decimal(row.micro),
-        **{f"{name}_usd": decimal(getattr(row, name)) for name in _MONEY[1:]},
-        **(hourly if by in HOURLY else {}),
-    }
 
 
 def decimal(micro: int) -> str:

@@ -51,6 +51,21 @@ def reassign(app: ContextApp, screen: RoomScreen) -> None:
         app.push_screen(ReassignForm(app.context.fleet, agent))
 
 
+def retry(app: ContextApp, screen: RoomScreen) -> None:
+    """Give an agent its task again; where it still runs, after a confirmation."""
+    from controlroom.tui.screens.dialogs import ConfirmSheet
+
+    agent = agent_of(app, screen)
+    if agent is None:
+        return
+    intent, done = intents.RetryAgent(agent.id, agent.epoch), f"{agent.name} has its task again"
+    if agent.has_ended:
+        order(app, intent, done)
+    else:
+        text = f"It is {app.context.fleet.state_of(agent)}. This run is ended first."
+        app.push_screen(ConfirmSheet(f"Give {agent.name} its task again?", text, "retry", intent, done))
+
+
 def message(app: ContextApp, screen: RoomScreen) -> None:
     """Write to an agent; its question, where it has one, is answered in words."""
     from controlroom.tui.screens.forms import MessageForm
@@ -73,6 +88,14 @@ def terminal(app: ContextApp, screen: RoomScreen) -> None:
 
     if agent := screen.agent_here():
         app.push_screen(TerminalSheet(agent))
+
+
+def copy(app: ContextApp, screen: RoomScreen) -> None:
+    """Choose what of an agent goes to the clipboard."""
+    from controlroom.tui.screens.copy import CopySheet
+
+    if agent := agent_of(app, screen):
+        app.push_screen(CopySheet(agent))
 
 
 def attach(app: ContextApp, screen: RoomScreen) -> None:

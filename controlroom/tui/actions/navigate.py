@@ -112,6 +112,13 @@ def costs(app: ContextApp, screen: RoomScreen) -> None:
     app.push_screen(CostsScreen())
 
 
+def budgets(app: ContextApp, screen: RoomScreen) -> None:
+    """Choose a budget, and fill in what is to become of it."""
+    from controlroom.tui.screens.budgets import choose_budget
+
+    app.push_screen(choose_budget(app.context.fleet))
+
+
 def turn_costs(turn: str) -> Act:
     """Make the action that turns the costs screen to something else."""
     return lambda _app, screen: getattr(screen, turn)()

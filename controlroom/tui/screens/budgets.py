@@ -1,0 +1,153 @@
+"""Budgets on the screen: which one, then a form that sets, raises, previews or removes it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from controlroom.domain.display.bars import doing
+from controlroom.domain.display.views import Line
+from controlroom.domain.gauges import PERIODS, UNITS, Budget
+from controlroom.domain.intents import Intent, RemoveBudget, SetBudget
+from controlroom.domain.model import Fleet
+from controlroom.domain.money.budget import (
+    LADDER,
+    BudgetRule,
+    amount,
+    described,
+    ladder,
+    problem,
+    read_ladder,
+    read_limit,
+    written_limit,
+)
+from controlroom.domain.money.ladder import previewed, rule_of
+from controlroom.domain.words import percent
+from controlroom.tui.screens.base import plain_key
+from controlroom.tui.screens.dialogs import Choices, ConfirmSheet, ReportSheet, Sheet, Words
+from controlroom.tui.screens.forms import Form
+from controlroom.tui.widgets.fields import Choice, Field, OneLine
+from controlroom.tui.widgets.headings import Rule
+
+_NEW = "+"
+_MOST = 9
+"""Budgets that have a digit."""
+
+
+class BudgetsSheet(Sheet):
+    """Which budget it is about; a digit chooses."""
+
+    def __init__(self, budgets: Sequence[Budget]) -> None:
+        super().__init__()
+        self._budgets = budgets[:_MOST]
+
+    def compose(self) -> ComposeResult:
+        """A line each, then the keys."""
+        with Vertical(classes="sheet"):
+            yield Rule(id="heading")
+            yield Words("Which budget?", "\n".join(map(_line, enumerate(self._budgets, 1))))
+            numbers = [(str(number), budget.name) for number, budget in enumerate(self._budgets, 1)]
+            yield Choices([*numbers, (_NEW, "a new one"), ("q", "leave it")])
+
+    def on_key(self, event: events.Key) -> None:
+        """A digit opens its form."""
+        event.stop()
+        self._take(plain_key(event))
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap is as good as a key."""
+        self._take(event.key)
+
+    def _take(self, key: str) -> None:
+        if key in ("q", "backspace", "escape"):
+            self.dismiss()
+        elif key == _NEW or (key.isdecimal() and 0 < int(key) <= len(self._budgets)):
+            self.dismiss()
+            self.app.push_screen(BudgetForm(None if key == _NEW else self._budgets[int(key) - 1]))
+
+
+def _line(numbered: tuple[int, Budget]) -> str:
+    number, budget = numbered
+    gone = f"{percent(budget.percent)} of {amount(budget.limit, budget.unit)}"
+    return " · ".join(filter(None, (f"{number} {budget.name}", budget.scope, gone, doing(budget))))
+
+
+def choose_budget(fleet: Fleet) -> Sheet:
+    """What opens first: the form where there is nothing to choose from, else the choice."""
+    budgets = sorted(fleet.budgets.values(), key=lambda budget: (-(budget.percent or 0), budget.name))
+    return BudgetsSheet(budgets) if budgets else BudgetForm(None)
+
+
+class BudgetForm(Form):
+    """Everything about one budget. The limit is filled first: to raise it takes a number and Enter."""
+
+    go = "do it"
+
+    def __init__(self, budget: Budget | None) -> None:
+        self._budget = budget
+        self.heading = f"budget {budget.name}" if budget else "a new budget"
+        super().__init__()
+
+    def fields(self) -> list[Field]:
+        """The limit last; what has begun keeps its unit."""
+        rule = rule_of(self._budget) if self._budget else BudgetRule("day", 0)
+        new: list[Field] = [] if self._budget else [OneLine("name", "day"), Choice("unit", UNITS[:-1], rule.unit)]
+        ways = ["set", "preview"] if self._budget is None else ["set", "preview", "remove"]
+        return [
+            *new,
+            OneLine("scope", rule.scope, hint="fleet, host NAME, profile NAME or agent HOST/NAME"),
+            *([Choice("period", PERIODS, rule.period)] if rule.unit != "window" else []),
+            OneLine("ladder", ladder(rule.rungs or LADDER)),
+            Choice("armed", ["armed", "disarmed"], "disarmed" if rule.dry_run else "armed"),
+            Choice("do", ways, "set"),
+            OneLine("limit", written_limit(rule.limit, rule.unit) if rule.limit else "", hint=_hint(rule.unit)),
+        ]
+
+    def rule(self) -> BudgetRule | str:
+        """The budget as the form has it, or what is wrong with it."""
+        rule = rule_of(self._budget) if self._budget else BudgetRule(self.value("name").strip(), 0)
+        unit = rule.unit if self._budget else self.value("unit")
+        period = rule.period if unit == "window" else self.value("period")
+        try:
+            limit, rungs = read_limit(self.value("limit"), unit), read_ladder(self.value("ladder"))
+        except ValueError as error:
+            return str(error)
+        wanted = replace(rule, limit=limit, unit=unit, period=period, rungs=rungs, scope=self.value("scope").strip())
+        wanted = replace(wanted, dry_run=self.value("armed") == "disarmed")
+        return problem(wanted) or wanted
+
+    def intent(self) -> Intent | str:
+        """Set it."""
+        wanted = self.rule()
+        return wanted if isinstance(wanted, str) else SetBudget(wanted)
+
+    def done(self) -> str:
+        """How it stands now."""
+        wanted = self.rule()
+        return "" if isinstance(wanted, str) else f"budget {wanted.name}: {described(wanted)}"
+
+    def send(self) -> None:
+        """Do what is chosen: a preview stays over the form, a removal is asked about."""
+        way, wanted = self.value("do"), self.rule()
+        if way == "remove" and self._budget:
+            self.finish()
+            title, text = f"Remove budget {self._budget.name}?", "What it has paused goes on."
+            done = f"budget {self._budget.name} is gone"
+            self.app.push_screen(ConfirmSheet(title, text, "remove", RemoveBudget(self._budget.name), done))
+        elif isinstance(wanted, str):
+            self.complain(wanted)
+        elif way == "preview":
+            told = [Line("", words.strip()) for words in previewed(self._budget, wanted)]
+            self.app.push_screen(ReportSheet(f"preview of budget {wanted.name}", told))
+        else:
+            super().send()
+
+    def leave(self) -> None:
+        """Close; a limit is no draft to come back to."""
+        self.dismiss()
+
+
+def _hint(unit: str) -> str:
+    return {"tokens": "tokens like 5M", "window": "per cent like 85"}.get(unit, "dollars like 8; tokens like 5M")

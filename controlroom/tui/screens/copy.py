@@ -1,0 +1,97 @@
+"""What of an agent goes to the clipboard: a digit copies it, by the escape sequence OSC 52 that terminals take."""
+
+from rich.style import Style
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from controlroom.domain.model import Agent
+from controlroom.tui.context import Level
+from controlroom.tui.screens.base import plain_key, say
+from controlroom.tui.screens.dialogs import Choices, Sheet
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.widgets.headings import Rule
+from controlroom.tui.widgets.lines import Lines
+
+_IF_NOT = "if it does not arrive, the terminal forbids it: hold Shift and select"
+
+
+def offered(agent: Agent) -> list[tuple[str, str]]:
+    """What can be copied, each with its name; what an agent asks for is the whole of it."""
+    asked = agent.question.text if agent.question else ""
+    parts = (
+        ("id", agent.id),
+        ("attach", f"controlroom attach {agent.id}"),
+        ("line", agent.last_line),
+        ("asked", asked),
+        ("task", agent.task),
+    )
+    return [(name, text) for name, text in parts if text]
+
+
+class _Offered(Lines):
+    """What can be copied, a line each."""
+
+    def __init__(self, offers: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self._offers = offers
+        self.styles.height = len(offers)
+
+    def ground(self) -> Style:
+        """Part of a sheet."""
+        return self.palette.panel
+
+    def build(self, width: int, height: int) -> list[Line]:
+        """The digit, the name, and as much as fits."""
+        return [
+            styled.clip(
+                styled.line(
+                    (f"  {number} ", self.palette.key),
+                    (styled.left(name, 7), self.palette.quiet),
+                    (" ".join(text.split()), self.palette.text),
+                ),
+                width,
+            )
+            for number, (name, text) in enumerate(self._offers, 1)
+        ]
+
+
+class CopySheet(Sheet):
+    """Copies a part of what is known of an agent."""
+
+    def __init__(self, agent: Agent) -> None:
+        super().__init__()
+        self._agent = agent
+        self._offers = offered(agent)
+
+    def compose(self) -> ComposeResult:
+        """What there is, then the keys."""
+        with Vertical(classes="sheet"):
+            yield Rule(id="heading")
+            yield _Offered(self._offers)
+            numbers = [(str(number), name) for number, (name, _) in enumerate(self._offers, 1)]
+            yield Choices([*numbers, ("q", "leave it")])
+
+    def on_mount(self) -> None:
+        """Say of whom."""
+        self.query_one(Rule).show(f"copy of {self._agent.name}", strong=True)
+
+    def on_key(self, event: events.Key) -> None:
+        """A digit copies."""
+        event.stop()
+        self._take(plain_key(event))
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap is as good as a key."""
+        self._take(event.key)
+
+    def _take(self, key: str) -> None:
+        if key in ("q", "backspace", "escape"):
+            self.dismiss()
+        elif key.isdecimal() and 0 < int(key) <= len(self._offers) and not self.gone:
+            name, text = self._offers[int(key) - 1]
+            app = self.app
+            app.copy_to_clipboard(text)
+            self.dismiss()
+            say(app, f"copied: {name} of {self._agent.name}; {_IF_NOT}", Level.DONE)

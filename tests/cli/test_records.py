@@ -1,0 +1,117 @@
+"""What `--json` prints: one style in all verbs, as the manual describes it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from controlroom.cli.records import ANSWERS, VERSION, Field, Kind, answer
+from controlroom.cli.verbs import VERBS
+from controlroom.domain.gauges import Budget
+from controlroom.domain.money.budget import LADDER
+from tests.domain.worlds import NOON
+from tests.end_to_end.room import Room
+from tests.lab.world import World
+
+CONTROLROOM = (sys.executable, "-m", "controlroom")
+
+UNITS = {
+    Kind.USD: r"(.*_)?usd",
+    Kind.BYTES: r"(.*_)?bytes(_per_second)?",
+    Kind.SECONDS: r"(.*_)?seconds",
+    Kind.PERCENT: r"(.*_)?percent",
+    Kind.TIME: r"(.*_)?(at|since|until)",
+}
+"""How names of fields end that have a unit."""
+
+TYPES: dict[Kind, tuple[type, ...]] = {
+    Kind.TEXT: (str,),
+    Kind.TEXTS: (list,),
+    Kind.FLAG: (bool,),
+    Kind.COUNT: (int,),
+    Kind.NUMBER: (int, float),
+    Kind.TIME: (str,),
+    Kind.USD: (str,),
+    Kind.BYTES: (int,),
+    Kind.SECONDS: (int, float),
+    Kind.PERCENT: (int, float),
+}
+
+WORDS = {
+    "explain": ("job",),
+    "host check": ("local",),
+    "estimate": ("--agents", "1", "--hours", "1", "--requests-per-hour", "1"),
+}
+"""What a verb takes beside `--json`."""
+
+
+def walk(fields: tuple[Field, ...]) -> Iterator[Field]:
+    for field in fields:
+        yield field
+        yield from walk(field.fields)
+
+
+def problems(fields: tuple[Field, ...], told: Any, where: str) -> Iterator[str]:
+    """Name what in a record is not as its fields say."""
+    if list(told) != [field.name for field in fields]:
+        yield f"{where}: {list(told)}"
+        return
+    for field in fields:
+        value: Any = told[field.name]
+        here = f"{where}.{field.name}"
+        if value is None:
+            continue
+        if field.kind is Kind.RECORD:
+            yield from problems(field.fields, value, here)
+        elif field.kind is Kind.RECORDS:
+            for each in value:
+                yield from problems(field.fields, each, here)
+        elif type(value) not in TYPES[field.kind]:
+            yield f"{here}: {value!r} is no {field.kind}"
+        elif field.kind is Kind.TIME and not datetime.fromisoformat(value).tzinfo:
+            yield f"{here}: {value!r} has no zone"
+        elif field.kind is Kind.USD and not re.fullmatch(r"\d+\.\d{6}", value):
+            yield f"{here}: {value!r} is no decimal text"
+
+
+def test_every_verb_with_json_is_described_and_no_other() -> None:
+    assert sorted(ANSWERS) == sorted(verb.name for verb in VERBS if "--json" in verb.usage)
+
+
+@pytest.mark.parametrize("verb", ANSWERS)
+def test_names_say_their_units(verb: str) -> None:
+    for field in walk(ANSWERS[verb]):
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", field.name)
+        for kind, ending in UNITS.items():
+            assert bool(re.fullmatch(ending, field.name)) == (field.kind is kind), f"{field.name}: {field.kind}"
+
+
+def test_what_verbs_print_is_as_described(home: World) -> None:
+    room = Room()
+    room.run("budget", "set", "day", "--limit", "8")
+    room.run("budget", "set", "week", "--limit", "85", "--unit", "window", "--window", "seven_day")
+    room.run("spawn", "job", "--", "sleep", "600")
+    room.wait_for_state("job", "working")
+    for verb, fields in ANSWERS.items():
+        words = [*CONTROLROOM, *verb.split(), *WORDS.get(verb, ()), "--json"]
+        told = json.loads(subprocess.run(words, capture_output=True, timeout=90, check=False).stdout)
+        assert told.pop("version") == VERSION
+        assert list(problems(fields, told, verb)) == []
+    room.run("kill", "job", "--yes")
+    room.run("stop")
+
+
+def test_an_amount_stands_under_its_unit_and_the_others_are_null() -> None:
+    day = Budget("day", "fleet", "day", "billed", 8_000_000, 7_600_000, NOON, NOON + 1, 1_920_000, rungs=LADDER)
+    week = Budget("week", "fleet", "seven_day", "window", 85, 85, spent=61)
+    told_day, told_week = answer("budget show", [day, week])["budgets"]
+    assert (told_day["spent_usd"], told_day["spent_percent"], told_day["spent_tokens"]) == ("1.920000", None, None)
+    assert (told_week["spent_usd"], told_week["spent_percent"]) == (None, 61)
+    assert told_day["spent_of_limit_percent"] == 24
