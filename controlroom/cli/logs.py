@@ -32,7 +32,7 @@ async def _logs(client: Client, args: argparse.Namespace) -> int:
     agent = await find_agent(client, args.agent)
     epoch = args.epoch or agent.epoch
     if epoch > agent.epoch:
-        raise Stop(Exit.NOT_FOUND, f"{agent.id} is at epoch {agent.epoch}: there is no log of epoch {epoch} yet")
+        raise Stop(Exit.NOT_FOUND, f"{agent.id} is in run {agent.epoch}: there is no log of run {epoch} yet")
     if args.grep:
         return await _grep(client, agent, epoch, args)
     reader = _Reader(client, agent, epoch, args.raw)
@@ -62,7 +62,7 @@ async def _grep(client: Client, agent: Agent, epoch: int, args: argparse.Namespa
         before, done = hits.place, hits.done
     output.log_lines(reversed(lines[: args.lines]))
     if not lines:
-        output.talk(f"no line of {agent.id} (epoch {epoch}) matches")
+        output.talk(f"no line of {agent.id} (run {epoch}) matches")
     return Exit.DONE
 
 
@@ -101,7 +101,7 @@ class _Reader:
             raise _unread(self._client.fleet, self._host, page.reason)
         agent = self._client.fleet.agents.get(self._id)
         new = agent is not None and not agent.adopted and agent.epoch == self._epoch and not agent.log_bytes
-        if page.withheld or not page.first or not new:
+        if not (page.absent and new):
             raise Stop(Exit.REFUSED, page.reason)
         output.talk(f"{self._id} has written nothing yet")
         self._place = LogPlace(self._epoch, 1, 0)
@@ -149,7 +149,7 @@ class _Reader:
             page = await self._client.fetch(self._id, self._epoch, after=self._place, count=_PAGE)
             if page.unanswered:
                 raise _unread(self._client.fleet, self._host, page.reason)
-            if page.reason and not page.first:
+            if page.reason and not page.absent:
                 output.talk(f"what was written last could not be read: {page.reason}")
             if not page.records:
                 break
@@ -175,7 +175,7 @@ class _Reader:
         if agent is None:
             output.talk(f"{self._id} is gone")
         elif agent.epoch != self._epoch:
-            output.talk(f"{self._id} was started anew, as epoch {agent.epoch}")
+            output.talk(f"{self._id} was started anew, as run {agent.epoch}")
         else:
             output.talk(f"{self._id} has ended: {agent.detail or agent.state}")
 

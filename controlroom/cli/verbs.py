@@ -113,7 +113,7 @@ _LOOK: tuple[Verb, ...] = (
     Verb(
         "logs",
         "look",
-        "AGENT [-n N] [-f] [--raw] [--epoch E]\n       [--grep TEXT [-i] [--regex]]",
+        "AGENT [-n N] [-f] [--raw] [--run N]\n       [--grep TEXT [-i] [--regex]]",
         "Print an agent's log.",
         "Lines are made safe for a terminal. --raw prints what the agent wrote, byte for byte, each line whole, "
         "without what the runner and the operator said: for files and pipes. -f goes on until the run has ended. "
@@ -260,7 +260,7 @@ _STEER: tuple[Verb, ...] = (
         "Give agents a new task, or another host; the old run is ended first.",
         f"{_WHO} Several are listed first, and need --yes where nobody can be asked. It stays in its folder and begins "
         "a new Claude session, or goes on in the old one with --continue. Earlier logs stay: controlroom logs AGENT "
-        "--epoch E. With --host it moves: proved gone here, it starts there with the same task (or --task), profile, "
+        "--run N. With --host it moves: proved gone here, it starts there with the same task (or --task), profile, "
         "model, folder name and command; files and session stay behind.",
         (
             "controlroom reassign docs-1 --continue --task 'Now the same for the FAQ.'",

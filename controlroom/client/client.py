@@ -118,6 +118,11 @@ class LogPage:
     withheld: bool = False
     """It is not shown to us."""
 
+    @property
+    def absent(self) -> bool:
+        """Whether its host has no log of this run: one that is starting has written none yet."""
+        return bool(self.reason and self.first) and not (self.unanswered or self.withheld)
+
 
 @dataclass(frozen=True)
 class AgentScreen:

@@ -288,7 +288,7 @@ class Inquirer:
     def _read_spec(self, asked: ReadSpec) -> SpecRead:
         entry = entry_of(self._place.state, asked.name, asked.epoch)
         if entry is None:
-            return SpecRead(asked.id, reason=f"{ascii(asked.name)[:60]} (epoch {asked.epoch}) is not on this host")
+            return SpecRead(asked.id, reason=f"run {asked.epoch} of {ascii(asked.name)[:60]} is not on this host")
         try:
             spec = decode(AgentSpec, read_order(entry).get("spec"))
             task = read_regular(os.path.join(entry.folder, TASK), MAX_TASK)

@@ -102,12 +102,12 @@ class Actor:
             await self._spawner.check_same(self._entry(wanted.name, wanted.epoch))
             return
         if entries and entries[0].epoch > wanted.epoch:
-            raise Refusal(f"{wanted.name} is already at epoch {entries[0].epoch}; {wanted.epoch} is an old one")
+            raise Refusal(f"{wanted.name} is already in run {entries[0].epoch}; run {wanted.epoch} is over")
         ended = 0
         for entry in entries:
             if is_live(_status(entry)):
                 if entry.epoch != wanted.replaces:
-                    raise Refusal(f"{wanted.name} is running here (epoch {entry.epoch}): kill or reassign it")
+                    raise Refusal(f"{wanted.name} is running here (run {entry.epoch}): kill or reassign it")
                 await self._end(entry, "reassigned")
                 ended = entry.epoch
             elif left := await self._left_of(entry):
@@ -141,7 +141,7 @@ class Actor:
         """Done only when the runner goes by it: what stands in its folder alone binds nobody."""
         entry = self._entry(wanted.name, wanted.epoch)
         if not is_live(_status(entry)):
-            raise Refusal(f"{wanted.name} (epoch {wanted.epoch}) has ended")
+            raise Refusal(f"run {wanted.epoch} of {wanted.name} has ended")
         await self._sheets.check(wanted, now())
         try:
             await asyncio.to_thread(write_grant, entry.folder, wanted, now())
@@ -167,14 +167,14 @@ class Actor:
     async def _forget(self, wanted: Forget) -> None:
         doomed = [entry for entry in epochs(self._place.state, wanted.name) if entry.epoch <= wanted.epoch]
         if not doomed and epochs(self._place.state, wanted.name):
-            raise Refusal(f"{wanted.name} (epoch {wanted.epoch}) is not on this host")
+            raise Refusal(f"run {wanted.epoch} of {wanted.name} is not on this host")
         for entry in doomed:
             if is_live(_status(entry)):
-                raise Refusal(f"{wanted.name} is running (epoch {entry.epoch}): kill it first")
+                raise Refusal(f"{wanted.name} is running (run {entry.epoch}): kill it first")
             if left := await what_is_left(entry, self._place.namespace):
                 raise Refusal(f"processes of {wanted.name} are still there: {left}; kill it first")
             if not await runner_is_gone(entry, PARTING):
-                raise Refusal(f"the runner of {wanted.name} (epoch {entry.epoch}) is still there: kill it first")
+                raise Refusal(f"the runner of {wanted.name} (run {entry.epoch}) is still there: kill it first")
         for entry in doomed:
             await asyncio.to_thread(remove_folder, entry.folder)
 
@@ -216,8 +216,8 @@ class Actor:
         entry = entry_of(self._place.state, name, epoch)
         if entry is None:
             entries = epochs(self._place.state, name)
-            there = f"; there is epoch {entries[0].epoch}" if entries else ""
-            raise Refusal(f"{name} (epoch {epoch}) is not on this host{there}")
+            there = f"; there is run {entries[0].epoch}" if entries else ""
+            raise Refusal(f"run {epoch} of {name} is not on this host{there}")
         return entry
 
 

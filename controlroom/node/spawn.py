@@ -55,7 +55,7 @@ class Spawner:
         if wanted.spec.resume and not is_session(wanted.spec.resume):
             raise Refusal(f"{ascii(wanted.spec.resume)[:60]} cannot be the id of a Claude session")
         if not 0 < wanted.epoch < 10**9:
-            raise Refusal(f"{wanted.epoch} cannot be an epoch")
+            raise Refusal(f"{wanted.epoch} cannot be the number of a run")
         if len(wanted.task.encode("utf-8", "replace")) > MAX_TASK:
             raise Refusal(f"the task is longer than {MAX_TASK} bytes: put it into a file and name that")
         if len(to_line(encode(wanted.spec))) > _MAX_SPEC:
@@ -67,9 +67,7 @@ class Spawner:
             begun = os.stat(entry.folder).st_mtime
             await self._up(entry, max(0.0, min(START_DEADLINE, begun + START_DEADLINE - time.time())))
         except OSError:
-            raise Refusal(
-                f"{entry.name} (epoch {entry.epoch}) was begun and has not come up: spawn it again with a new epoch"
-            ) from None
+            raise Refusal(f"{entry.name} run {entry.epoch} was begun and has not come up: start it again") from None
 
     async def start(self, wanted: Spawn) -> None:
         """Start an agent; come back when its runner has written its status. Raises `Refusal`, with nothing left."""
@@ -98,7 +96,7 @@ class Spawner:
             make_private(os.path.dirname(folder))
             os.mkdir(folder, 0o700)
         except FileExistsError:
-            raise Refusal(f"{wanted.name} (epoch {wanted.epoch}) is being started by another connection") from None
+            raise Refusal(f"run {wanted.epoch} of {wanted.name} is being started by another connection") from None
         except OSError as error:
             raise Refusal(f"{wanted.name} does not start: {why(error)}") from None
         return Entry(wanted.name, wanted.epoch, folder)

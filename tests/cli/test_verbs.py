@@ -191,8 +191,8 @@ def test_reassign_begins_an_epoch_and_old_logs_stay(room: Room, home: World) -> 
     wait_for(lambda: room.agent("a")["run"] == 2, 20)
     room.wait_for_state("a", "done")
     assert room.run("logs", "a", "-n", "100").startswith("second task")
-    assert room.run("logs", "a", "--epoch", "1").startswith("first task")
-    assert "there is no log of epoch 3 yet" in room.run("logs", "a", "--epoch", "3", expect=5)
+    assert room.run("logs", "a", "--run", "1").startswith("first task")
+    assert "there is no log of run 3 yet" in room.run("logs", "a", "--run", "3", expect=5)
 
 
 def test_forget_removes_what_has_ended(room: Room) -> None:
@@ -386,7 +386,7 @@ def test_the_log_of_a_host_that_cannot_be_asked_is_not_told_as_empty(
     assert following.stdout.readline() == "3000\n"
     ssh_host.stop()
     room.wait_until("vm1 to be lost", lambda status: status["hosts"][-1]["state"] == "lost")
-    for more in ((), ("--raw",), ("-f",), ("-n", "5"), ("--grep", "3"), ("--epoch", "1")):
+    for more in ((), ("--raw",), ("-f",), ("-n", "5"), ("--grep", "3"), ("--run", "1")):
         assert "vm1 cannot be asked now: lost" in room.run("logs", "vm1/job", *more, expect=4)
     assert following.stderr.readline().startswith("vm1 cannot be asked now")
     ssh_host.start()

@@ -81,7 +81,7 @@ async def test_a_room_that_lost_a_host_while_it_slept_is_refused_and_told(home: 
             taken = await bob.client.submit(intents.TakeHost("vm1"))
             assert taken.ok, taken.reason
             unsaid = await bob.client.submit(intents.ReassignAgent("vm1/job", 1, ""))
-            assert "this room did not order vm1/job (epoch 1)" in unsaid.reason
+            assert "this room did not order run 1 of vm1/job" in unsaid.reason
             again = await bob.client.submit(intents.ReassignAgent("vm1/job", 1, "", trust=True))
             assert again.ok, again.reason
         finally:

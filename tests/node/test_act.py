@@ -70,14 +70,14 @@ def test_an_old_epoch_is_refused(node: NodeClient) -> None:
     assert node.spawn("one", 3, "true").outcome == "done"
     node.wait_agent("one", lambda seen: seen.state == "done")
     reply = node.spawn("one", 2, "true")
-    assert (reply.outcome, reply.reason) == ("refused", "one is already at epoch 3; 2 is an old one")
+    assert (reply.outcome, reply.reason) == ("refused", "one is already in run 3; run 2 is over")
 
 
 def test_a_running_agent_is_not_spawned_over_unless_it_is_replaced(node: NodeClient) -> None:
     assert node.spawn("one", 1, "sh", "-c", "setsid sleep 600 & sleep 600").outcome == "done"
     wait_for(lambda: len(of_tag("one", 1)) == 3)
     refused = node.spawn("one", 2, "sleep", "600")
-    assert refused == Reply(refused.id, Outcome.REFUSED, "one is running here (epoch 1): kill or reassign it")
+    assert refused == Reply(refused.id, Outcome.REFUSED, "one is running here (run 1): kill or reassign it")
     assert node.spawn("one", 2, "sleep", "600", replaces=1).outcome == "done"
     assert not of_tag("one", 1)
     assert node.wait_agent("one", lambda seen: seen.pid and seen.state == "working").epoch == 2
@@ -234,8 +234,8 @@ def test_every_request_has_exactly_one_reply(node: NodeClient) -> None:
 
 def test_unknown_agents_are_named(node: NodeClient) -> None:
     node.spawn("one", 4, "true")
-    assert node.kill("one", 3).reason == "one (epoch 3) is not on this host; there is epoch 4"
-    assert node.kill("two", 1).reason == "two (epoch 1) is not on this host"
+    assert node.kill("one", 3).reason == "run 3 of one is not on this host; there is run 4"
+    assert node.kill("two", 1).reason == "run 1 of two is not on this host"
 
 
 # -- tell, forget
@@ -269,7 +269,7 @@ def test_only_who_has_ended_is_forgotten(node: NodeClient, home: World) -> None:
         node.wait_agent("one", lambda seen, epoch=epoch: (seen.epoch, seen.state) == (epoch, "done"))  # type: ignore[misc]
     node.spawn("two", 1, "sleep", "600")
     reply = node.ask(lambda number: Forget(number, "two", 1))
-    assert (reply.outcome, reply.reason) == ("refused", "two is running (epoch 1): kill it first")
+    assert (reply.outcome, reply.reason) == ("refused", "two is running (run 1): kill it first")
     assert node.ask(lambda number: Forget(number, "one", 2)).outcome == "done"
     wait_for(lambda: "one" not in node.agents())
     assert [path.name for path in (state_folder(home.home) / "agents").iterdir()] == ["two.1"]

@@ -78,8 +78,8 @@ def test_one_for_what_is_not_there_or_has_ended_is_refused(node: NodeClient, hom
     node.wait_agent("a", lambda seen: seen.ended)
     replies = [node.ask(lambda ask, epoch=epoch: grant(ask, 1, epoch=epoch)) for epoch in (1, 2)]  # type: ignore[misc]
     assert [(reply.outcome, reply.reason) for reply in replies] == [
-        ("refused", "a (epoch 1) has ended"),
-        ("refused", "a (epoch 2) is not on this host; there is epoch 1"),
+        ("refused", "run 1 of a has ended"),
+        ("refused", "run 2 of a is not on this host; there is run 1"),
     ]
     assert not (state_folder(home.home) / "agents/a.1" / GRANT).exists()
 

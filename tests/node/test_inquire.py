@@ -36,8 +36,8 @@ def test_what_an_agent_was_to_do_is_read_whole(node: NodeClient) -> None:
 
 
 def test_what_is_not_there_is_said(node: NodeClient) -> None:
-    assert "'cat-1' (epoch 7) is not on this host" in spec_of(node, "cat-1", 7).reason
-    assert "'../x' (epoch 1) is not on this host" in spec_of(node, "../x", 1).reason
+    assert "run 7 of 'cat-1' is not on this host" in spec_of(node, "cat-1", 7).reason
+    assert "run 1 of '../x' is not on this host" in spec_of(node, "../x", 1).reason
     assert "cannot name an agent" in screen_of(node, "#(touch never)").reason
     assert "has no terminal now" in screen_of(node, "cat-1").reason
 

@@ -98,7 +98,7 @@ def test_old_other_and_double_grants_change_nothing(node: NodeClient) -> None:
     ]
     assert wait(node, "waiting").grant == 5
     assert node.kill("worker", 1).outcome == "done"
-    assert node.ask(lambda number: wanted(6, ask=number)).reason == "worker (epoch 1) has ended"
+    assert node.ask(lambda number: wanted(6, ask=number)).reason == "run 1 of worker has ended"
     assert wait(node, "done").run_spent > 40_000
 
 

@@ -328,10 +328,8 @@ async def test_what_is_no_expression_is_said(tmp_path: Path, folder: Path, text:
 
 async def test_what_cannot_be_searched_for_is_said(tmp_path: Path, folder: Path) -> None:
     write(folder, 1, record("hay"))
-    assert (
-        "'two' (epoch 1) is on this host" in (await searcher.search(str(tmp_path), Search(1, "two", 1, "hay"))).reason
-    )
-    assert "'../one' (epoch 1)" in (await searcher.search(str(tmp_path), Search(1, "../one", 1, "hay"))).reason
+    assert "run 1 of 'two' is on this host" in (await searcher.search(str(tmp_path), Search(1, "two", 1, "hay"))).reason
+    assert "run 1 of '../one'" in (await searcher.search(str(tmp_path), Search(1, "../one", 1, "hay"))).reason
     assert "one line" in (await ask(tmp_path, "a\nb")).reason
     assert "one line" in (await ask(tmp_path, "")).reason
     with pytest.raises(QueryProblem):

@@ -11,8 +11,8 @@ from tests.tui import scenes
 from tests.tui.room import Room
 
 
-def one(kind: str = "command", epoch: int = 1) -> Fleet:
-    agent = scenes.agent("a", "vm1", State.WORKING, 3, kind=kind, epoch=epoch)
+def one(kind: str = "command", epoch: int = 1, state: State = State.WORKING) -> Fleet:
+    agent = scenes.agent("a", "vm1", state, 3, kind=kind, epoch=epoch)
     return replace(scenes.farm(), agents={agent.id: agent})
 
 

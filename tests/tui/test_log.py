@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from controlroom.client.client import LogPage
 from controlroom.domain.model import LogPlace
 from controlroom.text.event_text import LogRecord
+from controlroom.text.states import State
 from controlroom.tui.logs import log_buffer
 from controlroom.tui.logs.log_follower import PAGE
 from controlroom.tui.screens.agent import AgentScreen
@@ -38,6 +39,33 @@ async def test_a_line_appears_beside_the_table_without_any_key() -> None:
         here.engine.write("vm1/a", b"and this")
         await here.until(lambda: "and this" in here.text())
         here.screen(Overview)
+
+
+class Starting(SmallEngine):
+    """Its hosts have no log of a run before its first line."""
+
+    def page(self, agent: str, epoch: int, start: int, end: int, skipped: int = 0) -> LogPage:
+        if self.logs.get((agent, epoch)):
+            return super().page(agent, epoch, start, end, skipped)
+        place = LogPlace(epoch, 0, 0)
+        return LogPage(agent, (), place, place, first=True, reason=f"no log of run {epoch} of 'a' is on this host")
+
+
+@pytest.mark.parametrize("size", [(45, 20), (120, 40)])
+async def test_a_log_appears_with_its_first_line_though_nothing_else_happens(size: tuple[int, int]) -> None:
+    async with room(one(), engine=Starting(one(), {}, Clock()), size=size) as here:
+        await opened(here)
+        await here.until(lambda: "its log has not begun yet" in here.text())
+        here.engine.write("vm1/a", b"the first line")
+        await here.until(lambda: "the first line" in here.text())
+        assert "has not begun" not in here.text()
+
+
+async def test_an_ended_run_without_a_log_does_not_promise_one() -> None:
+    fleet = one(state=State.DONE)
+    async with room(fleet, engine=Starting(fleet, {}, Clock())) as here:
+        await opened(here)
+        await here.until(lambda: "there is no log of this run" in here.text())
 
 
 async def test_page_by_page_back_to_the_very_first_line_and_to_the_end() -> None:
@@ -305,7 +333,7 @@ async def test_a_log_that_cannot_be_read_says_why_and_is_tried_again() -> None:
 
     def page(agent: str, epoch: int, start: int, end: int, skipped: int = 0):  # type: ignore[no-untyped-def]
         found = whole_page(agent, epoch, start, end, skipped)
-        return replace(found, reason=missing.get(agent, ""))
+        return replace(found, reason=missing.get(agent, ""), first=agent not in missing)
 
     engine.page = page  # type: ignore[method-assign]
     async with room(one(), engine=engine) as here:

@@ -260,7 +260,7 @@ def _observed(seen: wire.AgentsSeen, setting: HostContext) -> list[events.Event]
     bad = [agent.name for agent in seen.agents if not _fits(agent.name, agent.epoch)]
     mute = [agent.name for agent in named.values() if agent.question and not _askable(agent.question)]
     if bad:
-        text = f"left out {len(bad)} agent(s) whose name or epoch cannot be: {', '.join(map(ascii, bad[:3]))}"
+        text = f"left out {len(bad)} agent(s) whose name or run cannot be: {', '.join(map(ascii, bad[:3]))}"
         happened.append(events.HostNoticed(setting.host, short(text, _DETAIL), setting.now))
     if mute:
         text = f"{', '.join(mute[:3])} asks what cannot be asked here (its id, or too many choices): attach, or kill it"

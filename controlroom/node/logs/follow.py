@@ -98,7 +98,7 @@ class Follower:
         """Read older text. Before an answer that reaches a followed log's end, what lies before is sent to it."""
         folder = agent_folder(self._state, wanted.name, wanted.epoch)
         if agent_name_problem(wanted.name) or not segments.numbers(folder):
-            reason = f"no log of {ascii(wanted.name)[:60]} (epoch {wanted.epoch}) is on this host"
+            reason = f"no log of run {wanted.epoch} of {ascii(wanted.name)[:60]} is on this host"
             return Fetched(wanted.id, 0, 0, "", 0, 0, first=True, reason=reason)
         place = segments.resolved(folder, Position(wanted.segment, wanted.offset))
         if wanted.forward:

@@ -27,7 +27,7 @@ async def search(state: str, wanted: Search) -> Found:
     """Do one piece of a search in the logs below `state`. Never raises but for a mistake of ours."""
     folder = agent_folder(state, wanted.name, wanted.epoch)
     if agent_name_problem(wanted.name) or not segments.numbers(folder):
-        reason = f"no log of {ascii(wanted.name)[:60]} (epoch {wanted.epoch}) is on this host"
+        reason = f"no log of run {wanted.epoch} of {ascii(wanted.name)[:60]} is on this host"
         return Found(wanted.id, done=True, reason=reason)
     try:
         query = Query(wanted.text, regex=False, exact=wanted.exact)

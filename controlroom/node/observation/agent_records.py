@@ -75,7 +75,7 @@ def by_tmux(seen: AgentSeen, found: Panes) -> StateClaim:
     if pane is None:
         return StateClaim(State.FAILED.value, "its session is gone")
     if pane.epoch != seen.epoch:
-        return StateClaim(State.FAILED.value, f"its session is that of epoch {pane.epoch}")
+        return StateClaim(State.FAILED.value, f"its session is that of run {pane.epoch}")
     return StateClaim("", f"session {pane.session}, process {pane.pid}")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from controlroom.domain.model import LogPlace
 from controlroom.text.event_text import LogRecord
+from controlroom.text.names import is_adopted_name
 
 if TYPE_CHECKING:
     from controlroom.client.client import LogPage
@@ -60,6 +61,8 @@ class LogBuffer:
         """Bytes that were left out to keep up, and lie before `start`."""
         self.trouble = ""
         """Why the log cannot be read, when it cannot."""
+        self.absent = False
+        """Whether its host has no log of this run: none was begun, or it is gone."""
         self.stuck = ""
         """Why nothing further can be read now, when what is held is fine."""
         self.loaded = False
@@ -160,7 +163,8 @@ class LogBuffer:
         self.complete = self.behind = False
         self.missed = self.jumped = None
         self.unseen = 0
-        self.loaded, self.trouble, self.stuck = True, page.reason, ""
+        self.absent = page.absent and not is_adopted_name(self.agent.partition("/")[2])
+        self.loaded, self.trouble, self.stuck = True, "" if self.absent else page.reason, ""
         self._note_total(page)
         self._put(page)
         if page.first or not (page.records or page.unanswered):
@@ -190,7 +194,7 @@ class LogBuffer:
             self._new_at.append(0)
             self._marks.append(_Mark(self.after_last - 1, LogPlace(page.start.epoch, 0, 0), 0))
             self.beginnings[page.start.epoch] = self.after_last
-        self.end = page.end
+        self.end, self.absent = page.end, False
         self._note_total(page)
         self._put(page)
         if self.full:

@@ -73,6 +73,8 @@ class LogView(Wheeled):
         """Whether a tap above or below the middle turns a page."""
         self.arrived = 0
         """Entries that came while the view stood still."""
+        self.ended = False
+        """Whether its agent has ended."""
         self.paint_pause = 0.0
         """Seconds between two paintings of what arrives; a phone on a thin link has more of it."""
         self._top: Position | None = None
@@ -274,6 +276,8 @@ class LogView(Wheeled):
         self._target, self._top, book.anchored = None, position, True
 
     def _nothing(self, book: LogBuffer) -> str:
+        if book.absent:
+            return "there is no log of this run" if self.ended else "its log has not begun yet"
         return book.trouble or ("nothing said yet" if book.complete else self._waiting_words)
 
     def _from_end(self, height: int) -> list[Position]:

@@ -199,6 +199,7 @@ class AgentPane(Vertical):
         self._view, self.agent, self._book = view, agent, book
         if self.made and shown != self._shown:
             self._shown = shown
+            self.log_view.ended = agent is not None and agent.has_ended
             self.log_view.show(book)
             self.fit()
 
