@@ -18,7 +18,7 @@ from controlroom.domain.display import views
 from controlroom.domain.display.filters import fits, problem
 from controlroom.domain.model import Agent, Fleet, Host, State
 from controlroom.domain.money.budget import amount
-from controlroom.domain.questions import command
+from controlroom.domain.questions import asking, command
 from controlroom.domain.words import percent, size
 from controlroom.text.host_sample import HostSample
 
@@ -169,10 +169,10 @@ def _teach(fleet: Fleet) -> None:
     for budget in fleet.budgets.values():
         if budget.granted and budget.ends:
             granted = amount(budget.granted, budget.unit)
-            output.talk(f"budget {budget.name}: {granted} is granted: so far agents go on if this machine is off")
+            output.talk(f"budget {budget.name}: agents may spend {granted} more even if this machine is off")
     for agent in fleet.agents.values():
         if doubts := doubt_words(agent):
             output.talk(f"{agent.id}? {doubts}")
     for name, question in fleet.questions():
         if name in fleet.agents:
-            output.talk(f"{name} asks: {question.title}; answer it with {command(name, question)}")
+            output.talk(f"{name} {asking(question)}; answer it with {command(name, question)}")

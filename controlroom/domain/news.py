@@ -8,6 +8,7 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import AlarmLevel
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Question, State
 from controlroom.domain.money.costs import BILLED
+from controlroom.domain.questions import asking
 from controlroom.domain.words import dollars
 from controlroom.text.states import StrEnum
 
@@ -93,7 +94,7 @@ def _asks(before: Question | None, asked: Question) -> bool:
 def _of_agent(before: Agent | None, agent: Agent, now: int, began: int) -> Iterator[News]:
     asked = agent.question
     if asked is not None and asked.asked >= began and (before is None or _asks(before.question, asked)):
-        yield News(NewsKind.QUESTION, agent.id, f"{agent.id} asks: {asked.title}", now, asked.id)
+        yield News(NewsKind.QUESTION, agent.id, f"{agent.id} {asking(asked)}", now, asked.id)
     same = before is not None and (before.state, before.epoch) == (agent.state, agent.epoch)
     kind = _STATES.get(agent.state)
     if kind is None or same or agent.since < began or _by_order(before, agent):
@@ -110,7 +111,7 @@ def _by_order(before: Agent | None, agent: Agent) -> bool:
 
 def _of_host(before: Host, host: Host, now: int, began: int) -> Iterator[News]:
     if host.question is not None and _asks(before.question, host.question):
-        yield News(NewsKind.QUESTION, host.name, f"{host.name} asks: {host.question.title}", now, host.question.id)
+        yield News(NewsKind.QUESTION, host.name, f"{host.name} {asking(host.question)}", now, host.question.id)
     away = (LinkState.LOST, LinkState.REFUSED)
     if host.link in away and before.link not in away and host.since >= began:
         reason = f": {host.reason}" if host.reason else ""

@@ -70,7 +70,7 @@ def known_agent(fleet: Fleet, agent_id: str) -> Agent:
 def not_ours(agent: Agent) -> str:
     """Why nothing can be done to an agent that others started."""
     return (
-        f"{agent.id} was started by somebody else: Control Room shows it, and does not touch it. "
+        f"{agent.id} was not started here: Control Room shows it, and does not touch it. "
         "Attach to it, or end it where it was started"
     )
 

@@ -47,7 +47,7 @@ class Question:
     id: str
     kind: QuestionKind
     title: str
-    """A few words: `Bash: git push origin docs/update`."""
+    """A few words: `run: git push origin docs/update`, `plan: Rework the tests`, `Which region?`."""
     text: str
     """All of it; may have several lines."""
     asked: int
@@ -64,7 +64,44 @@ class Question:
     def lines(self) -> list[str]:
         """All that is to be read before it is answered."""
         lines = self.text.split("\n") if self.text.strip() else [self.title]
-        return [*lines, ALWAYS, *(f"- {each}" for each in self.always)] if self.always else lines
+        return [*lines, ALWAYS, *(f"- {_plain(each)}" for each in self.always)] if self.always else lines
+
+
+_DOES = {
+    "Bash": "run",
+    "Edit": "change",
+    "MultiEdit": "change",
+    "NotebookEdit": "change",
+    "Write": "write",
+    "Read": "read",
+    "Glob": "look for files",
+    "Grep": "search files for",
+    "WebFetch": "fetch",
+    "WebSearch": "search the web for",
+    "Task": "start a subagent",
+    "Agent": "start a subagent",
+    "Skill": "use the skill",
+    "AskUserQuestion": "ask you",
+}
+"""What tools of Claude Code do, in plain words."""
+
+
+def wish(tool: str, what: str) -> str:
+    """What a tool call wants to do, in plain words: `run: git push origin main`."""
+    server, _, remote = tool.removeprefix("mcp__").partition("__") if tool.startswith("mcp__") else ("", "", tool)
+    does = _DOES.get(tool) or f"use {f'{remote} of {server}' if server else tool}"
+    return f"{does}: {what}" if what and what != tool else does
+
+
+def _plain(words: str) -> str:
+    tool, _, what = words.partition(": ")
+    return wish(tool, what) if tool in _DOES else words
+
+
+def asking(question: Question) -> str:
+    """What somebody asks, as the rest of a sentence: `wants to run: git push origin main`."""
+    begins = {QuestionKind.PERMISSION: "wants to ", QuestionKind.PLAN: "shows its "}
+    return f"{begins.get(question.kind, 'asks: ')}{question.title}"
 
 
 ALWAYS = "always, for this session, also allows:"

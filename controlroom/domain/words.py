@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 _SIZES = ((1024**4, "T"), (1024**3, "G"), (1024**2, "M"), (1024, "K"))
 _COUNTS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
-_EIGHTHS = " ▏▎▍▌▋▊▉"
-_LEVELS = "▁▂▃▄▅▆▇█"
+_LEVELS = "▁▂▃▄▅▆▆▇"
+"""Never a full cell: the rows of a table would run together."""
 
 
 def age(milliseconds: int) -> str:
@@ -75,13 +75,11 @@ def percent(value: float | None) -> str:
 
 
 def bar(share: float | None, width: int) -> str:
-    """Draw a share (0 to 1) in `width` cells: eighths of a block, the rest dots that stay readable without colour."""
+    """Draw a share (0 to 1) in `width` cells: a thick line, the rest dots that stay readable without colour."""
     if share is None:
         return "·" * width
-    eighths = round(max(0.0, min(1.0, share)) * width * 8)
-    full, part = divmod(eighths, 8)
-    drawn = "█" * full + (_EIGHTHS[part] if part else "")
-    return drawn + "·" * (width - len(drawn))
+    full, half = divmod(round(max(0.0, min(1.0, share)) * width * 2), 2)
+    return ("━" * full + "╸" * half).ljust(width, "·")
 
 
 def history(values: Iterable[float], width: int, top: float = 100.0) -> str:

@@ -214,7 +214,7 @@ class Pressed:
     ) -> None:
         """Press it. Raises `Refused` when it cannot be, or `certain` says no."""
         if not certain():
-            raise Refused("its screen does not show what was answered: attach to answer it")
+            raise Refused("its screen shows another dialog; nothing was pressed: attach to answer it")
         keys.press(key)
         self._key, self._keys, self._shown, self._certain, self._done = key, keys, shown, certain, done
         self._again, self._until = now + PATIENCE / 3, now + PATIENCE

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -307,15 +308,23 @@ class ControlRoomApp(ContextApp):
 
     @on(SubmitOrder)
     def _submit_order(self, event: SubmitOrder) -> None:
-        from controlroom.tui.actions.orders import order
+        from controlroom.domain.intents import ForgetAgent
+        from controlroom.tui.actions.orders import forget, order
 
-        order(self, event.intent, event.done)
+        submit = partial(order, self, event.intent, event.done)
+        if isinstance(event.intent, ForgetAgent):
+            forget(self, f"{event.intent.agent.rpartition('/')[2]} is", submit)
+        else:
+            submit()
 
     @on(SubmitPlan)
     def _submit_plan(self, event: SubmitPlan) -> None:
-        from controlroom.tui.actions.orders import order_all
+        from controlroom.tui.actions.orders import forget, order_all
 
-        order_all(self, event.plan)
+        if event.plan.action == "forget":
+            forget(self, f"{len(event.plan.targets)} agents are", partial(order_all, self, event.plan))
+        else:
+            order_all(self, event.plan)
 
     @on(OpenAgent)
     def _open_agent(self, event: OpenAgent) -> None:

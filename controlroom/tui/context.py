@@ -42,6 +42,10 @@ class Context:
     """Unsent texts of forms that were left, by form."""
     looked_at: str = ""
     """The id of the agent that had the screen to itself last: the overview's cursor goes on there."""
+    undo: Callable[[], None] | None = None
+    """Takes back what was done last, where that can be."""
+    forget_after: float = 10.0
+    """Seconds for which an agent that is to be forgotten can be kept."""
     closing: bool = False
     """Whether the app is on its way out: nothing is shown any more."""
 

@@ -24,27 +24,27 @@ def drawn(share: float | None, granted: float = 0.0, mark: float | None = None, 
     [
         (None, "··········"),
         (0.0, "··········"),
-        (0.0001, "▏·········"),
-        (0.0125, "▏·········"),
-        (0.5, "█████·····"),
-        (0.5125, "█████▏····"),
-        (0.9999, "██████████"),
-        (1.0, "██████████"),
-        (3.0, "██████████"),
+        (0.0001, "╸·········"),
+        (0.0125, "╸·········"),
+        (0.5, "━━━━━·····"),
+        (0.55, "━━━━━╸····"),
+        (0.9999, "━━━━━━━━━━"),
+        (1.0, "━━━━━━━━━━"),
+        (3.0, "━━━━━━━━━━"),
     ],
 )
-def test_a_bar_is_eighths_of_blocks_and_dots(share: float | None, bar: str) -> None:
+def test_a_bar_is_a_line_and_dots(share: float | None, bar: str) -> None:
     assert drawn(share) == bar
 
 
 def test_a_bar_shows_what_is_granted_and_where_it_stops_without_colour() -> None:
-    assert drawn(0.5, 0.2, 0.95) == "█████░░··┃"
-    assert drawn(0.5, 0.2, 0.6) == "█████░┃···"
-    assert drawn(0.5, 0.2, 0.2) == "██┃██░░···"
-    assert drawn(0.9, 0.9, 1.0) == "█████████┃"
-    assert drawn(0.0, 0.3) == "░░░·······"
+    assert drawn(0.5, 0.2, 0.95) == "━━━━━╍╍··│"
+    assert drawn(0.5, 0.2, 0.6) == "━━━━━╍│···"
+    assert drawn(0.5, 0.2, 0.2) == "━━│━━╍╍···"
+    assert drawn(0.9, 0.9, 1.0) == "━━━━━━━━━│"
+    assert drawn(0.0, 0.3) == "╍╍╍·······"
     assert drawn(0.5, width=0) == ""
-    assert cells(0.5, 0.2, 0.95, 10) == [("used", "█████"), ("granted", "░░"), ("rest", "··"), ("mark", "┃")]
+    assert cells(0.5, 0.2, 0.95, 10) == [("used", "━━━━━"), ("granted", "╍╍"), ("rest", "··"), ("mark", "│")]
 
 
 @pytest.mark.parametrize("width", [1, 2, 7, 26])
@@ -143,7 +143,7 @@ def test_a_bucket_is_an_estimate_until_it_was_measured() -> None:
     measured = headroom_gauge(bucket("input sonnet", 1_200_000, 2_000_000, measured=True), NOW, clock, "in")
     assert (measured.used, measured.limit, measured.percent) == ("1.2M", "2.0M", "60 %")
     unlimited = headroom_gauge(bucket("requests sonnet", 31, None), NOW, clock, "req")
-    assert (unlimited.used, unlimited.share, unlimited.percent) == ("~31", None, "no ceiling known")
+    assert (unlimited.used, unlimited.share, unlimited.percent) == ("~31", None, "no ceiling")
     assert (unlimited.bounded, gauge.bounded) == (False, True)
     credit = headroom_gauge(
         window("credit", 12_500_000, kind=LimitKind.CREDIT, limit=100_000_000), NOW, clock, "credit"

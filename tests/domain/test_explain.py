@@ -146,7 +146,7 @@ def test_a_question_a_limit_and_an_order_are_told_with_their_times() -> None:
     asking = agent(
         state=State.WAITING, question=question(), pending=order("kill", op=3, at=NOON - 2 * MINUTE, who="ann")
     )
-    assert "asks: Bash: git push, 2m ago" in text(asking)
+    assert "asks: run: git push, 2m ago" in text(asking)
     assert "order: kill ordered by ann 2m ago, not answered yet" in text(asking)
     assert "controlroom answer vm1/docs-1 allow" in steps(asking)
     limited = agent(state=State.LIMITED, pid=41, limited_until=NOON + 90 * MINUTE)
@@ -191,7 +191,7 @@ def test_what_somebody_else_started_is_not_touched() -> None:
     assert "in no tmux session" in steps(adopted)
     assert "controlroom kill" not in steps(adopted)
     bare = replace(adopted, evidence=(), state=State.UNKNOWN, place="tmux work", pane="%3")
-    assert told(bare).decided.startswith("nobody: it was started by somebody else (tmux work)")
+    assert told(bare).decided.startswith("nobody: it was not started here (tmux work)")
     assert "controlroom attach vm1/~mine" in steps(bare)
     away = fleet(bare, hosts=(host(link=LinkState.LOST),))
     assert "Wait: vm1 is tried again by itself" in steps(bare, away)

@@ -36,10 +36,10 @@ def between(old: Fleet, new: Fleet, began: int = BEGAN) -> list[tuple[str, str]]
 
 def test_a_question_is_news_once() -> None:
     calm, asking = fleet(agent()), fleet(agent(state=State.WAITING, question=question()))
-    assert between(calm, asking) == [("question", "vm1/docs-1 asks: Bash: git push")]
+    assert between(calm, asking) == [("question", "vm1/docs-1 wants to run: git push")]
     assert between(asking, fleet(replace(asking.agents["vm1/docs-1"], detail="still"))) == []
     assert between(asking, fleet(agent(state=State.WAITING, question=question("rm", "q2")))) == [
-        ("question", "vm1/docs-1 asks: Bash: rm")
+        ("question", "vm1/docs-1 wants to run: rm")
     ]
 
 

@@ -48,7 +48,7 @@ def test_nothing_is_ever_done_to_what_others_started(story: list[events.Event], 
     if target in world.agents and world.agents[target].adopted:
         decided = decide(world, wish, 1, NOON)
         assert isinstance(decided, Refused)
-        assert "started by somebody else" in decided.reason
+        assert "not started here" in decided.reason
         assert "does not touch it" in decided.reason
 
 

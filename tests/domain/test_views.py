@@ -29,7 +29,12 @@ def busy() -> Fleet:
 def test_what_needs_a_person_comes_first() -> None:
     rows = views.agent_rows(busy(), NOON)
     assert [row.name for row in rows] == ["docs-1", "seed-9", "far-1", "web-2"]
-    assert [row.line for row in rows] == ["asks: Bash: git push", "exit 1: not logged in", "…", "Read web/src/nav.tsx"]
+    assert [row.line for row in rows] == [
+        "wants to run: git push",
+        "exit 1: not logged in",
+        "…",
+        "Read web/src/nav.tsx",
+    ]
 
 
 def test_a_lost_agent_shows_how_old_the_news_are() -> None:
@@ -133,12 +138,12 @@ def test_one_day_and_some_days() -> None:
 
 def test_bars_have_their_width_whatever_the_share() -> None:
     assert [len(words.bar(share, 9)) for share in (None, -1.0, 0.0, 0.333, 1.0, 7.0)] == [9] * 6
-    assert words.bar(0.5, 4) == "██··"
+    assert words.bar(0.5, 4) == "━━··"
 
 
 def test_history_is_right_aligned_and_bounded() -> None:
-    assert words.history([0, 50, 100, 500], 6) == "  ▁▅██"
-    assert words.history(range(100), 5).startswith("█")
+    assert words.history([0, 50, 100, 500], 6) == "  ▁▅▇▇"
+    assert words.history(range(100), 5).startswith("▇")
 
 
 def test_every_action_has_its_own_key_on_each_screen() -> None:

@@ -50,7 +50,7 @@ def agent(name: str = "docs-1", on: str = "vm1", state: State = State.WORKING, *
 
 
 def question(text: str = "git push", id_: str = "q1") -> Question:
-    return Question(id_, QuestionKind.PERMISSION, f"Bash: {text}", text, NOON - 2 * MINUTE)
+    return Question(id_, QuestionKind.PERMISSION, f"run: {text}", text, NOON - 2 * MINUTE)
 
 
 def fleet(*agents: Agent, hosts: tuple[Host, ...] = (), limits: Limits | None = None) -> Fleet:

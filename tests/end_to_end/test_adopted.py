@@ -65,8 +65,8 @@ def test_a_fresh_room_shows_the_agents_somebody_already_runs(
     said = room.run("explain", "~agent-2")
     assert "adopted (tmux Agent 2)" in said
     assert "Claude's session file" in said
-    assert "started by somebody else" in room.run("kill", "~agent-1", "--yes", expect=1)
-    assert "was started by somebody else" in room.run("send", "~agent-2", "hello", expect=1)
+    assert "not started here" in room.run("kill", "~agent-1", "--yes", expect=1)
+    assert "was not started here" in room.run("send", "~agent-2", "hello", expect=1)
 
     subprocess.run(["tmux", "kill-session", "-t", "=agent-1:"], check=True, timeout=60)
     room.wait_until("the end of one", lambda status: others(status)["~agent-1"]["state"] == "failed")

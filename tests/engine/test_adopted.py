@@ -29,7 +29,7 @@ async def test_agents_of_others_stand_in_no_book() -> None:
         assert here.agent("vm1/~work").state is State.WAITING
         conclusion = await here.order(intents.KillAgent("vm1/~work", 0))
         assert conclusion.outcome == "refused"
-        assert "started by somebody else" in conclusion.reason
+        assert "not started here" in conclusion.reason
         assert len(scripted.orders(host)) == 1
         await here.engine.wait_idle()
     async with room(host) as here:

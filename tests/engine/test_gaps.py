@@ -40,7 +40,7 @@ def test_no_blanks_push_a_part_of_a_command_out_of_sight(blank: str) -> None:
 def test_no_empty_lines_push_a_part_of_a_command_out_of_sight() -> None:
     shown = asked("ls" + "\n \u2800" * 500 + "\n" + EVIL)
     assert shown.text == f"ls\n‹500 empty lines›\n{EVIL}"
-    assert shown.title == "Bash: ls (and 2 lines more)"
+    assert shown.title == "run: ls (and 2 lines more)"
 
 
 def test_a_title_says_that_there_is_more_however_long_its_line_is() -> None:

@@ -204,7 +204,7 @@ async def test_a_refusal_is_tried_again_soon_and_ever_more_rarely_and_at_once_wh
     refusal: type[HostRefuses], first: float
 ) -> None:
     async with Bench(*(refusal("vm1 has Python 3.8") for _ in range(20))).running(False) as bench:
-        said = "vm1 has Python 3.8; when that is mended: controlroom host retry vm1"
+        said = "vm1 has Python 3.8; when that is fixed: controlroom host retry vm1"
         assert (bench.heard.last().link, bench.heard.last().reason) == (LinkState.REFUSED, said)
         tries, waits = 1, list[float]()
         for _ in range(8):

@@ -87,7 +87,7 @@ async def test_every_way_gets_it_once_and_without_secrets(
     async with room(host) as here:
         await told(here, host, ways)
     message = json.loads(kept.read_text())
-    assert message["title"] == "vm1/a1 asks: Bash: git push sk-ant-…"
+    assert message["title"] == "vm1/a1 wants to run: git push sk-ant-…"
     assert [item["kind"] for item in message["news"]] == ["question"]
     assert sorted(item["path"] for item in got) == ["/apprise", "/hook", "/token-in-a-file"]
     assert all("sk-ant-api03" not in json.dumps(item) for item in got)

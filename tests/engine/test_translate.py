@@ -217,7 +217,7 @@ def test_an_agent_keeps_all_that_is_true_of_it() -> None:
     assert (agent.question.id, agent.question.kind, agent.question.title, agent.question.text) == (
         "req_1",
         "permission",
-        "Bash: git push (and 1 line more)",
+        "run: git push (and 1 line more)",
         "git push\n  origin",
     )
 

@@ -126,7 +126,7 @@ def test_two_rooms_ends_spawn_one_name_and_one_agent_comes_up(node: NodeClient) 
     [
         ("#(touch x)", 1, AgentSpec("command", ("true",)), "cannot name an agent"),
         ("../up", 1, AgentSpec("command", ("true",)), "cannot name an agent"),
-        ("a", 0, AgentSpec("command", ("true",)), "cannot be an epoch"),
+        ("a", 0, AgentSpec("command", ("true",)), "cannot be the number of a run"),
         ("a", 1, AgentSpec("command", ()), "needs a command"),
         ("a", 1, AgentSpec("shell", ("true",)), "there is no kind 'shell'"),
         ("a", 1, AgentSpec("command", ("true",), env={"X": "y" * 300_000}), "the profile is longer"),

@@ -113,7 +113,7 @@ def farm() -> Fleet:
         host("mini", 4, 3.4, 4),
     ]
     agents = [
-        agent("docs-1", "vm1", State.WAITING, 2, question=permission("Bash: git push origin docs/update", PUSH)),
+        agent("docs-1", "vm1", State.WAITING, 2, question=permission("run: git push origin docs/update", PUSH)),
         agent(
             "infra",
             "vm2",

@@ -35,7 +35,7 @@ def churn(here: Room, dice: random.Random) -> None:
     """Let the fleet change under the fingers."""
     if here.engine.running and here.engine.fleet.agents:
         agent = here.engine.fleet.agents[dice.choice(sorted(here.engine.fleet.agents))]
-        asked = scenes.permission("Bash: ls", id_=str(here.clock.now)) if dice.random() < 0.3 else None
+        asked = scenes.permission("run: ls", id_=str(here.clock.now)) if dice.random() < 0.3 else None
         state = State.WAITING if asked else dice.choice(list(State))
         epoch = agent.epoch + (dice.random() < 0.1)
         here.engine.put(replace(agent, state=state, question=asked, epoch=epoch, last_line=str(dice.random())))

@@ -87,7 +87,7 @@ async def test_c_checks_a_host(size: tuple[int, int]) -> None:
         await here.press("h")
         here.screen(HostsScreen).table.choose("vm2")
         await here.press("c")
-        await here.until(lambda: here.screen(ReportSheet).heading == "check of vm2: something is bad")
+        await here.until(lambda: here.screen(ReportSheet).heading == "check of vm2: 1 problem")
         await here.until(lambda: "apt-get install tmux" in here.text())
         await here.press("q")
         here.screen(HostsScreen).table.choose("vm9")

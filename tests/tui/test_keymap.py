@@ -25,10 +25,10 @@ from tests.tui.room import room
 KEYS = remapped(
     {
         "kill": "+",
-        "spawn": ["v", "="],
-        "open": "z",
+        "spawn": ["@", "="],
+        "open": "$",
         "message": "%",
-        "allow": "!",
+        "allow": "^",
         "palette": ";",
         "help": "-",
         "back": "_",
@@ -48,13 +48,13 @@ async def test_the_new_key_does_it_and_the_old_one_does_not() -> None:
         await here.press("+")
         here.screen(ConfirmSheet)
         await here.press("q")
-        await here.press(")", "z")
+        await here.press(")", "$")
         assert here.screen(AgentScreen).agent_id == "vm2/infra"
         await here.press("q")
         here.screen(AgentScreen)
         await here.press("_")
         here.screen(Overview)
-        await here.press("z", "backspace")
+        await here.press("$", "backspace")
         here.screen(Overview)
         await here.press("&")
         here.screen(HostsScreen)
@@ -75,14 +75,14 @@ async def test_what_lost_its_key_is_done_from_the_palette() -> None:
 async def test_footer_question_palette_and_help_name_the_keys_that_hold() -> None:
     async with room(scenes.farm(), size=(200, 60), keys=KEYS) as here:
         text = here.text()
-        assert "! allow once" in text
+        assert "^ allow once" in text
         assert "% message" in text
         footer = text.splitlines()[-1]
-        for words in ("v spawn", "z open", "+ kill", "; all", "- help", "_ quit"):
+        for words in ("@ spawn", "$ open", "+ kill", "; all", "- help", "_ quit"):
             assert words in footer
         await here.press("-")
         shown = " ".join(here.text().split())
-        assert "v = Start an agent" in shown
+        assert "@ = Start an agent" in shown
         assert "; interrupt Stop an agent's turn" in shown
         assert "add one with ~." in shown
         assert ") ↓ Next agent." in shown
@@ -96,7 +96,7 @@ async def test_explain_names_them_too() -> None:
         await here.press("e")
         for _ in range(3):
             await here.press("space")
-        assert "[key !]" in " ".join(here.text().split())
+        assert "[key ^]" in " ".join(here.text().split())
 
 
 async def test_empty_states_teach_the_keys_that_hold() -> None:
@@ -108,7 +108,7 @@ async def test_empty_states_teach_the_keys_that_hold() -> None:
 
 async def test_no_motion_hides_an_action() -> None:
     async with room(scenes.farm(), keys=KEYS) as here:
-        for keys in ([], ["z"], ["_", "&"]):
+        for keys in ([], ["$"], ["_", "&"]):
             await here.press(*keys)
             screen = here.screen(RoomScreen)
             taken = {key for motion in screen.motions() for key in motion.keys.split()}
@@ -137,10 +137,10 @@ def read(tmp_path: Path, text: str) -> ScreenSettings:
 
 
 def test_keys_and_theme_are_read_from_the_config(tmp_path: Path) -> None:
-    settings = read(tmp_path, 'theme = "paper"\n[keys]\nkill = "+"\nspawn = ["v", "="]\n')
+    settings = read(tmp_path, 'theme = "paper"\n[keys]\nkill = "+"\nspawn = ["@", "="]\n')
     assert (settings.theme, settings.problem) == ("paper", "")
     keys, wrong = _keys(settings)
-    assert (keys["kill"].key, keys["spawn"].keys, wrong) == ("+", ("v", "="), "")
+    assert (keys["kill"].key, keys["spawn"].keys, wrong) == ("+", ("@", "="), "")
     assert settings.themes == tmp_path / "themes"
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain.intents import AnswerQuestion, ForgetAgent, KillAgent
-from controlroom.domain.keys.actions import ACTIONS
+from controlroom.domain.keys.actions import ACTIONS, GROUPS, OTHER_WORDS
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, State
 from controlroom.text.states import Verdict
@@ -18,7 +18,7 @@ from controlroom.tui.screens.forms import SpawnForm
 from controlroom.tui.screens.help import HelpScreen
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
-from controlroom.tui.screens.palette import PaletteScreen
+from controlroom.tui.screens.palette import Finds, PaletteScreen
 from tests.tui import scenes
 from tests.tui.room import room
 
@@ -87,7 +87,7 @@ async def test_where_the_question_is_not_on_show_its_key_opens_it_first() -> Non
 
 async def test_a_long_question_must_have_been_on_show_to_its_end() -> None:
     text = "\n".join(f"line {number} of a script" for number in range(80)) + "\nrm -rf /"
-    asking = scenes.agent("docs-1", "vm1", State.WAITING, 2, question=scenes.permission("Bash: a script", text))
+    asking = scenes.agent("docs-1", "vm1", State.WAITING, 2, question=scenes.permission("run: a script", text))
     fleet = replace(scenes.farm(), agents={asking.id: asking})
     async with room(fleet, size=PHONE) as here:
         await here.press("enter", "y")
@@ -115,7 +115,7 @@ async def test_a_question_that_comes_under_the_finger_is_not_answered() -> None:
     async with room(fleet, size=WIDE) as here:
         await here.press("j")
         here.clock.pass_(5)
-        here.engine.put(replace(calm, state=State.WAITING, question=scenes.permission("Bash: rm -r /")))
+        here.engine.put(replace(calm, state=State.WAITING, question=scenes.permission("run: rm -r /")))
         await here.until(lambda: here.screen(Overview).pane.question.shown_at is not None)
         await here.pilot.press("y")
         assert here.engine.asked == []
@@ -127,7 +127,7 @@ async def test_a_question_that_comes_under_the_finger_is_not_answered() -> None:
 async def test_an_answer_to_a_question_that_has_changed_is_refused_with_the_reason() -> None:
     async with room(scenes.farm(), size=WIDE) as here:
         asking = here.engine.fleet.agents["vm1/docs-1"]
-        other = replace(asking, question=scenes.permission("Bash: rm -r /", id_="q-9"))
+        other = replace(asking, question=scenes.permission("run: rm -r /", id_="q-9"))
         here.engine.fleet = replace(here.engine.fleet, agents={**here.engine.fleet.agents, asking.id: other})
         await here.press("y")  # the screen has not heard of it yet
         assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", Verdict.ALLOW)]
@@ -192,7 +192,7 @@ async def test_the_cursor_stays_with_its_agent_when_rows_move() -> None:
         table.choose("vm2/api-3")
         for name in ("vm1/web-2", "vm1/lint-all"):
             asking = here.engine.fleet.agents[name]
-            here.engine.put(replace(asking, state=State.WAITING, question=scenes.permission("Bash: ls")))
+            here.engine.put(replace(asking, state=State.WAITING, question=scenes.permission("run: ls")))
         await here.until(lambda: table.agents[0].name == "docs-1" and table.agents[3].name == "web-2")
         assert table.chosen == "vm2/api-3"
         await here.press("x")
@@ -204,8 +204,9 @@ async def test_forget_asks_and_is_for_ended_agents_only() -> None:
         await here.press("f")
         assert here.said() == "docs-1 has not ended: kill it first"
         here.screen(Overview).table.choose("vm2/old-7")
+        here.app.context.forget_after = 0.01
         await here.press("f", "y")
-        assert here.engine.asked == [ForgetAgent("vm2/old-7", 1)]
+        await here.until(lambda: here.engine.asked == [ForgetAgent("vm2/old-7", 1)])
 
 
 # --------------------------------------------------------------------------- finding
@@ -267,9 +268,58 @@ async def test_the_palette_holds_every_action_of_the_screen_greyed_with_its_reas
         assert "docs-1 has not ended" in here.text()
 
 
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("stop", "kill"),
+        ("quit", "back"),
+        ("pause", "interrupt"),
+        ("copy", "attach"),
+        ("budget", "costs"),
+        ("approve", "allow"),
+        ("rasgn", "reassign"),
+        ("wb2", "web-2"),
+    ],
+)
+async def test_the_palette_knows_other_words_and_finds_by_letters(typed: str, title: str) -> None:
+    async with room(scenes.farm(), size=WIDE) as here:
+        await here.press(":")
+        await here.write(typed)
+        finds = here.screen(PaletteScreen).query_one(Finds).rows
+        assert title in [find.title for find in finds][:5]
+        await here.write("qqqq")
+        assert "nothing is called that" in here.text()
+
+
+def test_every_action_stands_in_one_group_of_the_help() -> None:
+    grouped = [name for names in GROUPS.values() for name in names.split()]
+    assert sorted(grouped) == sorted(action.name for action in ACTIONS)
+    assert set(OTHER_WORDS) <= set(grouped)
+
+
+@SIZES
+async def test_help_is_in_groups_and_is_searched(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("?", "/")
+        await here.write("forget")
+        await here.press("enter")
+        shown = " ".join(here.text().split())
+        assert "Remove an ended agent" in shown
+        assert "Start an agent" not in shown
+        assert "/forget" in shown
+        await here.press("escape")
+        here.screen(HelpScreen)
+        assert [line for line in here.text().splitlines() if line.strip() == "look"]
+        await here.press("/")
+        await here.write("no such thing")
+        assert "nothing here is called that" in here.text()
+        await here.press("escape", "q")
+        assert not isinstance(here.app.screen, HelpScreen)
+
+
 @pytest.mark.parametrize(("keys", "where"), [([], "overview"), (["enter"], "agent"), (["h"], "hosts")])
 async def test_help_explains_the_screen_one_is_on(keys: list[str], where: str) -> None:
-    async with room(scenes.farm(), size=(120, 60)) as here:
+    async with room(scenes.farm(), size=(120, 80)) as here:
         await here.press(*keys, "?")
         here.screen(HelpScreen)
         shown = " ".join(here.text().split())
@@ -370,14 +420,14 @@ async def test_e_explains_the_chosen_agent(size: tuple[int, int]) -> None:
     async with room(scenes.farm(), size=size) as here:
         here.screen(Overview).table.choose("vm1/seed-9")
         await here.press("e")
-        assert here.screen(ReportSheet).heading == "why vm1/seed-9 is failed"
+        assert here.screen(ReportSheet).heading == "why vm1/seed-9 failed"
         shown = here.text()
         assert "exit 1" in shown
         for _ in range(3):
             await here.press("space")
         assert "[key r]" in " ".join(here.text().split())
         await here.press("q", "enter", "e")
-        assert here.screen(ReportSheet).heading == "why vm1/seed-9 is failed"
+        assert here.screen(ReportSheet).heading == "why vm1/seed-9 failed"
         await here.press("q")
         here.screen(AgentScreen)
 

@@ -166,9 +166,9 @@ async def test_what_a_lost_host_said_is_shown_with_its_age() -> None:
         row = next(line for line in text.splitlines() if " api-3 " in line)
         assert "lost" in row
         assert "4m" in row
-        assert "4m old, lost" in text
+        assert "4m old, lost just now" in text
     async with room(replace(fleet, hosts={**fleet.hosts, "vm2": lost}), size=(60, 30)) as here:
-        assert "lost now: no answer; heard 4m ago" in here.text()
+        assert "lost just now: no answer; heard 4m ago" in here.text()
 
 
 async def test_no_reading_is_no_reading() -> None:
@@ -202,4 +202,4 @@ async def test_an_agent_that_is_being_started_says_so_before_its_host_has_answer
     )
     async with room(replace(fleet, agents={begun.id: begun}), size=(120, 40)) as here:
         row = next(line for line in here.text().splitlines() if " fresh " in line)
-        assert "spawn…" in row
+        assert "starting" in row

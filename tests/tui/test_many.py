@@ -167,6 +167,7 @@ async def test_forget_interrupt_and_message_go_to_all() -> None:
         ended = [replace(agent, state=State.DONE) for agent in here.engine.fleet.agents.values()]
         here.engine.put(*ended)
         await here.until(lambda: "✓ 2 done" in here.text())
+        here.app.context.forget_after = 0.01
         await here.press("*", "f", "2", "enter")
         await here.until(lambda: here.said() == "2 removed")
         both = ("vm1/a00", "vm1/a01")
@@ -212,7 +213,7 @@ def asking(count: int) -> Fleet:
     agents: list[Agent] = []
     for n in range(count):
         text = f"rm -r build-{n}\nIt is in the way.\nThe tests need the place."
-        question = Question(f"q{n}", QuestionKind.PERMISSION, f"Bash: rm -r build-{n}", text, scenes.NOW)
+        question = Question(f"q{n}", QuestionKind.PERMISSION, f"run: rm -r build-{n}", text, scenes.NOW)
         agents.append(scenes.agent(f"a{n:02}", "vm1", State.WAITING, 3, question=question))
     return replace(scenes.farm(), agents={agent.id: agent for agent in agents})
 
@@ -343,4 +344,4 @@ async def test_hostile_text_in_the_list(text: str) -> None:
     async with room(replace(fleet, agents=bad), size=PHONE) as here:
         await here.press("*", "y")
         here.screen(ListSheet)
-        assert here.text().count(f"    {text}") == 2
+        assert here.text().count(f"    {text}") == 1  # what both of them ask

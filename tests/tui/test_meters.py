@@ -38,16 +38,16 @@ async def lines(here: Room) -> list[str]:
         (
             (45, 20),
             [
-                " day $98/160 ██████▏··┃ 61 %  runs out 16:40",
-                " 5 h ██████▉···· 63 %  req ██████▎··┃ ~62 %",
+                " day $98/160 ━━━━━━╍··│ 61 %  runs out 16:40",
+                " 5 h ━━━━━━━···· 63 %│ req ━━━━━━···│ ~62 %",
             ],
         ),
         (
             (100, 40),
             [
-                " day  $98.20 /  160 ████▎·┃  61 %  runs out 16:40  5 h              ██████▉····  63 %  resets 17:00",
-                " hour  $3.10 /    8 ██▊░··┃  39 %                  req   ~31 /   50 ██████▉··┃· ~62 %",
-                " out   ~120k / 400k ██▏···· ~30 %                  in  ~1.2M / 2.0M ██████▋···· ~60 %",
+                " day  $98.20 /  160 ━━━╸·│  61 %  runs out 16:40 │ 5 h              ━━━━━━╸···  63 %  resets 17:00",
+                " hour  $3.10 /    8 ━━╸··│  39 %                 │ req   ~31 /   50 ━━━━━━···│ ~62 %",
+                " out   ~120k / 400k ━━···· ~30 %                 │ in  ~1.2M / 2.0M ━━━━━━···· ~60 %",
             ],
         ),
     ],
@@ -106,7 +106,7 @@ async def test_levels_have_words_and_colours() -> None:
         strip = here.app.screen._compositor.render_strips()[1]
         red = {part.text.strip() for part in strip if part.style and part.style.color == palette.danger.color}
         assert {"97 %", "stopped"} <= red
-        assert any("█" in words for words in red)
+        assert any("━" in words for words in red)
 
 
 async def test_figures_rest_on_a_phone_but_alarms_do_not() -> None:

@@ -25,14 +25,14 @@ from tests.tui.storms import tap, typed
 UP, DOWN = (45, 9), (45, 20)
 """With the keyboard and without."""
 KEYBOARD = pytest.mark.parametrize("size", [UP, DOWN], ids=["keyboard", "whole"])
-WAYS = {"overview": "", "agent": "enter", "hosts": "h", "costs": "c", "timeline": "l"}
+WAYS = {"overview": "", "agent": "enter", "hosts": "h", "costs": "c", "timeline": "l", "questions": "!"}
 TEXT = "rm -rf build && make all\n" + " ".join(f"Sentence {n} says why the old build must go." for n in range(1, 25))
 
 
 def asking(text: str = TEXT) -> Fleet:
     """The farm with budgets, and one question that is long."""
     fleet = scenes.watched()
-    docs = replace(fleet.agents["vm1/docs-1"], question=scenes.permission("Bash: rm -rf build", text, 5))
+    docs = replace(fleet.agents["vm1/docs-1"], question=scenes.permission("run: rm -rf build", text, 5))
     infra = replace(fleet.agents["vm2/infra"], question=None, state=State.WORKING)
     return replace(fleet, agents={**fleet.agents, "vm1/docs-1": docs, "vm2/infra": infra})
 
@@ -93,7 +93,7 @@ async def test_the_first_screen_answers_what_one_asks_first() -> None:
         assert top.split() == ["▲1", "●4", "◷1", "✕1", "○1", "◌1", "✓3", "$83.73", "14:37"]
         assert lines[0].startswith(" day $98/160")
         assert lines[2].startswith(" since 14:32  1 done")
-        assert lines[4].startswith("▌▲ docs-1   asks: Bash: rm -rf build")
+        assert lines[4].startswith("▌▲ docs-1   wants to run: rm -rf build")
         assert lines[-2].startswith(" 2 alarms  docs-1 on vm1 pays")
 
 

@@ -164,7 +164,7 @@ async def test_a_plan_is_called_a_plan(size: tuple[int, int]) -> None:
 @SIZES
 async def test_always_is_not_offered_where_it_would_allow_nothing(size: tuple[int, int]) -> None:
     fleet = scenes.farm()
-    asks = replace(scenes.permission("Bash: ls"), always=())
+    asks = replace(scenes.permission("run: ls"), always=())
     agent = replace(fleet.agents["vm1/docs-1"], question=asks)
     async with room(replace(fleet, agents={**fleet.agents, agent.id: agent}), size=size) as here:
         await here.press("n")
@@ -188,7 +188,7 @@ async def test_a_secret_is_entered_and_never_allowed(size: tuple[int, int]) -> N
 @SIZES
 async def test_a_question_that_cannot_be_shown_whole_says_so_and_offers_no_yes(size: tuple[int, int]) -> None:
     fleet = scenes.farm()
-    asked = Question("q-2", QuestionKind.PERMISSION, "Bash: x", "x " * 40, 1, digest="d1", cut=True)
+    asked = Question("q-2", QuestionKind.PERMISSION, "run: x", "x " * 40, 1, digest="d1", cut=True)
     agent = replace(fleet.agents["vm2/infra"], question=asked)
     async with room(replace(fleet, agents={**fleet.agents, agent.id: agent}), size=size) as here:
         await at_the_question(here)

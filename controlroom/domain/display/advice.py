@@ -76,7 +76,7 @@ def _step(action: str, words: str, target: str, more: str = "") -> Step:
 
 def _adopted(agent: Agent) -> Iterator[Step]:
     if agent.has_ended:
-        yield Step("It was started by somebody else, and has ended: it is shown for a day.")
+        yield Step("It was not started here, and has ended: it is shown for a day.")
         yield _step("open", "Read the end of what it said.", agent.id)
         yield _step("forget", "Or take it off the list; nothing on its host is touched.", agent.id)
         return

@@ -326,7 +326,7 @@ _KEYS: dict[Sort, Callable[[Agent, AgentRow], Any]] = {
 }
 
 
-def following(choice: Sort | Group) -> Any:
-    """The next sort or group; after the last one the first."""
+def following(choice: StrEnum) -> Any:
+    """The next of its kind; after the last one the first."""
     kinds = list(type(choice))
     return kinds[(kinds.index(choice) + 1) % len(kinds)]

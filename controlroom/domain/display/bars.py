@@ -234,7 +234,7 @@ def headroom_gauge(one: Headroom, now: int, clock: Clock, label: str) -> Gauge:
         share,
         0.0,
         one.buffer / one.limit if one.buffer is not None and one.limit else None,
-        f"{about}{percent(100 * share)}" if share is not None else "no ceiling known",
+        f"{about}{percent(100 * share)}" if share is not None else "no ceiling",
         f"resets {clock(one.resets)}" if one.resets else "",
         _age(one, now) or _over(one),
         _headroom_level(one),
@@ -275,27 +275,28 @@ def _headroom_level(one: Headroom) -> AlarmLevel:
 def cells(share: float | None, granted: float, mark: float | None, width: int) -> list[tuple[str, str]]:
     """Make a bar of `width` cells: (`used`, `granted`, `rest` or `mark`, its signs), from the left.
 
-    Eighths of a block are used, lightly shaded is what was granted, dots are the rest; they differ without colour.
+    A thick line is used, a broken one is granted, dots are the rest: they differ without colour, and bars below each
+    other do not run together.
     """
     if width <= 0:
         return []
     used = _filled(share or 0.0, width)
     held = min(width, round(width * ((share or 0.0) + granted))) if granted > 0 else 0
-    drawn = used + "░" * (held - len(used))
+    drawn = used + "╍" * (held - len(used))
     drawn += "·" * (width - len(drawn))
     kinds = ["used"] * len(used) + ["granted"] * (held - len(used))
     kinds += ["rest"] * (width - len(kinds))
     signs = list(drawn)
     if mark is not None:
         at = min(width - 1, int(mark * width))
-        signs[at], kinds[at] = "┃", "mark"
+        signs[at], kinds[at] = "│", "mark"
     return _runs(zip(kinds, signs, strict=True))
 
 
 def _filled(share: float, width: int) -> str:
-    """Fill in eighths of a cell; whatever was used at all shows."""
-    eighths = max(1 if share > 0 else 0, min(width * 8, round(share * width * 8)))
-    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+    """Fill in halves of a cell; whatever was used at all shows."""
+    halves = max(1 if share > 0 else 0, min(width * 2, round(share * width * 2)))
+    return "━" * (halves // 2) + "╸" * (halves % 2)
 
 
 def _runs(signs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -95,7 +95,7 @@ def link_check(host: Host, now: int) -> Check:
     mends = {
         LinkState.ASKING: _answering(host),
         LinkState.CONNECTING: "wait a moment, then ask again",
-        LinkState.REFUSED: f"controlroom host retry {host.name} (when what it says is mended)",
+        LinkState.REFUSED: f"controlroom host retry {host.name} (when what it says is fixed)",
     }
     by_hand = f"try it by hand: ssh {_ssh_words(host.address)} true"
     return Check("link", Verdict.BAD, found, mends.get(host.link, by_hand if not host.is_local else ""))

@@ -155,7 +155,7 @@ def _decided(agent: Agent, state: State, decider: Evidence | None) -> str:
         return "the ledger: this agent should exist, but its host has not been heard since the engine was started."
     if agent.adopted:
         where = f" ({agent.place})" if agent.place else ""
-        return f"nobody: it was started by somebody else{where}, and nothing there says what it does."
+        return f"nobody: it was not started here{where}, and nothing there says what it does."
     if agent.detail and agent.state in (State.FAILED, State.UNKNOWN, State.DONE):
         return f"the node on {agent.host}, which looked for it: {agent.detail}"
     return f"the node on {agent.host}; no source of its own says so."

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from controlroom.domain.display.arrange import Group, Sort
-from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.model import Agent, Fleet, State
 from controlroom.text.states import StrEnum
 
 MOST = 16
@@ -31,6 +31,17 @@ class Pick(StrEnum):
     """Those that were pinned, and nobody else."""
 
 
+class PaneSize(StrEnum):
+    """How much of the screen live panes have beside the table."""
+
+    FITTED = "fitted"
+    """What the table does not need."""
+    LARGE = "large"
+    """Most of it."""
+    HIDDEN = "hidden"
+    """Nothing."""
+
+
 @dataclass(frozen=True)
 class Panes:
     """Who somebody wants to see live."""
@@ -50,14 +61,15 @@ class Panes:
 
 
 def seats(
-    fleet: Fleet, shown: Sequence[str], panes: Panes, chosen: str | None, before: Sequence[str]
+    fleet: Fleet, shown: Sequence[str], panes: Panes, chosen: str | None, before: Sequence[str], room: int = 1
 ) -> tuple[str, ...]:
     """The agents to show live, each in its seat. `shown`: the agents of the table, in its order.
 
-    An agent of `before` stays where it was for as long as it belongs; whoever replaces it takes its seat.
+    Where there is room for more panes than that of the chosen agent, the most active others are below it. An agent
+    of `before` stays where it was for as long as it belongs; whoever replaces it takes its seat.
     """
     if panes.pick is Pick.CHOSEN:
-        return (chosen,) if chosen is not None and chosen in shown else ()
+        return _chosen_first(fleet, shown, chosen, before, room) if chosen is not None and chosen in shown else ()
     here = set(shown)
     pinned = [agent for agent in panes.pinned if agent in here][:MOST]
     free = max(0, min(panes.count, MOST) - len(pinned)) if panes.pick is not Pick.HAND else 0
@@ -70,6 +82,14 @@ def seats(
         stay = [agent for agent in seated if agent in belonging]
         taken = [*stay, *(agent for agent in candidates if agent not in stay)][:free]
     return _seated(before, [*pinned, *taken])
+
+
+def _chosen_first(fleet: Fleet, shown: Sequence[str], chosen: str, before: Sequence[str], room: int) -> tuple[str, ...]:
+    if room < 2:
+        return (chosen,)
+    others = [one for one in shown if one != chosen and fleet.state_of(fleet.agents[one]) is State.WORKING]
+    seated = [agent for agent in before[1:] if agent in set(others)]
+    return (chosen, *_seated(before[1:], _active(fleet, seated, others, room - 1)))
 
 
 def _belongs(fleet: Fleet, agent: str, panes: Panes) -> bool:
@@ -134,6 +154,7 @@ class Layout:
     sort: Sort = Sort.NEED
     group: Group = Group.NONE
     panes: Panes = field(default_factory=Panes)
+    pane_size: PaneSize = PaneSize.FITTED
     fold_hosts: bool = False
     """All hosts in one line."""
     fold_limits: bool = False
@@ -149,6 +170,7 @@ def written(layout: Layout) -> dict[str, object]:
         "sort": layout.sort.value,
         "group": layout.group.value,
         "panes": {"pick": panes.pick.value, "count": panes.count, "of": panes.of, "pinned": list(panes.pinned)},
+        "pane_size": layout.pane_size.value,
         "fold_hosts": layout.fold_hosts,
         "fold_limits": layout.fold_limits,
         "wrap": layout.wrap,
@@ -163,6 +185,7 @@ def read(known: object) -> Layout:
         _choice(fields.get("sort"), new.sort),
         _choice(fields.get("group"), new.group),
         _panes(fields.get("panes")),
+        _choice(fields.get("pane_size"), new.pane_size),
         *(_flag(fields.get(name), getattr(new, name)) for name in ("fold_hosts", "fold_limits", "wrap")),
     )
 

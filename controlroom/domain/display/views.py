@@ -11,6 +11,7 @@ from controlroom.domain.model import Agent, Fleet, Host, LinkState, Money, Quest
 from controlroom.domain.money.costs import BILLED
 from controlroom.domain.money.ladder import pausing
 from controlroom.domain.persistent_tables import differing
+from controlroom.domain.questions import asking
 from controlroom.domain.words import age, dollars, size
 from controlroom.text.host_sample import HostSample
 
@@ -148,6 +149,8 @@ class AgentRow:
     """`rss` as words: `≤2.8G` when it is an upper bound."""
     doubted: bool = False
     """This room did not order it, or its host says otherwise than was ordered (`claims.doubt_words`)."""
+    task: str = ""
+    """The beginning of what it was told to do, in one line."""
 
 
 @dataclass(frozen=True)
@@ -239,6 +242,10 @@ def need(agent: Agent, state: State) -> int:
     return _RANKS[State.IDLE if agent.adopted and state is State.UNKNOWN else state]
 
 
+_TASK_SHOWN = 100
+"""Characters of a task that a row has."""
+
+
 def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
     """One agent's row."""
     state = fleet.state_of(agent)
@@ -258,6 +265,7 @@ def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
         cost_words(agent),
         memory_words(agent),
         bool(doubt_words(agent)),
+        " ".join(agent.task[:_TASK_SHOWN].split()),
     )
 
 
@@ -273,10 +281,22 @@ def cost_words(agent: Agent) -> str:
     return dollars(agent.spent) if agent.billing == BILLED else f"≈{dollars(agent.spent)}"
 
 
+_UNDER_WAY = {
+    "spawn": "starting",
+    "kill": "ending",
+    "move": "moving",
+    "reassign": "changing",
+    "interrupt": "stopping",
+    "forget": "leaving",
+    "send": "sending",
+    "answer": "sending",
+}
+
+
 def order_words(agent: Agent) -> str:
-    """Name the order on its way as a row shows it, or nothing."""
+    """What an order that is on its way does, as a row shows it, or nothing."""
     verb = agent.pending.verb if agent.pending else ""
-    return "moving" if verb == "move" else verb
+    return _UNDER_WAY.get(verb, verb)
 
 
 def row_age(fleet: Fleet, agent: Agent, state: State, now: int) -> str:
@@ -302,7 +322,7 @@ def agent_line(fleet: Fleet, agent: Agent, now: int) -> str:
         names = " and ".join(f"budget {budget.name}" for budget in waits)
         return f"paused by {names}, until {'it resets or is' if len(waits) == 1 else 'they reset or are'} raised"
     if agent.question:
-        return f"asks: {agent.question.title}"
+        return asking(agent.question)
     if limit_is_over(agent, now):
         return "its limit is over" + (", and it had ended: let it go on" if agent.has_ended else "")
     if agent.has_ended or agent.state in (State.LIMITED, State.IDLE, State.PAUSED):

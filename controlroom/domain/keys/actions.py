@@ -61,7 +61,7 @@ ACTIONS: tuple[Action, ...] = (
         "enter",
         "open",
         "Open the chosen agent: its log, its question, its evidence.",
-        "overview costs timeline",
+        "overview costs timeline questions",
         "agent",
         footer=4,
         verb="logs AGENT",
@@ -78,8 +78,8 @@ ACTIONS: tuple[Action, ...] = (
         "allow",
         "y",
         "allow",
-        "Allow what is asked, this once.",
-        "overview agent hosts",
+        "Allow what is asked, this once; then the next question is shown.",
+        "overview agent hosts questions",
         "question",
         changes=True,
         many=True,
@@ -91,7 +91,7 @@ ACTIONS: tuple[Action, ...] = (
         "a",
         "always",
         "Allow what is asked, and what is named beside it until the session ends.",
-        "overview agent",
+        "overview agent questions",
         "question",
         changes=True,
         many=True,
@@ -102,13 +102,29 @@ ACTIONS: tuple[Action, ...] = (
         "deny",
         "d",
         "deny",
-        "Deny what is asked.",
-        "overview agent hosts",
+        "Deny what is asked; {undo} takes that back.",
+        "overview agent hosts questions",
         "question",
         changes=True,
         many=True,
         verb="answer AGENT deny",
         footer=3,
+    ),
+    Action(
+        "questions",
+        "!",
+        "questions",
+        "All open questions: those that ask alike stand together and are answered at once.",
+        "overview agent hosts",
+        footer=11,
+    ),
+    Action(
+        "undo",
+        "z",
+        "undo",
+        "Ask an agent that was denied by mistake to ask again; keep an agent that was to be forgotten.",
+        "overview agent questions",
+        changes=True,
     ),
     Action(
         "spawn",
@@ -157,6 +173,7 @@ ACTIONS: tuple[Action, ...] = (
         "m",
         "message",
         "Say something to an agent, or answer it in words.",
+        "overview agent questions",
         needs="agent",
         changes=True,
         many=True,
@@ -197,7 +214,7 @@ ACTIONS: tuple[Action, ...] = (
         "forget",
         "f",
         "forget",
-        "Remove an ended agent and its logs from its host; asks first.",
+        "Remove an ended agent and its logs from its host; asks first. For ten seconds {undo} keeps it.",
         needs="agent",
         danger=True,
         changes=True,
@@ -356,7 +373,7 @@ ACTIONS: tuple[Action, ...] = (
         "host_check",
         "c",
         "check",
-        "Check that a host has all that agents need: programs, login, disk, limits; and what mends it.",
+        "Check that a host has all that agents need: programs, login, disk, limits; and how to fix it.",
         "hosts",
         "host",
         operators=True,
@@ -367,7 +384,7 @@ ACTIONS: tuple[Action, ...] = (
         "host_retry",
         "r",
         "retry",
-        "Try to reach a host now: one that is lost, or that refused us until something was mended.",
+        "Try to reach a host now: one that is lost, or that refused us until something was fixed.",
         "hosts",
         "host",
         changes=True,
@@ -415,6 +432,7 @@ ACTIONS: tuple[Action, ...] = (
         footer=14,
     ),
     Action("group", "u", "group", "Group the agents by host, state or profile, or not.", "overview", footer=15),
+    Action("pane_size", "v", "pane size", "Enlarge the live panes; again: hide them; again: as they were.", "overview"),
     Action("fold_hosts", "[", "fold hosts", "Fold the hosts into one line, or open them again.", "overview"),
     Action("fold_limits", "]", "fold limits", "Fold budgets and limits into one line, or open them again.", "overview"),
     Action(
@@ -441,6 +459,54 @@ ACTIONS: tuple[Action, ...] = (
     ),
 )
 
+GROUPS: dict[str, str] = {
+    "look": "open next filter search timeline sift bookmark bookmark_older bookmark_newer export match_older "
+    "match_newer screen explain hosts host_open host_charts host_check alarms attached palette help back",
+    "answer": "allow always deny questions undo",
+    "act": "spawn kill reassign message interrupt attach forget mark mark_all host_add host_remove host_retry "
+    "host_take",
+    "money": "costs costs_limits costs_by money_charts",
+    "view": "panes pane_size pin sort group fold_hosts fold_limits theme",
+}
+"""What the actions are for: each stands in one group of the help."""
+
+OTHER_WORDS: dict[str, str] = {
+    "allow": "yes approve accept ok permit",
+    "always": "yes approve session",
+    "deny": "no refuse reject",
+    "questions": "answer asked asks permission approve",
+    "undo": "revert mistake keep",
+    "spawn": "new start run create add launch",
+    "kill": "stop end terminate quit cancel abort",
+    "interrupt": "stop pause halt hold",
+    "reassign": "move retry again restart task host",
+    "message": "say tell write send prompt answer",
+    "attach": "terminal tmux connect enter copy",
+    "screen": "terminal copy look",
+    "forget": "delete remove clean clear",
+    "explain": "why reason state",
+    "filter": "search find grep only",
+    "search": "find grep",
+    "timeline": "logs history joint together",
+    "export": "copy save write file",
+    "hosts": "machines servers computers",
+    "costs": "money spend spent budget tokens dollars usage",
+    "costs_limits": "budget pause windows quota",
+    "alarms": "warnings problems errors budget pause",
+    "attached": "who clients watchers",
+    "mark": "select choose",
+    "mark_all": "select all",
+    "panes": "split live grid tiles logs",
+    "pane_size": "hide enlarge resize bigger zoom",
+    "sort": "order",
+    "theme": "colours colors dark light",
+    "help": "keys manual ?",
+    "back": "quit exit leave close stop",
+    "host_add": "new machine server ssh",
+    "host_remove": "delete machine",
+}
+"""By other words, too, actions are found in the palette."""
+
 BY_NAME = {action.name: action for action in ACTIONS}
 
 
@@ -460,7 +526,7 @@ def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host:
         return "choose an agent first"
     check = _CHECKS.get(action.name)
     if action.changes and agent.adopted and not (action.name == "forget" and agent.has_ended):
-        return f"{agent.name} was started by somebody else: it is shown, and not touched"
+        return f"{agent.name} was not started here: it is shown, and not touched"
     return check(fleet, agent) if check else None
 
 

@@ -9,7 +9,7 @@ from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME, unavailable
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import Result
-from controlroom.domain.questions import wants_words
+from controlroom.domain.questions import Question, wants_words
 from controlroom.text.states import Outcome, Verdict
 
 AT_ONCE = 10
@@ -84,6 +84,28 @@ _DONE = {
     "deny": "denied",
     "message": "told",
 }
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Those who ask alike, and the question of the first of them: `whom` are ids of agents, or the name of a host."""
+
+    question: Question
+    whom: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """Names it for as long as the first of them asks this."""
+        return f"{self.whom[0]} {self.question.id}"
+
+
+def alike(fleet: Fleet) -> list[Asking]:
+    """All open questions, those that ask the same together, the oldest first. Hosts are asked about one by one."""
+    groups: dict[object, list[tuple[str, Question]]] = {}
+    for subject, question in fleet.questions():
+        shown = (question.kind, question.title, question.items, question.always, question.cut)
+        groups.setdefault(shown if subject in fleet.agents else subject, []).append((subject, question))
+    return [Asking(asked[0][1], tuple(subject for subject, _ in asked)) for asked in groups.values()]
 
 
 def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str] = (), host: str = "") -> Plan:

@@ -305,7 +305,7 @@ class Link:
             self._ask_secret(wanted)
             return None
         except HostRefuses as refusal:
-            self._tell(LinkState.REFUSED, f"{refusal}; when that is mended: {self._retry}")
+            self._tell(LinkState.REFUSED, f"{refusal}; when that is fixed: {self._retry}")
             if isinstance(refusal, AsksTooMuch):
                 return REFUSED
             self._refusals += 1

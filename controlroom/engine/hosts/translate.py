@@ -14,7 +14,7 @@ from controlroom.domain import events, intents, model
 from controlroom.domain.display.checkup import HostCheck
 from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
-from controlroom.domain.questions import Item, Option, QuestionKind
+from controlroom.domain.questions import Item, Option, QuestionKind, wish
 from controlroom.text.host_sample import HostSample
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.text.sanitize import redact, sanitize, sanitize_lines
@@ -339,8 +339,9 @@ def _question(seen: wire.QuestionSeen, setting: HostContext) -> model.Question:
     text = name_gaps(long(name_gaps(seen.text), QUESTION))
     first, *others = [close_gaps(line) for line in text.split("\n")]
     kind = _KINDS.get(seen.kind) or (QuestionKind.CHOICES if seen.tool == _ASKS else QuestionKind.PERMISSION)
-    what = {QuestionKind.CHOICES: "", QuestionKind.PLAN: "plan: "}.get(kind, f"{short(seen.tool, _WORD)}: ")
-    title = f"{what}{first}" if first else seen.tool
+    tool = short(seen.tool, _WORD)
+    titles = {QuestionKind.CHOICES: first or tool, QuestionKind.PLAN: f"plan: {first}"}
+    title = titles.get(kind) or wish(tool, first)
     more = 0 if kind is QuestionKind.CHOICES else sum(1 for line in others if line.strip())
     items = tuple(map(_item, seen.items)) if kind is QuestionKind.CHOICES else ()
     return model.Question(

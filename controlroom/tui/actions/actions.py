@@ -5,7 +5,7 @@ from functools import partial
 
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import plan
-from controlroom.tui.actions import agents, hosts, navigate, questions, reports
+from controlroom.tui.actions import agents, hosts, navigate, orders, questions, reports
 from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.screens.base import RoomScreen, say
 from controlroom.tui.screens.overview import Overview
@@ -28,6 +28,8 @@ def do(app: ContextApp, name: str) -> None:
     elif view.engine is Engine.STOPPED and action.changes:
         app.context.link.start_engine()
         say(app, "the engine was stopped: starting it again; press once more when it is back")
+    elif action.changes and action.needs and app.context.keyboard.timing.led_astray:
+        say(app, "that has just appeared: look, then press again")
     elif view.engine is not Engine.HERE and action.changes:
         say(app, f"not now: {view.reason or 'the engine is still starting'}", Level.DANGER)
     elif action.needs and (row := _just_come(app, screen)):
@@ -108,6 +110,8 @@ _ACTS: dict[str, Act] = {
     "allow": questions.answer("allow"),
     "always": questions.answer("always"),
     "deny": questions.answer("deny"),
+    "questions": navigate.questions,
+    "undo": orders.undo,
     "spawn": agents.spawn,
     "kill": agents.kill,
     "reassign": agents.reassign,
@@ -128,6 +132,7 @@ _ACTS: dict[str, Act] = {
     "pin": _overview(Overview.pin),
     "sort": _overview(Overview.turn_sort),
     "group": _overview(Overview.turn_group),
+    "pane_size": _overview(Overview.turn_pane_size),
     "fold_hosts": _overview(Overview.fold_hosts),
     "fold_limits": _overview(Overview.fold_limits),
 }

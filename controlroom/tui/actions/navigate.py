@@ -36,10 +36,22 @@ def open_themes(app: ContextApp, name: str = "") -> None:
     app.push_screen(ThemeSheet(name))
 
 
+def questions(app: ContextApp, screen: RoomScreen) -> None:
+    """Show all open questions; back to them where this screen was opened from there."""
+    from controlroom.tui.screens.questions import QuestionsScreen
+
+    if any(isinstance(below, QuestionsScreen) for below in app.screen_stack[:-1]):
+        app.pop_screen()
+    else:
+        app.push_screen(QuestionsScreen())
+
+
 def open_chosen(app: ContextApp, screen: RoomScreen) -> None:
-    """Open the agent under the cursor; on the timeline at the line under the cursor."""
+    """Open the agent under the cursor, or the host that asks; on the timeline at the line under the cursor."""
     if isinstance(screen, TimelineScreen):
         screen.open_here()
+    elif screen.where == "questions" and (host := screen.host_here()):
+        open_hosts(app, host)
     elif agent := screen.agent_here():
         open_agent(app, agent)
 

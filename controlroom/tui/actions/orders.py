@@ -1,7 +1,8 @@
 """Orders: intents submitted to the engine, for one subject or for many agents, and what is said of the outcome."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from controlroom.text.states import Outcome
@@ -12,13 +13,16 @@ from controlroom.tui.screens.base import RoomScreen, say, top_screen
 if TYPE_CHECKING:
     from controlroom.domain.intents import Intent
     from controlroom.domain.keys.many import Plan
+    from controlroom.domain.model import Agent
     from controlroom.domain.orders import Result
 
+MISTAKE = "I denied it by mistake; please ask again."
 
-def order(app: ContextApp, intent: "Intent", done: str = "") -> None:
-    """Submit an intent; `done` is the status message once it was carried out."""
+
+def order(app: ContextApp, intent: "Intent", done: str = "", then: Callable[[], None] | None = None) -> None:
+    """Submit an intent; once it was carried out `then` is called, and `done` is the status message."""
     if source := _engine(app):
-        app.run_worker(_order(app, source, intent, done))
+        app.run_worker(_order(app, source, intent, done, then))
         _go_on(app, [intent])
 
 
@@ -38,6 +42,44 @@ def _go_on(app: ContextApp, orders: Sequence["Intent"]) -> None:
         screen.answered(answered)
 
 
+def undo(app: ContextApp, screen: RoomScreen) -> None:
+    """Take back what was done last, where that can be."""
+    take_back, app.context.undo = app.context.undo, None
+    if take_back is None:
+        say(app, "there is nothing to undo: a no to an agent can be taken back, and for a while forgetting one")
+    else:
+        take_back()
+
+
+def was_denied(app: ContextApp, agents: Iterable["Agent"]) -> None:
+    """Note who was denied: they can be told that it was a mistake."""
+    from controlroom.domain.intents import SendMessage
+    from controlroom.domain.keys.many import Plan, Target
+
+    targets = [Target(agent, SendMessage(agent.id, agent.epoch, MISTAKE)) for agent in agents]
+    if len(targets) == 1:
+        app.context.undo = partial(order, app, targets[0].intent, f"{targets[0].agent.name}: told to ask again")
+    elif targets:
+        app.context.undo = partial(order_all, app, Plan("message", tuple(targets), ()))
+
+
+def forget(app: ContextApp, named: str, submit: Callable[[], None]) -> None:
+    """Submit what forgets agents after a while in which they can be kept."""
+    context = app.context
+
+    def keep() -> None:
+        timer.stop()
+        say(app, f"{named} kept", Level.DONE)
+
+    def forget_now() -> None:
+        context.undo = None if context.undo is keep else context.undo
+        submit()
+
+    timer = app.set_timer(context.forget_after, forget_now)
+    context.undo = keep
+    say(app, f"{named} forgotten in {context.forget_after:.0f} s: {context.keys.shown('undo')} keeps it")
+
+
 def _engine(app: ContextApp) -> Source | None:
     if app.context.source is None:
         reason = app.context.view.reason or "still starting"
@@ -45,7 +87,7 @@ def _engine(app: ContextApp) -> Source | None:
     return app.context.source
 
 
-async def _order(app: ContextApp, source: Source, intent: "Intent", done: str) -> None:
+async def _order(app: ContextApp, source: Source, intent: "Intent", done: str, then: Callable[[], None] | None) -> None:
     from controlroom.client.client import EngineUnavailable
 
     try:
@@ -54,6 +96,8 @@ async def _order(app: ContextApp, source: Source, intent: "Intent", done: str) -
         say(app, f"the engine went away before it answered ({error}): look before you try again", Level.DANGER)
         return
     app.context.link.show_now()
+    if then is not None and result.ok:
+        then()
     app.post_message(_outcome(result, done))  # after what the panels say of the newer fleet
 
 
@@ -72,6 +116,8 @@ async def _order_all(app: ContextApp, source: Source, plan: "Plan") -> None:
     results = await asyncio.gather(*(_submit(source, target.intent, gate) for target in plan.targets))
     done = [target.agent.id for target, result in zip(plan.targets, results, strict=True) if result and result.ok]
     app.context.link.show_now()
+    if plan.action == "deny":
+        was_denied(app, [target.agent for target in plan.targets if target.agent.id in done])
     for screen in app.screen_stack:
         if isinstance(screen, RoomScreen) and screen.made:
             screen.unmark([*done, *(agent.id for agent, _ in plan.left_out)])

@@ -7,7 +7,7 @@ from controlroom.domain.model import Agent, Host, Question
 from controlroom.domain.questions import QuestionKind, Unfit, wants_words
 from controlroom.text.states import Verdict
 from controlroom.tui.actions.navigate import open_chosen
-from controlroom.tui.actions.orders import order
+from controlroom.tui.actions.orders import order, was_denied
 from controlroom.tui.context import ContextApp
 from controlroom.tui.screens.base import RoomScreen, say
 from controlroom.tui.view_state import Engine
@@ -32,10 +32,32 @@ def _answer(app: ContextApp, screen: RoomScreen, verdict: str) -> None:
 
         app.push_screen(SecretForm(panel.subject, question))
     elif verdict != Verdict.DENY and wants_words(question):
-        _go_on(app, panel)
+        _go_on(app, screen, panel)
     else:
         intent = intents.AnswerQuestion(panel.subject, question.id, Verdict(verdict), digest=question.digest)
-        order(app, intent, _answered(app, panel.subject, question, verdict))
+        order(app, intent, _answered(app, panel.subject, question, verdict), _then(app, screen, panel.subject, verdict))
+
+
+def _then(app: ContextApp, screen: RoomScreen, subject: str, verdict: str) -> Callable[[], None]:
+    """What follows on an answer that was taken: the next question; a no can be taken back."""
+    agent = app.context.fleet.agents.get(subject)
+
+    def go_on() -> None:
+        app.context.undo = None
+        if verdict == Verdict.DENY and agent is not None:
+            was_denied(app, [agent])
+        _lead_on(app, screen, subject)
+
+    return go_on
+
+
+def _lead_on(app: ContextApp, screen: RoomScreen, subject: str) -> None:
+    """Show the next question, unless the person has gone elsewhere meanwhile."""
+    if app.screen is screen and subject in (screen.agent_here(), screen.host_here()):
+        subjects = [other for other, _ in app.context.fleet.questions() if other != subject]
+        if subjects:
+            app.context.keyboard.timing.lead()
+            screen.lead_to(subjects)
 
 
 def _was_read(app: ContextApp, panel: QuestionPanel, verdict: str) -> bool:
@@ -50,11 +72,12 @@ def _was_read(app: ContextApp, panel: QuestionPanel, verdict: str) -> bool:
     return True
 
 
-def _go_on(app: ContextApp, panel: QuestionPanel) -> None:
+def _go_on(app: ContextApp, screen: RoomScreen, panel: QuestionPanel) -> None:
     """Send the answer when it is complete, else go on to the next item."""
     keys = app.context.keys
     if intent := panel.answer:
-        order(app, intent, f"{panel.subject.rpartition('/')[2]}: answered")
+        name = panel.subject.rpartition("/")[2]
+        order(app, intent, f"{name}: answered", _then(app, screen, panel.subject, "allow"))
     elif panel.draft is None:
         say(app, f"it wants an answer in words: {keys.shown('message')}")
     else:
@@ -75,7 +98,7 @@ def choose(app: ContextApp, number: int) -> None:
     before, item = panel.draft.step, panel.draft.item
     panel.turn_to(panel.draft.take(number))
     if item is not None and not item.several and before == panel.draft.step:
-        _go_on(app, panel)
+        _go_on(app, screen, panel)
 
 
 def _answered(app: ContextApp, subject: str, question: Question, verdict: str) -> str:
@@ -89,4 +112,5 @@ def _answered(app: ContextApp, subject: str, question: Question, verdict: str) -
     if wants_words(question):
         return f"{name}: {'answered' if verdict != 'deny' else 'denied'}"
     words = {"allow": "allowed once", "always": "allowed for the session", "deny": "denied"}[verdict]
-    return f"{name}: {words}"
+    back = f" · {app.context.keys.shown('undo')} takes it back" if verdict == Verdict.DENY else ""
+    return f"{name}: {words}{back}"

@@ -15,13 +15,18 @@ Report = tuple[str, Sequence[Line]]
 def explain_agent(app: ContextApp, screen: RoomScreen) -> None:
     """Show why an agent is in its state, and what to do about it."""
     from controlroom.domain.display.explain import explain, lines
+    from controlroom.domain.model import State
     from controlroom.tui.screens.dialogs import ReportSheet
 
     if agent := agent_of(app, screen):
         view = app.context.view
         reason = explain(view.fleet, agent, view.now)
         shown = lines(reason, view.now, view.clock, app.context.keys)
-        app.push_screen(ReportSheet(f"why {reason.agent} is {reason.state}", shown))
+        app.push_screen(
+            ReportSheet(
+                f"why {reason.agent} {'failed' if reason.state == State.FAILED else f'is {reason.state}'}", shown
+            )
+        )
 
 
 def alarms(app: ContextApp, screen: RoomScreen) -> None:
@@ -44,12 +49,11 @@ def host_check(app: ContextApp, screen: RoomScreen) -> None:
 
 
 async def _checked(source: Source, name: str) -> Report:
-    from controlroom.domain.display.checkup import is_well, lines
+    from controlroom.domain.display.checkup import Verdict, lines
 
     result = await source.check(name)
-    verdict = (
-        "not all is known" if result.reason else "nothing is bad" if is_well(result.checks) else "something is bad"
-    )
+    bad = sum(check.verdict == Verdict.BAD for check in result.checks)
+    verdict = "not all is known" if result.reason else f"{bad} problem{'s' * (bad != 1)}" if bad else "no problems"
     rest = [Line("", result.reason, "warn")] if result.reason else []
     return f"check of {name}: {verdict}", [*lines(result.checks), *rest]
 

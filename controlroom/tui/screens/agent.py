@@ -1,5 +1,6 @@
 """One agent: what it is, why its state is what it is, what it asks, and its whole log."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from textual import on
@@ -86,6 +87,11 @@ class AgentScreen(RoomScreen):
         self.call_after_refresh(self.see, self.view)
 
     # ------------------------------------------------------------------ doing
+
+    def lead_to(self, subjects: Sequence[str]) -> None:
+        """Look at the first of these that is an agent."""
+        if following := next((subject for subject in subjects if subject in self.view.fleet.agents), None):
+            self.turn_to(following)
 
     def agent_here(self) -> str | None:
         """The agent that is looked at."""

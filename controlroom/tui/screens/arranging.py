@@ -67,6 +67,10 @@ class ArrangingScreen(RoomScreen):
         """Fold budgets and limits into one line, or open them again."""
         self._change(fold_limits=not self.layout_now.fold_limits)
 
+    def turn_pane_size(self) -> None:
+        """Enlarge the panes, hide them, or show them as they were."""
+        self._change(pane_size=following(self.layout_now.pane_size))
+
     def want_panes(self, panes: Panes) -> None:
         """Show these panes from now on."""
         self.grid.wish = panes

@@ -1,6 +1,6 @@
 """What all screens share: the gauge line, the footer, and keys that become actions."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -129,6 +129,9 @@ class RoomScreen(Screen[None]):
     def list_here(self) -> Rows[Any] | None:
         """The list whose cursor says what keys are about, where there is one."""
         return None
+
+    def lead_to(self, subjects: Sequence[str]) -> None:
+        """Go on to the first of these agents and hosts that can be shown here."""
 
     def keep_choice(self) -> None:
         """Keep what is chosen chosen: a key was pressed, and somebody looks at it."""

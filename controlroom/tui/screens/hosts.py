@@ -1,5 +1,6 @@
 """The hosts: figures and links of all, everything known of one, and the questions that hosts ask."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -108,6 +109,11 @@ class HostsScreen(RoomScreen):
         self.call_after_refresh(self.see, self.view)
 
     # ------------------------------------------------------------------ doing
+
+    def lead_to(self, subjects: Sequence[str]) -> None:
+        """Put the cursor on the first of these that is a host."""
+        if following := next((subject for subject in subjects if subject in self.view.fleet.hosts), None):
+            self.turn_to(following)
 
     def host_here(self) -> str | None:
         """The host under the cursor; none when it has just been removed."""

@@ -1,6 +1,7 @@
 """One action on all marked agents: the list to confirm, ten at a time, and one sentence about the outcome."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from rich.style import Style
 from textual import events
@@ -63,7 +64,11 @@ class Listed(ScrollableText):
         return shown
 
     def _all(self, width: int) -> list[Line]:
-        lines = [line for target in self._plan.targets for line in self._target(target.agent, width)]
+        agents, lines = [target.agent for target in self._plan.targets], list[Line]()
+        for agent, following in zip_longest(agents, agents[1:]):
+            lines.append(self._named(agent, width))
+            if self._plan.action in _ANSWERS and _asked(agent) != _asked(following):
+                lines += self._asked(agent, width)  # what several ask stands once, below the last of them
         hidden = ((agent, "stays marked: the filter hides it") for agent in self._plan.hidden)
         left_out = [*self._plan.left_out, *hidden]
         if left_out:
@@ -75,12 +80,12 @@ class Listed(ScrollableText):
             lines.append(styled.line((styled.cut(words, width), self.palette.quiet)))
         return lines
 
-    def _target(self, agent: Agent, width: int) -> list[Line]:
+    def _named(self, agent: Agent, width: int) -> Line:
         palette, view = self.palette, self.context.view
         row = agent_row(view.fleet, agent, view.now)
         names = [len(target.agent.name) for target in self._plan.targets]
         hosts = [len(target.agent.host) for target in self._plan.targets]
-        drawn = styled.line(
+        return styled.line(
             (f"  {palette.glyphs.states[row.state]} ", palette.states[row.state]),
             (styled.left(agent.name, min(max(names), 14 if width < 60 else 24)), palette.strong),
             (f"  {styled.left(agent.host, min(max(hosts), 10 if width < 60 else 16))}", palette.text),
@@ -88,13 +93,15 @@ class Listed(ScrollableText):
             (f" {styled.right(row.age, 4)}", palette.quiet),
             (f"  {row.line}" if width >= 60 else "", palette.quiet),
         )
-        return [drawn, *(self._asked(agent, width) if self._plan.action in _ANSWERS else ())]
 
     def _asked(self, agent: Agent, width: int) -> list[Line]:
-        if agent.question is None:
-            return []
-        parts = [part for line in agent.question.lines for part in styled.wrap(line, max(8, width - 6))]
+        parts = [part for line in _asked(agent) for part in styled.wrap(line, max(8, width - 6))]
         return [styled.line((f"    {part}", self.palette.text)) for part in parts]
+
+
+def _asked(agent: Agent | None) -> list[str]:
+    """All that an agent asks, line by line."""
+    return agent.question.lines if agent is not None and agent.question is not None else []
 
 
 class ListSheet(Sheet):

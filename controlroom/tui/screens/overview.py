@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.events import Resize
 
 from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, Change
-from controlroom.domain.display.layout import Layout, Pick
+from controlroom.domain.display.layout import Layout, PaneSize, Pick
 from controlroom.domain.display.views import host_rows, limit_end
 from controlroom.domain.keys.actions import Action, unavailable
 from controlroom.domain.news import happened_since
@@ -29,10 +29,12 @@ from controlroom.tui.widgets.hosts import HostSummary, HostTable
 from controlroom.tui.widgets.limits import Meters
 from controlroom.tui.widgets.lines import set_lines
 from controlroom.tui.widgets.notices import AbsenceLine, AlarmLine
-from controlroom.tui.widgets.panes import AgentPane, PaneGrid
+from controlroom.tui.widgets.panes import SIDE, AgentPane, PaneGrid
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
 
+_PANE = 70
+"""Columns that panes beside the table keep, whatever that could use."""
 _ROWS = 5
 """Lines that agents keep whatever else wants to be seen."""
 
@@ -46,11 +48,13 @@ class Wishes:
     alarms: int
     hosts: int
     agents: int
-    """Rows of the table, headings too."""
+    """Rows of the table, those of groups too."""
     many_panes: bool
     arranged: bool
     """Whether agents stand in an unusual order, or some are marked."""
     fold_hosts: bool = False
+    panes: PaneSize = PaneSize.FITTED
+    """`HIDDEN`: there is nothing to show in them, too."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,11 @@ def folded(wish: Wishes, layout: Layout) -> Wishes:
     return replace(wish, meters=meters, fold_hosts=layout.fold_hosts)
 
 
+def beside(width: int, height: int) -> bool:
+    """Whether there is room for panes beside the table, or under it."""
+    return width >= SIDE or (width >= 100 and height >= 24)
+
+
 def share(width: int, height: int, wish: Wishes) -> Shares:
     """Share a screen of this size out."""
     alarm = bool(wish.alarms) and height >= 12
@@ -84,10 +93,10 @@ def share(width: int, height: int, wish: Wishes) -> Shares:
     host_line = bool(wish.hosts) and not hosts and body >= 8 and (width >= 60 or not wish.fold_hosts)
     agents_rule = (width >= 60 or wish.arranged) and body >= 10
     left = 0
-    if 100 <= width < 160:
+    if width < SIDE and beside(width, height) and wish.panes is not PaneSize.HIDDEN:
         used = 4 + (hosts + 1 if hosts else 0)
-        room = (body - used) * (2 if wish.many_panes else 3) // 6
-        left = used - 3 + min(max(4, wish.agents + 2), max(6, room))
+        room = (body - used) * (2 if wish.many_panes else 3) // (12 if wish.panes is PaneSize.LARGE else 6)
+        left = used - 3 + min(max(3, wish.agents + 1), max(6, room))
     return Shares(meters, alarm, hosts, host_line, agents_rule, left)
 
 
@@ -156,9 +165,13 @@ class Overview(ArrangingScreen):
 
     @property
     def _beside(self) -> bool:
-        """Whether there is room for panes beside the table, or under it."""
-        width, height = self.size
-        return width >= 160 or (width >= 100 and height >= 24)
+        """Whether panes stand beside the table, or under it."""
+        return beside(*self.size) and self._pane_size is not PaneSize.HIDDEN
+
+    @property
+    def _pane_size(self) -> PaneSize:
+        """How much room panes have; where there is no agent they have none."""
+        return self.layout_now.pane_size if self.view.fleet.agents else PaneSize.HIDDEN
 
     @property
     def covered(self) -> bool:
@@ -268,7 +281,7 @@ class Overview(ArrangingScreen):
         arranged = self.unusual or bool(self.table.marks.names)
         fleet, wanted = self.view.fleet, meters.lines_wanted(*size)
         many, rows = self.grid.many, len(self.table.rows)
-        wishes = Wishes(wanted, len(fleet.alarms), len(fleet.hosts), rows, many, arranged)
+        wishes = Wishes(wanted, len(fleet.alarms), len(fleet.hosts), rows, many, arranged, panes=self._pane_size)
         wishes = folded(wishes, self.layout_now)
         shares = share(size.width, size.height, wishes)
         set_lines(meters, shares.meters)
@@ -282,11 +295,21 @@ class Overview(ArrangingScreen):
         ):
             self.query_one(part).display = shown
         left.display, self.grid.display = not self.covered, self.pane_shown
-        self.query_one("#glance").set_class(many, "-many")
         left.styles.height = shares.left or "1fr"
+        left.styles.width = self._left_width(size.width, many)
+
+    def _left_width(self, width: int, many: bool) -> int | str:
+        """The columns of the table: those that it needs, for as long as panes beside it have enough."""
+        if width < SIDE or not self._beside:
+            return "1fr"
+        large = self._pane_size is PaneSize.LARGE
+        most = width // 3 if large else width * 2 // 5 if many else width - _PANE
+        return max(64, min(self.table.natural_width, most))
 
     def on_resize(self, event: Resize) -> None:
-        """The size is another one: arrange anew."""
+        """The size is another one: arrange anew, as is remembered for terminals of this kind."""
+        self.context.layouts.fit(event.size.width)
+        self.grid.wish = self.layout_now.panes
         self.call_after_refresh(self.see, self.view)
 
     @on(PaneGrid.Resized)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.fuzzy import Matcher
 from textual.message import Message
 
 from controlroom.domain.display.views import agent_rows, host_rows
-from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.actions import OTHER_WORDS, Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.tui.context import OpenAgent, OpenHosts, OpenThemes, RunAction
 from controlroom.tui.screens.base import RoomScreen
@@ -31,16 +32,21 @@ class Find:
     reason: str
     message: Message
     """Leads there."""
+    other_words: str = ""
 
-    def fits(self, text: str) -> bool:
-        """Whether every word of `text` stands in it."""
-        whole = f"{self.title} {self.words}".lower()
-        return all(word in whole for word in text.lower().split())
-
-    def rank(self, text: str) -> int:
-        """0 where its title begins with `text`, 1 where that stands in it, else 2."""
+    def score(self, text: str, matcher: Matcher) -> float:
+        """How well it fits `text`, 0 for not at all: by title, other words for it, sentence, then by letters."""
         title, wanted = self.title.lower(), text.lower().strip()
-        return 0 if title.startswith(wanted) else 1 if wanted in title else 2
+        if title.startswith(wanted):
+            return 6
+        if wanted in title:
+            return 5
+        if any(word.startswith(wanted) for word in self.other_words.split()):
+            return 4
+        if all(word in f"{title} {self.words} {self.other_words}".lower() for word in wanted.split()):
+            return 3
+        score = matcher.match(title)
+        return 2 - 1 / score if score > 1 else score
 
 
 class Finds(Rows[Find]):
@@ -113,13 +119,16 @@ class PaletteScreen(Sheet):
     def _action(self, action: Action) -> Find:
         reason = self._screen.reason_against(action) or ""
         key = shown(action.key)
-        return Find(f"action {action.name}", key, action.title, action.help, reason, RunAction(action.name))
+        also = OTHER_WORDS.get(action.name, "")
+        return Find(f"action {action.name}", key, action.title, action.help, reason, RunAction(action.name), also)
 
     @on(TypeLine.Changed)
     def _typed(self, event: TypeLine.Changed) -> None:
         event.stop()
-        fitting = [find for find in self._finds if find.fits(event.text)]
-        self.query_one(Finds).show(sorted(fitting, key=lambda find: find.rank(event.text)))
+        matcher = Matcher(event.text.strip())
+        scores = {find.name: find.score(event.text, matcher) for find in self._finds}
+        fitting = [find for find in self._finds if scores[find.name]]
+        self.query_one(Finds).show(sorted(fitting, key=lambda find: -scores[find.name]))
 
     @on(TypeLine.Entered)
     def _entered(self, event: TypeLine.Entered) -> None:

@@ -5,15 +5,24 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from controlroom.domain.display.layout import Layout, read, written
 from controlroom.domain.model import Fleet
 from controlroom.domain.news import AWAY, Look, look
+from controlroom.tui.terminal.throttle import NARROW
 
 _MOST = 64 * 1024
 """Bytes of it at most."""
+
+
+class Terminal(Enum):
+    """A kind of terminal, by the name that its layout is kept under."""
+
+    DESK = "layout"
+    PHONE = "phone_layout"
 
 
 class Memory:
@@ -45,13 +54,13 @@ class Memory:
         """Remember a look; whether that could be written."""
         return self._write({**self._read(), "looked": asdict(look)})
 
-    def layout(self) -> Layout:
-        """How the screen was arranged."""
-        return read(self._read().get("layout"))
+    def layout(self, terminal: Terminal) -> Layout:
+        """How the screen was arranged on terminals of this kind."""
+        return read(self._read().get(terminal.value))
 
-    def remember_layout(self, layout: Layout) -> bool:
-        """Remember how the screen is arranged; says whether that could be done."""
-        return self._write({**self._read(), "layout": written(layout)})
+    def remember_layout(self, terminal: Terminal, layout: Layout) -> bool:
+        """Remember how the screen is arranged on terminals of this kind; says whether that could be done."""
+        return self._write({**self._read(), terminal.value: written(layout)})
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -128,16 +137,26 @@ class LastLook:
 
 
 class Layouts:
-    """Keeps the layout; screens read it here each time they draw."""
+    """Keeps a layout for each kind of terminal; screens read the present one here each time they draw."""
 
     def __init__(self, memory: Memory | None) -> None:
         """Begin with what was remembered; without a memory with what everybody begins with."""
         self._memory = memory
-        self.now = memory.layout() if memory else Layout()
+        self._layouts = {kind: memory.layout(kind) if memory else Layout() for kind in Terminal}
+        self._terminal = Terminal.DESK
+
+    @property
+    def now(self) -> Layout:
         """How things are arranged."""
+        return self._layouts[self._terminal]
+
+    def fit(self, width: int) -> None:
+        """Use the layout of terminals that are so many columns wide."""
+        self._terminal = Terminal.PHONE if width < NARROW else Terminal.DESK
 
     def change(self, **changes: object) -> None:
         """Arrange them otherwise from now on, next time too."""
-        before, self.now = self.now, replace(self.now, **changes)  # type: ignore[arg-type]
-        if self._memory is not None and self.now != before:
-            self._memory.remember_layout(self.now)
+        before, now = self.now, replace(self.now, **changes)  # type: ignore[arg-type]
+        self._layouts[self._terminal] = now
+        if self._memory is not None and now != before:
+            self._memory.remember_layout(self._terminal, now)

@@ -48,15 +48,14 @@ class Glyphs:
 
 _PLAINER = str.maketrans(
     {
-        **dict.fromkeys("█▉▊▋▇▆", "#"),
-        **dict.fromkeys("▌▍▎▅▄", "+"),
+        **dict.fromkeys("█▇▆━", "#"),
+        **dict.fromkeys("▌▅▄╸", "+"),
         **dict.fromkeys("▃▂▁", "_"),
         **dict.fromkeys("·…•", "."),
         **dict.fromkeys("–─—↑↓", "-"),
         **dict.fromkeys("│▏", "|"),
         **dict.fromkeys("‹⌫←", "<"),
-        **dict.fromkeys("░", ":"),
-        **dict.fromkeys("┃", "]"),
+        **dict.fromkeys("╍", ":"),
         **dict.fromkeys("›»▸→", ">"),
         **dict.fromkeys("“”", '"'),
         **dict.fromkeys("▲", "!"),

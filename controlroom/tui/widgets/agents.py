@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.style import Style
 
-from controlroom.domain.display.arrange import Arranged, Change, GroupRow, TableRow
+from controlroom.domain.display.arrange import Arranged, Change, Group, GroupRow, TableRow
 from controlroom.domain.display.views import AgentRow
 from controlroom.domain.model import Fleet, State
 from controlroom.domain.words import percent, size
@@ -16,8 +16,9 @@ from controlroom.tui.theme.styled import Line
 from controlroom.tui.view_state import Engine, Marks, ViewState
 from controlroom.tui.widgets.rows import Rows
 
-_WORD, _AGE, _RSS, _CPU = 8, 4, 4, 4
-HEADED_FROM = 12
+_WORD, _AGE, _RSS, _CPU, _TASK, _LINE = 8, 4, 4, 4, 28, 36
+_TASK_LEAST, _WIDEST = 20, 400
+HEADED_FROM = 3
 """Lines of height from which the columns have names above them."""
 
 
@@ -33,20 +34,21 @@ class Columns:
     rss: int
     cpu: int
     cost: int
+    task: int
     line: int
 
 
-def columns(width: int, widths: "Widths") -> Columns:
-    """Fit columns into `width`: the name and the line always, then state, host, memory, CPU, what was spent, model.
+def columns(width: int, widths: "Widths", hosts: bool = True) -> Columns:
+    """Fit columns into `width`: name and line always, then state, host, memory, CPU, what was spent, model, task.
 
-    Where all agents are on one host, nobody needs to be told which at each of them.
+    Where all agents are on one host nobody needs to be told which at each of them; nor where headings say it (`hosts`).
     """
     narrow = width < 60
     gap = 1 if narrow else 2
     name = max(6, min(widths.widest("name"), 12 if narrow else 22))
     least = 26 if narrow else 24
     left = width - (3 + name + gap + _AGE + gap + 1)
-    several = len(widths.hosts) > 1
+    several = hosts and len(widths.hosts) > 1
     wanted = {
         "word": _WORD,
         "host": max(4, min(widths.widest("host"), 12)) if several else 0,
@@ -60,10 +62,19 @@ def columns(width: int, widths: "Widths") -> Columns:
         if cells and left - cells - gap >= least:
             cells_of[column] = cells
             left -= cells + gap
-    return Columns(gap, name, line=max(0, left), **cells_of)
+    task = min(widths.widest("task"), _TASK, left - gap - _LINE)
+    if task < _TASK_LEAST or not cells_of["model"]:
+        return Columns(gap, name, task=0, line=max(0, left), **cells_of)
+    return Columns(gap, name, task=task, line=left - task - gap, **cells_of)
 
 
-_WIDE = ("name", "host", "memory", "cost", "model")
+def natural_width(widths: "Widths") -> int:
+    """The cells that a table with all its columns needs, in steps: a longer name does not move everything."""
+    made = columns(_WIDEST, widths)
+    return -(-(_WIDEST - made.line + _LINE) // 8) * 8
+
+
+_WIDE = ("name", "host", "memory", "cost", "model", "task")
 """Columns that are as wide as what stands in them."""
 
 
@@ -175,10 +186,16 @@ class AgentTable(Rows[TableRow]):
             self.marks = marks
             self.redraw()
 
+    @property
+    def natural_width(self) -> int:
+        """The cells that all columns need."""
+        return natural_width(self._widths)
+
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Fit the columns, and name them where there is room."""
         if self._fitted != width:
-            self._fitted, self._columns = width, columns(width, self._widths)
+            by_host = self._table.arrangement.group is Group.HOST
+            self._fitted, self._columns = width, columns(width, self._widths, not by_host)
         if height < HEADED_FROM or width < 60:
             return ()
         made, quiet = self._columns, self.palette.quiet
@@ -189,6 +206,7 @@ class AgentTable(Rows[TableRow]):
         heads += [styled.left("model", made.model)] * bool(made.model)
         figures = (("ram", made.rss), ("cpu", made.cpu), ("cost", made.cost))
         heads += [styled.right(title, cells) for title, cells in figures if cells]
+        heads += [styled.left("task", made.task)] * bool(made.task)
         return (styled.line((space.join([*heads, "now"]), quiet)),)
 
     def draw(self, row: TableRow, width: int, chosen: bool) -> Line:
@@ -198,8 +216,14 @@ class AgentTable(Rows[TableRow]):
     def _heading(self, row: GroupRow, width: int) -> Line:
         palette, glyphs = self.palette, self.palette.glyphs
         counts = [(f"  {glyphs.states[state]} {number}", palette.states[state]) for state, number in row.counts]
-        start = styled.line((f" {row.title} ", palette.strong), (f" {row.count}", palette.quiet))
-        return styled.clip((*start, *styled.line(*counts)), width)
+        start = styled.line(
+            (f"{glyphs.rule} ", palette.rule),
+            (f"{row.title} ", palette.strong),
+            (f" {row.count}", palette.quiet),
+            *counts,
+        )
+        rest = glyphs.rule * max(0, width - styled.length(start) - 1)
+        return styled.clip((*start, *styled.line((f" {rest}", palette.rule))), width)
 
     def _sign(self, row: TableRow, chosen: bool) -> str:
         """What stands before a row: the cursor, a mark, both, or nothing."""
@@ -219,7 +243,7 @@ class AgentTable(Rows[TableRow]):
             (styled.left(row.name, made.name), palette.strong),
         ]
         if made.word:
-            word = f"{row.pending}…" if row.pending else str(row.state)
+            word = row.pending or str(row.state)
             runs.append((space + styled.left(word, made.word), state))
         if made.host:
             runs.append((space + styled.left(row.host, made.host), quiet))
@@ -238,6 +262,7 @@ class AgentTable(Rows[TableRow]):
         runs += [(space + styled.right(palette.glyphs.drawn(row.cost or "–"), made.cost), palette.text)] * bool(
             made.cost
         )
+        runs += [(space + styled.left(row.task, made.task), quiet)] * bool(made.task)
         runs.append((space + styled.cut(self._told(row), made.line), self._line_style(row)))
         return styled.line(*runs)
 
@@ -251,7 +276,7 @@ class AgentTable(Rows[TableRow]):
         if until:
             return f"limited until {until}" if narrow else f"until {until}: {row.line}"
         if row.pending and narrow:
-            return f"{row.pending} is on its way"
+            return row.pending
         telling = row.state in (State.WAITING, State.FAILED, State.WORKING, State.STARTING) and row.line
         if not narrow or telling or row.line.startswith(row.state):
             return row.line

@@ -70,8 +70,7 @@ class Keys(Lines):
         for item in fitting(self._items, width):
             self._places.append((at, at + item.cells, item.action.name))
             at += item.cells
-            key, title = (palette.quiet, palette.quiet) if item.reason else (palette.key, palette.text)
-            runs += [(f" {item.key}", key), (f" {item.title or item.action.title} ", title)]
+            runs += [(f" {item.key}", palette.key), (f" {item.title or item.action.title} ", palette.text)]
         return (styled.line(*runs),)
 
     def on_click(self, event: events.Click) -> None:
@@ -83,7 +82,7 @@ class Keys(Lines):
 
 
 def fitting(items: Sequence[Item], width: int) -> list[Item]:
-    """Choose what fits: the last ones always; what cannot be done now only where there is much room.
+    """Choose what fits: the last ones always; what cannot be done now is left out.
 
     Answers stand with their question, not here.
     """
@@ -91,7 +90,7 @@ def fitting(items: Sequence[Item], width: int) -> list[Item]:
     room = width - sum(item.cells for item in last)
     chosen: list[Item] = []
     for item in items:
-        if not 0 < item.action.footer < LAST or item.action.needs == "question" or (item.reason and width < 100):
+        if not 0 < item.action.footer < LAST or item.action.needs == "question" or item.reason:
             continue
         if item.cells <= room:
             chosen.append(item)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.message import Message
@@ -19,8 +20,8 @@ from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.lines import Lines, Wheeled
 from controlroom.tui.widgets.rows import Rows
 
-_WARN, _DANGER = 80.0, 92.0
-"""Per cent of memory from which a person should look, and from which agents will soon be killed by the machine."""
+_WARN, _DANGER = 70.0, 90.0
+"""Per cent of a processor or of memory in use from which bars have another colour."""
 
 
 def memory_percent(row: HostRow) -> float | None:
@@ -30,8 +31,8 @@ def memory_percent(row: HostRow) -> float | None:
     return 100 * row.memory_used / row.memory_total
 
 
-def memory_style(palette: Palette, value: float | None) -> Style:
-    """The alarm level of memory in use."""
+def load_style(palette: Palette, value: float | None) -> Style:
+    """The colour of a bar, by steps."""
     if value is None or value < _WARN:
         return palette.bar
     return palette.danger if value >= _DANGER else palette.warn
@@ -46,7 +47,8 @@ def link_words(row: HostRow) -> str:
         LinkState.LOST: "lost",
         LinkState.REFUSED: "refused",
     }[row.link]
-    since = f" {row.age}" if row.link is not LinkState.UP else ""
+    ago = "just now" if row.age == "now" else f"{row.age} ago"
+    since = {LinkState.UP: "", LinkState.LOST: f" {ago}"}.get(row.link, f" {row.age}")
     return f"{words}{since}{': ' + row.reason if row.reason else ''}"
 
 
@@ -82,10 +84,11 @@ class HostTable(Rows[HostRow]):
             return (*start, *taken, *self._figures(row, width), *said)
         words = f" {link_words(row)}"
         if row.stale and width >= 110:
+            old = "" if row.stale == "now" else f"  {row.stale} old,"
             return (
                 *start,
-                *self._figures(row, width),
-                *styled.line((f"  {row.stale} old,{words}", palette.links[row.link])),
+                *(Segment(part.text, palette.quiet) for part in self._figures(row, width)),
+                *styled.line((f"{old or ' '}{words}", palette.links[row.link])),
             )
         heard = f"; heard {row.stale} ago".replace("now ago", "just now") if row.stale else ""
         return (*start, *styled.line((words + heard, palette.links[row.link])))
@@ -102,12 +105,12 @@ class HostTable(Rows[HostRow]):
         cells = 16 if width >= 130 else 10 if width >= 70 else 0
         past = 16 if width >= 130 else 8 if width >= 50 else 5
         runs: list[tuple[str, Style | None]] = [(" cpu ", palette.quiet)]
-        runs += _bar(palette, row.cpu_percent, cells, palette.bar)
+        runs += _bar(palette, row.cpu_percent, cells, load_style(palette, row.cpu_percent))
         runs.append((f"{styled.right(percent(row.cpu_percent), 5)} ", palette.text))
         runs.append((history(row.cpu_history, past), palette.bar))
         runs.append(("  ram " if width >= 60 else " ram ", palette.quiet))
-        runs += _bar(palette, memory, cells, memory_style(palette, memory))
-        alarmed = memory_style(palette, memory) if memory and memory >= _WARN else palette.text
+        runs += _bar(palette, memory, cells, load_style(palette, memory))
+        alarmed = load_style(palette, memory) if memory and memory >= _WARN else palette.text
         runs.append((f"{styled.right(percent(memory), 5)} ", alarmed))
         if width >= 90:
             held = f"{size(row.memory_used)} of {size(row.memory_total)}"
@@ -168,7 +171,7 @@ class HostSummary(Lines):
         memory = memory_percent(fullest)
         runs: list[tuple[str, Style | None]] = [(f" {fullest.name}", palette.quiet)]
         runs += [(" cpu ", palette.quiet), (percent(fullest.cpu_percent), palette.text), (" ram ", palette.quiet)]
-        runs.append((percent(memory), memory_style(palette, memory) if memory and memory >= _WARN else palette.text))
+        runs.append((percent(memory), load_style(palette, memory) if memory and memory >= _WARN else palette.text))
         others = f"{len(up)} hosts " if len(up) > 1 else ""
         return (styled.spread(styled.line(*runs), styled.line((others, palette.quiet)), width),)
 
@@ -231,7 +234,7 @@ def load(palette: Palette, sample: HostSample, cores: int) -> Figure:
 def memory(palette: Palette, row: HostRow) -> Figure:
     """Draw memory in use."""
     value = memory_percent(row)
-    style = memory_style(palette, value)
+    style = load_style(palette, value)
     return Figure(percent(value), palette.text if style == palette.bar else style)
 
 

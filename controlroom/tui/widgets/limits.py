@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.segment import Segment
 from rich.style import Style
 from textual import events
 
@@ -21,6 +22,8 @@ _LONGEST, _SHORTEST = 26, 4
 
 _NAME = 6
 """Cells of a name at the least."""
+_MUCH, _FULL = 0.7, 0.9
+"""Shares from which a bar has another colour."""
 
 _GRID = 72
 """Columns from which gauges stand in columns; below the first one has a line of its own."""
@@ -38,11 +41,11 @@ def level_style(palette: Palette, level: AlarmLevel, calm: Style) -> Style:
 
 
 def bar(palette: Palette, gauge: Gauge, width: int) -> list[Run]:
-    """Draw a gauge's bar."""
+    """Draw a gauge's bar: coloured by its alarm, and without one by steps of what is used."""
+    used = gauge.share or 0.0
+    steps = palette.danger if used >= _FULL else palette.warn if used >= _MUCH else palette.bar
     filled = (
-        palette.bar
-        if gauge.level in (AlarmLevel.CALM, AlarmLevel.NOTICE)
-        else level_style(palette, gauge.level, palette.bar)
+        steps if gauge.level in (AlarmLevel.CALM, AlarmLevel.NOTICE) else level_style(palette, gauge.level, palette.bar)
     )
     styles = {"used": filled, "granted": filled, "rest": palette.rule, "mark": palette.strong}
     return [(signs, styles[kind]) for kind, signs in cells(gauge.share, gauge.granted, gauge.mark, width)]
@@ -115,7 +118,7 @@ def draw(palette: Palette, gauge: Gauge, words: _Words, width: int) -> Line:
         runs.append((f"{styled.right(gauge.short, words.used_cells)} ", palette.text))
     length = max(0, min(_LONGEST, width - words.cells))
     if gauge.share is None:
-        runs += [(f"{'·' * length} ", palette.rule), (gauge.percent, palette.quiet)]
+        runs.append((gauge.percent, palette.quiet))
         rest = gauge.when if words.when else ""
         return styled.clip(styled.line(*runs, (f"  {rest}" if rest else "", palette.quiet)), width)
     runs += bar(palette, gauge, length)
@@ -195,30 +198,41 @@ class Meters(Lines):
         if width < _GRID:
             return [self._row(row, width) for row in _phone_rows(shared)]
         cells_each = width // max(2 if width < 150 else 3, len(shared))
+        room = cells_each - _edge(cells_each)
         drawn = [
-            [draw(self.palette, gauge, words, cells_each - 1) for gauge in column]
-            for column, words in ((column, words_for(column, cells_each - 1)) for column in shared)
+            [draw(self.palette, gauge, words, room) for gauge in column]
+            for column, words in ((column, words_for(column, room)) for column in shared)
         ]
         return [
-            _beside([column[row] if row < len(column) else () for column in drawn], cells_each)
+            self._beside([column[row] if row < len(column) else () for column in drawn], cells_each)
             for row in range(max(map(len, drawn)))
         ]
 
     def _row(self, row: Sequence[Gauge], width: int) -> Line:
         each = width // len(row)
-        words = [words_for([gauge], each - 1, brief=True) for gauge in row]
-        drawn = [draw(self.palette, gauge, said, each - 1) for gauge, said in zip(row, words, strict=True)]
-        return _beside(drawn, each)
+        room = each - 1 if len(row) < 2 else each - _edge(each)
+        words = [words_for([gauge], room, brief=True) for gauge in row]
+        drawn = [draw(self.palette, gauge, said, room) for gauge, said in zip(row, words, strict=True)]
+        return self._beside(drawn, each)
+
+    def _beside(self, drawn: Sequence[Line], each: int) -> Line:
+        """Put gauges into columns with a line between them: words of two do not read as one sentence."""
+        edge = _edge(each)
+        between = styled.line((self.palette.glyphs.upright.rjust(edge), self.palette.rule))
+        room = each - edge * (len(drawn) > 1)
+        columns = [(*line, Segment(" " * max(0, room - styled.length(line)))) for line in drawn]
+        return tuple(part for index, line in enumerate(columns) for part in (*(between if index else ()), *line))
+
+
+def _edge(each: int) -> int:
+    """The cells of the line between two columns, with a blank before it where there is room."""
+    return 2 if each >= 45 else 1
 
 
 def _phone_rows(shared: Sequence[Sequence[Gauge]]) -> list[list[Gauge]]:
     """The first alone, the others two a line; two have a line each."""
     found = [gauge for column in shared for gauge in column]
     return [found[:1], found[1:]] if len(found) > 1 else [found] if found else []
-
-
-def _beside(drawn: Sequence[Line], each: int) -> Line:
-    return tuple(part for line in drawn for part in styled.spread(line, (), each))
 
 
 _INDENT = 7

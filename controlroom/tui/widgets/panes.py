@@ -17,7 +17,7 @@ from controlroom.domain.model import Agent, State
 from controlroom.domain.words import age, ago, percent, size
 from controlroom.tui.context import RunAction, context_of
 from controlroom.tui.logs.log_buffer import LogBuffer
-from controlroom.tui.terminal.throttle import frame_of
+from controlroom.tui.terminal.throttle import NARROW, frame_of
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.view_state import ViewState
@@ -37,7 +37,7 @@ def state_words(view: ViewState, agent: Agent) -> str:
     """An agent's state with its age: `waiting 2m`, `lost, last seen 4m ago: was working`."""
     row = agent_row(view.fleet, agent, view.now)
     if row.pending:
-        return "moving" if row.pending == "moving" else f"{row.pending} on its way"
+        return row.pending
     if row.state is State.LOST:
         return f"lost, was {agent.state}; heard {row.age if row.age != 'now' else 'just'} ago".replace(
             "just ago", "just now"
@@ -300,15 +300,17 @@ class AgentPane(Vertical):
 
 LEAST = (38, 6)
 """Columns and lines that a pane needs."""
-PHONE = 60
-"""Columns below which panes are shown one at a time."""
+SIDE = 160
+"""Columns of a screen from which panes stand beside the table."""
+_AT_MOST, _TALL = 3, 20
+"""Panes that are shown unasked beside the table, and the lines that each of them then has."""
 _LOOKS = 5.0
 """Columns for each line of a pane that reads well."""
 
 
 def room_for(width: int, height: int) -> int:
     """How many panes there is room for: on a phone one."""
-    return max(1, width // LEAST[0]) * max(1, height // LEAST[1]) if width >= PHONE else 1
+    return max(1, width // LEAST[0]) * max(1, height // LEAST[1]) if width >= NARROW else 1
 
 
 def shape(count: int, width: int, height: int) -> tuple[int, int]:
@@ -337,6 +339,7 @@ class PaneGrid(Container):
         super().__init__(id=id)
         self.wish = wish
         self.seats: tuple[str, ...] = ()
+        self._picked = wish.pick
         self.panes = [AgentPane(id="pane")]
         self._page = 0
         self._shape = (0, 0, 0)
@@ -357,7 +360,11 @@ class PaneGrid(Container):
 
     def seat(self, view: ViewState, shown: Sequence[str], chosen: str | None) -> None:
         """Decide who sits where. `shown`: the agents of the table."""
-        self.seats = seats(view.fleet, shown, self.wish, chosen, self.seats)
+        roomy = self.app.size.width >= SIDE
+        room = max(1, min(_AT_MOST, self.size.height // _TALL)) if roomy else 1
+        before = self.seats if self.wish.pick is self._picked else self.seats[:1]  # others were there unasked
+        self._picked = self.wish.pick
+        self.seats = seats(view.fleet, shown, self.wish, chosen, before, room)
         fitting = self.fitting
         if chosen in self.seats:
             self._page = self.seats.index(chosen) // fitting

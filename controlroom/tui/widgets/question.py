@@ -18,7 +18,7 @@ from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
 
-_TITLES = {
+TITLES = {
     QuestionKind.PERMISSION: "asks for permission",
     QuestionKind.PLAN: "shows its plan",
     QuestionKind.CHOICES: "asks you",
@@ -182,7 +182,7 @@ class QuestionPanel(Lines):
         self._read_to = max(self._read_to, self._top + len(shown))
         asked = age(self._now - question.asked)
         since = "just now" if asked == "now" else f"{asked} ago"
-        title = f" {palette.glyphs.asking} {_TITLES[question.kind]}"
+        title = f" {palette.glyphs.asking} {TITLES[question.kind]}"
         hidden = len(self._words) - self._top - len(shown)
         more = f"{hidden} more lines: {self.more} " if hidden else f"{self.more}: from the top " if self._top else ""
         head = styled.spread(

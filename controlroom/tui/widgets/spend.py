@@ -1,7 +1,7 @@
 """What was spent: a table with a bar a row, and the sum of it above."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.style import Style
 
@@ -54,9 +54,7 @@ class _Columns:
     where: int
     billed: int
     covered: int
-    bars: int
-    """Cells of one bar; there are two where both kinds of money are shown and there is room."""
-    both: bool
+    bar: int
     hits: int
     per_hour: int
     messages: int
@@ -70,7 +68,7 @@ class SpendTable(Rows[SpendRow]):
         super().__init__(id=id)
         self._cursor = cursor
         self.by = By.AGENT
-        self._columns = _Columns(0, 0, 0, 0, 0, False, 0, 0, 0, 0)
+        self._columns = _Columns(0, 0, 0, 0, 0, 0, 0, 0, 0)
         self._top_money = 1
 
     def name_of(self, row: SpendRow) -> str:
@@ -86,17 +84,15 @@ class SpendTable(Rows[SpendRow]):
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Measure the columns; name them where there is room."""
-        self._top_money = max([1, *(row.dearest for row in self.rows)])
+        self._top_money = max([1, *((row.billed or 0) + (row.covered or 0) for row in self.rows)])
         self._columns = columns = self._measured(width)
-        if width < 60 or height < 4:
+        if height < 4:
             return ()
-        one = columns.bars + 1 if columns.bars else 0
         titles = [styled.left(f"  {self.by}", columns.name + columns.where + 3)]
-        titles += [styled.right("billed", columns.billed) + " " * (one + 1)] * bool(columns.billed)
-        titles += [
-            styled.right("covered", columns.covered) + " " * (one * (columns.both or not columns.billed) + 1)
-        ] * bool(columns.covered)
-        titles += [styled.right("hits", columns.hits)] * bool(columns.hits)
+        paid = (("billed", columns.billed), ("covered", columns.covered))
+        titles += [styled.right(title, wide) + " " for title, wide in paid if wide]
+        titles += [" " * (columns.bar + 1)] * bool(columns.bar)
+        titles += [styled.right("cache", columns.hits)] * bool(columns.hits)
         titles += [styled.right("an hour", columns.per_hour)] * bool(columns.per_hour)
         titles += [styled.right("msgs", columns.messages)] * bool(columns.messages)
         titles += [styled.right(kind, columns.tokens) for kind in _TOKENS] * bool(columns.tokens)
@@ -109,11 +105,10 @@ class SpendTable(Rows[SpendRow]):
             longest = max(map(styled.width, words), default=0)
             return max(longest, least) if longest else 0
 
-        titled = width >= 60
         name = min(widest([row.name for row in self.rows], 8), 14 if width < 60 else 28)
         where = min(widest([f"{row.where} " for row in self.rows if row.where]), 7 if width < 60 else 15)
-        billed = widest([money(row, False) for row in self.rows], 6 * titled)
-        covered = widest([money(row, True) for row in self.rows], 7 * titled)
+        billed = widest([money(row, False) for row in self.rows], 6)
+        covered = widest([money(row, True) for row in self.rows], 7)
         rated = any(row.per_hour for row in self.rows)
         columns = _Columns(
             name,
@@ -121,17 +116,15 @@ class SpendTable(Rows[SpendRow]):
             billed,
             covered,
             0,
-            bool(billed and covered) and width >= 90,
-            5,
+            6,
             9 * (rated and width >= 80),
             7 * (width >= 100),
             7 * (width >= 116),
         )
         used = 3 + name + where + (billed + 1) * bool(billed) + (covered + 1) * bool(covered)
         used += columns.hits + columns.per_hour + columns.messages + 4 * columns.tokens
-        bars = (width - used - 1) // (2 if columns.both else 1) - 1
-        bars = max(0, min(_LONGEST, bars))
-        return _Columns(name, where, billed, covered, bars if bars >= 4 else 0, *tuple(vars(columns).values())[5:])
+        room = max(0, min(_LONGEST, width - used - 2))
+        return replace(columns, bar=room if room >= 4 else 0)
 
     def draw(self, row: SpendRow, width: int, chosen: bool) -> Line:
         """Draw one row."""
@@ -141,27 +134,25 @@ class SpendTable(Rows[SpendRow]):
             (f" {styled.left(row.name, columns.name)}", palette.strong if row.dearest else palette.quiet),
             (f" {styled.left(row.where, columns.where - 1)} " if columns.where else " ", palette.quiet),
         ]
-        if columns.billed:
-            runs.append((styled.right(money(row, False), columns.billed) + " ", palette.text))
-            if columns.both or not columns.covered:
-                runs += self._bar(row.billed if columns.both else row.dearest)
-        if columns.covered:
-            runs.append((styled.right(money(row, True), columns.covered) + " ", palette.text))
-            runs += self._bar(row.covered if columns.both else row.dearest)
+        paid = ((money(row, False), columns.billed), (money(row, True), columns.covered))
+        runs += [(styled.right(words, wide) + " ", palette.text) for words, wide in paid if wide]
+        runs += self._bar(row)
         quiet = [(hits(row), columns.hits), (row.per_hour, columns.per_hour)]
         quiet += [(count(row.all.messages) if row.all.messages else "", columns.messages)]
         quiet += [(kind, columns.tokens) for kind in tokens(row)]
         runs += [(styled.right(words, wide), palette.text) for words, wide in quiet if wide]
         return styled.line(*runs)
 
-    def _bar(self, micro: int | None) -> list[Run]:
-        if not self._columns.bars:
+    def _bar(self, row: SpendRow) -> list[Run]:
+        """One bar for both: what is billed as a line, then what is covered as a broken one."""
+        palette, room = self.palette, self._columns.bar
+        if not room:
             return []
-        palette = self.palette
-        if not micro:
-            return [(" " * (self._columns.bars + 1), None)]
-        drawn = cells(micro / self._top_money, 0.0, None, self._columns.bars)
-        return [*((signs, palette.bar if kind == "used" else palette.rule) for kind, signs in drawn), (" ", None)]
+        if not row.dearest:
+            return [(" " * (room + 1), None)]
+        covered = max(row.covered / self._top_money, 1 / room) if row.covered else 0.0  # however little, it shows
+        drawn = cells((row.billed or 0) / self._top_money, covered, None, room)
+        return [*((signs, palette.rule if kind == "rest" else palette.bar) for kind, signs in drawn), (" ", None)]
 
 
 class SpendSummary(Lines):
@@ -226,7 +217,7 @@ class SpendSummary(Lines):
     def _rates(self, whole: SpendRow) -> Line:
         palette, runs = self.palette, list[Run]()
         if words := hits(whole):
-            runs += [("hits ", palette.quiet), (f"{words}  ", palette.text)]
+            runs += [("cache ", palette.quiet), (f"{words}  ", palette.text)]
         if whole.all.messages:
             runs += [(count(whole.all.messages), palette.text), (" msgs  ", palette.quiet)]
         if whole.per_hour:

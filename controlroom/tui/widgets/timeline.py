@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.message import Message
 
@@ -18,6 +19,10 @@ from controlroom.tui.widgets.log import gutter_of
 
 if TYPE_CHECKING:
     from controlroom.tui.logs.timeline import Timeline
+
+
+_HUES = ("6", "5", "3", "4", "2", "14", "13", "11", "12", "10")
+"""Colours of a terminal that tell agents apart, by number; red is for what failed."""
 
 
 class TimelineView(Wheeled):
@@ -39,6 +44,8 @@ class TimelineView(Wheeled):
         self._timeline: Timeline | None = None
         self._names = 8
         self._twins: set[str] = set()
+        self._hues: dict[str, str] = {}
+        """Agent id -> the colour of its name, by number: each keeps its own."""
 
     @property
     def following(self) -> bool:
@@ -63,6 +70,10 @@ class TimelineView(Wheeled):
         """Name the agent; those of one name on several hosts with their hosts."""
         host, _, name = moment.agent.partition("/")
         return f"{name}·{host}" if name in self._twins else name
+
+    def _hue(self, moment: Moment) -> Style:
+        hue = self._hues.setdefault(moment.agent, _HUES[len(self._hues) % len(_HUES)])
+        return run_style(self.palette, (hue, "", False, False, False, False), self.ground())
 
     # ------------------------------------------------------------------ moving
 
@@ -161,7 +172,7 @@ class TimelineView(Wheeled):
         start = styled.line(
             (sign, palette.accent),
             (f"{self.clock(moment.at)} ", palette.quiet),
-            (f"{name}{' ' * (self._names - styled.width(name))} ", palette.strong if chosen else palette.text),
+            (f"{name}{' ' * (self._names - styled.width(name))} ", palette.strong if chosen else self._hue(moment)),
             (f"{gutter_of(palette.glyphs, moment.line.kind)} ", style),
         )
         return styled.clip((*start, *whole), width)

@@ -1,0 +1,213 @@
+"""All open questions: those that ask alike stand together, and are answered at once after a list of them was shown."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from controlroom.domain.keys.actions import Action, unavailable
+from controlroom.domain.keys.many import Asking, alike
+from controlroom.domain.questions import Question, asking, wants_words
+from controlroom.domain.words import age
+from controlroom.tui.context import RunAction
+from controlroom.tui.screens.base import Motion, RoomScreen
+from controlroom.tui.terminal.throttle import NARROW
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.view_state import ViewState
+from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
+from controlroom.tui.widgets.gauges import Gauges
+from controlroom.tui.widgets.headings import Rule
+from controlroom.tui.widgets.lines import ScrollableText, set_lines
+from controlroom.tui.widgets.question import TITLES
+from controlroom.tui.widgets.rows import Rows
+
+_AGE = 4
+
+
+class Askings(Rows[Asking]):
+    """What is asked, one line for all who ask it."""
+
+    now = 0
+
+    def name_of(self, row: Asking) -> str:
+        """Named by the first who asks it."""
+        return row.id
+
+    def lends(self, row: Asking) -> object:
+        """Its age follows the clock."""
+        return self.now
+
+    def draw(self, row: Asking, width: int, chosen: bool) -> Line:
+        """How many ask, what, and for how long the first has waited."""
+        palette, first = self.palette, row.whom[0]
+        who = first.rpartition("/")[2] if len(row.whom) == 1 else f"{len(row.whom)} agents"
+        cells = 9 if width < NARROW else 20
+        start = styled.line(
+            (palette.glyphs.cursor if chosen else " ", palette.accent),
+            (f"{palette.glyphs.asking} ", palette.warn),
+            (styled.left(who, cells), palette.strong),
+            (f"  {row.question.title if width < NARROW else asking(row.question)}", palette.text),
+        )
+        waited = styled.right(age(self.now - row.question.asked), _AGE)
+        return styled.spread(start, styled.line((f" {waited} ", palette.quiet)), width)
+
+
+class AskedText(ScrollableText):
+    """The chosen question in whole, once; what only one of several says stands under its name."""
+
+    DEFAULT_CSS = "AskedText { height: 1fr; }"
+    asked: Asking | None = None
+
+    def show(self, asked: Asking | None) -> None:
+        """Show this from now on; another one from its top."""
+        if (asked and asked.id) != (self.asked and self.asked.id):
+            self._top = 0
+        self.asked = asked
+        self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The part that fits."""
+        return self.part(self._all(width), height) if self.asked else ()
+
+    def _all(self, width: int) -> list[Line]:
+        fleet, asked = self.context.fleet, self.asked
+        if asked is None:
+            return []
+        rest, lasting = _parts(asked.question)
+        lines = self._wrapped(asked.question.lines[0], width, strong=True)
+        said = {subject: _parts(fleet.agents[subject].question)[0] for subject in asked.whom if subject in fleet.agents}
+        if len({tuple(words) for words in said.values()}) < 2:
+            lines += [line for words in rest for line in self._wrapped(words, width)]
+            said = {}
+        for subject, words in said.items():
+            lines.append(styled.line((styled.cut(f"   {subject}", width), self.palette.quiet)))
+            lines += [line for part in words for line in self._wrapped(f"  {part}", width)]
+        return lines + [line for words in lasting for line in self._wrapped(words, width)]
+
+    def _wrapped(self, words: str, width: int, *, strong: bool = False) -> list[Line]:
+        style = self.palette.strong if strong else self.palette.text
+        return [styled.line((f"   {part}", style)) for part in styled.wrap(words, max(8, width - 6))]
+
+
+def _parts(question: Question | None) -> tuple[list[str], list[str]]:
+    """What a question says below its first line, and what `always` would allow."""
+    lines = question.lines if question is not None else []
+    at = len(lines) - (len(question.always) + 1 if question is not None and question.always else 0)
+    return lines[1:at], lines[at:]
+
+
+class QuestionsScreen(RoomScreen):
+    """Everything that is asked."""
+
+    where = "questions"
+
+    def compose(self) -> ComposeResult:
+        """The questions, then the chosen one in whole."""
+        yield Gauges(id="gauges")
+        with Vertical(id="body"):
+            yield Rule("questions", id="questions-rule")
+            yield Askings(id="askings")
+            yield Rule(id="asked-rule")
+            yield AskedText(id="asked")
+        yield StatusMessage(id="says")
+        yield Keys(id="keys")
+
+    @property
+    def table(self) -> Askings:
+        """The questions."""
+        return self.query_one(Askings)
+
+    @property
+    def chosen(self) -> Asking | None:
+        """What is under the cursor."""
+        return next((row for row in self.table.rows if row.id == self.table.chosen), None)
+
+    def see(self, view: ViewState) -> None:
+        """Show this from now on."""
+        if self.app.screen is self:
+            self.context.logs.show({})
+        rows, table = alike(view.fleet), self.table
+        table.now = view.now
+        table.empty_lines = [styled.line(("   nothing is asked now", self.palette.quiet))]
+        table.show(rows)
+        set_lines(table, max(1, min(len(rows), (self.size.height - 5) // 2)))
+        total = sum(len(row.whom) for row in rows)
+        self.query_one("#questions-rule", Rule).show("questions", str(total) if total else "")
+        self._see_chosen()
+        super().see(view)
+
+    def _see_chosen(self) -> None:
+        chosen, rule = self.chosen, self.query_one("#asked-rule", Rule)
+        rule.display = chosen is not None
+        if chosen is not None:
+            names = ", ".join(subject.rpartition("/")[2] for subject in chosen.whom)
+            rule.show(names, TITLES[chosen.question.kind], style=self.palette.warn)
+        self.query_one(AskedText).show(chosen)
+
+    def on_resize(self) -> None:
+        """The size is another one."""
+        self.call_after_refresh(self.see, self.view)
+
+    # ------------------------------------------------------------------ doing
+
+    def list_here(self) -> Askings:
+        """The questions."""
+        return self.table
+
+    def marked(self) -> list[str]:
+        """All who ask the chosen question, where it is answered with yes or no."""
+        chosen = self.chosen
+        if chosen is None or self.host_here() or wants_words(chosen.question):
+            return []
+        return list(chosen.whom)
+
+    def agent_here(self) -> str | None:
+        """The first who asks it."""
+        chosen = self.chosen
+        return chosen.whom[0] if chosen is not None and not self.host_here() else None
+
+    def host_here(self) -> str | None:
+        """The host that asks it."""
+        chosen = self.chosen
+        return chosen.whom[0] if chosen is not None and chosen.whom[0] in self.view.fleet.hosts else None
+
+    def reason_against(self, action: Action) -> str | None:
+        """What can be done to one of them can be done."""
+        if self.chosen is None and action.needs:
+            return "nothing is asked now"
+        marked = self.marked() if action.many else []
+        reasons = [unavailable(action, self.view.fleet, agent) for agent in marked]
+        return super().reason_against(action) if not reasons or None in reasons else reasons[0]
+
+    def items(self) -> list[Item]:
+        """The answers stand in the footer, here no panel has them; on a phone they take the place of help."""
+        shown = [item for item in super().items() if item.action.name != "help" or self.size.width >= NARROW]
+        return [replace(item, action=replace(item.action, needs="agent")) for item in shown]
+
+    def motions(self) -> list[Motion]:
+        """Keys that move the cursor, and the text below it."""
+        return [
+            self.motion("down", lambda: self.table.move(1)),
+            self.motion("up", lambda: self.table.move(-1)),
+            self.motion("page_down", lambda: self._turn(1)),
+            self.motion("page_up", lambda: self._turn(-1)),
+        ]
+
+    def _turn(self, pages: int) -> None:
+        text = self.query_one(AskedText)
+        text.move(pages * text.page)
+
+    @on(Rows.Chosen)
+    def _chosen(self, event: Rows.Chosen) -> None:
+        event.stop()
+        self._see_chosen()
+        self.show_keys()
+
+    @on(Rows.Tapped)
+    def _row_tapped(self, event: Rows.Tapped) -> None:
+        event.stop()
+        if event.again:
+            self.app.post_message(RunAction("open"))

@@ -1,0 +1,151 @@
+"""Answering as a flow: from one question to the next, all that ask alike at once, and what can be taken back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain.intents import AnswerQuestion, ForgetAgent, SendMessage
+from controlroom.domain.model import Fleet, State
+from controlroom.text.states import Verdict
+from controlroom.tui.actions.orders import MISTAKE
+from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.hosts import HostsScreen
+from controlroom.tui.screens.many import ListSheet
+from controlroom.tui.screens.overview import Overview
+from controlroom.tui.screens.questions import QuestionsScreen
+from controlroom.tui.terminal.keyboard import STARTLE
+from tests.tui import scenes
+from tests.tui.room import Room, room
+
+EVERY_SIZE = pytest.mark.parametrize("size", [(45, 20), (80, 24), (120, 40), (200, 50)], ids=lambda s: f"{s[0]}x{s[1]}")
+
+
+def many_asking(alike: int = 8) -> Fleet:
+    """So many agents want to run the same; one of them says why, and another agent wants something else."""
+    fleet = scenes.farm()
+    agents = {}
+    for number in range(1, alike + 1):
+        why = "make deploy\nIt is ready." if number == 3 else "make deploy"
+        asked = scenes.permission("run: make deploy", why, 9, f"q-{number}")
+        agents[f"vm1/web-{number}"] = scenes.agent(f"web-{number}", "vm1", State.WAITING, 9, question=asked)
+    other = scenes.agent("api", "vm2", State.WAITING, 2, question=scenes.permission("run: rm -r build", "rm -r build"))
+    return replace(fleet, agents={**agents, other.id: other})
+
+
+def verdicts(here: Room) -> list[tuple[str, Verdict]]:
+    return [(each.subject, each.verdict) for each in here.engine.asked if isinstance(each, AnswerQuestion)]
+
+
+@EVERY_SIZE
+async def test_eight_that_ask_alike_are_answered_at_once(size: tuple[int, int]) -> None:
+    async with room(many_asking(), size=size) as here:
+        await here.press("!")
+        assert "8 agents" in here.text()
+        assert "run: make deploy" in here.text()
+        assert all(key in here.text().splitlines()[-1] for key in ("y allow", "a always", "d deny", "q back"))
+        await here.press("y")
+        here.screen(ListSheet)
+        await here.press(*["space"] * (size[1] < 24), "8", "enter")
+        await here.until(lambda: len(here.engine.asked) == 8)
+        assert verdicts(here) == [(f"vm1/web-{number}", Verdict.ALLOW) for number in range(1, 9)]
+        here.screen(QuestionsScreen)
+        await here.until(lambda: "rm -r build" in here.text())
+        assert "make deploy" not in here.text()
+
+
+@EVERY_SIZE
+async def test_what_only_one_of_them_says_stands_under_its_name(size: tuple[int, int]) -> None:
+    async with room(many_asking(3), size=size) as here:
+        await here.press("!")
+        whole = here.text()
+        assert whole.index("vm1/web-3") < whole.index("It is ready.") < whole.index("always, for this session")
+        assert whole.count("   make deploy") == 1
+
+
+async def test_the_screen_of_questions_leads_to_agents_and_hosts_and_back() -> None:
+    fleet = scenes.farm()
+    async with room(fleet) as here:
+        await here.press("!")
+        screen = here.screen(QuestionsScreen)
+        subjects = [row.whom[0] for row in screen.table.rows]
+        assert set(subjects) == {subject for subject, _ in fleet.questions()}
+        for subject in subjects:
+            screen.table.choose(next(row.id for row in screen.table.rows if row.whom[0] == subject))
+            await here.press("enter")
+            if subject in fleet.hosts:
+                assert here.screen(HostsScreen).host_here() == subject
+                await here.press("q")
+            else:
+                assert here.screen(AgentScreen).agent_id == subject
+                await here.press("!")
+            assert here.app.screen is screen
+
+
+async def test_without_a_question_it_says_so() -> None:
+    async with room(replace(scenes.farm(), agents={})) as here:
+        await here.press("!")
+        assert "nothing is asked now" in here.text()
+        await here.press("y")
+        assert "nothing is asked now" in here.said()
+
+
+@pytest.mark.parametrize("key", ["y", "a", "d"])
+@pytest.mark.parametrize("size", [(45, 20), (120, 40), (200, 50)], ids=lambda s: f"{s[0]}x{s[1]}")
+async def test_an_answer_leads_to_the_next_question(size: tuple[int, int], key: str) -> None:
+    async with room(many_asking(3), size=size) as here:
+        await here.press("n")
+        first = here.screen(AgentScreen).agent_id
+        await here.press(key)
+        await here.until(lambda: here.screen(AgentScreen).agent_id != first)
+        here.clock.pass_(0.9 * STARTLE)
+        await here.pilot.press(key)
+        await here.until(lambda: "has just appeared" in here.said())
+        await here.press(key)
+        await here.until(lambda: len(here.engine.asked) == 2)
+        assert len({subject for subject, _ in verdicts(here)}) == 2
+
+
+async def test_an_answer_beside_the_table_leads_the_cursor_to_the_next_question() -> None:
+    async with room(many_asking(3), size=(120, 40)) as here:
+        overview = here.screen(Overview)
+        first = overview.agent_here()
+        await here.press("y")
+        await here.until(lambda: overview.agent_here() != first)
+        assert here.engine.fleet.agents[overview.agent_here() or ""].question is not None
+
+
+async def test_a_no_is_taken_back_by_a_message() -> None:
+    async with room(many_asking(2)) as here:
+        await here.press("n", "d")
+        await here.until(lambda: bool(here.engine.asked))
+        denied = verdicts(here)[0][0]
+        await here.press("z")
+        await here.until(lambda: len(here.engine.asked) == 2)
+        assert here.engine.asked[1] == SendMessage(denied, 1, MISTAKE)
+        await here.press("z")
+        assert "nothing to undo" in here.said()
+
+
+async def test_a_no_to_many_is_taken_back_from_all_of_them() -> None:
+    async with room(many_asking(3)) as here:
+        await here.press("!", "d", "3", "enter")
+        await here.until(lambda: len(here.engine.asked) == 3)
+        await here.press("z")
+        await here.until(lambda: len(here.engine.asked) == 6)
+        told = [each.agent for each in here.engine.asked if isinstance(each, SendMessage)]
+        assert sorted(told) == ["vm1/web-1", "vm1/web-2", "vm1/web-3"]
+
+
+async def test_a_forgotten_agent_can_be_kept_for_a_while() -> None:
+    async with room(scenes.farm()) as here:
+        here.screen(Overview).table.choose("vm2/old-7")
+        await here.press("f", "y")
+        assert "forgotten in 10 s: z keeps it" in here.said()
+        await here.press("z")
+        assert "old-7 is kept" in here.said()
+        here.app.context.forget_after = 0.05
+        await here.press("f", "y")
+        await here.until(lambda: bool(here.engine.asked))
+        assert here.engine.asked == [ForgetAgent("vm2/old-7", 1)]
