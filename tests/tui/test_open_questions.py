@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain.intents import AnswerQuestion, ForgetAgent, SendMessage
+from controlroom.domain.keys.many import alike
 from controlroom.domain.model import Fleet, State
 from controlroom.text.states import Verdict
 from controlroom.tui.actions.orders import MISTAKE
@@ -22,11 +23,11 @@ from tests.tui.room import Room, room
 EVERY_SIZE = pytest.mark.parametrize("size", [(45, 20), (80, 24), (120, 40), (200, 50)], ids=lambda s: f"{s[0]}x{s[1]}")
 
 
-def many_asking(alike: int = 8) -> Fleet:
+def many_asking(count: int = 8) -> Fleet:
     """So many agents want to run the same; one of them says why, and another agent wants something else."""
     fleet = scenes.farm()
     agents = {}
-    for number in range(1, alike + 1):
+    for number in range(1, count + 1):
         why = "make deploy\nIt is ready." if number == 3 else "make deploy"
         asked = scenes.permission("run: make deploy", why, 9, f"q-{number}")
         agents[f"vm1/web-{number}"] = scenes.agent(f"web-{number}", "vm1", State.WAITING, 9, question=asked)
@@ -62,6 +63,20 @@ async def test_what_only_one_of_them_says_stands_under_its_name(size: tuple[int,
         whole = here.text()
         assert whole.index("vm1/web-3") < whole.index("It is ready.") < whole.index("always, for this session")
         assert whole.count("   make deploy") == 1
+
+
+def test_commands_that_differ_behind_a_cut_title_are_not_alike() -> None:
+    title = "run: make deploy TARGET=staging …"
+    agents = [
+        scenes.agent(
+            name, "vm1", State.WAITING, 2, question=scenes.permission(title, f"make deploy TARGET=staging {name}")
+        )
+        for name in ("one", "two")
+    ]
+    assert [asking.whom for asking in alike(Fleet(agents={agent.id: agent for agent in agents}))] == [
+        ("vm1/one",),
+        ("vm1/two",),
+    ]
 
 
 async def test_the_screen_of_questions_leads_to_agents_and_hosts_and_back() -> None:

@@ -100,10 +100,13 @@ class Asking:
 
 
 def alike(fleet: Fleet) -> list[Asking]:
-    """All open questions, those that ask the same together, the oldest first. Hosts are asked about one by one."""
+    """All open questions, those that ask the same together, the oldest first. Hosts are asked about one by one.
+
+    Titles may be cut: the same is asked where the first lines are the same, too. What follows is shown for each.
+    """
     groups: dict[object, list[tuple[str, Question]]] = {}
     for subject, question in fleet.questions():
-        shown = (question.kind, question.title, question.items, question.always, question.cut)
+        shown = (question.kind, question.title, question.lines[0], question.items, question.always, question.cut)
         groups.setdefault(shown if subject in fleet.agents else subject, []).append((subject, question))
     return [Asking(asked[0][1], tuple(subject for subject, _ in asked)) for asked in groups.values()]
 
