@@ -24,7 +24,8 @@ from controlroom.domain import intents
 from controlroom.domain.display.filters import fits, is_term, problem
 from controlroom.domain.display.views import agent_row
 from controlroom.domain.intents import Intent
-from controlroom.domain.keys.actions import BY_NAME, unavailable
+from controlroom.domain.keys.actions import BY_NAME
+from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.keys.many import AT_ONCE, Plan, plan, summed
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import Result

@@ -7,6 +7,7 @@ from controlroom.domain import events, intents
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.display import explain, views
 from controlroom.domain.keys import actions
+from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.reduce import ADOPTED_SHOWN, END_UNSEEN, MOST_ADOPTED, reduce
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host
@@ -74,8 +75,8 @@ def test_only_what_has_ended_can_be_forgotten_and_its_host_is_not_asked() -> Non
     assert isinstance(decide(world, forget, 1, NOON), Refused)
     world = told(world, ended(), complete=False)
     action = actions.BY_NAME["forget"]
-    assert actions.unavailable(action, world, "vm1/~work") is None
-    assert actions.unavailable(actions.BY_NAME["kill"], world, "vm1/~work")
+    assert unavailable(action, world, "vm1/~work") is None
+    assert unavailable(actions.BY_NAME["kill"], world, "vm1/~work")
     decision = decide(world, forget, 1, NOON)
     assert isinstance(decision, Decision)
     assert decision.effect is None

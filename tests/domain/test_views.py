@@ -9,6 +9,7 @@ from controlroom.domain import events, words
 from controlroom.domain.display import views
 from controlroom.domain.display.filters import fits
 from controlroom.domain.keys import actions, keymap
+from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.model import Evidence, Fleet, LinkState, Money, State
 from controlroom.domain.reduce import reduce
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, order, question
@@ -161,14 +162,14 @@ def test_no_two_keys_differ_only_by_case() -> None:
 def test_what_cannot_be_done_says_why() -> None:
     world = busy()
     by_name = actions.BY_NAME
-    assert actions.unavailable(by_name["allow"], world, "vm1/web-2") == "web-2 asks nothing now"
-    assert actions.unavailable(by_name["allow"], world, "vm1/docs-1") is None
-    assert actions.unavailable(by_name["kill"], world, "vm1/seed-9") == "seed-9 has ended: exit 1: not logged in"
-    assert actions.unavailable(by_name["kill"], world, "vm2/far-1") == "vm2 cannot be asked now"
-    assert actions.unavailable(by_name["kill"], world) == "choose an agent first"
-    assert actions.unavailable(by_name["allow"], world, host="gone") == "gone asks nothing now"
-    assert actions.unavailable(by_name["spawn"], Fleet()) == "add a host first"
-    assert actions.unavailable(by_name["help"], world) is None
+    assert unavailable(by_name["allow"], world, "vm1/web-2") == "web-2 asks nothing now"
+    assert unavailable(by_name["allow"], world, "vm1/docs-1") is None
+    assert unavailable(by_name["kill"], world, "vm1/seed-9") == "seed-9 has ended: exit 1: not logged in"
+    assert unavailable(by_name["kill"], world, "vm2/far-1") == "vm2 cannot be asked now"
+    assert unavailable(by_name["kill"], world) == "choose an agent first"
+    assert unavailable(by_name["allow"], world, host="gone") == "gone asks nothing now"
+    assert unavailable(by_name["spawn"], Fleet()) == "add a host first"
+    assert unavailable(by_name["help"], world) is None
 
 
 def test_agents_of_others_stand_after_ours_of_the_same_need_and_are_called_so() -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from controlroom.domain import intents
 from controlroom.domain.claims import claimed_words
 from controlroom.domain.intents import Intent
-from controlroom.domain.keys.actions import BY_NAME, unavailable
+from controlroom.domain.keys.actions import BY_NAME
+from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import Result
 from controlroom.domain.questions import Question, wants_words

@@ -8,7 +8,8 @@ from textual import events, on
 from textual.app import App
 from textual.screen import Screen
 
-from controlroom.domain.keys.actions import Action, unavailable
+from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.availability import unavailable
 from controlroom.tui.context import ChooseAnswer, Context, Level, RunAction, context_of
 from controlroom.tui.theme.theme import Palette
 from controlroom.tui.view_state import ViewState

@@ -12,7 +12,8 @@ from textual.events import Resize
 from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, Change
 from controlroom.domain.display.layout import Layout, PaneSize, Pick
 from controlroom.domain.display.views import host_rows, limit_end
-from controlroom.domain.keys.actions import Action, unavailable
+from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.news import happened_since
 from controlroom.domain.patch import changed_rows
 from controlroom.tui.context import RunAction

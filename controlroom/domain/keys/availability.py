@@ -1,0 +1,111 @@
+"""Why something cannot be done just now: said where its key is pressed, before it is ordered."""
+
+from collections.abc import Callable
+
+from controlroom.domain.keys.actions import Action
+from controlroom.domain.model import Agent, Fleet, Host, LinkState
+from controlroom.domain.questions import NOTHING_LASTING
+from controlroom.text.states import AgentKind
+
+
+def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host: str | None = None) -> str | None:
+    """Why an action cannot be done with what is chosen, or None. The engine decides again when it is ordered."""
+    if action.needs == "host":
+        there = fleet.hosts.get(host or "")
+        check_host = _HOST_CHECKS.get(action.name)
+        return "choose a host first" if there is None else check_host(there) if check_host else None
+    if action.needs == "question" and host is not None:
+        asks = host in fleet.hosts and fleet.hosts[host].question is not None
+        return None if asks else f"{host} asks nothing now"
+    if action.needs not in ("agent", "question"):
+        return None if action.name != "spawn" else _no_spawn(fleet)
+    agent = fleet.agents.get(agent_id or "")
+    if agent is None:
+        return "choose an agent first"
+    check = _CHECKS.get(action.name)
+    if action.changes and agent.adopted and not (action.name == "forget" and agent.has_ended):
+        return f"{agent.name} was not started here: it is shown, and not touched"
+    return check(fleet, agent) if check else None
+
+
+def _no_spawn(fleet: Fleet) -> str | None:
+    if any(host.link is LinkState.UP for host in fleet.hosts.values()):
+        return None
+    return "no host is connected yet" if fleet.hosts else "add a host first"
+
+
+def _no_take(host: Host) -> str | None:
+    if host.facts is not None and host.facts.owned:
+        return f"this room owns {host.name} already"
+    return None if host.link is LinkState.UP else f"{host.name} cannot be asked now"
+
+
+def _no_retry(host: Host) -> str | None:
+    return f"{host.name} is connected" if host.link is LinkState.UP else None
+
+
+_HOST_CHECKS: dict[str, Callable[[Host], str | None]] = {"host_take": _no_take, "host_retry": _no_retry}
+
+
+def _asks(fleet: Fleet, agent: Agent) -> str | None:
+    return None if agent.question else f"{agent.name} asks nothing now"
+
+
+def _asks_for_more(fleet: Fleet, agent: Agent) -> str | None:
+    if agent.question and not agent.question.always:
+        return f"{agent.name}: {NOTHING_LASTING}"
+    return _asks(fleet, agent)
+
+
+def _live(fleet: Fleet, agent: Agent) -> str | None:
+    if agent.has_ended:
+        return f"{agent.name} has ended: {agent.detail or agent.state}"
+    return _connected(fleet, agent)
+
+
+def _hears(fleet: Fleet, agent: Agent) -> str | None:
+    return (
+        f"{agent.name} runs a command, which takes no messages"
+        if agent.kind == AgentKind.COMMAND
+        else _live(fleet, agent)
+    )
+
+
+def _stops(fleet: Fleet, agent: Agent) -> str | None:
+    command = f"{agent.name} runs a command, which cannot be interrupted: kill it instead"
+    return command if agent.kind == AgentKind.COMMAND else _live(fleet, agent)
+
+
+def _over(fleet: Fleet, agent: Agent) -> str | None:
+    return None if agent.has_ended else f"{agent.name} has not ended: kill it first"
+
+
+def _there(fleet: Fleet, agent: Agent) -> str | None:
+    if agent.adopted and not agent.pane:
+        return f"{agent.name} is in no tmux session"
+    return f"{agent.name} has ended: its terminal is gone" if agent.has_ended else None
+
+
+def _there_and_connected(fleet: Fleet, agent: Agent) -> str | None:
+    if fleet.hosts[agent.host].link is not LinkState.UP:
+        return f"{agent.host} cannot be asked now"
+    return _there(fleet, agent)
+
+
+def _connected(fleet: Fleet, agent: Agent) -> str | None:
+    return None if fleet.reachable(agent) else f"{agent.host} cannot be asked now"
+
+
+_CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
+    "allow": _asks,
+    "always": _asks_for_more,
+    "deny": _asks,
+    "kill": _live,
+    "reassign": _connected,
+    "retry": _connected,
+    "message": _hears,
+    "interrupt": _stops,
+    "attach": _there,
+    "screen": _there_and_connected,
+    "forget": _over,
+}
