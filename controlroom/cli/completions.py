@@ -104,6 +104,8 @@ def _values(action: argparse.Action | None, group: str, known: Known) -> Iterabl
         return ()
     if action.choices:
         return [str(choice) for choice in action.choices]
+    if "|" in str(action.metavar) and action.dest == "verdict":  # checked by the verb: --all moves it
+        return str(action.metavar).split("|")
     if action.metavar == "TOPIC":
         return [*TOPICS, *(verb.name.split()[0] for verb in VERBS)]
     kind = "HOST" if action.metavar == "NAME" and group == "hosts" else _NAMES.get(str(action.metavar), "")
