@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from controlroom.cli import output
@@ -113,7 +114,7 @@ async def find_agents(client: Client, args: argparse.Namespace) -> tuple[list[Ag
     """
     words, ended = _words(args), getattr(args, "ended", False)
     names, terms = [word for word in words if not is_term(word)], " ".join(word for word in words if is_term(word))
-    if wrong := problem(terms):
+    if wrong := _empty(words) or problem(terms):
         raise Stop(Exit.USAGE, wrong)
     by_id: dict[str, Agent] = {}
     named: set[str] = set()
@@ -132,6 +133,15 @@ async def find_agents(client: Client, args: argparse.Namespace) -> tuple[list[Ag
         what = " ".join([*words, *["--ended"] * ended]) or "--all"
         raise Stop(Exit.NOT_FOUND, f"no agent fits {ascii(what)[:90]}; see controlroom status")
     return sorted(agents, key=lambda agent: agent.id), named
+
+
+def _empty(words: Iterable[str]) -> str:
+    """What compares with nothing, in a sentence: `state:$S` without an S would mean all agents. "": nothing does."""
+    for word in words:
+        _, sign, value = word.partition(":")
+        if word == "-" or (is_term(word) and sign and not value.strip(",")):
+            return f"{ascii(word)[:40]} compares with nothing: say a value, or --all for all agents"
+    return ""
 
 
 def matching(fleet: Fleet, pattern: str, *, ended: bool = False) -> list[Agent]:
@@ -288,7 +298,7 @@ async def _move(client: Client, agent: Agent, args: argparse.Namespace) -> int:
 
 def send(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Say something to agents."""
-    if args.everyone and args.agent is not None:
+    if args.everyone and args.agent is not None and not (args.text and is_term(args.agent)):
         args.text, args.agent = [args.agent, *args.text], None
     if not args.text:
         raise Stop(Exit.USAGE, "what is to be said? controlroom send AGENT TEXT")
@@ -305,7 +315,7 @@ async def _send(client: Client, args: argparse.Namespace) -> int:
 
 def answer(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Answer what agents ask."""
-    if args.everyone and args.agent is not None:
+    if args.everyone and args.agent is not None and not (args.verdict is not None and is_term(args.agent)):
         args.text = [*[args.verdict] * (args.verdict is not None), *args.text]
         args.verdict, args.agent = args.agent, None
     if args.verdict not in (None, *_VERDICTS):

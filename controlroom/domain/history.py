@@ -18,6 +18,9 @@ STEP = 300_000
 KEPT = 30 * 86_400_000
 """Milliseconds for which means are kept."""
 
+_MOST_TRAFFIC = 1 << 40
+"""Bytes a second that are kept at most: no machine moves more, and a host that claims it must not break the sums."""
+
 MOST_POINTS = 1000
 """Points of one metric in one answer at most."""
 
@@ -53,13 +56,18 @@ def figures(sample: HostSample) -> Iterator[tuple[Metric, float]]:
     if sample.cpu_percent is not None:
         yield Metric.CPU, sample.cpu_percent
     if sample.memory_used is not None and sample.memory_total:
-        yield Metric.MEMORY, 100 * sample.memory_used / sample.memory_total
+        yield Metric.MEMORY, _percent(sample.memory_used, sample.memory_total)
     if sample.disk_free is not None and sample.disk_total:
-        yield Metric.DISK, 100 - 100 * sample.disk_free / sample.disk_total
+        yield Metric.DISK, 100 - _percent(sample.disk_free, sample.disk_total)
     if sample.network_in is not None:
-        yield Metric.NETWORK_IN, float(sample.network_in)
+        yield Metric.NETWORK_IN, float(min(sample.network_in, _MOST_TRAFFIC))
     if sample.network_out is not None:
-        yield Metric.NETWORK_OUT, float(sample.network_out)
+        yield Metric.NETWORK_OUT, float(min(sample.network_out, _MOST_TRAFFIC))
+
+
+def _percent(part: int, whole: int) -> float:
+    """A part in per cent of the whole; a host may claim that it is more than that."""
+    return min(100.0, max(0.0, 100 * part / whole))
 
 
 HOST_METRICS = tuple(metric for metric in Metric if metric is not Metric.USE)

@@ -129,10 +129,10 @@ class Engine:
         self.moves.recall(self.ledger_writer.open_orders)
 
     def _look_at_clock(self) -> None:
+        self._next_look = asyncio.get_running_loop().call_later(CLOCK_LOOK, self._look_at_clock)
         self.store.follow_clock()
         self.host_events.forget_old()
         self.history.look()
-        self._next_look = asyncio.get_running_loop().call_later(CLOCK_LOOK, self._look_at_clock)
 
     async def close(self) -> None:
         """Leave the hosts alone (agents live on) and close the ledger."""
@@ -186,7 +186,7 @@ class Engine:
         if share is not None and (no_money := self.budgets.refusal(share)):
             return self.ledger_writer.refused(intent, no_money, who)
         if isinstance(intent, intents.RetryAgent):
-            return self.moves.retry(intent, lambda again: self.submit(again, who))
+            return self.moves.retry(intent, who, lambda again: self.submit(again, who))
         self._note(decision, intent, who)
         was = self.store.fleet
         for event in decision.events:

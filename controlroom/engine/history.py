@@ -11,6 +11,8 @@ from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 
 _DAY = 86_400_000
+MOST_SERIES = 2_000
+"""Metrics of hosts and windows in five minutes; windows are named by hosts, which may name any number."""
 
 
 @dataclass
@@ -35,6 +37,8 @@ class _Running:
     looks: dict[tuple[str, Metric], _Looks] = field(default_factory=dict)
 
     def see(self, subject: str, metric: Metric, value: float) -> None:
+        if (subject, metric) not in self.looks and len(self.looks) >= MOST_SERIES:
+            return
         self.looks.setdefault((subject, metric), _Looks()).add(value)
 
     def means(self) -> Iterator[Mean]:
@@ -66,12 +70,14 @@ class HistoryRecorder:
 
     def write(self) -> None:
         """Write what was seen since the last mean, and forget what is too old, once a day."""
-        statements = keep_means(self._running.means())
-        self._running.looks = {}
-        if statements and self._dropped != (day := self._running.at // _DAY):
+        means, self._running.looks = list(self._running.means()), {}
+        if self._writer.outbox.trouble:
+            return  # what waits for a full disk is worth more than figures
+        for statement in keep_means(means):
+            self._writer.keep([statement])
+        if means and self._dropped != (day := self._running.at // _DAY):
             self._dropped = day
-            statements += drop_old(self._running.at)
-        self._writer.keep(statements)
+            self._writer.keep(drop_old(self._running.at))
 
     def running(self, subject: str) -> tuple[Point, ...]:
         """Return what has been seen of a host or window in the five minutes that are under way."""

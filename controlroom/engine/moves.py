@@ -147,27 +147,27 @@ class MoveCoordinator:
         self._take(move, was)
         return Result(Outcome.ASKED, op=order.op, agent=move.new, epoch=move.start.epoch)
 
-    def retry(self, intent: RetryAgent, submit: Callable[[Intent], Awaitable[Result]]) -> Result:
+    def retry(self, intent: RetryAgent, who: str, submit: Callable[[Intent], Awaitable[Result]]) -> Result:
         """Have the task read that a run was given, then give it again. It may be done, as was decided."""
         op, answer = self._store.new_id(), asyncio.get_running_loop().create_future()
         self._orders.expect(op, answer)
-        task = asyncio.get_running_loop().create_task(self._retried(intent, submit), name=f"retry {intent.agent}")
+        task = asyncio.get_running_loop().create_task(self._retried(intent, who, submit), name=f"retry {intent.agent}")
         self._retries.add(task)
         task.add_done_callback(self._retries.discard)
         task.add_done_callback(lambda done: _answered(done, answer))
         return Result(Outcome.ASKED, op=op, agent=intent.agent, epoch=intent.epoch + 1)
 
-    async def _retried(self, intent: RetryAgent, submit: Callable[[Intent], Awaitable[Result]]) -> Result:
+    async def _retried(self, intent: RetryAgent, who: str, submit: Callable[[Intent], Awaitable[Result]]) -> Result:
         host, _, name = intent.agent.partition("/")
         run = self._claims.of(host, name, intent.epoch)
         agent = self._store.fleet.agents.get(intent.agent)
         if agent is None or agent.ordered is None:
-            return Result(Outcome.REFUSED, f"{intent.agent} is no longer there")
+            return self._ledger_writer.refused(intent, f"{intent.agent} is no longer there", who)
         try:
             spec = await self._inquiries.ask(host, ReadSpec(self._store.new_id(), name, intent.epoch), SpecRead)
             start = _filled(SpawnOn(host, name, intent.epoch + 1, "", agent.ordered.kind), run, spec)
         except Unanswered as problem:
-            return Result(Outcome.REFUSED, short(f"nothing was begun: {problem}", _REASON))
+            return self._ledger_writer.refused(intent, short(f"nothing was begun: {problem}", _REASON), who)
         result = await submit(ReassignAgent(intent.agent, intent.epoch, start.task))
         awaited = self._orders.result_of(result.op) if result.outcome is Outcome.ASKED else None
         return result if awaited is None else await awaited

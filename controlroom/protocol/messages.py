@@ -306,7 +306,7 @@ class StopEngine:
     """End the engine; agents live on. Answered by the end of the connection."""
 
 
-# What a watcher may ask of these stands in `engine.frontends.rights`; any other is refused to watchers.
+# What a watcher may ask of these stands in `engine.frontends.watcher_view`; any other is refused to watchers.
 Question = (
     FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskHistory | AskAudit | CheckLedger | BackUpLedger
     | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted

@@ -15,12 +15,11 @@ from controlroom.runner.claude.interactive import Interactive
 from controlroom.runner.claude.questions import (
     CHOICES,
     PLAN,
-    YES,
     Question,
     answer_words,
     approves_plan,
+    asks_for,
     checked_answers,
-    offers,
 )
 from controlroom.runner.claude.questions import read as read_page
 from controlroom.runner.claude.result import refusal
@@ -209,7 +208,8 @@ class InteractiveRun(AgentRun):
             key = dialog_key(asks.kind, verdict, self._keys.screen())
 
             def certain() -> bool:
-                return self._asks(asks) and dialog_key(asks.kind, verdict, self._keys.screen()) == key
+                screen = self._keys.screen()
+                return self._asks(asks, screen) and dialog_key(asks.kind, verdict, screen) == key
 
             self._press(key, lambda: self._claude.question is not asks, certain, then)
         self._recorder.sent(answer_words(answer))
@@ -239,15 +239,15 @@ class InteractiveRun(AgentRun):
         if reason:
             self._recorder.note(f"it was answered, but not told what was to be said with it: {reason}")
 
-    def _asks(self, asks: Question) -> bool:
+    def _asks(self, asks: Question, screen: list[str]) -> bool:
         """Return whether this question is the one that is open at this very moment, as its file and its screen say."""
-        screen, reader = self._keys.screen(), self._claude.untold(_now())
+        reader = self._claude.untold(_now())
         if reader is not None:
             shown = self._claude.still_shows(reader(screen))
         elif asks.kind == CHOICES:
             shown = read_page(screen, tables(asks.given.get("questions"))) is not None
         else:
-            shown = bool(approves_plan(screen)) if asks.kind == PLAN else offers(screen, YES)
+            shown = bool(approves_plan(screen)) if asks.kind == PLAN else asks_for(screen, asks.tool)
         return shown and self._waits_for(asks)
 
     def _waits_for(self, asks: Question) -> bool:

@@ -25,6 +25,14 @@ if TYPE_CHECKING:  # the first frame does not wait for it
     from controlroom.domain.keys.many import Plan
 
 
+@dataclass(frozen=True)
+class Undo:
+    """What takes something back, until a moment of the room's monotonic clock (seconds)."""
+
+    take_back: Callable[[], None]
+    until: float
+
+
 @dataclass
 class Context:
     """The parts of the app. Screens and widgets read them; only the app replaces what they hold."""
@@ -42,8 +50,8 @@ class Context:
     """Unsent texts of forms that were left, by form."""
     looked_at: str = ""
     """The id of the agent that had the screen to itself last: the overview's cursor goes on there."""
-    undo: Callable[[], None] | None = None
-    """Takes back what was done last, where that can be."""
+    undos: list[Undo] = field(default_factory=list)
+    """Takes back what was done, the newest last, where and as long as that can be."""
     forget_after: float = 10.0
     """Seconds for which an agent that is to be forgotten can be kept."""
     closing: bool = False

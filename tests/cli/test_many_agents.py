@@ -147,3 +147,16 @@ def test_several_move_to_another_host_at_once(room: Room, ssh_host: Host) -> Non
     again = said("reassign", "job-*", "host:vm1", "--host", "vm1", "--yes", expect=1)
     assert "left out: vm1/job-1: job-1 is on vm1 already" in again
     assert "2 ended" in said("kill", "--all", "state:live", "--yes")
+
+
+@pytest.mark.parametrize("word", ["-", "state:", "state:,", "-host:", "name:"])
+def test_what_compares_with_nothing_means_nobody(room: Room, word: str) -> None:
+    """`kill state:$S --yes` without an S is not `kill --all --yes`."""
+    room.run("spawn", "job", "--", "sleep", "6000")
+    assert "compares with nothing" in said("kill", "--yes", "--", word, expect=2)
+    assert room.agent("job")["state"] != "killed"
+
+
+def test_all_with_a_filter_says_no_more_to_no_others(room: Room) -> None:
+    room.run("spawn", "job", "--", "sleep", "6000")
+    assert "no agent fits" in said("send", "--all", "host:elsewhere", "come to an end", expect=5)

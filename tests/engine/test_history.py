@@ -10,6 +10,7 @@ import pytest
 
 from controlroom.client.client import Client
 from controlroom.domain import events
+from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.history import KEPT, STEP, Metric, Point
 from controlroom.domain.model import Fleet, Limits, LinkState
 from controlroom.engine.history import HistoryRecorder, recorded
@@ -21,7 +22,7 @@ from tests.engine.rooms import room
 from tests.engine.scripted import NOON, ScriptedHost
 from tests.lab.world import World
 
-GIB = 1 << 30
+GIB, DAY = 1 << 30, 86_400_000
 
 
 class Watched:
@@ -134,3 +135,42 @@ async def test_a_front_end_is_told_what_is_under_way_too(home: World) -> None:
         answer = await client.history("vm1", NOON - STEP, NOON + STEP, 100)
         assert (answer.points, answer.reason) == ((Point(Metric.CPU, NOON // STEP * STEP, 42.0, 42.0),), "")
         assert (await client.history("vm2", NOON - STEP, NOON + STEP, 100)).points == ()
+
+
+async def test_a_host_that_lies_about_its_size_spoils_nobodys_history(ledger: Ledger) -> None:
+    watched = Watched(ledger)
+    huge = 2**53
+    watched.does(10, memory_used=huge, memory_total=1, disk_free=huge, disk_total=1, network_in=huge, network_out=huge)
+    points = {point.metric: point.peak for point in await watched.read(NOON, NOON + STEP)}
+    assert (points[Metric.CPU], points[Metric.MEMORY], points[Metric.DISK]) == (10.0, 100.0, 0.0)
+    for _ in range(3):
+        watched.now += STEP
+        watched.does(10, looks=200, network_in=huge)
+    assert [point.mean for point in await watched.read(NOON, watched.now + STEP, 1) if point.metric is Metric.CPU] == [
+        10
+    ]
+
+
+async def test_invented_windows_are_kept_up_to_a_bound(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controlroom.engine.history.MOST_SERIES", 3)
+    watched = Watched(ledger)
+    watched.does(10)
+    names = [f"week {number}" for number in range(5)]
+    windows = [Headroom("ann@example.org", name, LimitKind.WINDOW, 40, 100, NOON + STEP, at=NOON) for name in names]
+    watched.store.apply(events.HeadroomSeen({window.key: window for window in windows}))
+    watched.history.look()
+    watched.history.write()
+    await watched.writer.outbox.wait_idle()
+    assert len(ledger.read("select * from history")) == 3
+
+
+async def test_a_clock_that_is_a_year_ahead_takes_a_day_of_history_at_most(ledger: Ledger) -> None:
+    watched = Watched(ledger)
+    for day in range(3):
+        watched.now = NOON + day * DAY
+        watched.does(10)
+        watched.history.look()
+    await watched.read(0, 1)
+    watched.now += 365 * DAY
+    watched.does(10)
+    assert len(await watched.read(NOON - STEP, NOON + 3 * DAY)) == 2

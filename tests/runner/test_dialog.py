@@ -14,6 +14,7 @@ from controlroom.runner.claude.questions import (
     DialogStep,
     Page,
     approves_plan,
+    asks_for,
     choices,
     edits_from_now_on,
     offers,
@@ -270,3 +271,21 @@ def test_of_several_choices_each_key_follows_from_what_is_marked(
 ) -> None:
     three = {**SEVERAL, "options": [*OPTIONS, {"label": "x", "description": ""}]}
     assert step(page, [three], [answer]) == wanted
+
+
+def test_a_row_of_the_plan_itself_approves_nothing() -> None:
+    """The rows that answer stand below the frame. Here Claude's own has words that are not known."""
+    shown = screen("plan_small")
+    assert approves_plan(shown)
+    own = next(number for number, row in enumerate(shown) if "manually approve edits" in row)
+    shown[own] = shown[own].replace("manually approve", "approve by hand")
+    words = next(number for number, row in enumerate(shown) if row.strip() and number > 2)
+    shown[words] = "   1. Yes, manually approve edits"
+    assert approves_plan(shown) == ""
+
+
+def test_a_prompt_about_another_tool_is_not_the_one_that_was_asked_about() -> None:
+    shown = screen("bash")
+    assert asks_for(shown, "Bash")
+    assert not asks_for(shown, "Write")
+    assert not asks_for([], "Bash")

@@ -26,8 +26,8 @@ def line(kind: str, content: Any, **more: Any) -> dict[str, Any]:
     return {"type": kind, "sessionId": SESSION, "message": message, **more}
 
 
-def call(ident: str) -> dict[str, Any]:
-    return line("assistant", [{"type": "tool_use", "id": ident, "name": "Bash", "input": {"command": "ls"}}])
+def call(ident: str, tool: str = "Bash") -> dict[str, Any]:
+    return line("assistant", [{"type": "tool_use", "id": ident, "name": tool, "input": {"command": "ls"}}])
 
 
 def result(ident: str) -> dict[str, Any]:
@@ -481,3 +481,21 @@ def test_a_transcript_reads_like_a_conversation() -> None:
         ("note", "interrupted"),
         ("tool", "» Bash  ls"),
     ]
+
+
+def test_a_prompt_below_a_subagent_is_read_from_the_screen_and_not_told_as_the_call_of_the_subagent() -> None:
+    for tool in ("Agent", "Task"):
+        talk = waiting()
+        talk.hear(call("1", tool), 4_600)
+        talk.look({"status": "waiting", "waitingFor": "permission prompt", "sessionId": SESSION}, 4_700)
+        assert (talk.question, talk.untold(9_000)) == (None, plan_or_permission)
+
+
+def test_two_prompts_under_one_id_are_told_apart_where_a_key_is_pressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zlib.crc32", lambda _text: 7)  # as a model can have it, that chooses its words
+    talk = waiting()
+    asked, other = Dialog("Bash", "ls", {}), Dialog("Bash", "rm -rf ~", {})
+    talk.shows(asked, 4_500)
+    talk.shows(other, 4_600)
+    assert talk.question
+    assert (talk.question.text, talk.still_shows(asked), talk.still_shows(other)) == ("ls", True, False)

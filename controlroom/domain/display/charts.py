@@ -153,7 +153,7 @@ def _value(metric: Metric, value: float) -> str:
 
 
 def spend_charts(rows: Sequence[SpendRow], since: int, until: int, width: int, each: str) -> list[Chart]:
-    """Draw what was spent, and the tokens, in each hour or day (`each`) of a span, oldest first.
+    """Draw what was spent, and the tokens, in each hour or day (`each`) of a span of whole ones, oldest first.
 
     What keys pay and what plans cover have a chart each and are never summed; where there was neither, one says so.
     """
@@ -182,7 +182,7 @@ def _bars(
     for number, value in enumerate(values):
         start, end = width * number // len(values), width * (number + 1) // len(values)
         for cell in range(start, max(start + 1, end - (end - start >= 3))):
-            drawn[cell] = Column(float(value))
+            drawn[cell] = max(drawn[cell] or Column(0.0), Column(float(value)), key=lambda column: column.value)
     return Chart(title, words, drawn, float(max(1, highest)), written(highest), since, until)
 
 

@@ -220,6 +220,14 @@ def history(found: Sequence[CostRow], since: int, now: int, zone: tzinfo | None,
     return [row.dearest for row in each_moment(billed or found, since, now, zone, short)]
 
 
+def whole_moments(since: int, now: int, zone: tzinfo | None, short: bool) -> tuple[int, int]:
+    """Return when the first hour (`short`) or day of a span begins, and when the last one ends."""
+    starts = [datetime.fromtimestamp(at / 1000, zone).replace(minute=0, second=0, microsecond=0) for at in (since, now)]
+    first, last = starts if short else [start.replace(hour=0) for start in starts]
+    ends = last + (timedelta(hours=1) if short else timedelta(days=1))
+    return round(first.timestamp() * 1000), round(ends.timestamp() * 1000)
+
+
 def each_moment(found: Sequence[CostRow], since: int, now: int, zone: tzinfo | None, short: bool) -> list[SpendRow]:
     """Sum up each hour (`short`) or day of a span, oldest first, those without anything too."""
     by = By.HOUR if short else By.DAY

@@ -17,7 +17,7 @@ class Action:
     help: str
     """A sentence, for the help screen and the palette. `{name}` stands for the key of another action."""
     where: str = "overview agent"
-    """The screens it belongs to: overview, agent, hosts, costs, timeline, host_charts, money_charts, anywhere."""
+    """The screens it belongs to: overview, agent, questions, hosts, host_charts, costs, money_charts, timeline."""
     needs: str = ""
     """What must be chosen: `agent`, `question`, `host` or nothing."""
     danger: bool = False
@@ -168,7 +168,7 @@ ACTIONS: tuple[Action, ...] = (
         "m",
         "message",
         "Say something to an agent, or answer it in words.",
-        "overview agent questions",
+        "overview agent",
         needs="agent",
         changes=True,
         many=True,
@@ -456,11 +456,11 @@ ACTIONS: tuple[Action, ...] = (
 
 GROUPS: dict[str, str] = {
     "look": "open next filter search timeline sift bookmark bookmark_older bookmark_newer export match_older "
-    "match_newer screen explain hosts host_open host_charts host_check alarms attached palette help back",
+    "match_newer screen explain copy hosts host_open host_charts host_check alarms attached palette help back",
     "answer": "allow always deny questions undo",
-    "act": "spawn kill reassign message interrupt attach forget mark mark_all host_add host_remove host_retry "
+    "act": "spawn kill reassign retry message interrupt attach forget mark mark_all host_add host_remove host_retry "
     "host_take",
-    "money": "costs costs_limits costs_by money_charts",
+    "money": "costs costs_limits costs_by money_charts budget",
     "view": "panes pane_size pin sort group fold_hosts fold_limits theme",
 }
 """What the actions are for: each stands in one group of the help."""
@@ -474,7 +474,7 @@ OTHER_WORDS: dict[str, str] = {
     "spawn": "new start run create add launch",
     "kill": "stop end terminate quit cancel abort",
     "interrupt": "stop pause halt hold",
-    "reassign": "move retry again restart task host",
+    "reassign": "move task host",
     "message": "say tell write send prompt answer",
     "attach": "terminal tmux connect enter copy",
     "screen": "terminal copy look",

@@ -52,8 +52,6 @@ MOTIONS: tuple[Motion, ...] = (
     Motion("page_down", "hosts", ("space", "pagedown"), "More of a long question, or of what is known of a host."),
     Motion("down", "host_charts", ("j", "down"), "Next host."),
     Motion("up", "host_charts", ("k", "up"), "Host before."),
-    Motion("down", "charts", ("j", "down"), "Next host."),
-    Motion("up", "charts", ("k", "up"), "Host before."),
     Motion("down", "questions", ("j", "down"), "Next question."),
     Motion("up", "questions", ("k", "up"), "Question before."),
     Motion("page_down", "questions", ("space", "pagedown"), "More of a long question."),

@@ -112,7 +112,7 @@ def difference(budget: Budget | None, rule: BudgetRule) -> list[str]:
             ("limit", amount(old.limit, old.unit), amount(rule.limit, rule.unit)),
             ("period", period_words(old), period_words(rule)),
             ("scope", old.scope, rule.scope),
-            ("ladder", ladder(old.rungs), ladder(rule.rungs)),
+            ("ladder", ladder(old.rungs) or "none", ladder(rule.rungs) or "none"),
             ("order", old.order, rule.order),
         )
         if was != becomes

@@ -34,6 +34,7 @@ from controlroom.protocol.messages import (
     Audit,
     FetchLog,
     FollowedAgent,
+    History,
     Hits,
     LookAtScreen,
     Page,
@@ -144,6 +145,8 @@ class Watcher(Rights):
                 return Hits(asked.id, place, done=True, reason=why)
             case LookAtScreen() if why:
                 return Screen(asked.id, reason=why)
+            case AskHistory() if self.withheld.accounts and asked.subject not in self._seen.hosts:
+                return History(asked.id)  # windows bear the names of accounts
             case FetchLog() if self.hides(asked.agent):
                 place = asked.after or asked.before or LogPlace(asked.epoch, -1, 0)
                 return Page(asked.agent, place, place, id=asked.id, reason=why, withheld=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from controlroom.domain.history import KEPT, STEP, Metric, Point, width_of
 from controlroom.engine.ledger.usage_tables import Statement
 
+_DAY = 86_400_000
 _UNITS = 100
 """Units of a per cent."""
 
@@ -23,7 +24,7 @@ HISTORY_TABLES = (
 _KEPT_MEAN = "(mean * looks + excluded.mean * excluded.looks) / (looks + excluded.looks)"
 _KEEP = f"""insert into history values (?, ?, ?, ?, ?, ?) on conflict do update set
     mean = {_KEPT_MEAN}, peak = max(peak, excluded.peak), looks = looks + excluded.looks"""
-_READ = """select metric, ? + (at - ?) / ? * ? as start, sum(mean * looks) / sum(looks), max(peak) from history
+_READ = """select metric, ? + (at - ?) / ? * ? as start, sum(1.0 * mean * looks) / sum(looks), max(peak) from history
     where subject = ? and at > ? and at < ? group by metric, start order by metric, start"""
 
 
@@ -51,8 +52,8 @@ def keep_means(means: Iterable[Mean]) -> list[Statement]:
 
 
 def drop_old(now: int) -> list[Statement]:
-    """Forget what is older than thirty days."""
-    return [("delete from history where at < ?", (now - KEPT,))]
+    """Forget what is older than thirty days, no more than a day at a time: this machine's clock may be wrong."""
+    return [("delete from history where at < ? and at < (select min(at) from history) + ?", (now - KEPT, _DAY))]
 
 
 def points_query(subject: str, since: int, until: int, points: int) -> tuple[str, tuple[int | str, ...]]:

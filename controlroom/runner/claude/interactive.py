@@ -48,6 +48,10 @@ _INTERRUPTED = "[Request interrupted by user"
 _PASTED = re.compile("</?pasted_content[^>]{0,80}>")
 
 
+_SUBAGENTS = ("Agent", "Task")
+"""Calls below which others ask: what stands on the screen is one of theirs, and not in this transcript."""
+
+
 class Interactive:
     """One run of Claude on a terminal. Times are UTC ms."""
 
@@ -125,7 +129,7 @@ class Interactive:
 
     def _waits(self, what: str, value: str, now: int) -> None:
         call = next(iter(self._calls.items())) if len(self._calls) == 1 else None
-        if call is not None:
+        if call is not None and call[1][0] not in _SUBAGENTS:
             ident, (tool, given) = call
             self._untold = None
             self._ask(ident, Dialog(tool, asked(tool, given), given), now, words=True)
@@ -144,7 +148,7 @@ class Interactive:
 
     def _ask(self, ident: str, dialog: Dialog, now: int, *, words: bool = False) -> None:
         if self.question is None or self.question.id != ident:
-            self.asked_at = self.moved[0]
+            self.asked_at, self._dialog = self.moved[0], dialog
 
             def takes(one: dict[str, Any]) -> bool:
                 return words and not has_previews(one)
@@ -164,7 +168,6 @@ class Interactive:
         """Take what the screen asks, after `untold`; another text is another question."""
         if self._untold is None:
             return
-        self._dialog = dialog
         if dialog is None:
             self.question = None
         else:

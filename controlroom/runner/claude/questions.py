@@ -452,8 +452,17 @@ def approves_plan(screen: list[str], *, edits: bool = False) -> str:
     answered: there are two of them then.
     """
     rows = _PLAN_AND_EDITS if edits else _ONLY_THE_PLAN
-    choices = [match[1] for row in screen if (match := rows.fullmatch(row))]
-    return choices[0] if len(choices) == 1 and any(_FIRST_OF_PLAN.fullmatch(row) for row in screen) else ""
+    frames = [number for number, row in enumerate(screen) if row[:2] == "  " and _is_rule(row[2:], "─")]
+    choices = [(number, match[1]) for number, row in enumerate(screen) if (match := rows.fullmatch(row))]
+    if len(choices) != 1 or choices[0][0] < max(frames, default=-1):
+        return ""
+    return choices[0][1] if any(_FIRST_OF_PLAN.fullmatch(row) for row in screen) else ""
+
+
+def asks_for(screen: list[str], tool: str) -> bool:
+    """Return whether a permission prompt on a screen may be about this tool: none that is read there says another."""
+    shown = permission(screen)
+    return offers(screen, YES) and (shown is None or shown.tool not in _TOOLS.values() or shown.tool == tool)
 
 
 def edits_from_now_on(screen: list[str]) -> str:

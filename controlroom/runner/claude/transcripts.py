@@ -183,7 +183,7 @@ _AT_ONCE, _BLOCK = 4 * 1024 * 1024, 64 * 1024
 """Bytes that are read at once: of one line at most, and of shorter ones. Small pieces take no fresh pages of memory."""
 _KEPT = 1024 * 1024
 """Bytes of memory for pieces that wait for their second reader."""
-_SMALL, _TOLD_BYTES = 64 * 1024, 400
+_SMALL, _TOLD_BYTES = 16 * 1024, 400
 """Bytes of a piece that are kept with what they tell, and of memory that each thing told takes, roughly."""
 _MOST_FILES, _DEEPEST = 1000, 4
 
@@ -213,7 +213,7 @@ class Told(NamedTuple):
 
 
 class Piece:
-    """Whole lines of one transcript, a few megabytes at most, parsed once for all who read it."""
+    """Whole lines of one transcript, 64 KiB or one long line at most, parsed once for all who read it."""
 
     def __init__(self, begins: tuple[int, bool], start: int, data: bytes, *, skipping: bool) -> None:
         """`begins`: where its reader stood; `skipping`: the first line is the rest of one that was too long."""
@@ -284,7 +284,7 @@ class Tail:
         self.offset, self._skipping = 0, False
 
     def next(self) -> Piece | None:
-        """Read what has been added, up to its last newline, a few megabytes at most; None when there is none."""
+        """Read what has been added, up to its last newline: 64 KiB, or one long line; None when there is none."""
         begins = self.offset, self._skipping
         if self._recent and (piece := self._recent.take(self._path, begins)):
             return piece

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from controlroom.text.states import Outcome
-from controlroom.tui.context import ContextApp, Level, Say
+from controlroom.tui.context import ContextApp, Level, Say, Undo
 from controlroom.tui.engine_client import Source, unless_lost
 from controlroom.tui.screens.base import RoomScreen, say, top_screen
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from controlroom.domain.keys.many import Plan
     from controlroom.domain.model import Agent
     from controlroom.domain.orders import Result
+
+DENIAL_UNDO = 60.0
+"""Seconds for which a no can be taken back: later the key would reach an agent that nobody thinks of any more."""
 
 MISTAKE = "I denied it by mistake; please ask again."
 
@@ -44,11 +47,16 @@ def _go_on(app: ContextApp, orders: Sequence["Intent"]) -> None:
 
 def undo(app: ContextApp, screen: RoomScreen) -> None:
     """Take back what was done last, where that can be."""
-    take_back, app.context.undo = app.context.undo, None
-    if take_back is None:
-        say(app, "there is nothing to undo: a no to an agent can be taken back, and for a while forgetting one")
+    undos = app.context.undos
+    undos[:] = [each for each in undos if each.until > app.context.monotonic()]
+    if undos:
+        undos.pop().take_back()
     else:
-        take_back()
+        say(app, "there is nothing to undo: for a while a no to an agent can be taken back, and forgetting one")
+
+
+def _can_undo(app: ContextApp, take_back: Callable[[], None], seconds: float) -> None:
+    app.context.undos.append(Undo(take_back, app.context.monotonic() + seconds))
 
 
 def was_denied(app: ContextApp, agents: Iterable["Agent"]) -> None:
@@ -58,9 +66,10 @@ def was_denied(app: ContextApp, agents: Iterable["Agent"]) -> None:
 
     targets = [Target(agent, SendMessage(agent.id, agent.epoch, MISTAKE)) for agent in agents]
     if len(targets) == 1:
-        app.context.undo = partial(order, app, targets[0].intent, f"{targets[0].agent.name}: told to ask again")
+        told = f"{targets[0].agent.name}: told to ask again"
+        _can_undo(app, partial(order, app, targets[0].intent, told), DENIAL_UNDO)
     elif targets:
-        app.context.undo = partial(order_all, app, Plan("message", tuple(targets), ()))
+        _can_undo(app, partial(order_all, app, Plan("message", tuple(targets), ())), DENIAL_UNDO)
 
 
 def forget(app: ContextApp, named: str, submit: Callable[[], None]) -> None:
@@ -71,12 +80,8 @@ def forget(app: ContextApp, named: str, submit: Callable[[], None]) -> None:
         timer.stop()
         say(app, f"{named} kept", Level.DONE)
 
-    def forget_now() -> None:
-        context.undo = None if context.undo is keep else context.undo
-        submit()
-
-    timer = app.set_timer(context.forget_after, forget_now)
-    context.undo = keep
+    timer = app.set_timer(context.forget_after, submit)
+    _can_undo(app, keep, context.forget_after)
     say(app, f"{named} forgotten in {context.forget_after:.0f} s: {context.keys.shown('undo')} keeps it")
 
 

@@ -43,7 +43,6 @@ def _then(app: ContextApp, screen: RoomScreen, subject: str, verdict: str) -> Ca
     agent = app.context.fleet.agents.get(subject)
 
     def go_on() -> None:
-        app.context.undo = None
         if verdict == Verdict.DENY and agent is not None:
             was_denied(app, [agent])
         _lead_on(app, screen, subject)

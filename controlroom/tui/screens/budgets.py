@@ -41,13 +41,14 @@ class BudgetsSheet(Sheet):
 
     def __init__(self, budgets: Sequence[Budget]) -> None:
         super().__init__()
-        self._budgets = budgets[:_MOST]
+        self._budgets, self._more = budgets[:_MOST], budgets[_MOST:]
 
     def compose(self) -> ComposeResult:
         """A line each, then the keys."""
         with Vertical(classes="sheet"):
             yield Rule(id="heading")
-            yield Words("Which budget?", "\n".join(map(_line, enumerate(self._budgets, 1))))
+            more = [f"and {len(self._more)} more, by controlroom budget set NAME"] if self._more else []
+            yield Words("Which budget?", "\n".join([*map(_line, enumerate(self._budgets, 1)), *more]))
             numbers = [(str(number), budget.name) for number, budget in enumerate(self._budgets, 1)]
             yield Choices([*numbers, (_NEW, "a new one"), ("q", "leave it")])
 
@@ -65,7 +66,8 @@ class BudgetsSheet(Sheet):
             self.dismiss()
         elif key == _NEW or (key.isdecimal() and 0 < int(key) <= len(self._budgets)):
             self.dismiss()
-            self.app.push_screen(BudgetForm(None if key == _NEW else self._budgets[int(key) - 1]))
+            names = [budget.name for budget in (*self._budgets, *self._more)]
+            self.app.push_screen(BudgetForm(None if key == _NEW else self._budgets[int(key) - 1], names))
 
 
 def _line(numbered: tuple[int, Budget]) -> str:
@@ -77,7 +79,7 @@ def _line(numbered: tuple[int, Budget]) -> str:
 def choose_budget(fleet: Fleet) -> Sheet:
     """What opens first: the form where there is nothing to choose from, else the choice."""
     budgets = sorted(fleet.budgets.values(), key=lambda budget: (-(budget.percent or 0), budget.name))
-    return BudgetsSheet(budgets) if budgets else BudgetForm(None)
+    return BudgetsSheet(budgets) if budgets else BudgetForm(None, ())
 
 
 class BudgetForm(Form):
@@ -85,15 +87,17 @@ class BudgetForm(Form):
 
     go = "do it"
 
-    def __init__(self, budget: Budget | None) -> None:
-        self._budget = budget
+    def __init__(self, budget: Budget | None, names: Sequence[str]) -> None:
+        """`budget`: the one to change; None: a new one, with none of the `names` that are taken."""
+        self._budget, self._names = budget, names
         self.heading = f"budget {budget.name}" if budget else "a new budget"
         super().__init__()
 
     def fields(self) -> list[Field]:
         """The limit last; what has begun keeps its unit."""
         rule = rule_of(self._budget) if self._budget else BudgetRule("day", 0)
-        new: list[Field] = [] if self._budget else [OneLine("name", "day"), Choice("unit", UNITS[:-1], rule.unit)]
+        free = "" if "day" in self._names else "day"
+        new: list[Field] = [] if self._budget else [OneLine("name", free), Choice("unit", UNITS[:-1], rule.unit)]
         ways = ["set", "preview"] if self._budget is None else ["set", "preview", "remove"]
         return [
             *new,
@@ -108,6 +112,10 @@ class BudgetForm(Form):
     def rule(self) -> BudgetRule | str:
         """The budget as the form has it, or what is wrong with it."""
         rule = rule_of(self._budget) if self._budget else BudgetRule(self.value("name").strip(), 0)
+        if self._budget is None and rule.name in self.context.fleet.budgets:
+            return f"there is a budget {rule.name} already: change that one, or choose another name"
+        if self._budget is not None and not self._is_as_shown(rule):
+            return f"budget {rule.name} was changed elsewhere since this form was opened: leave it and look again"
         unit = rule.unit if self._budget else self.value("unit")
         period = rule.period if unit == "window" else self.value("period")
         try:
@@ -117,6 +125,10 @@ class BudgetForm(Form):
         wanted = replace(rule, limit=limit, unit=unit, period=period, rungs=rungs, scope=self.value("scope").strip())
         wanted = replace(wanted, dry_run=self.value("armed") == "disarmed")
         return problem(wanted) or wanted
+
+    def _is_as_shown(self, rule: BudgetRule) -> bool:
+        budget = self.context.fleet.budgets.get(rule.name)
+        return budget is not None and rule_of(budget) == rule
 
     def intent(self) -> Intent | str:
         """Set it."""

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 
 from controlroom.domain.display.bars import gauges
 from controlroom.domain.display.charts import ChartSpan, host_charts, spend_charts, window_chart, window_span
-from controlroom.domain.display.spans import By, Span, each_moment
+from controlroom.domain.display.spans import By, Span, each_moment, whole_moments
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.history import Point
 from controlroom.domain.money.costs import CostRow
@@ -34,7 +34,7 @@ class ChartsScreen(RoomScreen, Generic[S]):
         super().__init__()
         self.spans: Sequence[S] = spans
         self.span: S = span
-        self._asked: Hashable = None
+        self._asked: tuple[Hashable, int, int] | None = None
         self._answered = False
         self._problem = ""
 
@@ -97,11 +97,11 @@ class ChartsScreen(RoomScreen, Generic[S]):
 
     def _ask(self) -> None:
         source, wanted = self.context.source, self._wanted()
+        if self._asked is None or self._asked[0] != wanted[0]:
+            self.forget()
+            self._asked, self._answered, self._problem = None, False, ""
         if source is None or self._asked == wanted or not self.query_one(Charts).size.width:
             return
-        if not isinstance(self._asked, tuple) or self._asked[0] != wanted[0]:
-            self.forget()
-            self._answered, self._problem = False, ""
         self._asked = wanted
         self.run_worker(unless_lost(self._fetch(source, wanted)))
 
@@ -184,7 +184,7 @@ class HostCharts(ChartsScreen[ChartSpan]):
 
     def forget(self) -> None:
         """Its figures are not those of another."""
-        self._points = ()
+        self._points, self._until = (), 0
 
     def draw(self, charts: Charts) -> None:
         """The machine at the left, its network at the right."""
@@ -250,7 +250,8 @@ class MoneyCharts(ChartsScreen[Span]):
             return
         short = self.span is Span.TODAY
         rows = each_moment(self._spent, self._since, self._until, self.zone, short)
-        spent = spend_charts(rows, self._since, self._until, width, "hour" if short else "day")
+        whole = whole_moments(self._since, self._until, self.zone, short)
+        spent = spend_charts(rows, *whole, width, "hour" if short else "day")
         labels = {gauge.name: gauge.label for gauge in gauges(view.fleet, view.now, view.clock)}
         windows = [
             window_chart(

@@ -5,6 +5,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from controlroom.domain.claims import TASK
 from controlroom.domain.model import Agent
 from controlroom.tui.context import Level
 from controlroom.tui.screens.base import plain_key, say
@@ -19,7 +20,7 @@ _IF_NOT = "if it does not arrive, the terminal forbids it: hold Shift and select
 
 def offered(agent: Agent) -> list[tuple[str, str]]:
     """What can be copied, each with its name; what an agent asks for is the whole of it."""
-    asked = agent.question.text if agent.question else ""
+    asked = "\n".join(agent.question.lines) if agent.question else ""
     parts = (
         ("id", agent.id),
         ("attach", f"controlroom attach {agent.id}"),
@@ -91,7 +92,8 @@ class CopySheet(Sheet):
             self.dismiss()
         elif key.isdecimal() and 0 < int(key) <= len(self._offers) and not self.gone:
             name, text = self._offers[int(key) - 1]
+            part = f" (its first {len(text)} characters)" if name == "task" and len(text) >= TASK else ""
             app = self.app
             app.copy_to_clipboard(text)
             self.dismiss()
-            say(app, f"copied: {name} of {self._agent.name}; {_IF_NOT}", Level.DONE)
+            say(app, f"copied: {name} of {self._agent.name}{part}; {_IF_NOT}", Level.DONE)

@@ -3,7 +3,7 @@
 Plain keys fill them: one begins in the last field, Enter goes on, Backspace in an empty field goes back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -424,8 +424,3 @@ class SecretForm(Form):
     def leave(self) -> None:
         """Close, and forget what was typed."""
         self.dismiss()
-
-
-def field_names(fields: Sequence[Field]) -> list[str]:
-    """Name the fields of a form."""
-    return [field.name_of for field in fields]

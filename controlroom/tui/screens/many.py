@@ -32,7 +32,7 @@ class Listed(ScrollableText):
         super().__init__(id="listed")
         self._plan = todo
         self._length = 1
-        self._read_to = 0
+        self._read_to = self._width = 0
 
     def ground(self) -> Style:
         """Part of a sheet."""
@@ -54,12 +54,15 @@ class Listed(ScrollableText):
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """The part that fits; its last line says how much is below."""
+        if width != self._width:  # what was read was of other lines
+            self._width, self._top, self._read_to = width, 0, 0
         lines = self._all(width)
         self._length = len(lines)
         shown = self.part(lines, height)
         below = self._length - self._top - height
-        self._read_to = max(self._read_to, self._top + height - (below > 0))
-        if below > 0:
+        says = below > 0 and height > 1
+        self._read_to = max(self._read_to, self._top + height - says)
+        if says:
             shown[-1] = styled.line((f"  … {below + 1} more lines: j or Space", self.palette.warn))
         return shown
 

@@ -57,7 +57,7 @@ class QuestionPanel(Lines):
         self._now = 0
         self._most = 10
         self._top = 0
-        self._read_to = 0
+        self._read_to = self._width = 0
         self.shown_at: float | None = None
         """When it was painted, in seconds of the room's monotonic clock."""
         self.draft: Draft | None = None
@@ -126,6 +126,8 @@ class QuestionPanel(Lines):
         if self.question is None:
             return
         width = max(8, (self.size.width or self.app.size.width) - 5)
+        if width != self._width:  # what was read was of other lines
+            self._width, self._top, self._read_to = width, 0, 0
         self._words = [
             replace(row, text=part) for row in self._rows(self.question) for part in styled.wrap(row.text, width)
         ]
