@@ -37,10 +37,10 @@ def test_as_it_comes_a_phone_can_type_it_all() -> None:
 
 
 def test_a_key_is_another_one() -> None:
-    keys = remapped({"kill": "z", "down": "v", "spawn": ["+", "s"]})
-    assert keys["kill"].keys == ("z",)
-    assert keys["spawn"].keys == ("+", "s")
-    assert keys.motion("agent", "down").keys == ("v", "down"), "arrows stay"
+    keys = remapped({"kill": "+", "down": "&", "spawn": ["=", "s"]})
+    assert keys["kill"].keys == ("+",)
+    assert keys["spawn"].keys == ("=", "s")
+    assert keys.motion("agent", "down").keys == ("&", "down"), "arrows stay"
     assert keys["message"] == DEFAULT["message"]
 
 
@@ -77,14 +77,14 @@ def test_what_has_no_key_is_found_in_the_palette() -> None:
         ({"kill": "X"}, "keys.kill: 'X' and 'x' are one key, for phone keyboards begin with a capital: write 'x'"),
         ({"message": "X"}, "are one key"),
         ({"message": "x"}, "keys.message: 'x' is kill already (agent): give one of them another key"),
-        ({"kill": "z", "message": "z"}, "'z' is"),
+        ({"kill": "+", "message": "+"}, "'+' is"),
         ({"kill": "j"}, "keys.kill: 'j' is down already"),
         ({"down": "k"}, "keys.down: 'k' is up already"),
         ({"down": "s"}, "keys.down: 's' is spawn already"),
         ({"match_older": "b"}, "keys.match_older: 'b' is page_up already (agent)"),
         ({"help": "c"}, "'c' is screen already (agent)"),
-        ({"kill": "y", "allow": "z"}, "keys.kill: 'y' says yes when it asks first"),
-        ({"kill": "enter", "open": "z"}, "pressed too easily for what ends something"),
+        ({"kill": "y", "allow": "+"}, "keys.kill: 'y' says yes when it asks first"),
+        ({"kill": "enter", "open": "+"}, "pressed too easily for what ends something"),
         ({"palette": ""}, "keys.palette is empty, but nothing else does it"),
         ({"back": []}, "keys.back is empty"),
     ],

@@ -60,7 +60,7 @@ async def test_a_heading_is_not_chosen_by_a_tap() -> None:
         table = here.screen(Overview).table
         before = table.chosen
         lines = here.text().splitlines()
-        row = next(index for index, line in enumerate(lines) if line.startswith(" vm2  6"))
+        row = next(index for index, line in enumerate(lines) if line.startswith("─ vm2  6"))
         await here.pilot.click(offset=(3, row))
         await here.pilot.pause()
         assert table.chosen == before

@@ -122,7 +122,7 @@ async def test_a_wide_screen_has_a_table_of_all_figures() -> None:
             assert words in row(here, "vm1")
         for words in ("50 %   1.0G  61 %", " – ", "17.50", "another room's · clock -9 s"):
             assert words in row(here, "vm2")
-        assert "lost 4m: no answer for 15 s" in row(here, "mini")
+        assert "lost 4m ago: no answer for 15 s" in row(here, "mini")
         header = next(line for line in here.text().splitlines() if "cpu" in line)
         assert header.split() == ["cpu", "ram", "swap", "disk", "wait", "in/s", "out/s", "load", "agents"]
         for title, figure in (("swap", "50 %"), ("disk", "1.0G"), ("wait", "61 %"), ("load", "17.50")):

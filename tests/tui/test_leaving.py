@@ -201,7 +201,7 @@ def test_an_engine_that_is_killed_leaves_a_screen_that_can_be_left(tmp_path: Pat
     room = tmp_path / "room"
     (room / "themes").mkdir(parents=True, mode=0o700)
     (room / "themes" / "mine.toml").write_text('like = "dusk"\n[colours]\nbackground = "#102030"\n')
-    (room / "config.toml").write_text('theme = "mine"\nlocal = false\n[keys]\nback = "z"\n')
+    (room / "config.toml").write_text('theme = "mine"\nlocal = false\n[keys]\nback = "+"\n')
     env = {"CONTROLROOM_HOME": str(room)}
 
     def engine() -> int:
@@ -212,12 +212,12 @@ def test_an_engine_that_is_killed_leaves_a_screen_that_can_be_left(tmp_path: Pat
     command = f"{sys.executable} -m controlroom; code=$?; stty -a; echo left with $code; sleep 600"
     terminal = Terminal(tmp_path / "t", command, 120, 40, {**env, "COLORTERM": "truecolor"}, ROOT)
     try:
-        terminal.wait_for_text("No hosts yet", "z quit", deadline=30)
+        terminal.wait_for_text("No hosts yet", "+ quit", deadline=30)
         assert "48;2;16;32;48m" in terminal.colours()
         first = engine()
         os.kill(first, signal.SIGKILL)
         wait_for(lambda: engine() != first, 30, "another engine")
-        terminal.keys("z")
+        terminal.keys("+")
         assert_restored(terminal, 0)
     finally:
         terminal.close()

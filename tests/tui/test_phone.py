@@ -55,6 +55,7 @@ async def test_every_action_is_reached_with_plain_keys_and_taps(
         for action in ACTIONS:
             if action.name != "palette":
                 monkeypatch.setitem(actions._ACTS, action.name, lambda *_, name=action.name: done.append(name))
+        monkeypatch.setattr(actions, "_to_all", lambda _app, _screen, action: done.append(action))
         for action in DEFAULT.on_screen(where):
             if action.name == "palette":
                 continue

@@ -15,7 +15,7 @@ from tests.tui.room import Room
 
 LINES = set("─│╴╶┌┐└┘├┤┬┴┼▏▕▌·")
 
-BARS = {chr(code) for code in range(0x2580, 0x25A0)}
+BARS = {chr(code) for code in range(0x2580, 0x25A0)} | set("━╸╍")
 
 
 def by_rich(colour: str) -> str:

@@ -12,6 +12,8 @@ from controlroom.text.states import StrEnum
 
 MOST = 16
 """Panes at most."""
+_LOOKED_THROUGH = 60
+"""Agents, from the top of the table, of which some are shown live unasked."""
 WHILE = 60_000
 """Milliseconds that others must have been active after an agent went quiet before one of them takes its seat."""
 
@@ -87,9 +89,17 @@ def seats(
 def _chosen_first(fleet: Fleet, shown: Sequence[str], chosen: str, before: Sequence[str], room: int) -> tuple[str, ...]:
     if room < 2:
         return (chosen,)
-    others = [one for one in shown if one != chosen and fleet.state_of(fleet.agents[one]) is State.WORKING]
-    seated = [agent for agent in before[1:] if agent in set(others)]
-    return (chosen, *_seated(before[1:], _active(fleet, seated, others, room - 1)))
+
+    def at_work(agent: str) -> bool:
+        return agent != chosen and agent in shown and fleet.state_of(fleet.agents[agent]) is State.WORKING
+
+    seated = [agent for agent in before[1:] if at_work(agent)][: room - 1]
+    if len(seated) < room - 1:  # else nobody is looked for: there may be thousands
+        first = (shown[index] for index in range(min(len(shown), _LOOKED_THROUGH)))
+        seated = _active(
+            fleet, seated, [*seated, *(one for one in first if one not in seated and at_work(one))], room - 1
+        )
+    return (chosen, *_seated(before[1:], seated))
 
 
 def _belongs(fleet: Fleet, agent: str, panes: Panes) -> bool:
