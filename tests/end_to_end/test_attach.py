@@ -135,6 +135,9 @@ def test_the_way_back_from_what_others_started_is_the_same_and_reaches_no_progra
         screen = tmux_screen([*CONTROLROOM, "attach", agent, "--read-only"], width=60, height=20)
         screen.wait_for_text("you only look | leave: ` q", "hello", deadline=LATE)
         screen.type("never\n")
+        for _ in range(5):  # what comes within a millisecond is a paste to tmux, and holds no key
+            assert "never" not in screen.screen()
+            assert room.agent(name)["state"] != "done"
         screen.type("`q")
         assert screen.wait_for_exit(LATE) == 0
     shown = subprocess.run(["tmux", "capture-pane", "-p", "-t", "=mine:"], capture_output=True, text=True, check=True)
