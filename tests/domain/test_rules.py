@@ -13,7 +13,7 @@ from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import no_room_for
 from controlroom.domain.reduce import reduce
 from controlroom.text.host_sample import HostSample
-from controlroom.text.states import AgentKind, Outcome
+from controlroom.text.states import AgentKind, Outcome, Verdict
 from controlroom.wire.codec import decode, encode
 from tests.domain.worlds import GIB, NOON, agent, epochs, facts, fleet, happenings, host, hosts, ids, names, order
 
@@ -33,7 +33,7 @@ wishes = st.one_of(
     st.builds(intents.SendMessage, ids | texts, epochs | st.just(0), texts),
     st.builds(intents.InterruptAgent, ids | texts, epochs | st.just(0)),
     st.builds(intents.ForgetAgent, ids | texts, epochs | st.just(0)),
-    st.builds(intents.AnswerQuestion, ids | hosts | texts, texts, st.sampled_from(["allow", "always", "deny"]) | texts),
+    st.builds(intents.AnswerQuestion, ids | hosts | texts, texts, st.sampled_from(Verdict)),
     st.builds(intents.AddHost, hosts | texts, texts),
     st.builds(intents.RemoveHost, hosts | texts),
     st.builds(intents.TakeHost, hosts | texts),
