@@ -137,7 +137,7 @@ def test_what_is_typed_ahead_goes_where_it_was_meant(stage: Stage) -> None:
     terminal.wait_for_text("spawn an agent", "new task; x")
     terminal.keys("Escape")
     terminal.wait_until_gone("spawn an agent")
-    terminal.type(":web-2\r")
+    terminal.type(":api-3\r")
     settled(terminal)
     terminal.type("q")
     terminal.wait_for_text("2 of 12 with “vm2 working”", "q show all")
