@@ -278,7 +278,7 @@ def second_half(opened: OpenOrder) -> Spawn | None:
 
 def half_done(opened: OpenOrder, why: str) -> Result:
     """Return what was done of an order to end a run and begin another, and how to go on."""
-    new = f"its new run ({opened.order.epoch})"
+    new = f"its run {opened.order.epoch}"
     words = f"{opened.order.subject} has ended for {new}, which did not begin: {why}. To begin it: controlroom reassign"
     return Result(Outcome.UNKNOWN, f"{words} {opened.order.subject} --task TEXT", half=True)
 

@@ -390,7 +390,7 @@ async def test_it_is_asked_before_anything_is_begun_by_what_is_claimed() -> None
     async with lied_to() as (here, liar, honest):
         await met(here, liar, claimed())
         await met(here, liar, claimed("b2", kind="command"))
-        words = "this room did not order vm1/b1 (epoch 3): what it is to be run as is what vm1 claims (kind headless, "
+        words = "this room did not order run 3 of vm1/b1: what it is to be run as is what vm1 claims (kind headless, "
         assert words in await refused(here, intents.ReassignAgent("vm1/b1", 3, "x"))
         assert "controlroom reassign vm1/b1 --trust-host" in await refused(
             here, intents.ReassignAgent("vm1/b1", 3, "x", host="vm2")
@@ -414,7 +414,7 @@ async def test_a_paused_agent_that_this_room_did_not_order_does_not_go_on_by_its
         paused = claimed(state="paused", detail="paused: budget day", session="s-1", ended=NOON)
         await met(here, liar, paused)
         await here.engine.wait_idle()
-        assert "did not order vm1/b1" in await refused(here, intents.ResumeAgent("vm1/b1", 3, "go on"))
+        assert "did not order run 3 of vm1/b1" in await refused(here, intents.ResumeAgent("vm1/b1", 3, "go on"))
         assert sent(liar, "b1", "b1") == []
 
 

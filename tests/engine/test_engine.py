@@ -153,7 +153,7 @@ async def test_a_reassignment_that_stays_half_done_says_what_was_done(times: int
     async with room(host) as here:
         told = await here.order(intents.ReassignAgent("vm1/a1", 1, "new"))
         assert told.outcome == "unknown", "refused would say that nothing has changed"
-        assert told.reason.startswith(f"vm1/a1 has ended for its new run (epoch 2), which did not begin: {why}")
+        assert told.reason.startswith(f"vm1/a1 has ended for its run 2, which did not begin: {why}")
         assert told.reason.endswith("To begin it: controlroom reassign vm1/a1 --task TEXT")
         await here.up()
         agent = here.agent("vm1/a1")
@@ -177,7 +177,7 @@ async def test_an_engine_that_comes_back_to_a_half_done_reassignment_says_so() -
         await here.engine.wait_idle()
         (line,) = [line for line in here.ledger.audit() if line.verb == "reassign"]
         assert line.outcome == "unknown"
-        assert "vm1/a1 has ended for its new run (epoch 2), which did not begin" in line.reason
+        assert "vm1/a1 has ended for its run 2, which did not begin" in line.reason
         assert "open vm1/a1" in here.engine.store.fleet.alarms
 
 
