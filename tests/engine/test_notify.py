@@ -91,7 +91,7 @@ async def test_every_way_gets_it_once_and_without_secrets(
     assert [item["kind"] for item in message["news"]] == ["question"]
     assert sorted(item["path"] for item in got) == ["/apprise", "/hook", "/token-in-a-file"]
     assert all("sk-ant-api03" not in json.dumps(item) for item in got)
-    assert all(item["title"].startswith("vm1/a1 asks") for item in got)
+    assert all(item["title"].startswith("vm1/a1 wants to run") for item in got)
 
 
 async def test_what_cannot_be_sent_is_said_in_the_log_and_harms_nobody(
