@@ -43,7 +43,7 @@ def test_a_claude_agent_from_spawn_to_kill(room: Room, vm1: Host) -> None:
     working = room.wait_for_state("docs-1", "working")
     assert working["run"] == 2
     assert working["session"] != done["session"]
-    assert "fertig" in room.run("logs", "docs-1", "--epoch", "1"), "earlier epochs stay readable"
+    assert "fertig" in room.run("logs", "docs-1", "--run", "1"), "earlier runs stay readable"
 
     room.run("kill", "docs-1", "--yes")
     killed = room.wait_for_state("docs-1", "done")
