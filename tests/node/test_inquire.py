@@ -102,6 +102,13 @@ def searches(node: NodeClient) -> list[psutil.Process]:
 def test_what_home_gives_up_is_ended_and_what_waits_behind_it_is_never_begun(node: NodeClient) -> None:
     """No search here would end: those that work are seen to be ended, and the next one is answered in their place."""
     node.spawn("counter", 1, "sh", "-c", f"echo {'a' * 60}!; echo needle")
+
+    def has_needle() -> bool:
+        number = node.number()
+        node.send(Search(number, "counter", 1, "needle"))
+        return bool(node.wait(Found, lambda found: found.id == number).hits)
+
+    wait_for(has_needle, 15, "its log")
     begun = [node.number() for _ in range(40)]
     node.send(*(Search(number, "counter", 1, "(a+)+$", regex=True) for number in begun))
     wait_for(lambda: searches(node), 20, "a search to be at work")
