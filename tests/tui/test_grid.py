@@ -258,7 +258,7 @@ async def test_sixteen_panes_at_any_size(size: tuple[int, int]) -> None:
         assert len(overview.grid.seats) == 16
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(1))
 async def test_a_storm_of_sizes_with_the_panes_open(seed: int) -> None:
     dice = random.Random(seed)
     fleet = crowd()
