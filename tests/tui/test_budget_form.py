@@ -19,13 +19,19 @@ from tests.tui.scenes import NOW
 DOLLAR = 1_000_000
 
 
+def sorted_by_use(here: Room) -> list[str]:
+    budgets = here.engine.fleet.budgets.values()
+    return [each.name for each in sorted(budgets, key=lambda budget: (-(budget.percent or 0), budget.name))]
+
+
 async def form_of_day(here: Room) -> BudgetForm:
     await here.press("c")
     here.screen(CostsScreen)
     await here.press("s")
     await here.until(lambda: "Which budget?" in here.text(), "the choice")
     assert isinstance(here.app.screen, BudgetsSheet)
-    assert "1 day" in here.text()
+    numbered = [f"{number} {name} · " for number, name in enumerate(sorted_by_use(here), 1)]
+    assert all(any(line.strip().startswith(words) for line in here.text().splitlines()) for words in numbered)
     await here.press("1")
     await here.until(lambda: "budget day" in here.text(), "the form")
     return here.screen(BudgetForm)

@@ -140,10 +140,8 @@ class Words(Lines):
         style = palette.danger if self._danger else palette.strong
         cells = max(8, width - 4)
         title = [styled.line((f"  {part}", style)) for part in styled.wrap(self._title, cells)]
-        text = (
-            [styled.line((f"  {part}", palette.text)) for part in styled.wrap(self._text, cells)] if self._text else []
-        )
-        return [*title, *text, ()]
+        parts = [part for words in self._text.split("\n") for part in styled.wrap(words, cells)] if self._text else []
+        return [*title, *(styled.line((f"  {part}", palette.text)) for part in parts), ()]
 
 
 class YesSheet(Sheet):
