@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
@@ -25,8 +24,7 @@ from controlroom.domain.money.budget import (
 )
 from controlroom.domain.money.ladder import previewed, rule_of
 from controlroom.domain.words import percent
-from controlroom.tui.screens.base import plain_key
-from controlroom.tui.screens.dialogs import Choices, ConfirmSheet, ReportSheet, Sheet, Words
+from controlroom.tui.screens.dialogs import Choices, ConfirmSheet, PickSheet, ReportSheet, Sheet, Words
 from controlroom.tui.screens.forms import Form
 from controlroom.tui.widgets.fields import Choice, Field, OneLine
 from controlroom.tui.widgets.headings import Rule
@@ -36,7 +34,7 @@ _MOST = 9
 """Budgets that have a digit."""
 
 
-class BudgetsSheet(Sheet):
+class BudgetsSheet(PickSheet):
     """Which budget it is about; a digit chooses."""
 
     def __init__(self, budgets: Sequence[Budget]) -> None:
@@ -52,19 +50,9 @@ class BudgetsSheet(Sheet):
             numbers = [(str(number), budget.name) for number, budget in enumerate(self._budgets, 1)]
             yield Choices([*numbers, (_NEW, "a new one"), ("q", "leave it")])
 
-    def on_key(self, event: events.Key) -> None:
-        """A digit opens its form."""
-        event.stop()
-        self._take(plain_key(event))
-
-    def on_choices_taken(self, event: Choices.Taken) -> None:
-        """A tap is as good as a key."""
-        self._take(event.key)
-
-    def _take(self, key: str) -> None:
-        if key in ("q", "backspace", "escape"):
-            self.dismiss()
-        elif key == _NEW or (key.isdecimal() and 0 < int(key) <= len(self._budgets)):
+    def take(self, key: str) -> None:
+        """Open the form of a budget, or that of a new one."""
+        if key == _NEW or (key.isdecimal() and 0 < int(key) <= len(self._budgets)):
             self.dismiss()
             names = [budget.name for budget in (*self._budgets, *self._more)]
             self.app.push_screen(BudgetForm(None if key == _NEW else self._budgets[int(key) - 1], names))

@@ -1,15 +1,14 @@
 """What of an agent goes to the clipboard: a digit copies it, by the escape sequence OSC 52 that terminals take."""
 
 from rich.style import Style
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from controlroom.domain.claims import TASK
 from controlroom.domain.model import Agent
 from controlroom.tui.context import Level
-from controlroom.tui.screens.base import plain_key, say
-from controlroom.tui.screens.dialogs import Choices, Sheet
+from controlroom.tui.screens.base import say
+from controlroom.tui.screens.dialogs import Choices, PickSheet
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.headings import Rule
@@ -58,7 +57,7 @@ class _Offered(Lines):
         ]
 
 
-class CopySheet(Sheet):
+class CopySheet(PickSheet):
     """Copies a part of what is known of an agent."""
 
     def __init__(self, agent: Agent) -> None:
@@ -78,19 +77,9 @@ class CopySheet(Sheet):
         """Say of whom."""
         self.query_one(Rule).show(f"copy of {self._agent.name}", strong=True)
 
-    def on_key(self, event: events.Key) -> None:
-        """A digit copies."""
-        event.stop()
-        self._take(plain_key(event))
-
-    def on_choices_taken(self, event: Choices.Taken) -> None:
-        """A tap is as good as a key."""
-        self._take(event.key)
-
-    def _take(self, key: str) -> None:
-        if key in ("q", "backspace", "escape"):
-            self.dismiss()
-        elif key.isdecimal() and 0 < int(key) <= len(self._offers) and not self.gone:
+    def take(self, key: str) -> None:
+        """Copy a part."""
+        if key.isdecimal() and 0 < int(key) <= len(self._offers):
             name, text = self._offers[int(key) - 1]
             part = f" (its first {len(text)} characters)" if name == "task" and len(text) >= TASK else ""
             app = self.app

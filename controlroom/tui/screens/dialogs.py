@@ -144,6 +144,29 @@ class Words(Lines):
         return [*title, *(styled.line((f"  {part}", palette.text)) for part in parts), ()]
 
 
+class PickSheet(Sheet):
+    """A numbered list: a digit, or a tap, takes one of it."""
+
+    def take(self, key: str) -> None:
+        """Do what a key stands for."""
+        raise NotImplementedError
+
+    def on_key(self, event: events.Key) -> None:
+        """A digit takes one, `q` leaves."""
+        event.stop()
+        self._pressed(plain_key(event))
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap is as good as a key."""
+        self._pressed(event.key)
+
+    def _pressed(self, key: str) -> None:
+        if key in ("q", "backspace", "escape"):
+            self.dismiss()
+        elif not self.gone:
+            self.take(key)
+
+
 class YesSheet(Sheet):
     """Asks before something is done. `y` counts only when the sheet was on show before it was pressed."""
 
