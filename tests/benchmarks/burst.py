@@ -63,7 +63,7 @@ def measure(room: Yard, screen: Screen, options: argparse.Namespace) -> None:
     print_table(
         f"{options.lines} lines at once beside {options.agents} agents at 2 lines a second, {load()}",
         [
-            ("lines readable afterwards", str(lines), str(options.lines)),
+            ("readable afterwards", f"{lines} of {options.lines} lines", "all"),
             ("others before, p50", f"{part(quiet, 0.5):.0f} ms", ""),
             ("others before, worst", f"{max(quiet):.0f} ms", ""),
             ("others meanwhile, p50", f"{part(late, 0.5):.0f} ms", ""),

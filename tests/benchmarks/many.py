@@ -53,7 +53,7 @@ def measure(room: Yard, screen: Screen, options: argparse.Namespace) -> None:
         ("written -> painted, p50", f"{part(late, 0.5):.0f} ms", "60 ms"),
         ("written -> painted, p95", f"{part(late, 0.95):.0f} ms", "150 ms"),
         ("written -> painted, worst", f"{max(late):.0f} ms", ""),
-        ("lines painted a second", f"{len(late) / options.seconds:.0f}", ""),
+        ("painted", f"{len(late) / options.seconds:.0f} lines/s", ""),
         ("written to the terminal", f"{size / options.seconds / 1000:.1f} kB/s", ""),
         ("engine and screen, CPU", f"{used['engine'] + used['screen']:.1f} %", "8 %"),
         ("  engine", f"{used['engine']:.1f} %", ""),

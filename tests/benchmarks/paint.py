@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
             ("p50", f"{late[len(late) // 2]:.0f} ms", "60 ms"),
             ("p95", f"{late[int(len(late) * 0.95)]:.0f} ms", "150 ms"),
             ("worst", f"{late[-1]:.0f} ms", ""),
-            ("painted of written", f"{100 * len(late) / written:.0f} %", ""),
+            ("painted", f"{len(late)} of {written:.0f} lines", ""),
         ],
     )
 
