@@ -3,13 +3,14 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import check_profile, host_of, read_text, task_text, typed
+from controlroom.cli.records import Done
 from controlroom.cli.room import (
     ORDER_PATIENCE,
     code_of,
@@ -33,7 +34,7 @@ from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import Question, command, read_answer
 from controlroom.domain.words import age
-from controlroom.text.states import ItemAnswer, Verdict
+from controlroom.text.states import ItemAnswer, Outcome, Verdict
 
 _VERDICTS = ("allow", "always", "deny")
 
@@ -160,11 +161,12 @@ async def to_all(
     """Do an action to several agents. Of a pattern's agents, those that it cannot be done to are left out."""
     agents, named = await find_agents(client, args)
     todo = plan(client.fleet, [agent.id for agent in agents], action, host=host).saying(text, keep, host)
+    as_json = getattr(args, "json", False)
     for agent, reason in todo.left_out:
-        if agent.id in named:
-            raise Stop(Exit.REFUSED, f"{reason}: nothing was done to any of them")
+        if agent.id in named and not as_json:
+            raise Stop(Exit.REFUSED, f"{reason}: nothing was done to any of them" if len(agents) > 1 else reason)
         output.talk(f"left out: {agent.id}: {reason}")
-    if not todo.targets:
+    if not todo.targets and not as_json:
         raise Stop(Exit.REFUSED, "there is nobody left to do it to")
     if (BY_NAME[action].danger or action in _LISTED) and not args.yes:
         _confirm(client.fleet, todo, client.now())
@@ -173,9 +175,27 @@ async def to_all(
     for target, outcome in zip(todo.targets, outcomes, strict=True):
         if host and outcome.ok:
             output.data(f"{host}/{target.agent.name}")
-    output.talk(summed(todo, outcomes))
+    if as_json:
+        output.json_answer(action, _results(client.fleet, todo, outcomes))
+    else:
+        output.talk(summed(todo, outcomes))
     codes = {code_of(outcome) for outcome in outcomes}
+    if any(agent.id in named for agent, _ in todo.left_out) or not todo.targets:
+        codes.add(Exit.REFUSED)
     return next((code for code in (Exit.UNKNOWN, Exit.REFUSED) if code in codes), Exit.DONE)
+
+
+def _results(fleet: Fleet, todo: Plan, outcomes: Sequence[Result]) -> list[Done]:
+    """What became of each agent; those that were left out are refused."""
+    results = zip(todo.targets, outcomes, strict=True)
+    done = [_result(fleet, target.agent, outcome) for target, outcome in results]
+    refused = [_result(fleet, agent, Result(Outcome.REFUSED, reason)) for agent, reason in todo.left_out]
+    return sorted([*done, *refused], key=lambda each: each.agent.id)
+
+
+def _result(fleet: Fleet, agent: Agent, outcome: Result) -> Done:
+    now = fleet.agents.get(agent.id, agent)
+    return Done(now, now.epoch, str(Outcome.DONE if outcome.ok else outcome.outcome), outcome.reason)
 
 
 def _confirm(fleet: Fleet, todo: Plan, now: int) -> None:
@@ -357,6 +377,26 @@ async def _interrupt(client: Client, args: argparse.Namespace) -> int:
         return await to_all(client, args, "interrupt")
     agent = await find_agent(client, args.agent[0])
     return await order(client, intents.InterruptAgent(agent.id, agent.epoch), f"{agent.id} is interrupted")
+
+
+def pause(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """End the runs of agents, and keep their sessions."""
+    return with_room(_pause, args)
+
+
+async def _pause(client: Client, args: argparse.Namespace) -> int:
+    are_several(args)
+    return await to_all(client, args, "pause")
+
+
+def resume(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Let agents go on where they stopped."""
+    return with_room(_resume, args)
+
+
+async def _resume(client: Client, args: argparse.Namespace) -> int:
+    are_several(args)
+    return await to_all(client, args, "resume")
 
 
 def forget(args: argparse.Namespace, entry_points: EntryPoints) -> int:

@@ -64,6 +64,12 @@ def kill(parser: argparse.ArgumentParser) -> None:
     _yes(parser)
 
 
+def agents_as_json(parser: argparse.ArgumentParser) -> None:
+    """Take agents, and the form of the answer."""
+    agents(parser)
+    status(parser)
+
+
 def forget(parser: argparse.ArgumentParser) -> None:
     """Take agents, or all that have ended, and a yes in advance."""
     kill(parser)

@@ -12,7 +12,7 @@ from controlroom.cli.records import COST, CostOf, Spent, record
 from controlroom.cli.room import money_zone, with_room
 from controlroom.client.client import Client
 from controlroom.domain.money.budget import begins
-from controlroom.domain.money.costs import BILLED, COVERED, HOURLY, CostRow, grouped, per_hour, totals
+from controlroom.domain.money.costs import BILLED, COVERED, HOURLY, CostRow, grouped, per_hour, shares, totals
 from controlroom.domain.words import count, dollars, percent
 from controlroom.text.time_zones import day_name, hour_name
 
@@ -35,7 +35,7 @@ async def _costs(client: Client, args: argparse.Namespace) -> int:
     name = _TIMES.get(args.by)
     rows = grouped(answer.rows, lambda row: name(int(row.key), zone)) if name else answer.rows
     if args.json:
-        output.json_answer("costs", Spent(args.by, since, until, _priced(rows, answer.ran)))
+        output.json_answer("costs", Spent(args.by, since, until, *_priced(rows, answer.ran)))
     elif args.csv:
         _csv(rows, args.by, answer.ran)
     else:
@@ -70,20 +70,42 @@ def _rates(rows: Sequence[CostRow], ran: Mapping[str, int]) -> list[int | None]:
     return [per_hour(row.micro, ran.get(row.key)) if paid[row.key] == 1 else None for row in rows]
 
 
-def _priced(rows: Sequence[CostRow], ran: Mapping[str, int]) -> list[CostOf]:
-    return [CostOf(row, ran.get(row.key), rate) for row, rate in zip(rows, _rates(rows, ran), strict=True)]
+def _whole(rows: Sequence[CostRow], ran: Mapping[str, int]) -> Mapping[str, int]:
+    """How long the agents of all rows ran, under the key of the totals; nothing where that is not known of some."""
+    return {"": sum(ran.values())} if {row.key for row in rows} <= ran.keys() else {}
+
+
+def _priced(rows: Sequence[CostRow], ran: Mapping[str, int]) -> tuple[list[CostOf], list[CostOf]]:
+    """All rows, then their totals."""
+    return _costs_of(rows, rows, ran), _costs_of(totals(rows), rows, _whole(rows, ran))
+
+
+def _costs_of(rows: Sequence[CostRow], all_rows: Sequence[CostRow], ran: Mapping[str, int]) -> list[CostOf]:
+    parts = zip(rows, _rates(rows, ran), shares(rows, all_rows), strict=True)
+    return [CostOf(row, ran.get(row.key), rate, share) for row, rate, share in parts]
 
 
 def _table(rows: Sequence[CostRow], by: str, since: str, ran: Mapping[str, int]) -> None:
     if not rows:
         output.talk(f"nothing has been spent since {since}")
         return
-    head = (by.upper(), "PAYS", "COST", "MSGS", "IN", "OUT", "CACHED", "READ", "HITS", *["AN HOUR"] * (by in HOURLY))
-    drawn = [head, *_cells(rows, ran)]
+    head = (
+        by.upper(),
+        "PAYS",
+        "COST",
+        "SHARE",
+        "MSGS",
+        "IN",
+        "OUT",
+        "CACHED",
+        "READ",
+        "HITS",
+        *["AN HOUR"] * (by in HOURLY),
+    )
+    priced, whole = _priced(rows, ran)
+    drawn = [head, *(_cells(cost, "–") for cost in priced)]
     if len(rows) > 1:
-        keys = {row.key for row in rows}
-        whole = {"": sum(ran.values())} if keys <= ran.keys() else {}
-        drawn += [("",) * len(head), *_cells(totals(rows), whole, "all")]
+        drawn += [("",) * len(head), *(_cells(cost, "all") for cost in whole)]
     drawn = [cells[: len(head)] for cells in drawn]
     output.table(drawn, right=frozenset(range(2, len(head))))
     if any(row.billing != BILLED for row in rows):
@@ -98,17 +120,15 @@ def _table(rows: Sequence[CostRow], by: str, since: str, ran: Mapping[str, int])
         output.talk(f"{dollars(unattributed)} of it are unattributed: Claude reports it, no message accounts for it")
 
 
-def _cells(rows: Sequence[CostRow], ran: Mapping[str, int], unnamed: str = "–") -> list[tuple[str, ...]]:
-    return [_cells_of(row, rate, unnamed) for row, rate in zip(rows, _rates(rows, ran), strict=True)]
-
-
-def _cells_of(row: CostRow, each: int | None, unnamed: str) -> tuple[str, ...]:
+def _cells(cost: CostOf, unnamed: str) -> tuple[str, ...]:
+    row, each = cost.row, cost.rate
     rate, worth = row.hit_rate, "" if row.billing == BILLED else "≈"
     money = f"{worth}{'~' if row.estimated else ''}{dollars(row.micro)}"
     hourly = "–" if each is None else f"{worth}{dollars(each)}"
     tokens = (row.input, row.output, row.cache_write_5m + row.cache_write_1h, row.cache_read)
-    share = percent(None if rate is None else 100 * rate)
-    return (row.key or unnamed, _PAYS[row.billing], money, count(row.messages), *map(count, tokens), share, hourly)
+    hits = percent(None if rate is None else 100 * rate)
+    paid = (row.key or unnamed, _PAYS[row.billing], money, percent(cost.share))
+    return (*paid, count(row.messages), *map(count, tokens), hits, hourly)
 
 
 def _csv(rows: Sequence[CostRow], by: str, ran: Mapping[str, int]) -> None:
@@ -118,7 +138,7 @@ def _csv(rows: Sequence[CostRow], by: str, ran: Mapping[str, int]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([by, *(field.name for field in COST[1:])])
-    for row in _priced(rows, ran):
+    for row in _priced(rows, ran)[0]:
         writer.writerow(map(_plain, record(COST, row).values()))
     output.data(text.getvalue().removesuffix("\n"))
 

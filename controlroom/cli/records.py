@@ -8,6 +8,7 @@ decimal text, exact), `bytes`, `seconds`, `percent`. A time is ISO 8601 in UTC; 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from enum import Enum
+from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
@@ -102,36 +103,14 @@ def _several(kind: Kind, *names: str) -> tuple[Field, ...]:
     return tuple(_field(kind, name) for name in names)
 
 
-def _text(name: str, get: Get = None, says: str = "") -> Field:
-    return _field(Kind.TEXT, name, get, says)
-
-
-def _time(name: str, get: Get = None, says: str = "") -> Field:
-    return _field(Kind.TIME, name, get, says)
-
-
-def _count(name: str, get: Get = None, says: str = "") -> Field:
-    return _field(Kind.COUNT, name, get, says)
-
-
-def _flag(name: str, get: Get = None, says: str = "") -> Field:
-    return _field(Kind.FLAG, name, get, says)
-
-
-def _usd(name: str, get: Get = None, says: str = "") -> Field:
-    return _field(Kind.USD, name, get, says)
-
-
-def _bytes(name: str, get: Get = None, says: str = "") -> Field:
-    return _field(Kind.BYTES, name, get, says)
-
-
-def _percent(name: str, get: Get = None, says: str = "") -> Field:
-    return _field(Kind.PERCENT, name, get, says)
-
-
-def _number(name: str, get: Get = None, says: str = "") -> Field:
-    return _field(Kind.NUMBER, name, get, says)
+_text = partial(_field, Kind.TEXT)
+_time = partial(_field, Kind.TIME)
+_count = partial(_field, Kind.COUNT)
+_flag = partial(_field, Kind.FLAG)
+_usd = partial(_field, Kind.USD)
+_bytes = partial(_field, Kind.BYTES)
+_percent = partial(_field, Kind.PERCENT)
+_number = partial(_field, Kind.NUMBER)
 
 
 def _record(name: str, fields: tuple[Field, ...], get: Get = None, says: str = "") -> Field:
@@ -401,6 +380,8 @@ class CostOf(NamedTuple):
     row: Any
     ran: int | None
     rate: int | None
+    share: float | None
+    """Per cent of all that its kind of account pays; None: that is nothing."""
 
 
 class Spent(NamedTuple):
@@ -410,6 +391,7 @@ class Spent(NamedTuple):
     since: int
     until: int
     rows: list[CostOf]
+    totals: list[CostOf]
 
 
 COST = (
@@ -424,12 +406,19 @@ COST = (
     _count("web_searches", "row.web_searches"),
     _percent("cache_hit_percent", lambda at: None if at.row.hit_rate is None else 100 * at.row.hit_rate),
     _usd("list_price_usd", "row.micro"),
+    _percent("share_percent", "share", "of the list price of all that is billed alike"),
     *(_usd(f"{name}_usd", f"row.{name}") for name in ("unpriced", "estimated", "unattributed", "doubted")),
     _field(Kind.SECONDS, "ran_seconds", "ran", "how long its agents ran, together"),
     _usd("agent_hour_usd", "rate", "what an hour of an agent has cost"),
 )
 
-_COSTS = (_text("by"), _time("since"), _time("until"), _records("rows", COST))
+_COSTS = (
+    _text("by"),
+    _time("since"),
+    _time("until"),
+    _records("rows", COST),
+    _records("totals", COST, says="one for each `billing`; their `key` is null"),
+)
 
 _WAY = (
     _text("way", "key"),
@@ -531,14 +520,12 @@ class Checked(NamedTuple):
     reason: str
 
 
+_CHECK = (_text("name"), _text("verdict", says="ok, warn, bad or unknown"), _text("found"), _text("fix", "mend"))
 _CHECKED = (
     _text("host", "host.name"),
     _flag("ok", lambda asked: is_well(asked.checks) and not asked.reason),
     _text("reason", says="why it could not be looked at"),
-    _records(
-        "checks",
-        (_text("name"), _text("verdict", says="ok, warn, bad or unknown"), _text("found"), _text("fix", "mend")),
-    ),
+    _records("checks", _CHECK),
 )
 
 _FRONT_END = (
@@ -555,6 +542,23 @@ _AUDIT = (
     _time("at"),
     *_several(Kind.TEXT, "who", "verb", "target"),
     _count("run", lambda line: line.epoch or None),
+    _text("outcome", says="done, refused or unknown"),
+    _text("reason"),
+)
+
+
+class Done(NamedTuple):
+    """What became of an action on one agent."""
+
+    agent: Any
+    epoch: int
+    outcome: str
+    reason: str
+
+
+_DONE = (
+    _text("agent", "agent.id"),
+    _count("run", lambda done: done.epoch or None, "that it has now"),
     _text("outcome", says="done, refused or unknown"),
     _text("reason"),
 )
@@ -587,6 +591,8 @@ ANSWERS: Mapping[str, tuple[Field, ...]] = {
     "budget show": _each("budgets", _BUDGET),
     "host list": (_records("hosts", _HOST, _hosts),),
     "host check": _CHECKED,
+    "pause": _each("agents", _DONE),
+    "resume": _each("agents", _DONE),
     "audit": _each("lines", _AUDIT),
     "ledger doubted": _each("bookings", _DOUBTED),
 }

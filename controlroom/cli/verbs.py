@@ -323,6 +323,28 @@ _STEER: tuple[Verb, ...] = (
         take.agents,
     ),
     Verb(
+        "pause",
+        "steer",
+        "(AGENT... | --all) [--json]",
+        "End the runs of agents and keep their Claude sessions, until resume.",
+        f"{_WHO} A turn that is on ends with the run; its memory is free until resume. A command "
+        "has no session, and is not paused. Exit code 1 with several: some of them were refused.",
+        ("controlroom pause docs-1", "controlroom pause host:vm1 state:working", "controlroom pause --all --json"),
+        "agents:pause",
+        take.agents_as_json,
+    ),
+    Verb(
+        "resume",
+        "steer",
+        "(AGENT... | --all) [--json]",
+        "Let agents go on where they stopped.",
+        f"{_WHO} One that was paused, or has ended, goes on in its Claude session, as a new run in its folder; "
+        "one that was interrupted and waits is told to go on.",
+        ("controlroom resume docs-1", "controlroom resume --all state:paused", "controlroom resume 'vm1/*' --json"),
+        "agents:resume",
+        take.agents_as_json,
+    ),
+    Verb(
         "forget",
         "steer",
         "(AGENT... | --all | --ended) [--yes]",

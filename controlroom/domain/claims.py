@@ -18,7 +18,7 @@ from controlroom.domain.model import Agent, Evidence, State, with_changes
 from controlroom.domain.orders import Claim, Work
 from controlroom.domain.words import named_some
 from controlroom.text.sanitize import redact, sanitize
-from controlroom.text.states import KINDS, AgentKind
+from controlroom.text.states import KINDS, AgentKind, Cause
 
 TASK = 200
 """Characters of a task that are shown."""
@@ -87,6 +87,8 @@ class OrderedRun:
     """When it was ordered, by the clock of home; 0: not known any more. Kept with the orders."""
     ended: bool = False
     """An order has ended it. Kept with the orders."""
+    paused: bool = False
+    """That order was to pause it."""
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -146,7 +148,7 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> A
     )
     differ = {claim.field for claim in claims}
     return with_changes(
-        _ended(seen) if run.ended and seen.state is State.PAUSED else seen,
+        _as_ordered(seen, run),
         kind=run.kind,
         profile=run.profile,
         model=model if "model" in differ or not seen.model else seen.model,
@@ -156,6 +158,19 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> A
         ordered=run.work,
         claims=claims,
     )
+
+
+def paused(agent: Agent) -> Agent:
+    """An agent whose run has ended because that was ordered, and that goes on when that is ordered, too."""
+    if agent.state not in (State.DONE, State.PAUSED) or not agent.has_ended:
+        return agent
+    return with_changes(agent, state=State.PAUSED, detail="until it is resumed", cause=Cause.NONE)
+
+
+def _as_ordered(seen: Agent, run: OrderedRun) -> Agent:
+    if run.paused:
+        return paused(seen)
+    return _ended(seen) if run.ended and seen.state is State.PAUSED else seen
 
 
 def _ended(seen: Agent) -> Agent:

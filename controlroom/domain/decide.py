@@ -15,7 +15,7 @@ from controlroom.domain.gauges import ScopeKind, read_scope
 from controlroom.domain.intents import order_of
 from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, Profile
 from controlroom.domain.money import budget, ladder
-from controlroom.domain.orders import ROWS, Order, Work
+from controlroom.domain.orders import ENDS, ROWS, Order, Work
 from controlroom.domain.preconditions import (
     Refusal,
     check_kind,
@@ -31,6 +31,7 @@ from controlroom.domain.preconditions import (
     linked,
     movable_work,
     no_room_for,
+    no_session,
     not_pending,
     ordered_work,
     profile_named,
@@ -159,10 +160,17 @@ def _kill(fleet: Fleet, intent: intents.KillAgent, now: int) -> Decision:
         later = "; it goes on by itself when there is money again: forget it to prevent that"
         waits = later if ladder.is_paused(agent) else ""
         raise Refusal(f"{agent.id} has ended already ({ended_words(agent, now)}){waits}")
-    if agent.pending and agent.pending.verb in ("kill", "move"):
-        doing = "ended" if agent.pending.verb == "kill" else "moved"
+    if agent.pending and agent.pending.verb in (*ENDS, "move"):
+        doing = "moved" if agent.pending.verb == "move" else "ended"
         raise Refusal(f"{agent.id} is being {doing} already, {since(now - agent.pending.at)}")
     return Decision(effect=intents.KillOn(agent.host, agent.name, agent.epoch))
+
+
+def _pause(fleet: Fleet, intent: intents.PauseAgent, now: int) -> Decision:
+    agent = running(fleet, intent.agent, intent.epoch, now)
+    if reason := no_session(agent):
+        raise Refusal(f"{agent.id} {reason}: it cannot be paused, only killed")
+    return Decision(effect=intents.KillOn(agent.host, agent.name, agent.epoch, "paused"))
 
 
 def _reassign(fleet: Fleet, intent: intents.ReassignAgent, now: int) -> Decision:
@@ -218,14 +226,17 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, now: int) -> Decision:
     agent = current(fleet, intent.agent, intent.epoch, now)
     host = reachable(fleet, agent.host, now)
     not_pending(agent, now)
-    if not ladder.is_paused(agent):
-        raise Refusal(f"{agent.id} was not paused by a budget ({state_words(fleet, agent, now)}): reassign it")
-    if not agent.session:
-        raise Refusal(f"{agent.id} was paused before it had a Claude session: reassign it with its task")
+    if not agent.has_ended:
+        raise Refusal(f"{agent.id} has not ended ({state_words(fleet, agent, now)}): send it a message")
+    if none := no_session(agent):
+        raise Refusal(f"{agent.id} {none} to go on in: retry gives it its task again")
     if reason := no_room_for(fleet, host, agent.kind):
         raise Refusal(reason)
     ordered = ordered_work(agent, trust=False)
     check_task(ordered.kind, intent.task)
+    if not ladder.is_paused(agent):
+        payer = ladder.payer(fleet, ordered.profile)
+        _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer).check()
     return _again(fleet, agent, ordered, intent.task, agent.session, now)
 
 
@@ -419,6 +430,7 @@ _DECISIONS: dict[type, Callable[[Fleet, Any, int], Decision]] = {
     intents.KillAgent: _kill,
     intents.ReassignAgent: _reassign,
     intents.RetryAgent: _retry,
+    intents.PauseAgent: _pause,
     intents.ResumeAgent: _resume,
     intents.SendMessage: _send,
     intents.AnswerQuestion: _answer,

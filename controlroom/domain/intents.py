@@ -55,13 +55,25 @@ class RetryAgent:
     epoch: int
 
 
+GO_ON = "Go on where you stopped."
+"""What an agent is told that is to go on."""
+
+
 @dataclass(frozen=True)
-class ResumeAgent:
-    """Have an agent that a budget has paused go on in its Claude session."""
+class PauseAgent:
+    """End an agent's run, and keep its Claude session for a later one."""
 
     agent: str
     epoch: int
-    task: str
+
+
+@dataclass(frozen=True)
+class ResumeAgent:
+    """Have an agent that has ended go on in its Claude session."""
+
+    agent: str
+    epoch: int
+    task: str = GO_ON
     """What it is told."""
 
 
@@ -177,6 +189,7 @@ Intent = (
     | KillAgent
     | ReassignAgent
     | RetryAgent
+    | PauseAgent
     | ResumeAgent
     | SendMessage
     | AnswerQuestion

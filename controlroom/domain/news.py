@@ -8,6 +8,7 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import AlarmLevel
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Question, State
 from controlroom.domain.money.costs import BILLED
+from controlroom.domain.orders import ENDS
 from controlroom.domain.questions import asking
 from controlroom.domain.words import dollars
 from controlroom.text.states import StrEnum
@@ -105,7 +106,9 @@ def _of_agent(before: Agent | None, agent: Agent, now: int, began: int) -> Itera
 
 def _by_order(before: Agent | None, agent: Agent) -> bool:
     """Whether an order has ended it: that is no news to whoever gave it."""
-    ordered = before is not None and before.pending is not None and before.pending.verb in ("kill", "move")
+    ordered = before is not None and before.pending is not None and before.pending.verb in (*ENDS, "move")
+    if agent.state is State.PAUSED:
+        return ordered
     return agent.state is State.DONE and (ordered or bool(agent.exit_code) or agent.exit_signal is not None)
 
 

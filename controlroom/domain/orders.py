@@ -7,7 +7,10 @@ from controlroom.text.states import AgentKind, Outcome
 STARTS = frozenset({"spawn", "reassign", "resume"})
 """Verbs that begin a new run of an agent."""
 
-ROWS = STARTS | {"kill", "forget"}
+ENDS = frozenset({"kill", "pause"})
+"""Verbs that end a run, and begin none."""
+
+ROWS = STARTS | ENDS | {"forget"}
 """Verbs whose order shows in the row of their agent."""
 
 
@@ -18,7 +21,7 @@ class Order:
     op: int
     """Names it for ever."""
     verb: str
-    """`spawn`, `kill`, `reassign`, `resume`, `move`, `forget`, `answer`, `message`, `host take` and so on."""
+    """`spawn`, `kill`, `reassign`, `resume`, `pause`, `move`, `forget`, `answer`, `message`, `host take` and so on."""
     host: str
     agent: str
     """Name of the agent on its host; empty: it is about the host itself."""

@@ -121,6 +121,13 @@ def movable_work(agent: Agent, task: str, *, trust: bool) -> Work:
     return work
 
 
+def no_session(agent: Agent) -> str:
+    """Why an agent has no Claude session that could go on, said of it; "": it has one."""
+    if agent.kind == AgentKind.COMMAND:
+        return "runs a command, which has no session"
+    return "" if agent.session else "has no Claude session yet" if not agent.has_ended else "has no Claude session"
+
+
 def check_session(fleet: Fleet, agent: Agent, session: str) -> None:
     """See that a session is no other agent's, as far as is known: its host says whose it is. Raises `Refusal`."""
     others = (other for other in fleet.agents_on(agent.host) if other.id != agent.id and session)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from controlroom.domain import clock_set, events
 from controlroom.domain.alarms import forget_payer, watch_disk, watch_logins, watch_payers
 from controlroom.domain.changes import Changes, Draft
+from controlroom.domain.claims import paused
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.orders import STARTS
 from controlroom.text.states import Outcome
@@ -384,6 +385,8 @@ def _concluded(draft: Draft, event: events.Concluded) -> None:
         _drop(draft, agent)
         return
     concluded = replace(agent, pending=None)
+    if verb == "pause" and event.result.outcome is Outcome.DONE:
+        concluded = paused(concluded)
     if event.result.outcome is not Outcome.DONE and _awaited(agent) and concluded.state is State.STARTING:
         concluded = replace(concluded, state=State.FAILED, since=event.at, ended=event.at, detail=event.result.reason)
     draft.agents.put(event.agent, concluded)

@@ -14,7 +14,7 @@ from controlroom.domain.events import Alarmed
 from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.intents import SpawnOn, TellOn
 from controlroom.domain.model import Agent, Fleet
-from controlroom.domain.orders import Claim, Order, Result
+from controlroom.domain.orders import ENDS, Claim, Order, Result
 from controlroom.domain.questions import same
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.run_tables import (
@@ -87,15 +87,15 @@ class ClaimChecker:
 
     def concluded(self, order: Order, outcome: Outcome) -> None:
         """Take what became of an order."""
-        if outcome is Outcome.DONE and order.verb == "kill":
-            self._end(order.host, order.agent, order.epoch)
+        if outcome is Outcome.DONE and order.verb in ENDS:
+            self._end(order.host, order.agent, order.epoch, order.verb)
         elif outcome is Outcome.DONE and order.verb == "forget":
             self._forget(order.host, order.agent, order.epoch)
 
-    def _end(self, host: str, name: str, epoch: int) -> None:
+    def _end(self, host: str, name: str, epoch: int, verb: str) -> None:
         runs = self._runs.get((host, name), {})
         if epoch in runs:
-            runs[epoch] = replace(runs[epoch], ended=True)
+            runs[epoch] = replace(runs[epoch], ended=True, paused=verb == "pause")
 
     def _forget(self, host: str, name: str, epoch: int) -> None:
         """An agent was removed with all its runs up to this one."""

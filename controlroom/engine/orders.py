@@ -13,7 +13,7 @@ from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.intents import NodeEffect, SpawnOn, TellOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import NextGrant
-from controlroom.domain.orders import STARTS, Order, Result
+from controlroom.domain.orders import ENDS, STARTS, Order, Result
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch
 from controlroom.engine.hosts.translate import to_node
@@ -292,19 +292,19 @@ def open_half(opened: OpenOrder, result: Result, at: int) -> Alarmed | None:
 
 
 def _looked_for_gone(opened: OpenOrder) -> Result:
-    if opened.order.verb in ("kill", "forget"):
+    if opened.order.verb in (*ENDS, "forget"):
         return Result(Outcome.DONE)
     return Result(Outcome.UNKNOWN, f"{opened.order.subject} is not there any more")
 
 
 def _looked_for_rest(opened: OpenOrder, seen: Agent) -> Result:
     order = opened.order
-    if order.verb == "kill" and seen.has_ended:
+    if order.verb in ENDS and seen.has_ended:
         return Result(Outcome.DONE)
     if order.verb == "answer" and (seen.question is None or seen.question.id != opened.question):
         return Result(Outcome.DONE)
     lost = f"the link to {order.host} was lost"
-    if order.verb in ("kill", "forget", "answer"):
-        still = {"kill": "still runs", "forget": "is still there", "answer": "still asks"}[order.verb]
+    if order.verb in (*ENDS, "forget", "answer"):
+        still = {"forget": "is still there", "answer": "still asks"}.get(order.verb, "still runs")
         return Result(Outcome.UNKNOWN, f"{lost}, and {order.subject} {still}: try again")
     return Result(Outcome.UNKNOWN, f"{lost}: see in the log whether {order.subject} got it")

@@ -62,8 +62,10 @@ def test_the_table_keeps_a_bill_and_a_worth_apart(capsys: pytest.CaptureFixture[
     costs._table([BILLED, COVERED], "agent", "", {"vm1/api-1": 2 * HOUR})
     out, talk = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0].split() == ["AGENT", "PAYS", "COST", "MSGS", "IN", "OUT", "CACHED", "READ", "HITS", "AN", "HOUR"]
-    assert lines[1].split() == ["vm1/api-1", "billed", "$1.92", "120", "5.0k", "900", "100", "90k", "95", "%", "$0.96"]
+    assert lines[0].split()[:8] == ["AGENT", "PAYS", "COST", "SHARE", "MSGS", "IN", "OUT", "CACHED"]
+    assert lines[0].split()[8:] == ["READ", "HITS", "AN", "HOUR"]
+    assert lines[1].split()[:5] == ["vm1/api-1", "billed", "$1.92", "100%", "120"]
+    assert lines[1].split()[5:] == ["5.0k", "900", "100", "90k", "95", "%", "$0.96"]
     assert lines[2].split()[:3] == ["vm1/docs-1", "plan", "≈$0.0041"]
     assert [line.split()[:3] for line in lines[4:]] == [["all", "billed", "$1.92"], ["all", "plan", "≈$0.0041"]]
     assert "not a bill" in talk
@@ -87,6 +89,17 @@ def test_an_agent_hour_has_a_price_where_all_hours_are_known_and_one_kind_of_acc
     assert hourly([one, covered], ran, capsys) == ["$2.00", "≈$0.50", "–", "–"]
     assert hourly([one, replace(covered, key="vm1")], ran, capsys) == ["–", "–", "–", "–"]
     assert hourly([one], {"vm1": 1000}, capsys) == ["–"], "too short to say anything"
+
+
+def test_a_share_is_of_what_is_billed_alike() -> None:
+    rows = [BILLED, replace(BILLED, key="vm2/b", micro=BILLED.micro * 3), COVERED, replace(COVERED, micro=0, key="")]
+    priced, totals = costs._priced(rows, {})
+    assert [cost.share for cost in priced] == [25, 75, 100, 0]
+    assert [(cost.row.billing, cost.row.micro, cost.share) for cost in totals] == [
+        (Payer.API, 4 * BILLED.micro, 100),
+        (Payer.PLAN, COVERED.micro, 100),
+    ]
+    assert costs._priced([replace(BILLED, micro=0)], {})[0][0].share is None
 
 
 def test_nothing_spent_is_said(capsys: pytest.CaptureFixture[str]) -> None:

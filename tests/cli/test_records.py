@@ -47,6 +47,8 @@ TYPES: dict[Kind, tuple[type, ...]] = {
 WORDS = {
     "explain": ("job",),
     "host check": ("local",),
+    "pause": ("job",),
+    "resume": ("job",),
     "estimate": ("--agents", "1", "--hours", "1", "--requests-per-hour", "1"),
 }
 """What a verb takes beside `--json`."""

@@ -145,6 +145,25 @@ def test_reassign_without_a_session_cannot_continue() -> None:
     assert "no Claude session" in refused(world, intents.ReassignAgent("vm1/docs-1", 1, "x", True))
 
 
+def test_a_pause_ends_the_run_of_a_session_and_of_nothing_else() -> None:
+    pause = intents.PauseAgent("vm1/docs-1", 1)
+    assert accepted(fleet(agent()), pause).effect == intents.KillOn("vm1", "docs-1", 1, "paused")
+    assert "runs a command, which has no session" in refused(fleet(agent(kind=AgentKind.COMMAND)), pause)
+    assert "has no Claude session yet: it cannot be paused" in refused(fleet(agent(session="")), pause)
+    assert "has ended" in refused(fleet(agent(state=State.PAUSED, ended=NOON)), pause)
+
+
+@pytest.mark.parametrize("state", [State.PAUSED, State.DONE, State.FAILED])
+def test_what_has_ended_is_resumed_in_its_session(state: State) -> None:
+    resume = intents.ResumeAgent("vm1/docs-1", 1)
+    effect = accepted(fleet(agent(state=state, ended=NOON, cwd="/w")), resume).effect
+    assert isinstance(effect, intents.SpawnOn)
+    assert (effect.epoch, effect.replaces, effect.resume, effect.cwd) == (2, 0, "s-1", "/w")
+    assert effect.task == intents.GO_ON
+    assert "retry gives it its task again" in refused(fleet(agent(state=state, ended=NOON, session="")), resume)
+    assert "has not ended (working for 5m)" in refused(fleet(agent()), resume)
+
+
 def test_a_reassigned_command_keeps_its_command_on_the_host() -> None:
     world = fleet(agent(kind="command"))
     world = replace(world, profiles={"job": Profile("job", AgentKind.COMMAND, ("make",))})

@@ -139,7 +139,7 @@ def test_who_was_paused_by_a_budget_goes_on_by_itself_or_has_nothing_to_go_on_in
     fresh = steps(replace(paused, session=""))
     assert "retry vm1/docs-1" in fresh
     assert "--continue" not in fresh, "there is no session to go on in"
-    assert "--continue" in steps(replace(paused, detail="", cause=Cause.NONE))
+    assert "controlroom resume vm1/docs-1" in steps(replace(paused, detail="", cause=Cause.NONE))
 
 
 def test_a_question_a_limit_and_an_order_are_told_with_their_times() -> None:

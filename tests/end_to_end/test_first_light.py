@@ -97,6 +97,23 @@ def test_reassign_goes_on_in_the_same_session_when_told(room: Room, vm1: Host) -
     assert "Second." in room.run("logs", "a")
 
 
+def test_a_paused_agent_goes_on_in_its_session_when_it_is_resumed(room: Room, vm1: Host) -> None:
+    room.run("spawn", "a", "--host", "vm1", "--cwd", "project", "--task", "[[hang 600]]")
+    room.wait_until("its session", lambda status: status["agents"][0]["session"])
+    first = room.wait_for_state("a", "working")
+    (paused,) = room.records("agents", "pause", "a")
+    assert (paused["agent"], paused["outcome"]) == ("vm1/a", "done")
+    assert room.wait_for_state("a", "paused")["detail"] == "until it is resumed"
+    assert str(first["pid"]) not in vm1.run("ps -e -o pid=").split()
+    assert "controlroom resume vm1/a" in room.run("explain", "a")
+
+    assert "has ended" in room.run("pause", "a", expect=1)
+    room.run("resume", "state:paused")
+    room.wait_until("the second run", lambda status: status["agents"][0]["run"] == 2)
+    second = room.wait_for_state("a", "done")
+    assert (second["session"], second["task"]) == (first["session"], "Go on where you stopped.")
+
+
 def test_agents_outlive_engine_and_link(room: Room, vm1: Host, home: World) -> None:
     count = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.2; done"
     room.run("spawn", "job", "--host", "vm1", "--task", "", "--", "sh", "-c", count)

@@ -21,7 +21,7 @@ from controlroom.domain.orders import Result, Work
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
 from controlroom.protocol.home import find_home
-from controlroom.text.states import AgentKind, Outcome, Verdict
+from controlroom.text.states import AgentKind, Cause, Outcome, Verdict
 from controlroom.wire import messages as wire
 from controlroom.wire.grants import Grant
 from controlroom.wire.inquiries import ReadSpec, SpecRead
@@ -320,6 +320,24 @@ async def test_an_agent_that_was_killed_is_not_resumed_because_its_host_says_a_b
         await here.engine.wait_idle()
         assert here.agent("vm1/a1").state is State.DONE
         assert len(sent(liar, "a1", "a1")) == 2
+
+
+async def test_an_agent_that_was_paused_is_shown_so_until_it_is_resumed_also_by_an_engine_that_comes_back() -> None:
+    async with lied_to() as (here, liar, _):
+        await here.order(spawn("a1"))
+        await here.until(lambda: here.agent("vm1/a1").session)
+        await here.order(intents.PauseAgent("vm1/a1", 1))
+        await here.until(lambda: here.agent("vm1/a1").state is State.PAUSED)
+        assert here.agent("vm1/a1").cause is Cause.NONE, "no budget has paused it: it does not go on by itself"
+        agents = liar.agents
+    async with lied_to() as (here, liar, _):
+        liar.agents = agents
+        await lie(here, liar, {"a1": {}})
+        await here.until(lambda: here.agent("vm1/a1").state is State.PAUSED)
+        await here.order(intents.ResumeAgent("vm1/a1", 1))
+        (order,) = [message for message in liar.heard if isinstance(message, wire.Spawn)]
+        assert (order.spec.resume, order.task) == ("s-a1", intents.GO_ON)
+        await here.until(lambda: here.agent("vm1/a1").state is State.WORKING)
 
 
 async def test_what_a_host_says_that_a_run_has_spent_holds_no_more_of_a_budget_than_twice_its_ceiling() -> None:

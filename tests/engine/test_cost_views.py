@@ -55,7 +55,7 @@ def test_tokens_searches_and_what_has_no_price_are_told(ledger: Ledger) -> None:
     novel, *_ = costs(ledger, "model", *FOREVER)
     assert novel == CostRow("claude-novel-9", Payer.PLAN, 1, 5, 10, 1, 2, 12, 1, 900, 900)
     assert novel.hit_rate == 12 / 20
-    told = record(COST, CostOf(novel, None, None))
+    told = record(COST, CostOf(novel, None, None, None))
     assert {name: value for name, value in told.items() if value} == {
         "key": "claude-novel-9", "billing": "plan", "messages": 1, "input_tokens": 5, "output_tokens": 10,
         "cache_write_5m_tokens": 1, "cache_write_1h_tokens": 2, "cache_read_tokens": 12, "web_searches": 1,

@@ -65,6 +65,16 @@ async def test_every_size_says_who_spent_what(size: tuple[int, int]) -> None:
         assert "l limits" in text.splitlines()[-1]
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), WIDE])
+async def test_above_the_rows_stands_their_sum_and_each_row_says_its_share(size: tuple[int, int]) -> None:
+    fleet = scenes.watched()
+    async with room(fleet, size=size, engine=ledger(fleet)) as here:
+        await opened(here)
+        whole = row(here, "all")
+        assert whole.split()[1:5] == ["$84.28", "100%", "≈$1.34", "100%"]
+        assert "$55.55  66 %" in row(here, "old-8")
+
+
 async def test_a_wide_screen_has_every_column_in_line() -> None:
     fleet = scenes.watched()
     async with room(fleet, size=WIDE, engine=ledger(fleet)) as here:
@@ -109,8 +119,8 @@ async def test_an_hour_costs_what_is_known_only() -> None:
         assert "agent-hour" not in here.text()
         await here.press("h")
         await here.until(lambda: "by host" in here.text())
-        assert "$" in row(here, "vm1").partition("%")[2]
-        assert "$" not in row(here, "vm2").partition("%")[2]
+        assert "$" in row(here, "vm1").rpartition("━")[2]
+        assert "$" not in row(here, "vm2").rpartition("━")[2]
         engine.ran["agent"] = dict.fromkeys((spent.key for spent in engine.spent["agent"]), HOUR)
         engine.spent["agent"] = [spent for spent in engine.spent["agent"] if spent.billing == "api"]
         here.clock.now += MINUTE

@@ -273,7 +273,7 @@ async def test_the_palette_holds_every_action_of_the_screen_greyed_with_its_reas
     [
         ("stop", "kill"),
         ("quit", "back"),
-        ("pause", "interrupt"),
+        ("pause", "pause"),
         ("copy", "attach"),
         ("budget", "costs"),
         ("approve", "allow"),

@@ -222,7 +222,7 @@ def _paused(fleet: Fleet, agent: Agent) -> Iterator[Step]:
         yield _step("kill", "Or end it: that works on what is stopped, too.", agent.id)
         return
     if not is_paused(agent):
-        yield _step("reassign", "It was stopped to be resumed: let it go on.", agent.id, _ON)
+        yield _step("resume", "Let it go on in its session.", agent.id)
     elif agent.session:
         waits = pausing(fleet, agent)
         which = " and ".join(f"budget {budget.name}" for budget in waits) or "its budget"

@@ -114,7 +114,7 @@ MEANINGS = {
     State.IDLE: "it waits for a message",
     State.STARTING: "ordered, and not heard of yet",
     State.WORKING: "it works",
-    State.PAUSED: "stopped by a budget, and goes on later; or its process was stopped by a signal",
+    State.PAUSED: "paused by a budget, and goes on when there is money again; or by somebody, until it is resumed",
     State.DONE: "it has ended well, or was killed by its operator",
 }
 """What each state means, for help and manual."""
@@ -284,6 +284,8 @@ def cost_words(agent: Agent) -> str:
 _UNDER_WAY = {
     "spawn": "starting",
     "kill": "ending",
+    "pause": "pausing",
+    "resume": "resuming",
     "move": "moving",
     "reassign": "changing",
     "interrupt": "stopping",

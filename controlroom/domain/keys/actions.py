@@ -164,6 +164,26 @@ ACTIONS: tuple[Action, ...] = (
         verb="retry AGENT",
     ),
     Action(
+        "pause",
+        "",
+        "pause",
+        "End an agent's run and keep its Claude session: its memory is free until it is resumed.",
+        needs="agent",
+        changes=True,
+        many=True,
+        verb="pause AGENT",
+    ),
+    Action(
+        "resume",
+        "",
+        "resume",
+        "Let an agent go on where it stopped: a paused or ended one in its session, one that waits by a message.",
+        needs="agent",
+        changes=True,
+        many=True,
+        verb="resume AGENT",
+    ),
+    Action(
         "message",
         "m",
         "message",
@@ -458,8 +478,8 @@ GROUPS: dict[str, str] = {
     "look": "open next filter search timeline sift bookmark bookmark_older bookmark_newer export match_older "
     "match_newer screen explain copy hosts host_open host_charts host_check alarms attached palette help back",
     "answer": "allow always deny questions undo",
-    "act": "spawn kill reassign retry message interrupt attach forget mark mark_all host_add host_remove host_retry "
-    "host_take",
+    "act": "spawn kill pause resume reassign retry message interrupt attach forget mark mark_all host_add host_remove "
+    "host_retry host_take",
     "money": "costs costs_limits costs_by money_charts budget",
     "view": "panes pane_size pin sort group fold_hosts fold_limits theme",
 }
@@ -473,7 +493,9 @@ OTHER_WORDS: dict[str, str] = {
     "undo": "revert mistake keep",
     "spawn": "new start run create add launch",
     "kill": "stop end terminate quit cancel abort",
-    "interrupt": "stop pause halt hold",
+    "interrupt": "stop halt",
+    "pause": "stop hold sleep suspend",
+    "resume": "continue go on wake",
     "reassign": "move task host",
     "message": "say tell write send prompt answer",
     "attach": "terminal tmux connect enter copy",

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
+from controlroom.domain.preconditions import no_session
 from controlroom.domain.questions import NOTHING_LASTING
-from controlroom.text.states import AgentKind
+from controlroom.text.states import AgentKind, State
 
 
 def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host: str | None = None) -> str | None:
@@ -76,6 +77,20 @@ def _stops(fleet: Fleet, agent: Agent) -> str | None:
     return command if agent.kind == AgentKind.COMMAND else _live(fleet, agent)
 
 
+def _pauses(fleet: Fleet, agent: Agent) -> str | None:
+    if not agent.has_ended and (reason := no_session(agent)):
+        return f"{agent.name} {reason}: it cannot be paused, only killed"
+    return _live(fleet, agent)
+
+
+def _resumes(fleet: Fleet, agent: Agent) -> str | None:
+    if agent.has_ended and (reason := no_session(agent)):
+        return f"{agent.name} {reason} to go on in: retry gives it its task again"
+    if agent.question is not None or agent.state in (State.STARTING, State.WORKING):
+        return f"{agent.name} is {fleet.state_of(agent)}: there is nothing to resume"
+    return _connected(fleet, agent) if agent.has_ended else _hears(fleet, agent)
+
+
 def _over(fleet: Fleet, agent: Agent) -> str | None:
     return None if agent.has_ended else f"{agent.name} has not ended: kill it first"
 
@@ -103,6 +118,8 @@ _CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
     "kill": _live,
     "reassign": _connected,
     "retry": _connected,
+    "pause": _pauses,
+    "resume": _resumes,
     "message": _hears,
     "interrupt": _stops,
     "attach": _there,

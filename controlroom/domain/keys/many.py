@@ -1,6 +1,6 @@
 """What is done to many agents at once: to whom, each as it was listed, and the sum of what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from controlroom.domain import intents
@@ -41,7 +41,7 @@ class Plan:
     def saying(self, text: str, keep: bool = False, host: str = "") -> "Plan":
         """The same plan for the same runs, with these words; `host`: where they are to go."""
         targets = (
-            Target(target.agent, _intent(target.agent, self.action, text, keep, host)) for target in self.targets
+            Target(target.agent, intent_of(target.agent, self.action, text, keep, host)) for target in self.targets
         )
         return replace(self, targets=tuple(targets))
 
@@ -66,6 +66,8 @@ class Plan:
 _TITLES = {
     "kill": "Kill {}, and everything they started?",
     "forget": "Forget {}? Their logs are removed, for good.",
+    "pause": "Pause {}? Their runs end, and their sessions are kept.",
+    "resume": "Let {} go on where they stopped?",
     "interrupt": "Interrupt {}? They then wait for a message.",
     "reassign": "Give {} a new task? Their runs now are ended first.",
     "retry": "Give {} the same task again? What still runs of them is ended first.",
@@ -77,6 +79,8 @@ _TITLES = {
 _DONE = {
     "kill": "ended",
     "forget": "removed",
+    "pause": "paused",
+    "resume": "going on",
     "interrupt": "interrupted",
     "reassign": "given the task",
     "retry": "begun again",
@@ -130,25 +134,34 @@ def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str]
         if reason is None and host == agent.host:
             reason = f"{agent.name} is on {host} already"
         if reason is None:
-            targets.append(Target(agent, _intent(agent, action, host=host)))
+            targets.append(Target(agent, intent_of(agent, action, host=host)))
         else:
             left_out.append((agent, reason))
     unseen = tuple(fleet.agents[agent] for agent in hidden if agent in fleet.agents)
     return Plan(action, tuple(targets), tuple(left_out), unseen)
 
 
-def _intent(agent: Agent, action: str, text: str = "", keep: bool = False, host: str = "") -> Intent:
+def intent_of(agent: Agent, action: str, text: str = "", keep: bool = False, host: str = "") -> Intent:
+    """What an action asks for one agent; of an agent that waits, to go on is a message."""
     if action in ("allow", "always", "deny") and agent.question is not None:
         return intents.AnswerQuestion(agent.id, agent.question.id, Verdict(action), text, agent.question.digest)
     if action == "message":
         return intents.SendMessage(agent.id, agent.epoch, text)
     if action == "reassign":
         return intents.ReassignAgent(agent.id, agent.epoch, text, keep and bool(agent.session), host)
-    if action == "retry":
-        return intents.RetryAgent(agent.id, agent.epoch)
-    if action == "kill":
-        return intents.KillAgent(agent.id, agent.epoch)
-    return (intents.ForgetAgent if action == "forget" else intents.InterruptAgent)(agent.id, agent.epoch)
+    if action == "resume" and not agent.has_ended:
+        return intents.SendMessage(agent.id, agent.epoch, intents.GO_ON)
+    return _INTENTS[action](agent.id, agent.epoch)
+
+
+_INTENTS: dict[str, Callable[[str, int], Intent]] = {
+    "retry": intents.RetryAgent,
+    "kill": intents.KillAgent,
+    "pause": intents.PauseAgent,
+    "resume": intents.ResumeAgent,
+    "forget": intents.ForgetAgent,
+    "interrupt": intents.InterruptAgent,
+}
 
 
 def summed(todo: Plan, outcomes: Sequence[Result | None]) -> str:

@@ -86,6 +86,12 @@ def totals(rows: Iterable[CostRow]) -> list[CostRow]:
     return grouped(rows, lambda _: "")
 
 
+def shares(rows: Iterable[CostRow], all_rows: Iterable[CostRow]) -> list[float | None]:
+    """Which part of what its kind of account pays for all rows each row is, in per cent; None: that is nothing."""
+    whole = {row.billing: row.micro for row in totals(all_rows)}
+    return [100 * row.micro / total if (total := whole[row.billing]) else None for row in rows]
+
+
 def decimal(micro: int) -> str:
     """Write micro-dollars as dollars, exactly: `1.920000`."""
     return f"{micro // 1_000_000}.{micro % 1_000_000:06d}"

@@ -12,6 +12,7 @@ from dataclasses import replace
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import FEW, FOREVER, NextGrant, Run, RunGrant
 from controlroom.domain.money.plausible import Ceilings
+from controlroom.domain.orders import ENDS
 from controlroom.engine.budgets.funds import SpentSums
 from controlroom.engine.ledger import grant_tables
 from controlroom.engine.ledger.grant_tables import settled, superseded
@@ -283,7 +284,7 @@ def _is_up(fleet: Fleet, name: str) -> bool:
 def _can_be_asked(fleet: Fleet, agent: Agent) -> bool:
     host = fleet.hosts.get(agent.host)
     ours = host is not None and host.link is LinkState.UP and (host.facts is None or host.facts.owned)
-    under_way = agent.pending is not None and agent.pending.verb in (*STARTING, "kill")
+    under_way = agent.pending is not None and agent.pending.verb in (*STARTING, *ENDS)
     return ours and agent.lives and not under_way
 
 

@@ -235,8 +235,9 @@ ORDERED_TABLES: Sequence[str] = (
 
 ORDERED_RUNS = "select ordered_runs.*, ifnull(orders.at, 0) from ordered_runs left join orders using (op) order by op"
 
-ENDED_BY_ORDER = "select distinct host, agent, epoch from orders where verb = 'kill' and outcome = 'done'"
-"""Runs that orders have ended."""
+ENDED_BY_ORDER = """select distinct host, agent, epoch, verb from orders
+    where verb in ('kill', 'pause') and outcome = 'done' order by verb = 'pause'"""
+"""Runs that orders have ended, and how."""
 
 _WRITE_ORDERED = "insert or replace into ordered_runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DROP_ORDERED = "delete from ordered_runs where host = ? and agent = ? and epoch <= ?"
@@ -246,7 +247,7 @@ _PRUNE_ORDERED = """delete from ordered_runs where op < (select max(op) from ord
 
 def write_ordered(run: OrderedRun) -> Statement:
     """Write what was ordered of a run."""
-    kept = [value for name, value in vars(run).items() if name not in ("at", "ended")]
+    kept = [value for name, value in vars(run).items() if name not in ("at", "ended", "paused")]
     return _WRITE_ORDERED, tuple(redact(value) if isinstance(value, str) else value for value in kept)
 
 

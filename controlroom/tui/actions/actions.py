@@ -117,6 +117,8 @@ _ACTS: dict[str, Act] = {
     "reassign": agents.reassign,
     "retry": agents.retry,
     "message": agents.message,
+    "pause": agents.pause,
+    "resume": agents.resume,
     "interrupt": agents.interrupt,
     "forget": agents.forget,
     "copy": agents.copy,

@@ -3,6 +3,7 @@
 from textual.app import SuspendNotSupported
 
 from controlroom.domain import intents
+from controlroom.domain.keys.many import intent_of
 from controlroom.domain.model import Agent
 from controlroom.tui.actions.orders import order
 from controlroom.tui.context import ContextApp, Level
@@ -80,6 +81,18 @@ def interrupt(app: ContextApp, screen: RoomScreen) -> None:
     if agent := agent_of(app, screen):
         done = f"interrupted {agent.name}; it waits for a message"
         order(app, intents.InterruptAgent(agent.id, agent.epoch), done)
+
+
+def pause(app: ContextApp, screen: RoomScreen) -> None:
+    """End an agent's run, and keep its session."""
+    if agent := agent_of(app, screen):
+        order(app, intents.PauseAgent(agent.id, agent.epoch), f"paused {agent.name}; resume lets it go on")
+
+
+def resume(app: ContextApp, screen: RoomScreen) -> None:
+    """Let an agent go on where it stopped."""
+    if agent := agent_of(app, screen):
+        order(app, intent_of(agent, "resume"), f"{agent.name} goes on")
 
 
 def terminal(app: ContextApp, screen: RoomScreen) -> None:

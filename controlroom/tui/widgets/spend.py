@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from rich.style import Style
 
 from controlroom.domain.display.bars import cells
-from controlroom.domain.display.spans import By, SpendRow, remarks
+from controlroom.domain.display.spans import By, SpendRow, remarks, total
 from controlroom.domain.words import count, dollars, history, percent
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
@@ -17,6 +17,8 @@ from controlroom.tui.widgets.rows import Rows
 Run = tuple[str, Style | None]
 
 _TOKENS = ("in", "out", "write", "read")
+_SHARE = 5
+"""Cells of a part in per cent."""
 _LONGEST = 40
 """Cells of a bar at most."""
 
@@ -54,6 +56,8 @@ class _Columns:
     where: int
     billed: int
     covered: int
+    share: int
+    """Behind each amount: its part of the column, in per cent."""
     bar: int
     hits: int
     per_hour: int
@@ -68,35 +72,41 @@ class SpendTable(Rows[SpendRow]):
         super().__init__(id=id)
         self._cursor = cursor
         self.by = By.AGENT
-        self._columns = _Columns(0, 0, 0, 0, 0, 0, 0, 0, 0)
+        self._columns = _Columns(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         self._top_money = 1
+        self._whole = total(())
 
     def name_of(self, row: SpendRow) -> str:
         """Its key, and what it is grouped by."""
         return f"{self.by} {row.key}"
 
     def lends(self, row: SpendRow) -> object:
-        """Columns are as wide as the widest, bars as long as the dearest."""
-        return self._columns, self._top_money
+        """Columns are as wide as the widest, bars as long as the dearest, shares of the sum."""
+        return self._columns, self._top_money, self._whole.billed, self._whole.covered
 
     def _draw_row(self, row: SpendRow, width: int, chosen: bool) -> Sequence[Line]:
         return super()._draw_row(row, width, chosen and self._cursor)
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
-        """Measure the columns; name them where there is room."""
+        """Measure the columns; name them where there is room, and say what all rows are together."""
+        self._whole = total(self.rows)
         self._top_money = max([1, *((row.billed or 0) + (row.covered or 0) for row in self.rows)])
         self._columns = columns = self._measured(width)
         if height < 4:
             return ()
         titles = [styled.left(f"  {self.by}", columns.name + columns.where + 3)]
         paid = (("billed", columns.billed), ("covered", columns.covered))
-        titles += [styled.right(title, wide) + " " for title, wide in paid if wide]
+        share = styled.right("share", columns.share) + " " if columns.share else ""
+        titles += [f"{styled.right(title, wide)} {share}" for title, wide in paid if wide]
         titles += [" " * (columns.bar + 1)] * bool(columns.bar)
         titles += [styled.right("cache", columns.hits)] * bool(columns.hits)
         titles += [styled.right("an hour", columns.per_hour)] * bool(columns.per_hour)
         titles += [styled.right("msgs", columns.messages)] * bool(columns.messages)
         titles += [styled.right(kind, columns.tokens) for kind in _TOKENS] * bool(columns.tokens)
-        return (styled.line(("".join(titles), self.palette.quiet)),)
+        drawn = [styled.line(("".join(titles), self.palette.quiet))]
+        if height >= 8 and len(self.rows) > 1:
+            drawn.append(self.draw(self._whole, width, False))
+        return drawn
 
     def _measured(self, width: int) -> _Columns:
         """Share the width out: names and money first, bars what is left."""
@@ -107,14 +117,15 @@ class SpendTable(Rows[SpendRow]):
 
         name = min(widest([row.name for row in self.rows], 8), 14 if width < 60 else 28)
         where = min(widest([f"{row.where} " for row in self.rows if row.where]), 7 if width < 60 else 15)
-        billed = widest([money(row, False) for row in self.rows], 6)
-        covered = widest([money(row, True) for row in self.rows], 7)
+        billed = widest([money(row, False) for row in (*self.rows, self._whole)], 6)
+        covered = widest([money(row, True) for row in (*self.rows, self._whole)], 7)
         rated = any(row.per_hour for row in self.rows)
         columns = _Columns(
             name,
             where,
             billed,
             covered,
+            0,
             0,
             6,
             9 * (rated and width >= 80),
@@ -123,8 +134,10 @@ class SpendTable(Rows[SpendRow]):
         )
         used = 3 + name + where + (billed + 1) * bool(billed) + (covered + 1) * bool(covered)
         used += columns.hits + columns.per_hour + columns.messages + 4 * columns.tokens
-        room = max(0, min(_LONGEST, width - used - 2))
-        return replace(columns, bar=room if room >= 4 else 0)
+        shares = (_SHARE + 1) * (bool(billed) + bool(covered))
+        share = _SHARE if used + shares <= width - 2 else 0
+        room = max(0, min(_LONGEST, width - used - 2 - shares * bool(share)))
+        return replace(columns, share=share, bar=room if room >= 4 else 0)
 
     def draw(self, row: SpendRow, width: int, chosen: bool) -> Line:
         """Draw one row."""
@@ -134,8 +147,10 @@ class SpendTable(Rows[SpendRow]):
             (f" {styled.left(row.name, columns.name)}", palette.strong if row.dearest else palette.quiet),
             (f" {styled.left(row.where, columns.where - 1)} " if columns.where else " ", palette.quiet),
         ]
-        paid = ((money(row, False), columns.billed), (money(row, True), columns.covered))
-        runs += [(styled.right(words, wide) + " ", palette.text) for words, wide in paid if wide]
+        for covered, wide in enumerate((columns.billed, columns.covered)):
+            runs += [(styled.right(money(row, bool(covered)), wide) + " ", palette.text)] if wide else []
+            part = percent(self._share(row, bool(covered))) if row.dearest else ""
+            runs += [(styled.right(part, columns.share) + " ", palette.quiet)] if wide and columns.share else []
         runs += self._bar(row)
         quiet = [(hits(row), columns.hits), (row.per_hour, columns.per_hour)]
         quiet += [(count(row.all.messages) if row.all.messages else "", columns.messages)]
@@ -143,12 +158,17 @@ class SpendTable(Rows[SpendRow]):
         runs += [(styled.right(words, wide), palette.text) for words, wide in quiet if wide]
         return styled.line(*runs)
 
+    def _share(self, row: SpendRow, covered: bool) -> float | None:
+        """What a row is of all that keys paid, or of all that is covered, in per cent; None: nothing of it."""
+        part, whole = (row.covered, self._whole.covered) if covered else (row.billed, self._whole.billed)
+        return 100 * part / whole if part and whole else None
+
     def _bar(self, row: SpendRow) -> list[Run]:
         """One bar for both: what is billed as a line, then what is covered as a broken one."""
         palette, room = self.palette, self._columns.bar
         if not room:
             return []
-        if not row.dearest:
+        if not row.dearest or row is self._whole:
             return [(" " * (room + 1), None)]
         covered = max(row.covered / self._top_money, 1 / room) if row.covered else 0.0  # however little, it shows
         drawn = cells((row.billed or 0) / self._top_money, covered, None, room)
