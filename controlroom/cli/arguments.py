@@ -374,14 +374,14 @@ def budget_remove(parser: argparse.ArgumentParser) -> None:
 
 def budget_set(parser: argparse.ArgumentParser) -> None:
     """Everything about a budget; what is left out stays as it is in a budget that exists."""
-    from controlroom.domain.gauges import PERIODS, UNITS
+    from controlroom.domain.gauges import PERIODS, BudgetUnit
     from controlroom.domain.money.budget import ORDERS
 
     parser.add_argument("name", metavar="NAME", help="a-z 0-9 _ -, like day")
     parser.add_argument("--limit", metavar="L", help="dollars like 8, tokens like 5M, per cent of a window like 85")
     parser.add_argument("--period", choices=PERIODS, help="of what the limit is (default: day)")
     parser.add_argument("--scope", metavar="S", type=_scope, help="fleet, 'host H', 'profile P' or 'agent H/A'")
-    parser.add_argument("--unit", choices=UNITS, help="what is counted (default: billed)")
+    parser.add_argument("--unit", choices=[*BudgetUnit], help="what is counted (default: billed)")
     parser.add_argument("--window", metavar="W", help="of a plan, for --unit window: five_hour, seven_day, …")
     parser.add_argument("--ladder", metavar="AT:DO,…", type=_ladder, help="default: 50:notify,80:hold,95:pause")
     parser.add_argument("--order", choices=ORDERS, help="who is ended first: the lowest priority, or all at once")

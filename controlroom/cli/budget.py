@@ -14,7 +14,7 @@ from controlroom.cli.status import clock, wait_briefly
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.decide import Refused, decide
-from controlroom.domain.gauges import Budget, LimitKind, ScopeKind, read_scope
+from controlroom.domain.gauges import Budget, BudgetUnit, LimitKind, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget import BudgetRule, amount, described, ladder, problem, read_limit, window
@@ -60,7 +60,7 @@ def _cells(budget: Budget, zone: tzinfo) -> tuple[str, ...]:
     return (
         budget.name,
         budget.scope,
-        window_name(budget.period) if budget.unit == "window" else budget.period,
+        window_name(budget.period) if budget.unit is BudgetUnit.WINDOW else budget.period,
         amount(budget.spent, budget.unit),
         amount(budget.limit, budget.unit),
         percent(budget.percent),
@@ -119,7 +119,7 @@ def _preview(client: Client, budget: Budget | None, rule: BudgetRule) -> int:
 def waits_for(rule: BudgetRule, fleet: Fleet) -> str:
     """What a budget waits for that stops nobody as things are: it may be a slip of the pen; "" where it does."""
     windows = (gauge.name for gauge in fleet.headroom.values() if gauge.kind is LimitKind.WINDOW)
-    if rule.unit == "window" and window_name(rule.window) not in windows:
+    if rule.unit is BudgetUnit.WINDOW and window_name(rule.window) not in windows:
         return f"nobody has said yet how much of {window(rule.window)} is used: until then it stops nobody; see limits"
     kind, name = read_scope(rule.scope)
     if kind is ScopeKind.AGENT and name not in fleet.agents:
@@ -130,8 +130,9 @@ def waits_for(rule: BudgetRule, fleet: Fleet) -> str:
 def _rule(args: argparse.Namespace, budget: Budget | None) -> BudgetRule:
     """The budget that is meant: what is said, on top of what is there already. Raises `Stop`."""
     rule = rule_of(budget) if budget else None
-    unit = args.unit or (rule.unit if rule else "window" if args.window else "billed")
-    if args.limit is None and (rule is None or rule.unit != unit):
+    unit = rule.unit if rule else BudgetUnit.WINDOW if args.window else BudgetUnit.BILLED
+    unit = BudgetUnit(args.unit or unit)
+    if args.limit is None and (rule is None or rule.unit is not unit):
         raise Stop(Exit.USAGE, f"how much? say --limit: controlroom budget set {args.name} --limit 8")
     try:
         limit = rule.limit if args.limit is None and rule else read_limit(args.limit, unit)

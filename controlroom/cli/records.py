@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from controlroom.domain.display.checkup import is_well
 from controlroom.domain.display.limit_rows import left
-from controlroom.domain.gauges import Headroom, urgency
+from controlroom.domain.gauges import BudgetUnit, Headroom, urgency
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.money import ladder
 from controlroom.domain.money.costs import decimal
@@ -306,7 +306,12 @@ _EXPLAIN = (
 # --------------------------------------------------------------------------- money and limits
 
 
-_UNITS = {"billed": "usd", "covered": "usd", "tokens": "tokens", "window": "percent"}
+_UNITS = {
+    BudgetUnit.BILLED: "usd",
+    BudgetUnit.COVERED: "usd",
+    BudgetUnit.TOKENS: "tokens",
+    BudgetUnit.WINDOW: "percent",
+}
 
 
 def _in_units(

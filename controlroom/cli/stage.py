@@ -8,7 +8,8 @@ from typing import Protocol
 from controlroom.cli.room import PATIENCE, wait_for, wait_settled
 from controlroom.client.client import Client, EngineUnavailable
 from controlroom.domain.intents import InterruptAgent, SpawnAgent
-from controlroom.domain.model import LOCAL, Fleet, State
+from controlroom.domain.model import Fleet, State
+from controlroom.text.names import LOCAL
 
 
 class CastMember(Protocol):

@@ -18,7 +18,7 @@ import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from controlroom.domain.address import Address, parse_address
+from controlroom.domain.address import Address, HostKind, parse_address
 from controlroom.domain.model import Agent, Fleet, Host
 from controlroom.protocol.home import Home
 from controlroom.protocol.ssh_command import ALIVE, own_config, target
@@ -102,10 +102,10 @@ def attachment(home: Home, fleet: Fleet, agent_id: str, *, role: str, read_only:
     why = _why_read_only(host, role)
     session = _session(home, agent)
     words = [*session, *(["-r"] if read_only or why else [])]
-    tmux = _program("tmux", "apt-get install tmux") if host.is_local else "tmux"
+    tmux = _program("tmux", "apt-get install tmux") if host.kind is HostKind.LOCAL else "tmux"
     if agent.adopted:
         words = [tmux, agent.pane, *_framed([tmux, *words], agent.name, read_only=read_only or bool(why))]
-    if host.is_local:
+    if host.kind is HostKind.LOCAL:
         script, words = (_IN_FRAME, words) if agent.adopted else ('exec "$@"', [tmux, *words])
         argv = ["env", "-u", "TMUX", "sh", "-c", f"{_KNOWN_TERM}{script}", "controlroom", *words]
     else:

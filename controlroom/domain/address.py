@@ -7,15 +7,31 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from controlroom.text.names import LOCAL
+from controlroom.text.states import StrEnum
+
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,63}")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?")
 _ZONE = re.compile(r"(?:%[A-Za-z0-9._-]{1,32})?")
 _FORMS = "use user@address, user@address:port, [IPv6]:port or a name of ~/.ssh/config"
 
 
+class HostKind(StrEnum):
+    """How a host is reached. Whatever differs between kinds of hosts asks for this."""
+
+    LOCAL = "local"
+    """It is the machine that the engine stands on: its node is a subprocess."""
+    SSH = "ssh"
+
+
+def kind_of(address: str) -> HostKind:
+    """Return how the host with this address is reached."""
+    return HostKind.LOCAL if address == LOCAL else HostKind.SSH
+
+
 @dataclass(frozen=True)
 class Address:
-    """Where a host is. What is None or empty is left to ~/.ssh/config, then to ssh's defaults."""
+    """Where a host of kind `SSH` is. What is None or empty is left to ~/.ssh/config, then to ssh's defaults."""
 
     host: str
     user: str = ""

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from controlroom.domain import intents
+from controlroom.domain.address import HostKind, kind_of
 from controlroom.domain.audit import verb_of
 from controlroom.domain.events import AdoptedForgotten, Event, HostAdded, HostRemoved, Ordered
 from controlroom.domain.gauges import ScopeKind, read_scope
 from controlroom.domain.intents import order_of
-from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, Profile
+from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile
 from controlroom.domain.money import budget, ladder
 from controlroom.domain.orders import ENDS, ROWS, Order, Work
 from controlroom.domain.preconditions import (
@@ -43,8 +44,8 @@ from controlroom.domain.preconditions import (
 )
 from controlroom.domain.questions import CUT, NOTHING_LASTING, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.words import nearest, since
-from controlroom.text.names import agent_name_problem, host_name_problem
-from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, Verdict
+from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem
+from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, TellKind, Verdict
 
 _DENIES = "to deny is the answer to all of it: choose nothing, or say why in words"
 
@@ -294,14 +295,14 @@ def _send(fleet: Fleet, intent: intents.SendMessage, now: int) -> Decision:
     if not intent.text.strip():
         raise Refusal("the message is empty")
     check_size("the message", intent.text)
-    return Decision(effect=intents.TellOn(agent.host, agent.name, agent.epoch, "message", text=intent.text))
+    return Decision(effect=intents.TellOn(agent.host, agent.name, agent.epoch, TellKind.MESSAGE, text=intent.text))
 
 
 def _interrupt(fleet: Fleet, intent: intents.InterruptAgent, now: int) -> Decision:
     agent = running(fleet, intent.agent, intent.epoch, now)
     if agent.kind == AgentKind.COMMAND:
         raise Refusal(f"{agent.id} runs a command, which cannot be interrupted: kill it instead")
-    return Decision(effect=intents.TellOn(agent.host, agent.name, agent.epoch, "interrupt"))
+    return Decision(effect=intents.TellOn(agent.host, agent.name, agent.epoch, TellKind.INTERRUPT))
 
 
 def _answer(fleet: Fleet, intent: intents.AnswerQuestion, now: int) -> Decision:
@@ -324,7 +325,7 @@ def _answer(fleet: Fleet, intent: intents.AnswerQuestion, now: int) -> Decision:
     check_size("the answer", "\n".join([intent.text, *(answer.words for answer in intent.answers)]))
     answers, text = _what_is_said(agent.id, asked, intent)
     tell = intents.TellOn(
-        agent.host, agent.name, agent.epoch, "answer", text, asked.id, intent.verdict, asked.digest, answers
+        agent.host, agent.name, agent.epoch, TellKind.ANSWER, text, asked.id, intent.verdict, asked.digest, answers
     )
     return Decision(effect=tell)
 
@@ -377,7 +378,7 @@ def _add_host(fleet: Fleet, intent: intents.AddHost, now: int) -> Decision:
         raise Refusal(
             f"a host named {intent.name} is there already ({fleet.hosts[intent.name].address}): choose --name"
         )
-    if intent.name == LOCAL and intent.address != LOCAL:
+    if intent.name == LOCAL and kind_of(intent.address) is not HostKind.LOCAL:
         raise Refusal(f"{LOCAL} is this machine: choose another name")
     for other in fleet.hosts.values():
         if other.address == intent.address:

@@ -10,8 +10,23 @@ from typing import NamedTuple
 
 from controlroom.text.states import OpenStrEnum, StrEnum
 
-UNITS = ("billed", "covered", "tokens", "window")
-"""What a budget can be counted in; `window`: per cent of a window of a plan."""
+
+class BudgetUnit(StrEnum):
+    """What a budget is counted in."""
+
+    BILLED = "billed"
+    """Micro-dollars that keys pay."""
+    COVERED = "covered"
+    """Micro-dollars at list prices of what plans' logins cover."""
+    TOKENS = "tokens"
+    WINDOW = "window"
+    """Per cent of a window of a plan."""
+
+    @property
+    def is_dollars(self) -> bool:
+        """Whether amounts in it are micro-dollars."""
+        return self in (BudgetUnit.BILLED, BudgetUnit.COVERED)
+
 
 PERIODS = ("hour", "day", "week", "month")
 
@@ -73,7 +88,7 @@ class Budget:
     """`fleet`, `host vm1`, `profile docs` or `agent vm1/docs-1`; of a window: `account` and its key too."""
     period: str
     """`hour`, `day`, `week`, `month`; of unit `window`: the window's name, as `five_hour`."""
-    unit: str
+    unit: BudgetUnit
     limit: int
     stop: int
     """The stop line: what its last stopping rung comes to; `limit` when none stops."""
@@ -106,7 +121,7 @@ class Budget:
     @property
     def overshoot_unknown(self) -> bool:
         """Whether agents run on what it has granted, and nobody knows what may come on top."""
-        return self.overshoot is None and self.granted > 0 and self.unit in ("billed", "covered")
+        return self.overshoot is None and self.granted > 0 and self.unit.is_dollars
 
 
 class LimitKind(OpenStrEnum):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Order
-from controlroom.text.states import AgentKind, ItemAnswer, Verdict
+from controlroom.text.states import AgentKind, ItemAnswer, TellKind, Verdict
 
 
 @dataclass(frozen=True)
@@ -252,12 +252,12 @@ class MoveOn:
 
 @dataclass(frozen=True)
 class TellOn:
-    """Say, answer or interrupt (`what`: message, answer, interrupt)."""
+    """Send a message, an answer or an interrupt."""
 
     host: str
     name: str
     epoch: int
-    what: str
+    what: TellKind
     text: str = ""
     question: str = ""
     verdict: Verdict = Verdict.UNKNOWN

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from controlroom.domain.address import HostKind, kind_of
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import Question as Question
 from controlroom.text.host_sample import HostSample
-from controlroom.text.names import LOCAL
 from controlroom.text.states import ENDED, LIVE, AgentKind, Cause, Payer, State, StrEnum, has_ended, lives
 
-__all__ = ["ENDED", "LIVE", "LOCAL", "State"]
+__all__ = ["ENDED", "LIVE", "State"]
 
 
 class LinkState(StrEnum):
@@ -104,9 +104,9 @@ class Host:
     """The last thing the host's node wanted its operator to know."""
 
     @property
-    def is_local(self) -> bool:
-        """Whether it is the machine that the engine stands on."""
-        return self.address == LOCAL
+    def kind(self) -> HostKind:
+        """How it is reached."""
+        return kind_of(self.address)
 
 
 @dataclass(frozen=True)

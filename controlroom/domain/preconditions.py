@@ -4,9 +4,10 @@ from typing import Any
 
 from controlroom.domain.claims import claimed_words, claimed_work, shown_value
 from controlroom.domain.intents import SpawnOn
-from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, State
+from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.orders import Work
 from controlroom.domain.words import ago, nearest, since, size
+from controlroom.text.names import LOCAL
 from controlroom.text.sanitize import sanitize
 from controlroom.text.states import KINDS, AgentKind
 

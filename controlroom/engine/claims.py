@@ -27,7 +27,7 @@ from controlroom.engine.ledger.run_tables import (
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
-from controlroom.text.states import AgentKind, Outcome
+from controlroom.text.states import AgentKind, Outcome, TellKind
 
 EPOCHS = 4
 """Runs of one agent whose orders are kept at hand: one that was refused leaves the one before it in force."""
@@ -208,7 +208,7 @@ class UnorderedWatch:
     def tells(self, effect: TellOn) -> None:
         """Note an order to an agent: it ends the alarm about its question."""
         agent = f"{effect.host}/{effect.name}"
-        if effect.what in ("answer", "interrupt"):
+        if effect.what in (TellKind.ANSWER, TellKind.INTERRUPT):
             self._told[agent] = effect.epoch, effect.question
         self._drop("question", agent)
 

@@ -34,7 +34,7 @@ def main() -> int:
         return _serve(source, sink, greeting, lines, early)
     except PeerError as error:
         with contextlib.suppress(OSError):
-            os.write(sink, pack(Notice(f"the node did not understand its engine: {error}", level="error")))
+            os.write(sink, pack(Notice(f"the node did not understand its engine: {error}")))
         sys.stderr.write(f"controlroom node: {error}\n")
         return 1
     except (BrokenPipeError, KeyboardInterrupt):

@@ -134,7 +134,7 @@ class Actor:
             raise Refusal(f"the text is longer than {MAX_TASK} bytes")
         request = wanted.request
         if request is None:
-            raise Refusal(f"an agent cannot be told {ascii(wanted.what)[:40]}: message, answer or interrupt")
+            raise Refusal("an agent can be sent a message, an answer or an interrupt, and nothing else")
         await self._ask(entry, request, wanted.seal)
 
     async def _grant(self, wanted: Grant) -> None:

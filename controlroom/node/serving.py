@@ -233,7 +233,7 @@ class Node:
 
     async def _keep(self, prices: Prices) -> None:
         if problem := await self._actor.keep(prices):
-            self._outbox.send(Notice(f"budgets cannot be kept to here: {problem}", level="error"))
+            self._outbox.send(Notice(f"budgets cannot be kept to here: {problem}"))
 
     async def _inquire(self, asked: Inquiry) -> None:
         try:
@@ -433,7 +433,7 @@ class Node:
     def _fail(self, words: str) -> None:
         self._code = 1
         sys.stderr.write(f"controlroom node: {words}\n")
-        self._outbox.send(Notice(words, level="error"))
+        self._outbox.send(Notice(words))
         self._over.set()
 
     async def _part(self) -> None:

@@ -98,6 +98,17 @@ class Verdict(OpenStrEnum):
     """No answer that this version knows: refused."""
 
 
+class TellKind(OpenStrEnum):
+    """What an agent that runs is told. `usage`: to say how far its plan is used."""
+
+    MESSAGE = "message"
+    ANSWER = "answer"
+    INTERRUPT = "interrupt"
+    USAGE = "usage"
+    UNKNOWN = ""
+    """Nothing that this version knows: refused."""
+
+
 class ItemAnswer(NamedTuple):
     """The answer to one of several questions that are asked together: choices by number, from 1, or words, or both."""
 

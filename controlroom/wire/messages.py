@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlroom.text.host_sample import HostSample
-from controlroom.text.states import ItemAnswer, Outcome
+from controlroom.text.states import ItemAnswer, Outcome, TellKind
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.inquiries import Finding, Inquiry
@@ -115,8 +115,8 @@ class Tell:
     id: int
     name: str
     epoch: int
-    what: str
-    """`message`, `answer`, `interrupt`, or `usage` (of a headless one; it comes home as `LimitsSeen`)."""
+    what: TellKind
+    """`USAGE` is for headless ones; it comes home as `LimitsSeen`."""
     text: str = ""
     question: str = ""
     """The id of the question that the answer was shown for; refused when it is no longer open."""
@@ -136,13 +136,13 @@ class Tell:
     @property
     def request(self) -> SealedRequest | None:
         """What its runner is asked to do; None: nothing that a runner is ever asked."""
-        if self.what == "answer":
+        if self.what is TellKind.ANSWER:
             return Answer(self.question, self.verdict, self.digest, self.text, self.answers)
-        if self.what == "message":
+        if self.what is TellKind.MESSAGE:
             return Message(self.text)
-        if self.what == "interrupt":
+        if self.what is TellKind.INTERRUPT:
             return Interrupt()
-        return AskPlan() if self.what == "usage" else None
+        return AskPlan() if self.what is TellKind.USAGE else None
 
     @property
     def seal(self) -> Seal:
@@ -453,7 +453,6 @@ class Notice:
     """What this host's operator should know, in words (`tmux is missing: apt-get install tmux`); "": nothing more."""
 
     text: str
-    level: str = "warning"
 
 
 _Order = Spawn | Kill | Tell | Forget | Take | GrantOrder

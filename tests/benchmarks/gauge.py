@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from controlroom.client.client import Client
+from controlroom.domain.gauges import BudgetUnit
 from controlroom.domain.intents import KillAgent, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState
 from controlroom.domain.money.allotment import Fund, Run, RunGrant
@@ -83,7 +84,9 @@ def look(agents: int) -> None:
         BudgetRule("week", 4000 * DOLLAR),
         BudgetRule("host", DOLLAR, scope="host vm1"),
     ]
-    funds = [Fund(rule, 0, 10**9, 100 * DOLLAR) for rule in [*rules, BudgetRule("tokens", 10**9, unit="tokens")]]
+    funds = [
+        Fund(rule, 0, 10**9, 100 * DOLLAR) for rule in [*rules, BudgetRule("tokens", 10**9, unit=BudgetUnit.TOKENS)]
+    ]
     runs = [
         Run(
             f"vm{n % 5}",

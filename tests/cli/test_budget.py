@@ -10,7 +10,7 @@ import tomllib
 
 from controlroom.cli.budget import runs_out_when, waits_for
 from controlroom.cli.exits import Exit
-from controlroom.domain.gauges import Budget, Headroom, LimitKind
+from controlroom.domain.gauges import Budget, BudgetUnit, Headroom, LimitKind
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.protocol.home import find_home
 from tests.domain.worlds import NOON, agent, fleet
@@ -85,8 +85,8 @@ def test_a_dry_run_says_what_would_change_and_stores_nothing(room: Room) -> None
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
-        (BudgetRule("b", 85, unit="window", window="five_hour"), ""),
-        (BudgetRule("b", 85, unit="window", window="fife_hour"), "how much of the fife hour window is used"),
+        (BudgetRule("b", 85, unit=BudgetUnit.WINDOW, window="five_hour"), ""),
+        (BudgetRule("b", 85, unit=BudgetUnit.WINDOW, window="fife_hour"), "how much of the fife hour window is used"),
         (BudgetRule("b", 85, scope="agent vm1/docs-1"), ""),
         (BudgetRule("b", 85, scope="agent vm1/dosc-1"), "no agent vm1/dosc-1 yet"),
         (BudgetRule("b", 85), ""),
@@ -101,7 +101,9 @@ def test_a_budget_that_stops_nobody_yet_says_so(rule: BudgetRule, says: str) -> 
 
 def test_a_budget_that_is_gone_does_not_run_out_any_more() -> None:
     for spent, says in ((7_500_000, "12:00"), (7_600_000, "gone"), (None, "")):
-        known = Budget("day", "fleet", "day", "billed", 8_000_000, 7_600_000, spent=spent, runs_out=spent and NOON)
+        known = Budget(
+            "day", "fleet", "day", BudgetUnit.BILLED, 8_000_000, 7_600_000, spent=spent, runs_out=spent and NOON
+        )
         assert runs_out_when(known, lambda at: "12:00") == says
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from controlroom.domain.gauges import BudgetUnit
 from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, NextGrant, Run, RunGrant
 
 
@@ -83,9 +84,9 @@ class _Desk:
         if newest is not None and not run.again and not _differs(newest, tops, windows, ends):
             return None
         self._take(run, tops)
-        return NextGrant(run, tops["billed"], tops["covered"], tops["tokens"], windows, ends)
+        return NextGrant(run, tops[BudgetUnit.BILLED], tops[BudgetUnit.COVERED], tops[BudgetUnit.TOKENS], windows, ends)
 
-    def _top(self, run: Run, unit: str, funds: list[Fund]) -> int | None:
+    def _top(self, run: Run, unit: BudgetUnit, funds: list[Fund]) -> int | None:
         """Return the ceiling that a run is to have in a unit: as it is while that will do."""
         if not funds:
             return None
@@ -103,11 +104,11 @@ class _Desk:
             return gone + (most if most >= worth else 0)
         return gone + most if most - left >= max(1, worth // 2) else has
 
-    def _most(self, fund: Fund, run: Run, unit: str) -> int:
+    def _most(self, fund: Fund, run: Run, unit: BudgetUnit) -> int:
         """Say how much a run can hold of a budget: what it may hold already, and what is free."""
         return run.outstanding(unit, fund.began) + max(0, self._free[fund.rule.name])
 
-    def _part(self, fund: Fund, run: Run, unit: str) -> int:
+    def _part(self, fund: Fund, run: Run, unit: BudgetUnit) -> int:
         """Say how much a run should hold of a budget.
 
         When what is left is no more than crumbs, and an order is kept, those who come last get none of it.
@@ -121,12 +122,12 @@ class _Desk:
             if self._place[fund.rule.name, run.key] >= served:
                 return 0
             sharers = min(sharers, served)
-        dearest = run.dearest_tokens if unit == "tokens" else run.dearest
+        dearest = run.dearest_tokens if unit is BudgetUnit.TOKENS else run.dearest
         few = FEW[unit] if dearest is None else 4 * dearest
         part = max(room // (2 * max(sharers, CROWD)), min(few, room // (2 * sharers)), min(least, room))
         return part if run.ordered else part * CLAIMED // max(CLAIMED, self._claimed[fund.rule.name, run.host])
 
-    def _take(self, run: Run, tops: Mapping[str, int | None]) -> None:
+    def _take(self, run: Run, tops: Mapping[BudgetUnit, int | None]) -> None:
         for fund in self._of[run.key]:
             unit = fund.rule.unit
             if unit in MONEY and (top := tops[unit]) is not None:
@@ -134,15 +135,15 @@ class _Desk:
                 self._free[fund.rule.name] -= max(0, more)
 
 
-def _low(run: Run, unit: str, part: int) -> int:
+def _low(run: Run, unit: BudgetUnit, part: int) -> int:
     """Say below what a share is topped up: not even a dear message is to end a run while there is money."""
-    dearest = (run.dearest_tokens if unit == "tokens" else run.dearest) or 0
+    dearest = (run.dearest_tokens if unit is BudgetUnit.TOKENS else run.dearest) or 0
     return max(-(-part // 2), min(part * 7 // 8, dearest * 3 // 2))
 
 
-def least_worth(fund: Fund, run: Run, unit: str) -> int:
+def least_worth(fund: Fund, run: Run, unit: BudgetUnit) -> int:
     """Say what is not worth giving: with less than half a message nothing is done but overshooting."""
-    dearest = (run.dearest_tokens if unit == "tokens" else run.dearest) or 0
+    dearest = (run.dearest_tokens if unit is BudgetUnit.TOKENS else run.dearest) or 0
     return max(fund.rule.least, min(dearest // 2, fund.rule.limit // 20))
 
 
@@ -150,11 +151,11 @@ def _windows(funds: Iterable[Fund]) -> dict[str, int]:
     """Return the per cent up to which each window of a plan may be used."""
     tops: dict[str, int] = {}
     for fund in funds:
-        if fund.rule.unit == "window":
+        if fund.rule.unit is BudgetUnit.WINDOW:
             tops[fund.rule.window] = min(fund.rule.stop, tops.get(fund.rule.window, 100))
     return tops
 
 
-def _differs(newest: RunGrant, tops: Mapping[str, int | None], windows: Mapping[str, int], ends: int) -> bool:
+def _differs(newest: RunGrant, tops: Mapping[BudgetUnit, int | None], windows: Mapping[str, int], ends: int) -> bool:
     later = ends > newest.ends + MINUTE if newest.ends and ends else newest.ends != ends
     return later or any(newest.ceiling(unit) != top for unit, top in tops.items()) or newest.windows != windows

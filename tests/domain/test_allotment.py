@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlroom.domain.gauges import Rung, RungAction
+from controlroom.domain.gauges import BudgetUnit, Rung, RungAction
 from controlroom.domain.money.allotment import FOREVER, MONEY, Fund, Run, RunGrant
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import share_out
@@ -256,7 +256,7 @@ def rule(name: str, limit: int, **more: object) -> BudgetRule:
 def test_nothing_that_happens_passes_a_stop_line(
     played: list[Step], limits: list[int], billings: list[str], order: str
 ) -> None:
-    units = ("billed", "tokens", "covered")
+    units = (BudgetUnit.BILLED, BudgetUnit.TOKENS, BudgetUnit.COVERED)
     world = World([rule(f"b{i}", limit, unit=units[i], order=order) for i, limit in enumerate(limits)], billings)
     for step in played:
         play(world, step)
@@ -332,9 +332,9 @@ def test_several_budgets_give_the_least_of_them() -> None:
         Fund(rule("day", 64_000), 0, DAY, 0),
         Fund(rule("docs", 32_000, scope="profile docs"), 0, DAY, 0),
         Fund(rule("other", 1, scope="profile other"), 0, DAY, 0),
-        Fund(rule("tokens", 3_200, unit="tokens"), 0, DAY, 0),
-        Fund(rule("week", 85, unit="window", window="seven_day"), 0, DAY, 0),
-        Fund(rule("mine", 70, unit="window", window="seven_day", scope="agent vm1/a1"), 0, DAY, 0),
+        Fund(rule("tokens", 3_200, unit=BudgetUnit.TOKENS), 0, DAY, 0),
+        Fund(rule("week", 85, unit=BudgetUnit.WINDOW, window="seven_day"), 0, DAY, 0),
+        Fund(rule("mine", 70, unit=BudgetUnit.WINDOW, window="seven_day", scope="agent vm1/a1"), 0, DAY, 0),
     ]
     (share,) = share_out(funds, [run], {run.key: 77})
     assert (share.billed, share.covered, share.tokens) == (1000, None, 100)

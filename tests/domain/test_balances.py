@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlroom.domain.gauges import Rung, RungAction
+from controlroom.domain.gauges import BudgetUnit, Rung, RungAction
 from controlroom.domain.money.allotment import Fund, NextGrant, Run, RunGrant
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import Balances, Key, Sharing
@@ -20,10 +20,10 @@ RULES = [
     replace(BASE, name="small", limit=900_000),
     replace(BASE, name="all", limit=3_000_000, order="all"),
     replace(BASE, name="host", limit=2_000_000, scope="host vm1"),
-    replace(BASE, name="profile", limit=5_000_000, scope="profile docs", unit="covered"),
+    replace(BASE, name="profile", limit=5_000_000, scope="profile docs", unit=BudgetUnit.COVERED),
     replace(BASE, name="agent", limit=700_000, scope="agent vm1/a1"),
-    replace(BASE, name="tokens", limit=4_000_000, unit="tokens"),
-    replace(BASE, name="week", limit=80, unit="window", window="seven_day", scope="account ann"),
+    replace(BASE, name="tokens", limit=4_000_000, unit=BudgetUnit.TOKENS),
+    replace(BASE, name="week", limit=80, unit=BudgetUnit.WINDOW, window="seven_day", scope="account ann"),
 ]
 few = st.integers(0, 300_000)
 runs = st.builds(

@@ -8,7 +8,7 @@ import pytest
 
 from controlroom.domain.display.bars import Gauge, budget_gauge, calm_moment, cells, fitting, gauges, headroom_gauge
 from controlroom.domain.display.views import alarm_lines, worst_first
-from controlroom.domain.gauges import Alarm, AlarmLevel, LimitKind, Rung, RungAction
+from controlroom.domain.gauges import Alarm, AlarmLevel, BudgetUnit, LimitKind, Rung, RungAction
 from controlroom.domain.model import Fleet
 from tests.domain.worlds import clock
 from tests.tui import scenes
@@ -66,9 +66,9 @@ def test_a_budget_in_dollars() -> None:
 
 
 def test_units_of_budgets() -> None:
-    covered = budget_gauge(budget("day", 160_000_000, 98_200_000, unit="covered"), NOW, clock)
+    covered = budget_gauge(budget("day", 160_000_000, 98_200_000, unit=BudgetUnit.COVERED), NOW, clock)
     assert (covered.used, covered.limit, covered.short) == ("≈$98.20", "160", "≈$98/160")
-    tokens = budget_gauge(budget("day", 2_000_000, 1_234_567, unit="tokens"), NOW, clock)
+    tokens = budget_gauge(budget("day", 2_000_000, 1_234_567, unit=BudgetUnit.TOKENS), NOW, clock)
     assert (tokens.used, tokens.limit, tokens.short) == ("1.2M", "2.0M", "1.2M/2.0M")
     small = budget_gauge(budget("hour", 8_500_000, 3_100_000), NOW, clock)
     assert (small.used, small.limit, small.short) == ("$3.10", "8.50", "$3.10/8.50")
@@ -76,7 +76,7 @@ def test_units_of_budgets() -> None:
 
 
 def test_a_budget_of_a_window_is_drawn_on_the_window() -> None:
-    week = budget("week cap", 85, 63, unit="window", stop=85)
+    week = budget("week cap", 85, 63, unit=BudgetUnit.WINDOW, stop=85)
     gauge = budget_gauge(week, NOW, clock)
     assert (gauge.used, gauge.limit, gauge.percent) == ("", "", "63 %")
     assert gauge.share == pytest.approx(0.63)

@@ -12,7 +12,7 @@ from controlroom.domain.model import Fleet, Limits, LinkState, Profile, State
 from controlroom.domain.preconditions import MAX_TASK
 from controlroom.domain.questions import Item, Option, Question, QuestionKind
 from controlroom.domain.reduce import reduce
-from controlroom.text.states import AgentKind, ItemAnswer, Verdict
+from controlroom.text.states import AgentKind, ItemAnswer, TellKind, Verdict
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order, question
 
 SPAWN = intents.SpawnAgent("api-1", "fix the tests", "vm1")
@@ -178,7 +178,7 @@ def test_an_answer_is_for_the_question_that_was_shown() -> None:
         world, intents.AnswerQuestion("vm1/docs-1", "q1", Verdict.ALLOW)
     )
     effect = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.DENY, "not today")).effect
-    assert effect == intents.TellOn("vm1", "docs-1", 1, "answer", "not today", "q2", Verdict.DENY)
+    assert effect == intents.TellOn("vm1", "docs-1", 1, TellKind.ANSWER, "not today", "q2", Verdict.DENY)
 
 
 def test_an_answer_to_what_was_shown_before_under_the_same_id_is_refused() -> None:

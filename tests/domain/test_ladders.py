@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain.display.limit_rows import budget_facts, forecast, ladder, limit_facts
-from controlroom.domain.gauges import Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.gauges import BudgetUnit, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.money.budget import covers, scope_problem
 from controlroom.domain.money.ladder import alarm, difference, previewed, rule_of, told
 from tests.domain.worlds import clock
@@ -40,7 +40,7 @@ def test_a_budget_says_when_it_ends_what_it_does_and_what_may_come_on_top() -> N
 
 
 def test_a_budget_of_a_window_says_of_which() -> None:
-    week = replace(DAY, unit="window", period="seven_day", limit=70, spent=61, reached=2)
+    week = replace(DAY, unit=BudgetUnit.WINDOW, period="seven_day", limit=70, spent=61, reached=2)
     assert budget_facts(week, NOW, clock)[1] == "70 % of the week window"
     assert told(week, week.rungs[1]) == "budget day (fleet): 87 % of 70 % of the week window is gone; new work is held"
 

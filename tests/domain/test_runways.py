@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controlroom.domain.gauges import BudgetUnit
 from controlroom.domain.money.allotment import Run, RunGrant
 from controlroom.domain.money.budget import Spend
 from controlroom.domain.money.forecast import HOUR, Runway, runways, told
@@ -21,9 +22,9 @@ def test_money_time_and_what_nobody_knows() -> None:
     lately = [Spend("vm1", "a1", "", Payer.API, 150, 10), Spend("vm1", "a1", "docs", Payer.API, 50, 10)]
     ways = runways([busy, calm, free, over, unpaced], lately, NOW - HOUR // 2, NOW)
     assert ways == [
-        Runway("vm1/a1", "billed", 600, 400, NOW + 3 * HOUR),
-        Runway("vm1/a2", "billed", 900, None, NOW + HOUR),
-        Runway("vm1/a5", "billed", 2_000_000, None, 0),
+        Runway("vm1/a1", BudgetUnit.BILLED, 600, 400, NOW + 3 * HOUR),
+        Runway("vm1/a2", BudgetUnit.BILLED, 900, None, NOW + HOUR),
+        Runway("vm1/a5", BudgetUnit.BILLED, 2_000_000, None, 0),
     ]
     assert [way.lasts(NOW) for way in ways] == [HOUR * 3 // 2, HOUR, None]
     assert told(ways[0], NOW) == "vm1/a1: $0.0006, about 1h30"

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from hypothesis import strategies as st
 
 from controlroom.domain import events
-from controlroom.domain.gauges import Alarm, Budget, Headroom, LimitKind, Rung, RungAction
+from controlroom.domain.gauges import Alarm, Budget, BudgetUnit, Headroom, LimitKind, Rung, RungAction
 from controlroom.domain.model import Agent, Fleet, Host, HostFacts, Limits, LinkState, Money, Profile, Question, State
 from controlroom.domain.orders import Order, Result, Work
 from controlroom.domain.questions import QuestionKind
@@ -103,7 +103,7 @@ budgets = st.dictionaries(
             name,
             "fleet",
             "day",
-            "billed",
+            BudgetUnit.BILLED,
             10**9,
             95 * 10**7,
             spent=spent,

@@ -13,7 +13,7 @@ from typing import cast
 
 from controlroom import __version__
 from controlroom.engine.hosts.channel import Channel, HostKeyUnknown, LinkLost
-from controlroom.text.states import Outcome
+from controlroom.text.states import Outcome, TellKind
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.lines import LineSplitter
@@ -165,7 +165,7 @@ class ScriptedHost:
                 self.agents[message.name] = replace(known, state="done", detail="killed", ended=NOON)
             case wire.Forget():
                 self.agents.pop(message.name, None)
-            case wire.Tell(what="answer"):
+            case wire.Tell(what=TellKind.ANSWER):
                 self.agents[message.name] = replace(self.agents[message.name], question=None, state="working")
             case wire.Take():
                 self.owner = ""

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from controlroom.domain.gauges import Rung, RungAction
+from controlroom.domain.gauges import BudgetUnit, Rung, RungAction
 from controlroom.domain.intents import KillAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState
 from controlroom.domain.money import budget
@@ -30,7 +30,7 @@ RULES = [
     BudgetRule("host", 15 * DOLLAR, scope="host vm1", rungs=STOP),
     BudgetRule("mine", 6 * DOLLAR, scope="agent vm2/a1", rungs=STOP),
     BudgetRule("told", 9 * DOLLAR, rungs=(Rung(50, RungAction.NOTIFY),)),
-    BudgetRule("tokens", 900_000, unit="tokens", rungs=STOP),
+    BudgetRule("tokens", 900_000, unit=BudgetUnit.TOKENS, rungs=STOP),
 ]
 
 

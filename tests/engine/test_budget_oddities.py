@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from controlroom.domain.gauges import Rung, RungAction
+from controlroom.domain.gauges import BudgetUnit, Rung, RungAction
 from controlroom.domain.intents import ReassignAgent, SetBudget
 from controlroom.domain.limits.headroom import Reading
 from controlroom.domain.money.allotment import CLAIMED
@@ -31,7 +31,7 @@ async def test_a_window_of_a_plan_is_granted_in_per_cent(home: World) -> None:
         rule = BudgetRule(
             "week",
             85,
-            unit="window",
+            unit=BudgetUnit.WINDOW,
             window="seven_day",
             rungs=(Rung(80, RungAction.HOLD), Rung(100, RungAction.PAUSE)),
         )
@@ -181,7 +181,7 @@ async def test_two_spawns_cannot_both_take_the_last_of_a_budget(home: World) -> 
     host = Payer()
     async with budgeted(host, DAY) as here:
         await here.order(SetBudget(BudgetRule("tiny", CENT, rungs=(Rung(100, RungAction.PAUSE),))))
-        week = BudgetRule("week", 85, unit="window", window="seven_day", rungs=(Rung(100, RungAction.PAUSE),))
+        week = BudgetRule("week", 85, unit=BudgetUnit.WINDOW, window="seven_day", rungs=(Rung(100, RungAction.PAUSE),))
         await here.order(SetBudget(week))
         outcomes = await asyncio.gather(*(spawn(here, f"a{number}") for number in range(80)))
         refused = [outcome.reason for outcome in outcomes if outcome.outcome == "refused"]

@@ -25,7 +25,7 @@ from controlroom.engine.hosts.translate import (
 )
 from controlroom.text.host_sample import HostSample
 from controlroom.text.names import agent_name_problem
-from controlroom.text.states import AgentKind, ItemAnswer, Outcome, Verdict
+from controlroom.text.states import AgentKind, ItemAnswer, Outcome, TellKind, Verdict
 from controlroom.wire import messages as wire
 from controlroom.wire.codec import decode
 from controlroom.wire.runner import ItemSeen, OptionSeen
@@ -104,7 +104,7 @@ message = st.one_of(
             st.builds(wire.AgentLoad, name=names, epoch=whole, rss=whole, cpu_percent=real, processes=whole), max_size=4
         ).map(tuple),
     ),
-    st.builds(wire.Notice, text=nasty, level=nasty),
+    st.builds(wire.Notice, text=nasty),
 )
 welcome = st.builds(
     wire.Welcome,
@@ -370,11 +370,11 @@ def test_effects_become_what_a_node_understands() -> None:
     assert to_node(intents.KillOn("vm1", "a", 3), 9, profile) == wire.Kill(9, "a", 3)
     assert to_node(intents.ForgetOn("vm1", "a", 3), 9, profile) == wire.Forget(9, "a", 3)
     assert to_node(intents.TakeOn("vm1"), 9, profile) == wire.Take(9)
-    tell = intents.TellOn("vm1", "a", 3, "answer", "no", "q1", Verdict.DENY)
-    assert to_node(tell, 9, profile) == wire.Tell(9, "a", 3, "answer", "no", "q1", "deny")
+    tell = intents.TellOn("vm1", "a", 3, TellKind.ANSWER, "no", "q1", Verdict.DENY)
+    assert to_node(tell, 9, profile) == wire.Tell(9, "a", 3, TellKind.ANSWER, "no", "q1", "deny")
     chosen = replace(tell, digest="d", answers=(ItemAnswer((1, 3), "w"),))
     assert to_node(chosen, 9, profile) == wire.Tell(
-        9, "a", 3, "answer", "no", "q1", "deny", "d", (ItemAnswer((1, 3), "w"),)
+        9, "a", 3, TellKind.ANSWER, "no", "q1", "deny", "d", (ItemAnswer((1, 3), "w"),)
     )
 
 

@@ -17,7 +17,7 @@ from controlroom.client.client import Client
 from controlroom.domain import events, intents
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
-from controlroom.domain.gauges import Alarm, Budget, Headroom, LimitKind
+from controlroom.domain.gauges import Alarm, Budget, BudgetUnit, Headroom, LimitKind
 from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.reduce import reduce
@@ -59,7 +59,7 @@ def test_logins_are_numbered_wherever_they_are_named() -> None:
     ]
     fleet = Fleet(
         headroom={one.key: one for one in limits},
-        budgets={"b": Budget("b", f"account {anna}", "five_hour", "window", 85, 85)},
+        budgets={"b": Budget("b", f"account {anna}", "five_hour", BudgetUnit.WINDOW, 85, 85)},
         alarms={f"limit {ann} 5 h": Alarm(f"{ann}: 5 h is used up"), "ledger": Alarm("full")},
     )
     shown = Watcher(Withheld(accounts=True)).fleet(fleet)

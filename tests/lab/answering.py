@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from controlroom.runner.claude.questions import Question
-from controlroom.text.states import ItemAnswer
+from controlroom.text.states import ItemAnswer, TellKind
 from controlroom.wire.messages import QuestionSeen, Tell
 from controlroom.wire.runner import Answer, request_fields
 
@@ -32,4 +32,4 @@ def told(
 ) -> Tell:
     """What its node is asked to do, for its first epoch."""
     assert asked
-    return Tell(number, name, 1, "answer", text, asked.id, verdict, asked.digest, answers)
+    return Tell(number, name, 1, TellKind.ANSWER, text, asked.id, verdict, asked.digest, answers)

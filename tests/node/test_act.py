@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.text.states import Outcome
+from controlroom.text.states import Outcome, TellKind
 from controlroom.wire.messages import Forget, Kill, Loads, Reply, Spawn, Take, Tell, ToNode
 from controlroom.wire.spec import AgentSpec
 from tests.lab.node_client import NodeClient, bodies_of, state_folder
@@ -206,7 +206,7 @@ def test_killed_means_that_nothing_is_left_and_nobody_else_waits(node: NodeClien
     node.spawn("one", 1, *stubborn)
     wait_for(lambda: len(of_tag("one", 1)) == 2)
     first, second = node.number(), node.number()
-    node.send(Kill(first, "one", 1), Tell(second, "one", 1, "message", "waits for its turn"))
+    node.send(Kill(first, "one", 1), Tell(second, "one", 1, TellKind.MESSAGE, "waits for its turn"))
     assert node.spawn("other", 1, "sleep", "600").outcome == "done"
     assert not [reply for reply in node.all(Reply) if reply.id in (first, second)]
     assert node.wait(Reply, lambda reply: reply.id == first).outcome == "done"
@@ -222,7 +222,7 @@ def test_every_request_has_exactly_one_reply(node: NodeClient) -> None:
     acts: list[ToNode] = []
     for epoch in range(1, 11):
         name, ids = f"a{epoch % 3}", [node.number() for _ in range(6)]
-        acts += [Spawn(ids[0], name, epoch, order, ""), Tell(ids[1], name, epoch, "interrupt")]
+        acts += [Spawn(ids[0], name, epoch, order, ""), Tell(ids[1], name, epoch, TellKind.INTERRUPT)]
         acts += [Kill(ids[2], name, epoch), Forget(ids[3], name, epoch), Take(ids[4]), Kill(ids[5], name, epoch + 1)]
     node.send(*acts)
     wait_for(lambda: len(node.all(Reply)) >= len(acts), 60)
@@ -243,12 +243,12 @@ def test_unknown_agents_are_named(node: NodeClient) -> None:
 
 def test_what_the_runner_refuses_is_passed_on(node: NodeClient) -> None:
     node.spawn("one", 1, "sleep", "600")
-    reply = node.ask(lambda number: Tell(number, "one", 1, "message", "hello"))
+    reply = node.ask(lambda number: Tell(number, "one", 1, TellKind.MESSAGE, "hello"))
     assert (reply.outcome, reply.reason) == (
         "refused",
         "it is a plain command: it takes no messages, answers or interrupts",
     )
-    reply = node.ask(lambda number: Tell(number, "one", 1, "explode"))
+    reply = node.ask(lambda number: Tell(number, "one", 1, TellKind.UNKNOWN))
     assert (reply.outcome, reply.reason) == (
         "refused",
         "an agent cannot be told 'explode': message, answer or interrupt",
@@ -259,7 +259,7 @@ def test_who_has_ended_is_told_nothing(node: NodeClient) -> None:
     node.spawn("one", 1, "true")
     node.wait_agent("one", lambda seen: seen.state == "done")
     wait_for(lambda: tmux("list-sessions") == "")
-    reply = node.ask(lambda number: Tell(number, "one", 1, "message", "hello"))
+    reply = node.ask(lambda number: Tell(number, "one", 1, TellKind.MESSAGE, "hello"))
     assert (reply.outcome, reply.reason) == ("refused", "one is not running")
 
 
@@ -286,7 +286,7 @@ def test_only_the_room_that_owns_a_host_acts_there(node: NodeClient) -> None:
         assert other.agents()["one"].state == "working"
         acts: tuple[Callable[[int], ToNode], ...] = (
             lambda number: Kill(number, "one", 1),
-            lambda number: Tell(number, "one", 1, "interrupt"),
+            lambda number: Tell(number, "one", 1, TellKind.INTERRUPT),
             lambda number: Forget(number, "one", 1),
         )
         for act in acts:
@@ -310,7 +310,7 @@ def test_who_may_only_look_changes_nothing(home: World, node: NodeClient) -> Non
             watcher.spawn("two", 1, "true"),
             watcher.ask(Take),
             watcher.ask(lambda number: Forget(number, "one", 1)),
-            watcher.ask(lambda number: Tell(number, "one", 1, "interrupt")),
+            watcher.ask(lambda number: Tell(number, "one", 1, TellKind.INTERRUPT)),
         ):
             assert (reply.outcome, reply.reason) == ("refused", "this connection is read-only")
     assert {path: path.lstat().st_mtime_ns for path in state_folder(home.home).rglob("*")} == before

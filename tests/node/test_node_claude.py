@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.text.states import TellKind
 from controlroom.wire.messages import AgentSeen, Reply, Spawn, Tell
 from controlroom.wire.spec import AgentSpec, Credential
 from tests.lab.claude import log_in
@@ -28,7 +29,7 @@ def spawn(node: NodeClient, task: str, epoch: int = 1, replaces: int = 0) -> Rep
     return node.ask(lambda number: Spawn(number, "claude", epoch, spec, task, replaces))
 
 
-def tell(node: NodeClient, seen: AgentSeen, what: str, text: str = "", verdict: str = "") -> Reply:
+def tell(node: NodeClient, seen: AgentSeen, what: TellKind, text: str = "", verdict: str = "") -> Reply:
     question, digest = (seen.question.id, seen.question.digest) if seen.question else ("", "")
     return node.ask(lambda number: Tell(number, seen.name, seen.epoch, what, text, question, verdict, digest))
 
@@ -42,9 +43,9 @@ def test_it_asks_and_its_own_session_file_says_so_too(project: Path, node: NodeC
     assert {source: state for source, (state, _) in evidence(seen).items()} == dict.fromkeys(
         ("stream", "runner", "process", "tmux", "session file"), "waiting"
     )
-    late = node.ask(lambda number: Tell(number, "claude", 1, "answer", "", "another", "allow"))
+    late = node.ask(lambda number: Tell(number, "claude", 1, TellKind.ANSWER, "", "another", "allow"))
     assert (late.outcome, late.reason) == ("refused", "this question is no longer open")
-    assert tell(node, seen, "answer", verdict="allow").outcome == "done"
+    assert tell(node, seen, TellKind.ANSWER, verdict="allow").outcome == "done"
     assert node.wait_agent("claude", lambda seen: seen.state == "done", 30).exit_code == 0
     assert (project / "made.txt").exists()
 

@@ -28,7 +28,7 @@ from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.spawn import Spawner
 from controlroom.node.tmux_server import Tmux
-from controlroom.text.states import Outcome
+from controlroom.text.states import Outcome, TellKind
 from controlroom.wire import records
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import AgentSeen, AgentsSeen, FromNode, Kill, Reply, Spawn, Tell, read_from_node
@@ -180,7 +180,7 @@ def test_a_session_file_is_a_second_witness(node: NodeClient, home: World) -> No
         ("waiting", ("waiting", "waiting: permission prompt")),
         ("stale", ("unknown", "stale: of an earlier process")),
     ):
-        assert node.ask(lambda number, text=status: Tell(number, "one", 1, "message", text)).outcome == "done"  # type: ignore[misc]
+        assert node.ask(lambda number, text=status: Tell(number, "one", 1, TellKind.MESSAGE, text)).outcome == "done"  # type: ignore[misc]
         node.wait_agent("one", lambda seen, said=said: evidence(seen)["session file"] == said)  # type: ignore[misc]
 
 
@@ -286,7 +286,7 @@ async def test_the_agent_of_a_runner_that_hangs_is_ended_by_the_node(
     monkeypatch.setattr(orders, "TELL_DEADLINE", 0.2)
     with hung_runner(home) as (runner, folder):
         silent = "its runner has not answered for 0.2 seconds"
-        assert await actor.act(Tell(2, "one", 1, "interrupt")) == Reply(2, Outcome.UNKNOWN, silent)
+        assert await actor.act(Tell(2, "one", 1, TellKind.INTERRUPT)) == Reply(2, Outcome.UNKNOWN, silent)
         assert await actor.act(Kill(1, "one", 1)) == Reply(1, Outcome.DONE)
         assert runner.wait(60) == -signal.SIGKILL
     assert not of_tag("one", 1)

@@ -9,6 +9,7 @@ import pytest
 
 from controlroom.node.agent_folders import Entry
 from controlroom.node.observation.usage_feed import read_limits
+from controlroom.text.states import TellKind
 from controlroom.wire.messages import Spawn, Tell
 from controlroom.wire.spec import AgentSpec, Credential
 from controlroom.wire.usage import LimitsSeen
@@ -71,7 +72,7 @@ def test_a_headless_agent_is_asked(node: NodeClient, home: World, api: Api) -> N
     spawn(node, "headless", '[[tool Bash {"command":"touch made.txt"}]][[text made]]')
     node.wait_agent("talk", lambda seen: seen.state == "waiting", LATE)
     assert windows(told(home, "stream")) == {"five_hour": 37.0, "seven_day": 61.0}
-    assert node.ask(lambda number: Tell(number, "talk", 1, "usage")).outcome == "done"
+    assert node.ask(lambda number: Tell(number, "talk", 1, TellKind.USAGE)).outcome == "done"
     seen = told(home, "get_usage")
     assert (seen.plan, windows(seen)) == ("max", {"five_hour": 37.0, "seven_day": 61.0})
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.text.event_text import LogRecord, last_words
-from controlroom.text.states import ItemAnswer
+from controlroom.text.states import ItemAnswer, TellKind
 from controlroom.wire.messages import AgentSeen, Kill, QuestionSeen, Reply, Spawn, Tell
 from controlroom.wire.records import segment_number, unpack_all
 from controlroom.wire.spec import AgentSpec, Credential
@@ -42,7 +42,7 @@ def spawn(node: NodeClient, task: str, epoch: int = 1, **more: str) -> Reply:
 
 
 def tell(node: NodeClient, what: str, text: str = "") -> Reply:
-    return node.ask(lambda number: Tell(number, "talk", 1, what, text))
+    return node.ask(lambda number: Tell(number, "talk", 1, TellKind(what), text))
 
 
 def answer(node: NodeClient, asked: QuestionSeen, verdict: str, text: str = "", *answers: ItemAnswer) -> Reply:

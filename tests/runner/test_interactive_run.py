@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.text.host_sample import HostSample
+from controlroom.text.states import TellKind
 from controlroom.wire.messages import AgentSeen, Kill, Spawn, Tell
 from controlroom.wire.records import segment_number, unpack_all
 from controlroom.wire.spec import AgentSpec
@@ -113,7 +114,7 @@ def test_what_is_typed_and_not_taken_is_told(node: NodeClient, home: World) -> N
     assert "its task" in screen()
     assert any("the task was not given: it was typed" in line for line in log(home))
     assert not list(home.home.rglob("never"))
-    reply = node.ask(lambda number: Tell(number, "talk", 1, "message", "hello"))
+    reply = node.ask(lambda number: Tell(number, "talk", 1, TellKind.MESSAGE, "hello"))
     assert (reply.outcome, reply.reason) == ("refused", "it was typed, but Claude has not taken it: attach and look")
 
 

@@ -7,6 +7,7 @@ import pytest
 from controlroom.engine.catalogs.list_prices import list_prices
 from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import Record, Report, from_line
+from controlroom.text.states import TellKind
 from controlroom.wire.messages import Spawn, Tell
 from controlroom.wire.spec import AgentSpec
 from tests.lab.messages_api.server import Api
@@ -39,9 +40,9 @@ def test_a_thought_that_was_interrupted_costs_what_claude_shows(node: NodeClient
     assert node.ask(lambda number: Spawn(number, "talk", 1, spec, task, 0)).outcome == "done"
     wait_for(lambda: api.state.deltas > 3, LATE, "the beginning of a thought")
     node.wait_agent("talk", lambda seen: seen.state == "working", LATE)
-    assert node.ask(lambda number: Tell(number, "talk", 1, "interrupt")).outcome == "done"
+    assert node.ask(lambda number: Tell(number, "talk", 1, TellKind.INTERRUPT)).outcome == "done"
     node.wait_agent("talk", lambda seen: seen.state == "idle", LATE)
-    assert node.ask(lambda number: Tell(number, "talk", 1, "message", "[[text thought]]")).outcome == "done"
+    assert node.ask(lambda number: Tell(number, "talk", 1, TellKind.MESSAGE, "[[text thought]]")).outcome == "done"
     wait_for(lambda: records(home), LATE, "what it said next")
     wait_for(lambda: hidden(home) > 10**10, LATE, "more than a cent")
     assert len({record.run for record in records(home)}) == 1

@@ -16,6 +16,7 @@ from controlroom.runner.folder import CONTROL, GRANT
 from controlroom.runner.money import grant_file
 from controlroom.runner.outcome import Unsigned
 from controlroom.runner.signed import Orders, is_signed
+from controlroom.text.states import TellKind
 from controlroom.wire.grants import Allowance, Grant
 from controlroom.wire.messages import Spawn, Tell
 from controlroom.wire.records import NOTE
@@ -85,7 +86,7 @@ def test_an_order_must_be_signed_by_the_room_for_this_run_and_comes_once() -> No
 def test_a_runner_that_began_before_orders_named_their_host_takes_what_home_signs_now() -> None:
     """As such a runner checks it: all but its own signature, without an owner."""
     home = signer()
-    tell = told(home, Tell(1, "a", 3, "message", "go on"))
+    tell = told(home, Tell(1, "a", 3, TellKind.MESSAGE, "go on"))
     assert tell.request
     request = request_fields(tell.request, tell.seal)
     said = {key: value for key, value in request.items() if key != "signature"}
@@ -222,5 +223,5 @@ def test_an_agent_cannot_keep_a_new_grant_from_its_folder_with_a_forged_one(proj
     assert json.loads((folder / GRANT).read_bytes())["number"] == 4
     unsigned = node.ask(lambda number: replace(grant, id=number, number=5, key=room.public))
     assert (unsigned.outcome, "not written by the room" in unsigned.reason) == ("refused", True)
-    order = node.ask(lambda number: told(room, Tell(number, "a", 1, "interrupt")))
+    order = node.ask(lambda number: told(room, Tell(number, "a", 1, TellKind.INTERRUPT)))
     assert "plain command" in order.reason

@@ -20,7 +20,7 @@ from controlroom.domain.orders import Result
 from controlroom.domain.reduce import reduce
 from controlroom.protocol.messages import Attached, Costs, History, HostChecked
 from controlroom.text.event_text import LogRecord
-from controlroom.text.states import Outcome
+from controlroom.text.states import Outcome, TellKind
 
 Logs = dict[tuple[str, int], list[LogRecord]]
 
@@ -149,7 +149,7 @@ class SmallEngine:
             case intents.ForgetOn():
                 agents = {key: one for key, one in self.fleet.agents.items() if key != f"{effect.host}/{effect.name}"}
                 self.fleet = replace(self.fleet, agents=agents)
-            case intents.TellOn(what="answer"):
+            case intents.TellOn(what=TellKind.ANSWER):
                 known = self.fleet.agents[f"{effect.host}/{effect.name}"]
                 self.put(replace(known, question=None, state=State.WORKING, since=now))
             case intents.TrustKey():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from controlroom.domain.gauges import Alarm, AlarmLevel, Budget, Headroom, LimitKind, Rung, RungAction
+from controlroom.domain.gauges import Alarm, AlarmLevel, Budget, BudgetUnit, Headroom, LimitKind, Rung, RungAction
 from controlroom.domain.model import (
     Agent,
     Evidence,
@@ -154,7 +154,7 @@ _EVENING = NOW + 568 * MINUTE
 
 def budget(name: str, limit: int, spent: int | None, **changes: Any) -> Budget:
     """One of the fleet's, in dollars, with the usual ladder."""
-    made = Budget(name, "fleet", name, "billed", limit, limit * 95 // 100, NOW - 14 * HOUR, _EVENING, spent)
+    made = Budget(name, "fleet", name, BudgetUnit.BILLED, limit, limit * 95 // 100, NOW - 14 * HOUR, _EVENING, spent)
     return replace(made, rungs=LADDER, **changes)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from controlroom.domain.display.views import short_model
-from controlroom.domain.gauges import AlarmLevel, Budget, Headroom, LimitKind, Rung, RungAction
+from controlroom.domain.gauges import AlarmLevel, Budget, BudgetUnit, Headroom, LimitKind, Rung, RungAction
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget import STOPPING
 from controlroom.domain.words import age, count, dollars, percent
@@ -100,7 +100,7 @@ def _place(budget: Budget) -> tuple[bool, str, int, str]:
 
 def budget_gauge(budget: Budget, now: int, clock: Clock) -> Gauge:
     """The gauge of a budget. One of a window is drawn on the whole window, with its stop line as the mark."""
-    whole = 100 if budget.unit == "window" else budget.limit
+    whole = 100 if budget.unit is BudgetUnit.WINDOW else budget.limit
     spent, limit = amount(budget.spent, budget.unit), amount(budget.limit, budget.unit).lstrip("≈$")
     share = None if budget.spent is None or not whole else budget.spent / whole
     stops = any(rung.action in STOPPING for rung in budget.rungs)
@@ -108,9 +108,9 @@ def budget_gauge(budget: Budget, now: int, clock: Clock) -> Gauge:
         f"budget {budget.name}",
         "budget",
         budget.name,
-        "" if budget.unit == "window" else spent,
-        "" if budget.unit == "window" else limit,
-        "" if budget.unit == "window" else f"{_brief(budget.spent, budget.unit)}/{_brief_limit(budget)}",
+        "" if budget.unit is BudgetUnit.WINDOW else spent,
+        "" if budget.unit is BudgetUnit.WINDOW else limit,
+        "" if budget.unit is BudgetUnit.WINDOW else f"{_brief(budget.spent, budget.unit)}/{_brief_limit(budget)}",
         share,
         budget.granted / whole if whole else 0.0,
         min(1.0, budget.stop / whole) if stops and whole else None,
@@ -151,26 +151,26 @@ def budget_level(budget: Budget) -> AlarmLevel:
     return AlarmLevel.NOTICE if budget.reached else AlarmLevel.CALM
 
 
-def amount(value: int | None, unit: str) -> str:
+def amount(value: int | None, unit: BudgetUnit) -> str:
     """Write an amount of a budget in its unit: `$98.20`, `≈$98.20`, `1.2M`, `63 %`; a dash for no reading."""
     if value is None:
         return "–"
-    if unit == "tokens":
+    if unit is BudgetUnit.TOKENS:
         return count(value)
-    if unit == "window":
+    if unit is BudgetUnit.WINDOW:
         return percent(float(value))
-    return f"{'≈' * (unit == 'covered')}{_round_dollars(value)}"
+    return f"{'≈' * (unit is BudgetUnit.COVERED)}{_round_dollars(value)}"
 
 
 def _round_dollars(micro: int) -> str:
     return f"${micro // 1_000_000:,}" if micro % 1_000_000 == 0 else dollars(micro)
 
 
-def _brief(value: int | None, unit: str) -> str:
+def _brief(value: int | None, unit: BudgetUnit) -> str:
     """Write an amount in few cells: whole dollars from ten on."""
-    if value is None or unit not in ("billed", "covered") or value < 10_000_000:
+    if value is None or not unit.is_dollars or value < 10_000_000:
         return amount(value, unit)
-    return f"{'≈' * (unit == 'covered')}${value / 1_000_000:,.0f}"
+    return f"{'≈' * (unit is BudgetUnit.COVERED)}${value / 1_000_000:,.0f}"
 
 
 def _brief_limit(budget: Budget) -> str:
@@ -243,7 +243,7 @@ def headroom_gauge(one: Headroom, now: int, clock: Clock, label: str) -> Gauge:
 
 
 def _reading(value: int, kind: LimitKind) -> str:
-    return _brief(value, "billed") if kind is LimitKind.CREDIT else count(value)
+    return _brief(value, BudgetUnit.BILLED) if kind is LimitKind.CREDIT else count(value)
 
 
 def _age(one: Headroom, now: int) -> str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from controlroom.domain.address import HostKind
 from controlroom.domain.display.views import Line
 from controlroom.domain.model import Fleet, Host, LinkState
 from controlroom.domain.questions import QuestionKind, command
@@ -89,7 +90,7 @@ def link_check(host: Host, now: int) -> Check:
         if not owned:
             words = f"up {held}, but another control room owns it: this one may only look"
             return Check("link", Verdict.WARN, words, f"controlroom host take {host.name}")
-        return Check("link", Verdict.OK, f"up {held}" + ("" if host.is_local else ": one SSH channel"))
+        return Check("link", Verdict.OK, f"up {held}" + (": one SSH channel" if host.kind is HostKind.SSH else ""))
     last_heard = f"; last heard {ago(now - host.seen)}" if host.seen else "; not heard yet by this engine"
     found = f"{host.link} {held}" + (f": {host.reason}" if host.reason else "") + last_heard
     mends = {
@@ -98,7 +99,7 @@ def link_check(host: Host, now: int) -> Check:
         LinkState.REFUSED: f"controlroom host retry {host.name} (when what it says is fixed)",
     }
     by_hand = f"try it by hand: ssh {_ssh_words(host.address)} true"
-    return Check("link", Verdict.BAD, found, mends.get(host.link, by_hand if not host.is_local else ""))
+    return Check("link", Verdict.BAD, found, mends.get(host.link, by_hand if host.kind is HostKind.SSH else ""))
 
 
 def _answering(host: Host) -> str:

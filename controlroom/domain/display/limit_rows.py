@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from controlroom.domain.display.bars import Clock, amount, calm_moment, reached
 from controlroom.domain.display.views import short_model
-from controlroom.domain.gauges import Budget, Headroom, LimitKind, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.gauges import Budget, BudgetUnit, Headroom, LimitKind, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.money.budget import window
 from controlroom.domain.words import age, count, dollars, percent
 
@@ -92,7 +92,7 @@ NO_LIMIT = (
 def budget_facts(budget: Budget, now: int, clock: Clock) -> list[str]:
     """Say all that is known of a budget: whose, when it runs out and resets, its ladder, what may come on top."""
     facts = ["the whole fleet" if read_scope(budget.scope).kind is ScopeKind.FLEET else budget.scope]
-    facts += [f"{budget.limit} % of {window(budget.period)}"] * (budget.unit == "window")
+    facts += [f"{budget.limit} % of {window(budget.period)}"] * (budget.unit is BudgetUnit.WINDOW)
     facts += [forecast(budget, now, clock)]
     facts += [f"resets {clock(budget.ends)}"] * bool(budget.ends)
     facts += ["disarmed: its ladder only says what it would do"] * budget.dry_run

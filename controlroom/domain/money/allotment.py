@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controlroom.domain.gauges import ScopeKind, read_scope
+from controlroom.domain.gauges import BudgetUnit, ScopeKind, read_scope
 from controlroom.domain.money.budget import BudgetRule, counts, covers
 from controlroom.text.states import Payer
 
-MONEY = ("billed", "covered", "tokens")
+MONEY = (BudgetUnit.BILLED, BudgetUnit.COVERED, BudgetUnit.TOKENS)
 """The units that are given away."""
 
-FEW = {"billed": 500_000, "covered": 500_000, "tokens": 200_000}
+FEW = {BudgetUnit.BILLED: 500_000, BudgetUnit.COVERED: 500_000, BudgetUnit.TOKENS: 200_000}
 """What a few messages may come to while nobody knows better, so that a small budget is not shared out into crumbs."""
 
 CROWD = 16
@@ -41,11 +41,11 @@ class RunGrant:
     at: int = 0
     """When it was written down."""
 
-    def ceiling(self, unit: str) -> int | None:
+    def ceiling(self, unit: BudgetUnit) -> int | None:
         """The ceiling in a unit of `MONEY`."""
-        if unit == "billed":
+        if unit is BudgetUnit.BILLED:
             return self.billed
-        return self.covered if unit == "covered" else self.tokens
+        return self.covered if unit is BudgetUnit.COVERED else self.tokens
 
     @property
     def free(self) -> bool:
@@ -105,20 +105,20 @@ class Run:
         """The grant that it was sent last."""
         return self.grants[-1] if self.grants else None
 
-    def dear(self, unit: str) -> int | None:
+    def dear(self, unit: BudgetUnit) -> int | None:
         """What the dearest message of its model came to lately; None: not known."""
-        return self.dearest_tokens if unit == "tokens" else self.dearest
+        return self.dearest_tokens if unit is BudgetUnit.TOKENS else self.dearest
 
-    def gone(self, unit: str) -> int:
+    def gone(self, unit: BudgetUnit) -> int:
         """What is booked of it."""
-        return self.booked_tokens if unit == "tokens" else self.booked
+        return self.booked_tokens if unit is BudgetUnit.TOKENS else self.booked
 
-    def outstanding(self, unit: str, began: int) -> int:
+    def outstanding(self, unit: BudgetUnit, began: int) -> int:
         """What it may still have spent, or spend, in a unit, since a period began, beyond what is booked."""
         if self.until <= began or not counts(unit, self.billing):
             return 0
         if self.ended:
-            return max(0, (self.said_tokens if unit == "tokens" else self.said) - self.gone(unit))
+            return max(0, (self.said_tokens if unit is BudgetUnit.TOKENS else self.said) - self.gone(unit))
         top = 0
         for given in self.grants:
             top = max(top, given.ceiling(unit) or 0)
@@ -163,7 +163,7 @@ class NextGrant:
     @property
     def dry(self) -> bool:
         """Whether it leaves nothing to spend in some unit."""
-        tops = {"billed": self.billed, "covered": self.covered, "tokens": self.tokens}
+        tops = {BudgetUnit.BILLED: self.billed, BudgetUnit.COVERED: self.covered, BudgetUnit.TOKENS: self.tokens}
         return any(top is not None and top <= self.run.gone(unit) for unit, top in tops.items())
 
 

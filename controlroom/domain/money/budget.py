@@ -11,9 +11,8 @@ from datetime import date, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import NamedTuple
 
-from controlroom.domain.gauges import PERIODS, UNITS, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.gauges import PERIODS, BudgetUnit, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
-from controlroom.domain.money.costs import BILLED, COVERED
 from controlroom.domain.words import count, dollars
 from controlroom.text.states import Payer
 
@@ -27,7 +26,7 @@ ORDERS = ("priority", "all")
 MOST = 2**53
 """Micro-dollars or tokens of a budget at most."""
 
-CRUMB = {"billed": 50_000, "covered": 50_000, "tokens": 20_000}
+CRUMB = {BudgetUnit.BILLED: 50_000, BudgetUnit.COVERED: 50_000, BudgetUnit.TOKENS: 20_000}
 """What is no more than a message or two, however large a budget is."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
@@ -41,7 +40,7 @@ class BudgetRule:
     limit: int
     period: str = "day"
     scope: str = "fleet"
-    unit: str = "billed"
+    unit: BudgetUnit = BudgetUnit.BILLED
     window: str = ""
     """Of unit `window`: which one, as `five_hour`."""
     rungs: tuple[Rung, ...] = LADDER
@@ -97,9 +96,12 @@ def covers(scope: str, host: str, agent: str, profile: str) -> bool:
     return names.get(whose.kind) == whose.name
 
 
-def counts(unit: str, billing: Payer) -> bool:
+_OF_OTHERS = {BudgetUnit.BILLED: Payer.PLAN, BudgetUnit.COVERED: Payer.API, BudgetUnit.WINDOW: Payer.API}
+
+
+def counts(unit: BudgetUnit, billing: Payer) -> bool:
     """Whether what such an agent spends counts in a unit; what nobody knows the payer of counts in all of them."""
-    return billing not in {"billed": (COVERED,), "covered": (BILLED,), "window": (BILLED,)}.get(unit, ())
+    return billing != _OF_OTHERS.get(unit)
 
 
 def counted(rule: BudgetRule, spends: Iterable[Spend]) -> list[Spend]:
@@ -113,7 +115,7 @@ def counted(rule: BudgetRule, spends: Iterable[Spend]) -> list[Spend]:
 
 def spent(rule: BudgetRule, spends: Iterable[Spend]) -> int:
     """Sum up what counts for a budget among what was spent in its period."""
-    return sum(spend.tokens if rule.unit == "tokens" else spend.micro for spend in counted(rule, spends))
+    return sum(spend.tokens if rule.unit is BudgetUnit.TOKENS else spend.micro for spend in counted(rule, spends))
 
 
 def reached(rule: BudgetRule, gone: int) -> int:
@@ -137,9 +139,7 @@ def problem(rule: BudgetRule) -> str | None:
 
 
 def _unit_problem(rule: BudgetRule) -> str | None:
-    if rule.unit not in UNITS:
-        return f"a budget is counted in {', '.join(UNITS[:-1])} or {UNITS[-1]}, not in {ascii(rule.unit)[:40]}"
-    if rule.unit == "window":
+    if rule.unit is BudgetUnit.WINDOW:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,60}", rule.window):
             return "a budget of a plan's window says which: five_hour, seven_day, …"
         return None if 0 < rule.limit <= 100 else "a budget of a plan's window has a limit from 1 to 100 per cent"
@@ -184,16 +184,16 @@ _TOKENS = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,6}))?([kMGT]?)")
 _FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
-def read_limit(text: str, unit: str) -> int:
+def read_limit(text: str, unit: BudgetUnit) -> int:
     """Read a limit: dollars like `8` or `2.50`, tokens like `5M`, per cent like `85`.
 
     Gives micro-dollars, tokens or per cent. Raises `ValueError` with what was expected.
     """
-    if unit in ("billed", "covered"):
+    if unit.is_dollars:
         if found := _DOLLARS.fullmatch(text.strip()):
             return int(found[1]) * 1_000_000 + int((found[2] or "").ljust(6, "0"))
         raise ValueError(f'expected dollars like "2.50", not {ascii(text)[:40]}{_other_unit(text.strip())}')
-    if unit == "tokens":
+    if unit is BudgetUnit.TOKENS:
         if found := _TOKENS.fullmatch(text.strip()):
             factor = _FACTORS[found[3]]
             return int(found[1]) * factor + int((found[2] or "0").ljust(6, "0")) * factor // 1_000_000
@@ -239,7 +239,7 @@ def described(rule: BudgetRule) -> str:
 
 def period_words(rule: BudgetRule) -> str:
     """Of what the limit is: `per day`, `of the week window`."""
-    return f"of {window(rule.window)}" if rule.unit == "window" else f"per {rule.period}"
+    return f"of {window(rule.window)}" if rule.unit is BudgetUnit.WINDOW else f"per {rule.period}"
 
 
 def window(name: str) -> str:
@@ -247,20 +247,20 @@ def window(name: str) -> str:
     return f"the {window_name(name)} window"
 
 
-def amount(value: int | None, unit: str) -> str:
+def amount(value: int | None, unit: BudgetUnit) -> str:
     """Write an amount of a unit: $8.00, ≈$8.00 for what a plan covers, 5M tokens, 85 %; a dash for no reading."""
     if value is None:
         return "–"
-    if unit == "tokens":
+    if unit is BudgetUnit.TOKENS:
         return f"{count(value)} tokens"
-    if unit == "window":
+    if unit is BudgetUnit.WINDOW:
         return f"{value} %"
-    return f"≈{dollars(value)}" if unit == "covered" else dollars(value)
+    return f"≈{dollars(value)}" if unit is BudgetUnit.COVERED else dollars(value)
 
 
-def written_limit(value: int, unit: str) -> str:
+def written_limit(value: int, unit: BudgetUnit) -> str:
     """Write a limit as it is read, exactly."""
-    if unit in ("billed", "covered"):
+    if unit.is_dollars:
         return f"{value // 1_000_000}.{value % 1_000_000:06d}".rstrip("0").rstrip(".")
     return str(value)
 

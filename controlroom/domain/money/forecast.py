@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from controlroom.domain.gauges import BudgetUnit
 from controlroom.domain.money.allotment import FOREVER, MONEY, Run
 from controlroom.domain.money.budget import BudgetRule, Spend, amount
 from controlroom.domain.words import age
@@ -58,7 +59,7 @@ class Runway:
     """What one running agent may still spend alone. Amounts: micro-dollars or tokens; times: UTC milliseconds."""
 
     agent: str
-    unit: str
+    unit: BudgetUnit
     """Of what there is least: `billed`, `covered` or `tokens`."""
     left: int
     per_hour: int | None
@@ -88,7 +89,7 @@ def _ways(run: Run, lately: Iterable[Spend], since: int, now: int) -> list[Runwa
     for unit in MONEY:
         top = grant.ceiling(unit) if grant and _pays(run, unit) else None
         if grant and top is not None:
-            burnt = sum(spend.tokens if unit == "tokens" else spend.micro for spend in used)
+            burnt = sum(spend.tokens if unit is BudgetUnit.TOKENS else spend.micro for spend in used)
             per_hour = burnt * HOUR // max(1, now - since) or None
             ways.append(Runway(run.id, unit, max(0, top - run.gone(unit)), per_hour, grant.ends))
     return ways
@@ -102,7 +103,7 @@ def _shortest(now: int) -> Callable[[Runway], int]:
     return key
 
 
-def _pays(run: Run, unit: str) -> bool:
+def _pays(run: Run, unit: BudgetUnit) -> bool:
     return {"billed": "plan", "covered": "api"}.get(unit) != (run.billing or "nobody knows")
 
 

@@ -11,6 +11,7 @@ from controlroom.domain.gauges import (
     Alarm,
     AlarmLevel,
     Budget,
+    BudgetUnit,
     LimitKind,
     Rung,
     RungAction,
@@ -82,7 +83,9 @@ def told(budget: Budget, rung: Rung) -> str:
 
 
 def _whole(budget: Budget) -> str:
-    return amount(budget.limit, budget.unit) + (f" of {window(budget.period)}" if budget.unit == "window" else "")
+    return amount(budget.limit, budget.unit) + (
+        f" of {window(budget.period)}" if budget.unit is BudgetUnit.WINDOW else ""
+    )
 
 
 def rule_of(budget: Budget) -> BudgetRule:
@@ -185,7 +188,7 @@ def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: Payer) ->
             rung for rung in budget.rungs[: budget.reached] if rung.action is RungAction.HOLD or rung.action in STOPPING
         ]
         if done:
-            period = window(budget.period) if budget.unit == "window" else f"its {budget.period}"
+            period = window(budget.period) if budget.unit is BudgetUnit.WINDOW else f"its {budget.period}"
             return (
                 f"budget {budget.name} ({budget.scope}) holds new work from {done[0].percent} % on: "
                 f"{amount(budget.spent, budget.unit)} of {amount(budget.limit, budget.unit)} is gone. Wait until "
@@ -197,7 +200,7 @@ def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: Payer) ->
 
 def _unsaid(budget: Budget, billing: Payer) -> str:
     """How to say that a plan pays, where nobody has and what keys pay is held."""
-    if billing or budget.unit != "billed":
+    if billing or budget.unit is not BudgetUnit.BILLED:
         return ""
     return '. If a plan pays for it, let its profile say so: credential = "plan"'
 

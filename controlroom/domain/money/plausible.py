@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from controlroom.domain.gauges import BudgetUnit
 from controlroom.domain.money.allotment import FEW
 from controlroom.metering.prices import DOLLAR
 from controlroom.metering.usage import Usage
@@ -178,8 +179,8 @@ class Ceilings:
         if not money and self.tokens is None:
             return None
         few = _MESSAGES + min(subagents, SUBAGENTS)
-        pico = (2 * (max(money) - self.base) + few * FEW["billed"]) * _MICRO if money else FOREVER
-        tokens = FOREVER if self.tokens is None else 2 * (self.tokens - self.base_tokens) + few * FEW["tokens"]
+        pico = (2 * (max(money) - self.base) + few * FEW[BudgetUnit.BILLED]) * _MICRO if money else FOREVER
+        tokens = FOREVER if self.tokens is None else 2 * (self.tokens - self.base_tokens) + few * FEW[BudgetUnit.TOKENS]
         return Amount(max(0, pico), max(0, tokens))
 
 

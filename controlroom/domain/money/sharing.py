@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
-from controlroom.domain.gauges import Scope, ScopeKind, read_scope
+from controlroom.domain.gauges import BudgetUnit, Scope, ScopeKind, read_scope
 from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, NextGrant, Run, RunGrant, least_worth
 from controlroom.domain.money.budget import counts
 from controlroom.domain.money.forecast import dearest_under_way
@@ -105,7 +105,7 @@ class Balance:
 class Kind(NamedTuple):
     """What the size of a share goes by, beside the budgets as they stand."""
 
-    unit: str
+    unit: BudgetUnit
     budgets: tuple[str, ...]
     dearest: int | None
     claimed_by: str
@@ -337,9 +337,11 @@ class Sharing:
         if newest is not None and not run.again and not _differs(newest, tops, windows, until):
             return None
         self._take(run, bound, tops)
-        return NextGrant(run, tops["billed"], tops["covered"], tops["tokens"], windows, until)
+        return NextGrant(
+            run, tops[BudgetUnit.BILLED], tops[BudgetUnit.COVERED], tops[BudgetUnit.TOKENS], windows, until
+        )
 
-    def _top(self, run: Run, unit: str, bound: list[Balance]) -> int | None:
+    def _top(self, run: Run, unit: BudgetUnit, bound: list[Balance]) -> int | None:
         """The ceiling that a run is to have in a unit: as it is while that will do."""
         if not bound:
             return None
@@ -357,12 +359,12 @@ class Sharing:
             return gone + (most if most >= worth else 0)
         return gone + most if most - left >= max(1, worth // 2) else has
 
-    def _most(self, balance: Balance, run: Run, unit: str) -> int:
+    def _most(self, balance: Balance, run: Run, unit: BudgetUnit) -> int:
         """How much a run can hold of a budget: what it may hold already, and what is free."""
         free = balance.free - self._taken[balance.fund.rule.name]
         return run.outstanding(unit, balance.fund.began) + max(0, free)
 
-    def _part(self, balance: Balance, run: Run, unit: str) -> int:
+    def _part(self, balance: Balance, run: Run, unit: BudgetUnit) -> int:
         """How much a run should hold of a budget."""
         cut = run.id in balance.fund.cut
         kind = Kind(unit, (), run.dear(unit), "" if run.ordered else run.host, cut)
@@ -391,7 +393,7 @@ class Sharing:
         part = max(room // (2 * max(sharers, CROWD)), min(few, room // (2 * sharers)), min(least, room))
         return part * CLAIMED // max(CLAIMED, balance.claimed[kind.claimed_by]) if kind.claimed_by else part
 
-    def _take(self, run: Run, bound: Iterable[Balance], tops: Mapping[str, int | None]) -> None:
+    def _take(self, run: Run, bound: Iterable[Balance], tops: Mapping[BudgetUnit, int | None]) -> None:
         for balance in bound:
             unit = balance.fund.rule.unit
             if unit in MONEY and (top := tops[unit]) is not None:
@@ -417,11 +419,11 @@ def _windows(funds: Iterable[Fund]) -> dict[str, int]:
     """The per cent up to which each window of a plan may be used."""
     tops: dict[str, int] = {}
     for fund in funds:
-        if fund.rule.unit == "window":
+        if fund.rule.unit is BudgetUnit.WINDOW:
             tops[fund.rule.window] = min(fund.rule.stop, tops.get(fund.rule.window, 100))
     return tops
 
 
-def _differs(newest: RunGrant, tops: Mapping[str, int | None], windows: Mapping[str, int], ends: int) -> bool:
+def _differs(newest: RunGrant, tops: Mapping[BudgetUnit, int | None], windows: Mapping[str, int], ends: int) -> bool:
     later = ends > newest.ends + MINUTE if newest.ends and ends else newest.ends != ends
     return later or any(newest.ceiling(unit) != top for unit, top in tops.items()) or newest.windows != windows

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import replace
 from datetime import datetime, tzinfo
 
-from controlroom.domain.gauges import Budget, Headroom, LimitKind, Scope, ScopeKind, read_scope
+from controlroom.domain.gauges import Budget, BudgetUnit, Headroom, LimitKind, Scope, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money import budget
@@ -114,7 +114,7 @@ class _Since:
 
     def amount(self, rule: BudgetRule) -> int:
         """Sum up what counts for a budget."""
-        amounts = self._tokens if rule.unit == "tokens" else self._micro
+        amounts = self._tokens if rule.unit is BudgetUnit.TOKENS else self._micro
         return sum(amounts[part] for part in self._counted(rule))
 
     def began(self, rule: BudgetRule) -> int:
@@ -302,7 +302,7 @@ class Funds:
             return replace(shown, ends=min(resets, default=0))
         shown = replace(shown, began=fund.began, ends=fund.ends)
         if rule.binds:
-            overshoot = balance.overshoot if rule.unit != "tokens" else None
+            overshoot = balance.overshoot if rule.unit is not BudgetUnit.TOKENS else None
             shown = replace(shown, granted=balance.given, overshoot=overshoot)
         if gone is None:
             return shown

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from controlroom.domain.gauges import BudgetUnit
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import FEW, FOREVER, NextGrant, Run, RunGrant
 from controlroom.domain.money.plausible import Ceilings
@@ -204,8 +205,11 @@ class GrantBook:
             run,
             billing=agent.billing,
             ended=ended,
-            said=min(agent.run_spent, _most([top for row in rows for top in (row.billed, row.covered)], run, "billed")),
-            said_tokens=min(agent.run_tokens, _most([row.tokens for row in rows], run, "tokens")),
+            said=min(
+                agent.run_spent,
+                _most([top for row in rows for top in (row.billed, row.covered)], run, BudgetUnit.BILLED),
+            ),
+            said_tokens=min(agent.run_tokens, _most([row.tokens for row in rows], run, BudgetUnit.TOKENS)),
             until=min(until, agent.ended or agent.since) if ended else FOREVER if lives else until,
             asked=booked is not None and _can_be_asked(fleet, agent),
             dearest=sums.dearest.get(agent.model),
@@ -231,7 +235,7 @@ def _is_new(most: Ceilings | None, row: RunGrant) -> bool:
     return any(old is None and new is not None for old, new in zip(before, now, strict=True))
 
 
-def _most(tops: Iterable[int | None], run: Run, unit: str) -> int:
+def _most(tops: Iterable[int | None], run: Run, unit: BudgetUnit) -> int:
     """What a run may have spent, whatever its host says: no runner lets twice its ceiling and a few messages pass.
 
     What was spent beyond is counted when it is booked; a lie would else hold what is left of a budget for its period.

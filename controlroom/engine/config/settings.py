@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 from pydantic_core import PydanticKnownError
 
-from controlroom.domain.address import parse_address
-from controlroom.domain.gauges import Rung, RungAction
+from controlroom.domain.address import HostKind, kind_of, parse_address
+from controlroom.domain.gauges import BudgetUnit, Rung, RungAction
 from controlroom.domain.limits.buckets import Ceilings
 from controlroom.domain.money.budget import (
     ACTIONS,
@@ -215,8 +215,9 @@ class BudgetTable(Table):
     scope: Annotated[str, AfterValidator(_scope)] = Field(
         "fleet", description='whose: "fleet", "host NAME", "profile NAME" or "agent HOST/NAME"'
     )
-    unit: Literal["billed", "covered", "tokens", "window"] = Field(
-        "billed",
+    unit: BudgetUnit = Field(
+        BudgetUnit.BILLED,
+        strict=False,
         description="billed (what keys pay), covered (list price of what plans cover), tokens, or window "
         "(per cent of a plan's window)",
     )
@@ -272,7 +273,7 @@ def table_of(rule: BudgetRule) -> dict[str, Any]:
         "limit": written_limit(rule.limit, rule.unit),
         "period": rule.period,
         "scope": rule.scope,
-        "unit": rule.unit,
+        "unit": str(rule.unit),
         "window": rule.window,
         "order": rule.order,
         "command": list(rule.command),
@@ -364,7 +365,7 @@ def _fingerprint(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    if value == LOCAL:
+    if kind_of(value) is HostKind.LOCAL:
         raise ValueError(f"{LOCAL} is this machine, which is a host unless the config says local = false")
     parse_address(value)
     return value

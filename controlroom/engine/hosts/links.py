@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from controlroom.domain.address import parse_address
+from controlroom.domain.address import HostKind, kind_of, parse_address
 from controlroom.domain.intents import LinkEffect, RetryLink, TrustKey
 from controlroom.engine.hosts.channel import Channel, Dialler
 from controlroom.engine.hosts.link import Link
@@ -16,7 +16,6 @@ from controlroom.engine.hosts.local import LocalDialler, this_machine
 from controlroom.engine.hosts.secrets import Secrets
 from controlroom.engine.hosts.signer import Signer
 from controlroom.engine.hosts.tcp import Ways
-from controlroom.text.names import LOCAL
 from controlroom.wire.messages import ToNode
 
 log = logging.getLogger("controlroom.engine")
@@ -104,7 +103,7 @@ class HostDialler:
         Raises `ValueError`, with a sentence for people, when `address` is none.
         """
         self._host = host
-        self._address = None if address == LOCAL else parse_address(address)
+        self._address = parse_address(address) if kind_of(address) is HostKind.SSH else None
         self._known_hosts = known_hosts
         self._trusted = {fingerprint} if fingerprint else set()
         self._secrets = Secrets()

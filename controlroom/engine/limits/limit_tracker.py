@@ -41,7 +41,7 @@ from controlroom.engine.ledger.usage_views import plan_spend
 from controlroom.engine.limits.api_limits import ApiLimits
 from controlroom.engine.limits.limit_rules import LimitRules
 from controlroom.engine.store import FleetStore
-from controlroom.text.states import AgentKind
+from controlroom.text.states import AgentKind, TellKind
 from controlroom.wire.messages import Tell
 
 log = logging.getLogger("controlroom.headroom")
@@ -207,7 +207,7 @@ class LimitTracker:
         for key in (key for key, whose in self._logins.items() if whose == account):
             agent = fleet.agents[key]
             fits = agent.kind == AgentKind.HEADLESS and fleet.state_of(agent) is State.WORKING
-            if fits and self._send(agent.host, Tell(self._store.new_id(), agent.name, agent.epoch, "usage")):
+            if fits and self._send(agent.host, Tell(self._store.new_id(), agent.name, agent.epoch, TellKind.USAGE)):
                 self._asked[account] = now
                 return
 

@@ -8,9 +8,10 @@ from textual.containers import Vertical
 
 from controlroom.domain.display.bars import doing
 from controlroom.domain.display.views import Line
-from controlroom.domain.gauges import PERIODS, UNITS, Budget
+from controlroom.domain.gauges import PERIODS, Budget, BudgetUnit
 from controlroom.domain.intents import Intent, RemoveBudget, SetBudget
 from controlroom.domain.model import Fleet
+from controlroom.domain.money.allotment import MONEY
 from controlroom.domain.money.budget import (
     LADDER,
     BudgetRule,
@@ -85,12 +86,12 @@ class BudgetForm(Form):
         """The limit last; what has begun keeps its unit."""
         rule = rule_of(self._budget) if self._budget else BudgetRule("day", 0)
         free = "" if "day" in self._names else "day"
-        new: list[Field] = [] if self._budget else [OneLine("name", free), Choice("unit", UNITS[:-1], rule.unit)]
+        new: list[Field] = [] if self._budget else [OneLine("name", free), Choice("unit", MONEY, rule.unit)]
         ways = ["set", "preview"] if self._budget is None else ["set", "preview", "remove"]
         return [
             *new,
             OneLine("scope", rule.scope, hint="fleet, host NAME, profile NAME or agent HOST/NAME"),
-            *([Choice("period", PERIODS, rule.period)] if rule.unit != "window" else []),
+            *([Choice("period", PERIODS, rule.period)] if rule.unit is not BudgetUnit.WINDOW else []),
             OneLine("ladder", ladder(rule.rungs or LADDER)),
             Choice("armed", ["armed", "disarmed"], "disarmed" if rule.dry_run else "armed"),
             Choice("do", ways, "set"),
@@ -104,8 +105,8 @@ class BudgetForm(Form):
             return f"there is a budget {rule.name} already: change that one, or choose another name"
         if self._budget is not None and not self._is_as_shown(rule):
             return f"budget {rule.name} was changed elsewhere since this form was opened: leave it and look again"
-        unit = rule.unit if self._budget else self.value("unit")
-        period = rule.period if unit == "window" else self.value("period")
+        unit = rule.unit if self._budget else BudgetUnit(self.value("unit"))
+        period = rule.period if unit is BudgetUnit.WINDOW else self.value("period")
         try:
             limit, rungs = read_limit(self.value("limit"), unit), read_ladder(self.value("ladder"))
         except ValueError as error:
@@ -149,5 +150,5 @@ class BudgetForm(Form):
         self.dismiss()
 
 
-def _hint(unit: str) -> str:
+def _hint(unit: BudgetUnit) -> str:
     return {"tokens": "tokens like 5M", "window": "per cent like 85"}.get(unit, "dollars like 8; tokens like 5M")
