@@ -97,7 +97,7 @@ async def test_a_key_is_not_for_an_agent_that_the_cursor_has_just_come_to_by_its
         await here.pilot.press("i")
         await here.settle()
         assert here.engine.asked == []
-        assert here.said() == "the cursor has just come to job-02: look, then press again"
+        assert here.said() == "this is job-02 now: look, then press again"
         await here.press("i")
         assert here.engine.asked == [InterruptAgent("vm1/job-02", 1)]
 

@@ -116,7 +116,7 @@ async def test_an_answer_leads_to_the_next_question(size: tuple[int, int], key: 
         await here.until(lambda: here.screen(AgentScreen).agent_id != first)
         here.clock.pass_(0.9 * STARTLE)
         await here.pilot.press(key)
-        await here.until(lambda: "has just appeared" in here.said())
+        await here.until(lambda: "now: look, then press again" in here.said())
         await here.press(key)
         await here.until(lambda: len(here.engine.asked) == 2)
         assert len({subject for subject, _ in verdicts(here)}) == 2

@@ -9,7 +9,6 @@ from controlroom.tui.actions import agents, hosts, navigate, orders, questions, 
 from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.screens.base import RoomScreen, say
 from controlroom.tui.screens.overview import Overview
-from controlroom.tui.terminal.keyboard import STARTLE
 from controlroom.tui.view_state import Engine
 
 Act = Callable[[ContextApp, RoomScreen], None]
@@ -28,12 +27,11 @@ def do(app: ContextApp, name: str) -> None:
     elif view.engine is Engine.STOPPED and action.changes:
         app.context.link.start_engine()
         say(app, "the engine was stopped: starting it again; press once more when it is back")
-    elif action.changes and action.needs and app.context.keyboard.timing.led_astray:
-        say(app, "that has just appeared: look, then press again")
     elif view.engine is not Engine.HERE and action.changes:
         say(app, f"not now: {view.reason or 'the engine is still starting'}", Level.DANGER)
-    elif action.needs and (row := _just_come(app, screen)):
-        say(app, f"the cursor has just come to {row}: look, then press again")
+    elif action.needs and _has_gone_on(app, screen):
+        subject = screen.agent_here() or screen.host_here() or "something else"
+        say(app, f"this is {subject.rpartition('/')[2]} now: look, then press again")
     elif reason := screen.reason_against(action):
         say(app, reason)
     else:
@@ -41,11 +39,10 @@ def do(app: ContextApp, name: str) -> None:
         act(app, screen)
 
 
-def _just_come(app: ContextApp, screen: RoomScreen) -> str:
-    """The name of the row that the cursor has come to by itself, too late for a key to be meant for it; "": none."""
-    rows = screen.list_here()
-    soon = rows is not None and app.context.monotonic() - rows.came_at < STARTLE
-    return (rows.chosen or "").rpartition("/")[2] if rows is not None and soon else ""
+def _has_gone_on(app: ContextApp, screen: RoomScreen) -> bool:
+    """Whether screen or cursor went on to something else by themselves, too late for a key to be meant for it."""
+    timing, rows = app.context.keyboard.timing, screen.list_here()
+    return timing.is_new(timing.led_at) or (rows is not None and timing.is_new(rows.came_at))
 
 
 def _to_all(app: ContextApp, screen: RoomScreen, action: str) -> None:

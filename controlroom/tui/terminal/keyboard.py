@@ -23,7 +23,9 @@ class KeyTiming:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._key = ""
-        self._key_at = self._key_before = self._led_at = -1000.0
+        self._key_at = self._key_before = -1000.0
+        self.led_at = -1000.0
+        """When the screen went on by itself last."""
 
     def held(self, key: str) -> bool:
         """Take note of a key; says whether it is the same as before, held down: such a key decides nothing."""
@@ -34,19 +36,18 @@ class KeyTiming:
 
     def lead(self) -> None:
         """Take note that the screen goes on by itself to what comes next: no key pressed before was meant for that."""
-        self._led_at = self._monotonic()
+        self.led_at = self._monotonic()
 
-    @property
-    def led_astray(self) -> bool:
-        """Whether the screen has gone on by itself just now, too late for a key to be meant for what it shows."""
-        return self._monotonic() - self._led_at < STARTLE
+    def is_new(self, since: float) -> bool:
+        """Whether what has been on show since then came too late for a key to be meant for it."""
+        return self._monotonic() - since < STARTLE
 
     def startled(self, shown_at: float | None) -> bool:
         """Whether something came under the finger: it appeared by itself, too late for a key to be meant for it."""
         if shown_at is None:
             return True
-        by_hand = self._key_before >= shown_at - STARTLE > self._led_at
-        return not by_hand and self._monotonic() - shown_at < STARTLE
+        by_hand = self._key_before >= shown_at - STARTLE > self.led_at
+        return not by_hand and self.is_new(shown_at)
 
 
 HOLD = 0.01
