@@ -20,7 +20,7 @@ from controlroom.domain.intents import (
     SendMessage,
 )
 from controlroom.domain.keys.many import AT_ONCE, Plan, Target, plan, summed
-from controlroom.domain.model import Agent, Fleet, Question, State
+from controlroom.domain.model import Agent, Fleet, LinkState, Question, State
 from controlroom.domain.orders import Result
 from controlroom.domain.questions import QuestionKind
 from controlroom.text.states import Outcome, Verdict
@@ -183,7 +183,7 @@ async def test_the_same_new_task_for_all_shows_the_list_before_runs_are_ended() 
         await here.press("*", "r")
         here.screen(ReassignAll)
         await here.press("enter")
-        assert "write the new task first" in here.text()
+        assert "write the new task, or choose a host, first" in here.text()
         await here.write("clean up")
         await here.press("enter")
         here.screen(ListSheet)
@@ -192,6 +192,29 @@ async def test_the_same_new_task_for_all_shows_the_list_before_runs_are_ended() 
         await here.press("2", "enter")
         await here.until(lambda: here.said() == "2 given the task")
         assert here.engine.asked == [ReassignAgent(f"vm1/a0{n}", 1, "clean up") for n in range(2)]
+
+
+@SIZES
+async def test_five_agents_are_moved_to_another_host_in_twelve_keys(size: tuple[int, int]) -> None:
+    async with room(crowd(6), size=size) as here:
+        hosts = ["", *sorted(name for name, each in here.app.context.fleet.hosts.items() if each.link is LinkState.UP)]
+        keys = [*["space"] * 5, "r", "backspace", str(hosts.index("vm2") + 1), "enter", "enter", "5", "enter"]
+        assert len(keys) == 12
+        for number, key in enumerate(keys, 1):
+            await here.press(key)
+            if number == 8:
+                assert "vm2" in here.text()
+            if number == 10:
+                assert "Move 5 agents to vm2?" in here.text()
+                assert here.engine.asked == []
+        await here.until(lambda: here.said() == "5 moved")
+        assert here.engine.asked == [ReassignAgent(f"vm1/a0{n}", 1, "", host="vm2") for n in range(5)]
+
+
+async def test_those_that_are_on_the_host_already_are_left_out_of_a_move() -> None:
+    todo = plan(scenes.farm(), ["vm1/docs-1", "vm2/api-3"], "reassign").saying("", host="vm2")
+    assert [target.agent.id for target in todo.targets] == ["vm1/docs-1"]
+    assert [(agent.id, reason) for agent, reason in todo.left_out] == [("vm2/api-3", "api-3 is on vm2 already")]
 
 
 async def test_many_questions_are_read_to_their_end_before_they_are_allowed() -> None:

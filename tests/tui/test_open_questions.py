@@ -9,7 +9,8 @@ import pytest
 from controlroom.domain.intents import AnswerQuestion, ForgetAgent, SendMessage
 from controlroom.domain.keys.many import alike
 from controlroom.domain.model import Fleet, State
-from controlroom.text.states import Verdict
+from controlroom.domain.questions import Item, Option, Question, QuestionKind
+from controlroom.text.states import ItemAnswer, Verdict
 from controlroom.tui.actions.orders import MISTAKE
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.hosts import HostsScreen
@@ -19,6 +20,7 @@ from controlroom.tui.screens.questions import QuestionsScreen
 from controlroom.tui.terminal.keyboard import STARTLE
 from tests.tui import scenes
 from tests.tui.room import Room, room
+from tests.tui.test_hosts import with_new_host
 
 EVERY_SIZE = pytest.mark.parametrize("size", [(45, 20), (80, 24), (120, 40), (200, 50)], ids=lambda s: f"{s[0]}x{s[1]}")
 
@@ -54,6 +56,65 @@ async def test_eight_that_ask_alike_are_answered_at_once(size: tuple[int, int]) 
         here.screen(QuestionsScreen)
         await here.until(lambda: "rm -r build" in here.text())
         assert "make deploy" not in here.text()
+
+
+REGION = Item("Which region?", "Region", (Option("eu-1", "near"), Option("us-2", "cheap")), own_words=True)
+
+
+def choosing(count: int, *items: Item) -> Fleet:
+    """So many agents want the same to be chosen."""
+    agents = {}
+    for number in range(1, count + 1):
+        asked = Question(f"q-{number}", QuestionKind.CHOICES, "Which region?", "Which region?", scenes.NOW, items)
+        agent = scenes.agent(f"web-{number}", "vm1", State.WAITING, 9, question=replace(asked, digest=f"d{number}"))
+        agents[agent.id] = agent
+    return replace(scenes.farm(), agents=agents)
+
+
+@EVERY_SIZE
+async def test_a_choice_is_made_once_for_all_who_ask_alike(size: tuple[int, int]) -> None:
+    async with room(choosing(3, REGION), size=size) as here:
+        await here.press("!")
+        assert "3 agents" in here.text()
+        assert "2. us-2" in here.text()
+        await here.press("2")
+        await here.until(lambda: here.screen(ListSheet)._painted)
+        assert "Answer 3 agents with Region: us-2?" in here.text().replace("\n", " ")
+        assert here.engine.asked == []
+        await here.press("3", "enter")
+        await here.until(lambda: len(here.engine.asked) == 3)
+        chosen = (ItemAnswer((2,)),)
+        assert here.engine.asked == [
+            AnswerQuestion(f"vm1/web-{n}", f"q-{n}", Verdict.ALLOW, digest=f"d{n}", answers=chosen) for n in (1, 2, 3)
+        ]
+
+
+async def test_several_choices_are_looked_at_again_before_they_are_sent_and_a_no_is_for_all() -> None:
+    tests = Item("Which tests?", "Tests", (Option("unit"), Option("slow")), several=True)
+    async with room(choosing(2, REGION, tests)) as here:
+        await here.press("!", "1", "1", "2", "y")
+        assert "Is this your answer?" in here.text()
+        await here.press("y")
+        assert here.screen(ListSheet).plan.answer == "Region: eu-1; Tests: unit, slow"
+        await here.press("q", "d", "2", "enter")
+        await here.until(lambda: here.said() == "2 denied")
+        assert verdicts(here) == [("vm1/web-1", Verdict.DENY), ("vm1/web-2", Verdict.DENY)]
+
+
+async def test_one_who_asks_alone_is_answered_at_once() -> None:
+    async with room(choosing(1, REGION)) as here:
+        await here.press("!", "1")
+        await here.until(lambda: verdicts(here) == [("vm1/web-1", Verdict.ALLOW)])
+
+
+async def test_an_answer_on_the_hosts_screen_leads_to_what_agents_ask() -> None:
+    fleet = with_new_host()
+    async with room(fleet) as here:
+        await here.press("h")
+        here.screen(HostsScreen).turn_to("vm9")
+        await here.press("d")
+        await here.until(lambda: isinstance(here.app.screen, AgentScreen))
+        assert here.screen(AgentScreen).agent_id in {subject for subject, _ in fleet.questions()}
 
 
 @EVERY_SIZE

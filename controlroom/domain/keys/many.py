@@ -10,8 +10,8 @@ from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import Result
-from controlroom.domain.questions import Question, wants_words
-from controlroom.text.states import Outcome, Verdict
+from controlroom.domain.questions import Question, answer_words, wants_words
+from controlroom.text.states import ItemAnswer, Outcome, Verdict
 
 AT_ONCE = 10
 """Orders under way at one time."""
@@ -37,18 +37,34 @@ class Plan:
     """Marked agents that it cannot be done to, each with the reason."""
     hidden: tuple[Agent, ...] = ()
     """Marked agents that were out of sight: they are not touched, and stay marked."""
+    answer: str = ""
+    """What is answered to all of them, in words, where that is more than a verdict."""
+    host: str = ""
+    """Where they are to go; empty: they stay."""
 
     def saying(self, text: str, keep: bool = False, host: str = "") -> "Plan":
-        """The same plan for the same runs, with these words; `host`: where they are to go."""
+        """The same plan for the same runs, with these words; `host`: where they are to go, but for those there."""
+        stay = tuple((target.agent, _is_there(target.agent)) for target in self.targets if target.agent.host == host)
         targets = (
-            Target(target.agent, intent_of(target.agent, self.action, text, keep, host)) for target in self.targets
+            Target(target.agent, intent_of(target.agent, self.action, text, keep, host))
+            for target in self.targets
+            if target.agent.host != host
         )
-        return replace(self, targets=tuple(targets))
+        return replace(self, targets=tuple(targets), left_out=(*self.left_out, *stay), host=host)
 
     @property
     def title(self) -> str:
         """Ask for it in a sentence."""
+        if self.host:
+            return f"Move {self._counted} to {self.host}? Their runs are ended first; files and sessions stay behind."
+        if self.answer:
+            return f"Answer {self._counted} with {self.answer}?"
         return _TITLES[self.action].format(self._counted)
+
+    @property
+    def done(self) -> str:
+        """What has been done to those to whom it was done."""
+        return "moved" if self.host else "answered" if self.answer else _DONE[self.action]
 
     @property
     def named(self) -> str:
@@ -132,13 +148,27 @@ def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str]
         if reason is None and action in ("reassign", "retry") and claimed_words(agent):
             reason = f"{agent.name} was not ordered by this room: reassign it by itself"
         if reason is None and host == agent.host:
-            reason = f"{agent.name} is on {host} already"
+            reason = _is_there(agent)
         if reason is None:
             targets.append(Target(agent, intent_of(agent, action, host=host)))
         else:
             left_out.append((agent, reason))
     unseen = tuple(fleet.agents[agent] for agent in hidden if agent in fleet.agents)
     return Plan(action, tuple(targets), tuple(left_out), unseen)
+
+
+def answer_to_all(fleet: Fleet, asked: Asking, answers: tuple[ItemAnswer, ...]) -> Plan:
+    """The same choices for all who ask this, each for its own asking."""
+    targets = tuple(
+        Target(agent, intents.AnswerQuestion(agent.id, own.id, Verdict.ALLOW, digest=own.digest, answers=answers))
+        for agent in (fleet.agents[subject] for subject in asked.whom if subject in fleet.agents)
+        if (own := agent.question) is not None
+    )
+    return Plan("allow", targets, (), answer="; ".join(answer_words(asked.question, answers)))
+
+
+def _is_there(agent: Agent) -> str:
+    return f"{agent.name} is on {agent.host} already"
 
 
 def intent_of(agent: Agent, action: str, text: str = "", keep: bool = False, host: str = "") -> Intent:
@@ -174,7 +204,7 @@ def summed(todo: Plan, outcomes: Sequence[Result | None]) -> str:
         if outcome is not None and outcome.outcome is Outcome.REFUSED
     ]
     unknown = [target.agent.id for target, outcome in pairs if outcome is None or _unknown(outcome)]
-    parts = [f"{done} {_DONE[todo.action]}"] if done or not (refused or unknown) else []
+    parts = [f"{done} {todo.done}"] if done or not (refused or unknown) else []
     parts += [f"{len(refused)} refused: {_several(refused, '; ')}"] * bool(refused)
     parts += [f"of {len(unknown)} not known: {_several(unknown, ', ')}; look before you try again"] * bool(unknown)
     return ", ".join(parts)

@@ -56,7 +56,7 @@ def _to_all(app: ContextApp, screen: RoomScreen, action: str) -> None:
     elif action == "message":
         app.push_screen(MessageAll(wanted))
     elif action == "reassign":
-        app.push_screen(ReassignAll(wanted))
+        app.push_screen(ReassignAll(app.context.fleet, wanted))
     else:
         app.push_screen(ListSheet(wanted))
 

@@ -81,7 +81,12 @@ def next_waiting(app: ContextApp, screen: RoomScreen) -> None:
         return
     here = screen.agent_here() if isinstance(screen, AgentScreen) else screen.host_here()
     subject = subjects[(subjects.index(here) + 1) % len(subjects)] if here in subjects else subjects[0]
-    is_host, on_hosts = subject in fleet.hosts, isinstance(screen, HostsScreen)
+    go_to(app, screen, subject)
+
+
+def go_to(app: ContextApp, screen: RoomScreen, subject: str) -> None:
+    """Show an agent or a host; the way back stays one step."""
+    is_host, on_hosts = subject in app.context.fleet.hosts, isinstance(screen, HostsScreen)
     if isinstance(screen, (AgentScreen, HostsScreen)) and is_host != on_hosts:
         app.pop_screen()
     if is_host:

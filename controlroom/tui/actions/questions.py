@@ -3,13 +3,15 @@
 from collections.abc import Callable
 
 from controlroom.domain import intents
+from controlroom.domain.keys.many import answer_to_all, plan
 from controlroom.domain.model import Agent, Host, Question
 from controlroom.domain.questions import QuestionKind, Unfit, wants_words
 from controlroom.text.states import Verdict
-from controlroom.tui.actions.navigate import open_chosen
+from controlroom.tui.actions.navigate import go_to, open_chosen
 from controlroom.tui.actions.orders import order, was_denied
 from controlroom.tui.context import ContextApp
 from controlroom.tui.screens.base import RoomScreen, say
+from controlroom.tui.screens.many import ListSheet
 from controlroom.tui.view_state import Engine
 from controlroom.tui.widgets.question import QuestionPanel
 
@@ -33,6 +35,8 @@ def _answer(app: ContextApp, screen: RoomScreen, verdict: str) -> None:
         app.push_screen(SecretForm(panel.subject, question))
     elif verdict != Verdict.DENY and wants_words(question):
         _go_on(app, screen, panel)
+    elif asked := screen.alike():
+        app.push_screen(ListSheet(plan(app.context.fleet, asked.whom, verdict)))
     else:
         intent = intents.AnswerQuestion(panel.subject, question.id, Verdict(verdict), digest=question.digest)
         order(app, intent, _answered(app, panel.subject, question, verdict), _then(app, screen, panel.subject, verdict))
@@ -56,7 +60,8 @@ def _lead_on(app: ContextApp, screen: RoomScreen, subject: str) -> None:
         subjects = [other for other, _ in app.context.fleet.questions() if other != subject]
         if subjects:
             app.context.keyboard.timing.lead()
-            screen.lead_to(subjects)
+            if not screen.lead_to(subjects):
+                go_to(app, screen, subjects[0])
 
 
 def _was_read(app: ContextApp, panel: QuestionPanel, verdict: str) -> bool:
@@ -74,7 +79,9 @@ def _was_read(app: ContextApp, panel: QuestionPanel, verdict: str) -> bool:
 def _go_on(app: ContextApp, screen: RoomScreen, panel: QuestionPanel) -> None:
     """Send the answer when it is complete, else go on to the next item."""
     keys = app.context.keys
-    if intent := panel.answer:
+    if (intent := panel.answer) and (asked := screen.alike()):
+        app.push_screen(ListSheet(answer_to_all(app.context.fleet, asked, intent.answers)))
+    elif intent:
         name = panel.subject.rpartition("/")[2]
         order(app, intent, f"{name}: answered", _then(app, screen, panel.subject, "allow"))
     elif panel.draft is None:

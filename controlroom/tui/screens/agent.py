@@ -88,10 +88,11 @@ class AgentScreen(RoomScreen):
 
     # ------------------------------------------------------------------ doing
 
-    def lead_to(self, subjects: Sequence[str]) -> None:
+    def lead_to(self, subjects: Sequence[str]) -> bool:
         """Look at the first of these that is an agent."""
         if following := next((subject for subject in subjects if subject in self.view.fleet.agents), None):
             self.turn_to(following)
+        return following is not None
 
     def agent_here(self) -> str | None:
         """The agent that is looked at."""

@@ -10,6 +10,7 @@ from textual.screen import Screen
 
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.availability import unavailable
+from controlroom.domain.keys.many import Asking
 from controlroom.tui.context import ChooseAnswer, Context, Level, RunAction, context_of
 from controlroom.tui.theme.theme import Palette
 from controlroom.tui.view_state import ViewState
@@ -131,8 +132,13 @@ class RoomScreen(Screen[None]):
         """The list whose cursor says what keys are about, where there is one."""
         return None
 
-    def lead_to(self, subjects: Sequence[str]) -> None:
-        """Go on to the first of these agents and hosts that can be shown here."""
+    def lead_to(self, subjects: Sequence[str]) -> bool:
+        """Go on to the first of these agents and hosts that can be shown here; False: none can, but elsewhere."""
+        return True
+
+    def alike(self) -> Asking | None:
+        """All who ask the question on show, where it is answered for all of them at once."""
+        return None
 
     def keep_choice(self) -> None:
         """Keep what is chosen chosen: a key was pressed, and somebody looks at it."""

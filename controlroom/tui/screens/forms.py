@@ -346,30 +346,40 @@ class MessageAll(Form):
 
 
 class ReassignAll(Form):
-    """The same new task for many agents; the list is shown before their runs are ended."""
+    """The same new task or another host for many agents; the list is shown before their runs are ended."""
 
     go = "next"
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, fleet: Fleet, plan: Plan) -> None:
         self._plan = plan
-        self.heading = f"new task for {plan.named}"
+        self._hosts = _hosts(fleet)
+        self.heading = f"new task or host for {plan.named}"
         super().__init__()
 
     def fields(self) -> list[Field]:
-        """Whether to keep the sessions, then the task."""
+        """Whether to keep the sessions, where they are to run, then the task."""
         return [
             Choice("session", ["new ones", "keep theirs"], "new ones"),
-            Prose("task", "What are they to do now?  Enter goes on, \\ then Enter begins a new line"),
+            *[Choice("host", ["", *self._hosts], "", empty="as now")] * (len(self._hosts) > 1),
+            Prose("task", "What are they to do now?  On another host, nothing: the same as now"),
         ]
 
     def send(self) -> None:
         """Show the list."""
-        if not self.value("task").strip():
-            self.complain("write the new task first")
+        host = self.value("host") if len(self._hosts) > 1 else ""
+        if not self.value("task").strip() and not host:
+            self.complain("write the new task, or choose a host, first")
+            return
+        keep = self.value("session") == "keep theirs"
+        if keep and host:
+            self.complain("sessions stay on their hosts: choose new ones")
+            return
+        plan = self._plan.saying(self.value("task"), keep, host)
+        if not plan.targets:
+            self.complain(f"all of them are on {host} already")
             return
         self.finish()
-        keep = self.value("session") == "keep theirs"
-        self.app.push_screen(ListSheet(self._plan.saying(self.value("task"), keep)))
+        self.app.push_screen(ListSheet(plan))
 
 
 class HostForm(Form):

@@ -110,10 +110,11 @@ class HostsScreen(RoomScreen):
 
     # ------------------------------------------------------------------ doing
 
-    def lead_to(self, subjects: Sequence[str]) -> None:
+    def lead_to(self, subjects: Sequence[str]) -> bool:
         """Put the cursor on the first of these that is a host."""
         if following := next((subject for subject in subjects if subject in self.view.fleet.hosts), None):
             self.turn_to(following)
+        return following is not None
 
     def host_here(self) -> str | None:
         """The host under the cursor; none when it has just been removed."""

@@ -139,6 +139,7 @@ class ListSheet(Sheet):
     def _say(self, trouble: str = "") -> None:
         self.query_one("#heading", Rule).show("", trouble, style=self.palette.danger)
         number, verb = len(self.plan.targets), BY_NAME[self.plan.action].title
+        verb = "move" if self.plan.host else "answer" if self.plan.answer else verb
         typed = f": {self.typed}▏" if self.typed else ""
         self.query_one("#answers", Choices).show([(f"{number} Enter", f"{verb} {number}{typed}"), ("q", "leave it")])
 

@@ -22,7 +22,7 @@ from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.lines import ScrollableText, set_lines
-from controlroom.tui.widgets.question import TITLES
+from controlroom.tui.widgets.question import TITLES, QuestionPanel
 from controlroom.tui.widgets.rows import Rows
 
 _AGE = 4
@@ -112,6 +112,7 @@ class QuestionsScreen(RoomScreen):
             yield Rule("questions", id="questions-rule")
             yield Askings(id="askings")
             yield Rule(id="asked-rule")
+            yield QuestionPanel(("allow", "message", "deny"), where="questions", id="question")
             yield AskedText(id="asked")
         yield StatusMessage(id="says")
         yield Keys(id="keys")
@@ -146,7 +147,12 @@ class QuestionsScreen(RoomScreen):
         if chosen is not None:
             names = ", ".join(subject.rpartition("/")[2] for subject in chosen.whom)
             rule.show(names, TITLES[chosen.question.kind], style=self.palette.warn)
-        self.query_one(AskedText).show(chosen)
+        text, panel = self.query_one(AskedText), self.query_one(QuestionPanel)
+        choices = chosen is not None and not self.host_here() and bool(chosen.question.items)
+        text.display = not choices
+        text.show(chosen)
+        subject, question = (chosen.whom[0], chosen.question) if choices and chosen else ("", None)
+        panel.show(question, subject, self.view.now, max(3, self.size.height - self.table.size.height - 6))
 
     def on_resize(self) -> None:
         """The size is another one."""
@@ -164,6 +170,16 @@ class QuestionsScreen(RoomScreen):
         if chosen is None or self.host_here() or wants_words(chosen.question):
             return []
         return list(chosen.whom)
+
+    def question_here(self) -> QuestionPanel | None:
+        """The chosen question, where it has choices."""
+        panel = self.query_one(QuestionPanel)
+        return panel if panel.question is not None else None
+
+    def alike(self) -> Asking | None:
+        """All who ask the chosen question."""
+        chosen = self.chosen
+        return chosen if chosen is not None and len(chosen.whom) > 1 and not self.host_here() else None
 
     def agent_here(self) -> str | None:
         """The first who asks it."""
@@ -190,7 +206,10 @@ class QuestionsScreen(RoomScreen):
 
     def motions(self) -> list[Motion]:
         """Keys that move the cursor, and the text below it."""
+        panel = self.question_here()
+        numbers = range(1, panel.offered + 1) if panel is not None and not self.view.read_only else ()
         return [
+            *(Motion(str(number), "Choose this answer.", answer=number) for number in numbers),
             self.motion("down", lambda: self.table.move(1)),
             self.motion("up", lambda: self.table.move(-1)),
             self.motion("page_down", lambda: self._turn(1)),
@@ -198,8 +217,11 @@ class QuestionsScreen(RoomScreen):
         ]
 
     def _turn(self, pages: int) -> None:
-        text = self.query_one(AskedText)
-        text.move(pages * text.page)
+        if panel := self.question_here():
+            panel.turn()
+        else:
+            text = self.query_one(AskedText)
+            text.move(pages * text.page)
 
     @on(Rows.Chosen)
     def _chosen(self, event: Rows.Chosen) -> None:

@@ -200,7 +200,7 @@ class QuestionPanel(Lines):
         if self.context.view.read_only:
             return styled.line(("   an operator answers", palette.quiet))
         if offered := self.offered:
-            digits = self._where == "agent"  # elsewhere they choose rows and panes: there a tap chooses
+            digits = self._where in ("agent", "questions")  # elsewhere they choose rows and panes: there a tap chooses
             keys = f" 1-{offered}" if offered > 1 else " 1"
             opens = f" {self.context.keys.shown('open')}"
             verb = " choose " if self.draft is not None and self.draft.item else " change "
