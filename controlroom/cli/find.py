@@ -78,7 +78,8 @@ def _no_agent(fleet: Fleet, text: str) -> str:
     unseen = f"; not heard yet: {', '.join(away)}" if away else ""
     names = [agent.name for agent in fleet.agents.values()]
     near = _near(text, [*fleet.agents, *names])
-    return f"there is no agent {_quoted(text)}{near}; see controlroom status{unseen}"
+    gone = "" if near or "~" not in text else "; what others started is kept for a day after its end"
+    return f"there is no agent {_quoted(text)}{near}{gone}; see controlroom status{unseen}"
 
 
 def _near(text: str, known: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """Figures as words that line up: ages, sizes, shares, bars. One home, so that screen and command line agree."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 _SIZES = ((1024**4, "T"), (1024**3, "G"), (1024**2, "M"), (1024, "K"))
@@ -94,7 +95,17 @@ def named_some(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+_NUMBER = re.compile(r"\d+")
+
+
+def _differs_in_number(name: str, other: str) -> bool:
+    one, two = name.rpartition("/")[2], other.rpartition("/")[2]
+    numbers = _NUMBER.findall(one), _NUMBER.findall(two)
+    return all(numbers) and numbers[0] != numbers[1] and _NUMBER.sub("", one) == _NUMBER.sub("", two)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`: did you mean X?` for a name that looks like a known one, else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    """`: did you mean X?` for a name that looks like a known one, else nothing. Another number is another name."""
+    others = [other for other in known if not _differs_in_number(name, other)]
+    close = difflib.get_close_matches(name, others, n=1, cutoff=0.6)
     return f": did you mean {close[0]}?" if close else ""

@@ -19,6 +19,7 @@ from controlroom.runner.claude.questions import (
     Page,
     Question,
     approves_plan,
+    dialog_title,
     edits_from_now_on,
     read,
     step,
@@ -214,7 +215,7 @@ class Pressed:
     ) -> None:
         """Press it. Raises `Refused` when it cannot be, or `certain` says no."""
         if not certain():
-            raise Refused("its screen shows another dialog; nothing was pressed: attach to answer it")
+            raise Refused(another_dialog(keys.screen()))
         keys.press(key)
         self._key, self._keys, self._shown, self._certain, self._done = key, keys, shown, certain, done
         self._again, self._until = now + PATIENCE / 3, now + PATIENCE
@@ -236,6 +237,13 @@ class Pressed:
         """It is over."""
         self.over = True
         self._done(reason)
+
+
+def another_dialog(screen: list[str]) -> str:
+    """Why no key answers: the screen does not show what was asked. What it shows stands there in its own words."""
+    title = dialog_title(screen)
+    says = f" ({title})" if title else ""
+    return f"its screen shows another dialog{says}; nothing was pressed: attach to answer it"
 
 
 _NO_PLAN = "its screen does not show the plan that was asked about: attach to answer it"

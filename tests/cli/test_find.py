@@ -29,6 +29,8 @@ def test_a_name_is_enough_where_it_is_unique() -> None:
         ("docs-1", "docs-1 is the name of 2 agents: say vm1/docs-1 or vm2/docs-1"),
         ("doc-1", "there is no agent 'doc-1': did you mean docs-1?; see controlroom status"),
         ("vm1/api-3", "there is no agent 'vm1/api-3': did you mean vm2/api-3?; see controlroom status"),
+        ("docs-13", "there is no agent 'docs-13'; see controlroom status"),
+        ("~claude-7", "there is no agent '~claude-7'; what others started is kept for a day after its end; see"),
         ("zzz", "there is no agent 'zzz'; see controlroom status"),
         ("\x1b[2J" * 99, "there is no agent '\\x1b[2J"),
     ],

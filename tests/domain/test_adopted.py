@@ -89,6 +89,8 @@ def test_it_is_explained_by_what_is_known_of_its_end() -> None:
     found = explain.explain(world, world.agents["vm1/~work"], NOON + MINUTE)
     text = "\n".join(f"{line.label}: {line.words}" for line in explain.lines(found, NOON + MINUTE, str))
     assert "state: failed: Invalid API key; its exit code is not known" in text
+    assert "by: vm1, which saw it end; it was not started here" in text
+    assert "ended: its exit code is known only to what started it, 1m ago" in text
     assert "forget vm1/~work" in text
     assert "attach" not in text
 

@@ -11,10 +11,10 @@ import pytest
 from controlroom.runner import process_tree
 from controlroom.runner.claude import settings
 from controlroom.runner.claude.interactive import BEGINS, DIALOG_AFTER, GOES_ON, UNTOLD, Interactive, prompt, squeezed
-from controlroom.runner.claude.questions import Dialog, plan_or_permission
+from controlroom.runner.claude.questions import Dialog, dialog_title, plan_or_permission
 from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Exit, Refused, Unfit
-from controlroom.runner.typed import PATIENCE, Keys, Typed, as_text, plain
+from controlroom.runner.typed import PATIENCE, Keys, Pressed, Typed, as_text, plain
 from controlroom.text.event_text import speak
 from controlroom.text.states import State
 
@@ -249,6 +249,10 @@ class Screen(Keys):
     def __init__(self) -> None:
         self.done: list[str] = []
         self.cleared = 0
+        self.rows: list[str] = []
+
+    def screen(self) -> list[str]:
+        return self.rows
 
     def clear(self, rows: int) -> None:
         self.cleared += 1
@@ -356,6 +360,31 @@ def test_enter_is_not_pressed_into_a_dialog_that_has_come_up() -> None:
     talk.status = "waiting"
     text.due(2 + PATIENCE, True)
     assert (keys.done, len(ends)) == (["hello"], 1)
+
+
+HELD = [
+    "● Bash(make deploy)",
+    "─" * 60,
+    "",
+    " Auto mode can't check this action",
+    " This session isn't eligible because your requests go through 127.0.0.1:8099.",
+    " ❯ 1. Wait",
+]
+
+
+def test_another_dialog_is_named_in_its_own_words_and_gets_no_key() -> None:
+    screen = Screen()
+    screen.rows = HELD
+    with pytest.raises(
+        Refused, match=r"another dialog \(Auto mode can't check this action\); nothing was pressed: attach"
+    ):
+        Pressed("1", screen, 0.0, shown=lambda: False, certain=lambda: False, done=print)
+    assert screen.done == []
+
+
+@pytest.mark.parametrize("screen", [[], ["● done"], ["─" * 60, "❯ write here", "─" * 60, "", "> "]])
+def test_what_is_no_dialog_has_no_title(screen: list[str]) -> None:
+    assert dialog_title(screen) == ""
 
 
 @pytest.mark.parametrize(

@@ -320,3 +320,10 @@ def logs(fleet: Fleet) -> Logs:
         else:
             found[one.id, 1] = story()
     return found
+
+
+def with_new_host() -> Fleet:
+    """The farm, and a host that shows a key which nobody knows."""
+    fleet = farm()
+    asking = host("vm9", 0, 1, link=LinkState.ASKING, sample=None, facts=None, question=host_key("vm9"))
+    return replace(fleet, hosts={**fleet.hosts, "vm9": replace(asking, reason="its key is not known")})

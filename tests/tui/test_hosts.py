@@ -20,15 +20,9 @@ PHONE, WIDE = (45, 20), (200, 50)
 SIZES = pytest.mark.parametrize("size", [PHONE, WIDE], ids=lambda size: "x".join(map(str, size)))
 
 
-def with_new_host() -> Fleet:
-    fleet = scenes.farm()
-    asking = scenes.host("vm9", 0, 1, link=LinkState.ASKING, sample=None, facts=None, question=scenes.host_key("vm9"))
-    return replace(fleet, hosts={**fleet.hosts, "vm9": replace(asking, reason="its key is not known")})
-
-
 @SIZES
 async def test_an_unknown_host_key_is_shown_and_answered(size: tuple[int, int]) -> None:
-    async with room(with_new_host(), size=size) as here:
+    async with room(scenes.with_new_host(), size=size) as here:
         await here.press("h")
         assert here.screen(HostsScreen).table.chosen == "vm9"
         shown = here.text().replace("\n", "").replace(" ", "")
@@ -39,7 +33,7 @@ async def test_an_unknown_host_key_is_shown_and_answered(size: tuple[int, int]) 
 
 
 async def test_next_leads_to_hosts_too_and_d_refuses_the_key() -> None:
-    async with room(with_new_host()) as here:
+    async with room(scenes.with_new_host()) as here:
         await here.press("n", "n", "n")
         assert here.screen(HostsScreen).table.chosen == "vm9"
         await here.press("d")
@@ -83,7 +77,7 @@ async def test_a_host_of_another_room_is_taken_after_asking() -> None:
 
 @SIZES
 async def test_c_checks_a_host(size: tuple[int, int]) -> None:
-    async with room(with_new_host(), size=size) as here:
+    async with room(scenes.with_new_host(), size=size) as here:
         await here.press("h")
         here.screen(HostsScreen).table.choose("vm2")
         await here.press("c")
@@ -200,7 +194,7 @@ async def test_a_tap_chooses_a_host_and_a_second_one_opens_it() -> None:
 async def test_a_secret_is_typed_unseen_and_no_draft_is_kept_of_it() -> None:
     title = "The passphrase of the key ~/.ssh/id_work"
     question = Question("secret-1", QuestionKind.SECRET, title, "It has one.", scenes.NOW)
-    fleet = with_new_host()
+    fleet = scenes.with_new_host()
     fleet = replace(fleet, hosts={**fleet.hosts, "vm9": replace(fleet.hosts["vm9"], question=question)})
     async with room(fleet) as here:
         await here.press("h", "y")

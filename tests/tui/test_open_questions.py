@@ -20,7 +20,6 @@ from controlroom.tui.screens.questions import QuestionsScreen
 from controlroom.tui.terminal.keyboard import STARTLE
 from tests.tui import scenes
 from tests.tui.room import Room, room
-from tests.tui.test_hosts import with_new_host
 
 EVERY_SIZE = pytest.mark.parametrize("size", [(45, 20), (80, 24), (120, 40), (200, 50)], ids=lambda s: f"{s[0]}x{s[1]}")
 
@@ -108,7 +107,7 @@ async def test_one_who_asks_alone_is_answered_at_once() -> None:
 
 
 async def test_an_answer_on_the_hosts_screen_leads_to_what_agents_ask() -> None:
-    fleet = with_new_host()
+    fleet = scenes.with_new_host()
     async with room(fleet) as here:
         await here.press("h")
         here.screen(HostsScreen).turn_to("vm9")

@@ -155,6 +155,8 @@ def _decided(agent: Agent, state: State, decider: Evidence | None) -> str:
         return "the ledger: this agent should exist, but its host has not been heard since the engine was started."
     if agent.adopted:
         where = f" ({agent.place})" if agent.place else ""
+        if agent.has_ended:
+            return f"{agent.host}, which saw it end; it was not started here{where}, so nothing here says how."
         return f"nobody: it was not started here{where}, and nothing there says what it does."
     if agent.detail and agent.state in (State.FAILED, State.UNKNOWN, State.DONE):
         return f"the node on {agent.host}, which looked for it: {agent.detail}"
@@ -243,6 +245,8 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
 def _ended_words(agent: Agent) -> str:
     if ladder.is_paused(agent):
         return "its runner ended it to pause it"
+    if agent.adopted and agent.exit_code is None and agent.exit_signal is None:
+        return "its exit code is known only to what started it"
     return exit_words(agent.kind, agent.exit_code, agent.exit_signal)
 
 

@@ -465,6 +465,13 @@ def asks_for(screen: list[str], tool: str) -> bool:
     return offers(screen, YES) and (shown is None or shown.tool not in _TOOLS.values() or shown.tool == tool)
 
 
+def dialog_title(screen: list[str]) -> str:
+    """Return the first words below the last rule on a screen, which are a dialog's title; "": where text is typed."""
+    rule = max((number for number, row in enumerate(screen) if _is_rule(row, "─") or _is_rule(row, "▔")), default=-1)
+    title = next((row.strip() for row in screen[rule + 1 :] if row.strip()), "") if rule >= 0 else ""
+    return "" if title[:1] in ("❯", ">") else redact(title[:80])
+
+
 def edits_from_now_on(screen: list[str]) -> str:
     """Return the key which grants the edit that a prompt is about, and those to come, and nothing more; "": none does.
 
