@@ -466,6 +466,8 @@ def _share(name: str) -> Field:
     return _percent(f"{name}_percent", lambda fit: None if (part := getattr(fit, name)) is None else 100 * part)
 
 
+_TIER = (_text("tier", "key"), _flag("holds"), *map(_share, ("requests", "input", "output", "spend")))
+
 _ESTIMATE = (
     _count("agents", "wish.agents"),
     _number("hours_per_day", "wish.hours"),
@@ -488,12 +490,7 @@ _ESTIMATE = (
         "found.cases",
     ),
     _usd("mean_month_usd", "found.mean"),
-    _records(
-        "tiers",
-        (_text("tier", "key"), _flag("holds"), *map(_share, ("requests", "input", "output", "spend"))),
-        "found.tiers",
-        "shares of each ceiling in the high case",
-    ),
+    _records("tiers", _TIER, "found.tiers", "shares of each ceiling in the high case"),
     _bytes("memory_per_agent_bytes", "found.memory"),
     _records(
         "machines",

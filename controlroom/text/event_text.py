@@ -84,6 +84,16 @@ def tool_line(tool: str, given: dict[str, Any]) -> str:
     return f"{tool}  {_first_line(_argument(given))}".rstrip()
 
 
+def command_of(stream: str, body: bytes) -> str:
+    """The newest shell command that a log record holds, whole; "" when it holds none."""
+    event = _parsed(body) if stream == "a" and b'"Bash"' in body else None
+    calls = tables(table((event or {}).get("message")).get("content"))
+    commands = [
+        text(table(call.get("input")).get("command"), ASKED_LIMIT) for call in calls if call.get("name") == "Bash"
+    ]
+    return next((command for command in reversed(commands) if command.strip()), "")
+
+
 def money(dollars: float) -> str:
     """Write dollars the way a person reads them: `$0.06`, `$12.40`, less than a cent as `$0.004`."""
     return f"${dollars:.2f}" if dollars >= 0.01 or dollars == 0 else f"${dollars:.4f}"

@@ -240,7 +240,9 @@ ACTIONS: tuple[Action, ...] = (
         "copy",
         "@",
         "copy",
-        "Copy the agent's id, its attach line, its newest line, what it asks or its task. Shift-select copies all.",
+        "Copy an agent's id, its attach line, the line of its log under the cursor (else the newest), its newest "
+        "command, what it asks or its task. Shift-select copies all.",
+        "overview agent timeline",
         needs="agent",
     ),
     Action(

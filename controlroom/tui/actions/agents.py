@@ -105,10 +105,11 @@ def terminal(app: ContextApp, screen: RoomScreen) -> None:
 
 def copy(app: ContextApp, screen: RoomScreen) -> None:
     """Choose what of an agent goes to the clipboard."""
-    from controlroom.tui.screens.copy import CopySheet
+    from controlroom.tui.screens.copy import CopySheet, newest_command
 
     if agent := agent_of(app, screen):
-        app.push_screen(CopySheet(agent))
+        command = newest_command(agent, app.context.logs.book(agent))
+        app.push_screen(CopySheet(agent, screen.line_here(), command))
 
 
 def attach(app: ContextApp, screen: RoomScreen) -> None:

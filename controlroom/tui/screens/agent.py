@@ -6,6 +6,7 @@ from dataclasses import replace
 from textual import on
 from textual.app import ComposeResult
 
+from controlroom.domain.display.loglines import log_lines
 from controlroom.domain.model import LogPlace
 from controlroom.tui.context import Level
 from controlroom.tui.logs.log_search import LogSearch
@@ -97,6 +98,14 @@ class AgentScreen(RoomScreen):
     def agent_here(self) -> str | None:
         """The agent that is looked at."""
         return self.agent_id
+
+    def line_here(self) -> str:
+        """The line at the top of its log where that stands still; the newest while it follows."""
+        log, book = self.log_view, self.log_view.book
+        if book is None or not len(book):
+            return ""
+        number = book.after_last - 1 if log.following or log.top is None else log.top
+        return "\n".join(line.text for line in log_lines(book.entry(number)))
 
     def items(self) -> list[Item]:
         """What is done to this agent comes before what is done anywhere; back ends a search before it leaves."""

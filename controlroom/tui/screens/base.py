@@ -140,6 +140,10 @@ class RoomScreen(Screen[None]):
         """All who ask the question on show, where it is answered for all of them at once."""
         return None
 
+    def line_here(self) -> str:
+        """The line of a log that is looked at; "" where none is."""
+        return ""
+
     def keep_choice(self) -> None:
         """Keep what is chosen chosen: a key was pressed, and somebody looks at it."""
         if rows := self.list_here():

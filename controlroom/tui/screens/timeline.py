@@ -115,6 +115,10 @@ class TimelineScreen(RoomScreen):
         """The agent of the line under the cursor."""
         return self.timeline_view.chosen.agent if self.timeline_view.chosen else None
 
+    def line_here(self) -> str:
+        """The line under the cursor."""
+        return self.timeline_view.chosen.line.text if self.timeline_view.chosen else ""
+
     # ------------------------------------------------------------------ doing
 
     def items(self) -> list[Item]:
