@@ -419,8 +419,7 @@ COST = (
 
 _COSTS = (
     _text("by"),
-    _time("since"),
-    _time("until"),
+    *_several(Kind.TIME, "since", "until"),
     _records("rows", COST),
     _records("totals", COST, says="one for each `billing`; their `key` is null"),
 )
@@ -593,8 +592,7 @@ ANSWERS: Mapping[str, tuple[Field, ...]] = {
     "budget show": _each("budgets", _BUDGET),
     "host list": (_records("hosts", _HOST, _hosts),),
     "host check": _CHECKED,
-    "pause": _each("agents", _DONE),
-    "resume": _each("agents", _DONE),
+    **dict.fromkeys(("pause", "resume"), _each("agents", _DONE)),
     "audit": _each("lines", _AUDIT),
     "ledger doubted": _each("bookings", _DOUBTED),
 }
