@@ -5,8 +5,9 @@
     keys/         what can be done, with which keys, and when
     limits/       what plans and the API let through, reckoned
     money/        budgets and what was spent: pure arithmetic on whole numbers
+    queue/        which task starts next, why the others wait, how attempts end
 
 Here: model and gauges (frozen values) · events and reduce: the only way a fleet changes · intents, preconditions and
-decide: what somebody wants, and yes or no with a reason · orders · claims · alarms · news · patch: what a reader
-lacks · words: figures that line up. Rooms look down only.
+decide: what somebody wants, and yes or no with a reason · orders · tasks · claims · alarms · news · patch: what a
+reader lacks · words: figures that line up. Rooms look down only.
 """

@@ -4,11 +4,23 @@ from dataclasses import dataclass
 
 from controlroom.domain.intents import (
     AddHost,
+    AddTasks,
+    DropTask,
+    EditTask,
+    HaltRoom,
+    HoldQueue,
+    HoldTask,
     Intent,
+    MoveTask,
+    ReleaseQueue,
+    ReleaseTask,
     RemoveBudget,
     RemoveHost,
+    ResumeRoom,
     RetryHost,
+    RetryTask,
     SetBudget,
+    SetQueue,
     SettleUsage,
     TakeHost,
 )
@@ -34,6 +46,18 @@ _VERBS: dict[type, str] = {
     RetryHost: "host retry",
     SetBudget: "budget set",
     RemoveBudget: "budget remove",
+    AddTasks: "task add",
+    EditTask: "task edit",
+    MoveTask: "task move",
+    HoldTask: "task hold",
+    ReleaseTask: "task release",
+    DropTask: "task drop",
+    RetryTask: "task retry",
+    HoldQueue: "queue hold",
+    ReleaseQueue: "queue release",
+    SetQueue: "queue set",
+    HaltRoom: "halt",
+    ResumeRoom: "resume",
 }
 
 
@@ -48,4 +72,5 @@ def verb_of(intent: Intent) -> str:
 
 def target_of(intent: Intent) -> str:
     """Name what an intent is about, for the audit."""
-    return str(getattr(intent, "agent", "") or getattr(intent, "subject", "") or getattr(intent, "name", ""))[:90]
+    names = (getattr(intent, part, "") for part in ("agent", "subject", "name", "task"))
+    return str(next((name for name in names if name), ""))[:90]

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, with_changes
 from controlroom.domain.persistent_tables import HostedTable, Table, hosted, table
+from controlroom.domain.tasks import Queue, Task
 
 V = TypeVar("V")
 
@@ -24,11 +25,13 @@ class Changes:
     budgets: set[str] = field(default_factory=set)
     headroom: set[str] = field(default_factory=set)
     alarms: set[str] = field(default_factory=set)
+    tasks: set[str] = field(default_factory=set)
     room: bool = False
-    """Profiles, limits, or the money of the whole room."""
+    """Profiles, limits, the money of the whole room, or the queue."""
 
     def __bool__(self) -> bool:
-        return bool(self.agents or self.hosts or self.alarms or self.budgets or self.headroom or self.room)
+        parts = self.agents, self.hosts, self.alarms, self.budgets, self.headroom, self.tasks, self.room
+        return any(parts)
 
     def add(self, more: "Changes") -> None:
         """Count what changed afterwards, too."""
@@ -37,6 +40,7 @@ class Changes:
         self.budgets |= more.budgets
         self.headroom |= more.headroom
         self.alarms |= more.alarms
+        self.tasks |= more.tasks
         self.room |= more.room
 
 
@@ -52,7 +56,8 @@ def between(old: Fleet, new: Fleet) -> Changes:
         keys(old.budgets, new.budgets),
         keys(old.headroom, new.headroom),
         keys(old.alarms, new.alarms),
-        room=(old.profiles, old.limits, old.money) != (new.profiles, new.limits, new.money),
+        keys(old.tasks, new.tasks),
+        room=(old.profiles, old.limits, old.money, old.queue) != (new.profiles, new.limits, new.money, new.queue),
     )
 
 
@@ -114,7 +119,7 @@ class _Layer(Generic[V]):
                 yield key, value
 
 
-_TABLES = ("hosts", "agents", "budgets", "headroom", "alarms")
+_TABLES = ("hosts", "agents", "budgets", "headroom", "alarms", "tasks")
 
 
 class Draft:
@@ -128,6 +133,7 @@ class Draft:
         self.budgets: _Layer[Budget] = _Layer(table(fleet.budgets))
         self.headroom: _Layer[Headroom] = _Layer(table(fleet.headroom))
         self.alarms: _Layer[Alarm] = _Layer(table(fleet.alarms))
+        self.tasks: _Layer[Task] = _Layer(table(fleet.tasks))
         self._room: dict[str, Any] = {}
 
     def agents_on(self, host: str, *, adopted: bool = False) -> list[Agent]:
@@ -150,9 +156,10 @@ class Draft:
         profiles: Mapping[str, Profile] | None = None,
         limits: Limits | None = None,
         money: Money | None = None,
+        queue: Queue | None = None,
     ) -> None:
         """Set what belongs to the whole room."""
-        parts = {"profiles": profiles, "limits": limits, "money": money}
+        parts = {"profiles": profiles, "limits": limits, "money": money, "queue": queue}
         for name, value in parts.items():
             if value is not None and value != getattr(self.fleet, name):
                 self._room[name] = value

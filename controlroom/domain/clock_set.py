@@ -10,6 +10,7 @@ from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Agent, Host
 from controlroom.domain.questions import Question
+from controlroom.domain.tasks import Attempt, Queue, Task
 
 
 def later(at: int, by: int) -> int:
@@ -25,6 +26,9 @@ def moved(draft: Draft, by: int) -> None:
         draft.agents.put(key, _agent(agent, by))
     for about, alarm in [*draft.fleet.alarms.items()]:
         draft.alarms.put(about, alarm_moved(alarm, by))
+    for key, task in [*draft.fleet.tasks.items()]:
+        draft.tasks.put(key, _task(task, by))
+    draft.set_room(queue=_queue(draft.fleet.queue, by))
     for key, gauge in [*draft.fleet.headroom.items()]:
         draft.headroom.put(key, replace(gauge, at=later(gauge.at, by)))
 
@@ -55,6 +59,31 @@ def _agent(agent: Agent, by: int) -> Agent:
         question=_question(agent.question, by),
         evidence=tuple(replace(one, at=later(one.at, by)) for one in agent.evidence),
         pending=agent.pending and replace(agent.pending, at=later(agent.pending.at, by)),
+    )
+
+
+def _task(task: Task, by: int) -> Task:
+    """What a person said, as when a task may start, is a time of the calendar: it stays."""
+    return replace(
+        task,
+        since=later(task.since, by),
+        added=later(task.added, by),
+        not_before=later(task.not_before, by) if task.attempts else task.not_before,
+        attempts=tuple(_attempt(attempt, by) for attempt in task.attempts),
+        wait=None,
+    )
+
+
+def _attempt(attempt: Attempt, by: int) -> Attempt:
+    return replace(attempt, at=later(attempt.at, by), ended=later(attempt.ended, by))
+
+
+def _queue(queue: Queue, by: int) -> Queue:
+    return replace(
+        queue,
+        last_start=later(queue.last_start, by),
+        hold=queue.hold and replace(queue.hold, at=later(queue.hold.at, by)),
+        halt=queue.halt and replace(queue.halt, at=later(queue.halt.at, by)),
     )
 
 

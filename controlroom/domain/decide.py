@@ -77,6 +77,7 @@ class Refused:
 def decide(fleet: Fleet, intent: intents.Intent, op: int, now: int, who: str = "") -> Decision | Refused:
     """Decide what `who` wants against the fleet as it is. `op` names the order; `now` is UTC milliseconds."""
     try:
+        _check_halt(fleet, intent, now)
         decision = _DECISIONS[type(intent)](fleet, intent, now)
     except Refusal as no:
         return Refused(str(no))
@@ -90,6 +91,22 @@ def decide(fleet: Fleet, intent: intents.Intent, op: int, now: int, who: str = "
         shown = (Ordered(order, decision.row),) if order.verb in ROWS else ()
         return replace(decision, events=shown, order=order)
     return decision
+
+
+def _check_halt(fleet: Fleet, intent: intents.Intent, now: int) -> None:
+    """See that a halt does not forbid it: while the room is halted nothing starts, and nothing goes on."""
+    halt = fleet.queue.halt
+    goes_on = isinstance(
+        intent,
+        (intents.SpawnAgent, intents.ReassignAgent, intents.RetryAgent, intents.ResumeAgent, intents.SendMessage),
+    )
+    if isinstance(intent, intents.AnswerQuestion):
+        goes_on = intent.verdict != Verdict.DENY and intent.subject not in fleet.hosts
+    if halt is not None and goes_on:
+        raise Refusal(
+            f"the room is halted by {halt.who}, {since(now - halt.at)}: nothing starts or goes on. "
+            "To end that: controlroom resume"
+        )
 
 
 def _kind(intent: intents.SpawnAgent, profile: Profile | None) -> AgentKind:

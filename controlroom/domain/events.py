@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.model import Agent, HostFacts, Limits, LinkState, Money, Profile, Question
 from controlroom.domain.orders import Order, Result
+from controlroom.domain.tasks import Queue, Task
 from controlroom.text.host_sample import HostSample
 
 
@@ -213,6 +214,21 @@ class Alarmed:
 
 
 @dataclass(frozen=True)
+class TasksSeen:
+    """Tasks as they stand by now, and the ids of those that are not to be shown any longer."""
+
+    tasks: tuple[Task, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class QueueSeen:
+    """The queue as it stands by now."""
+
+    queue: Queue
+
+
+@dataclass(frozen=True)
 class Ordered:
     """An order about an agent was accepted and is on its way. A spawn brings the agent's row, in state `starting`."""
 
@@ -252,6 +268,8 @@ Event = (
     | BudgetsSeen
     | HeadroomSeen
     | Alarmed
+    | TasksSeen
+    | QueueSeen
     | Ordered
     | Concluded
 )

@@ -1,9 +1,11 @@
 """What somebody wants, and what is asked of the world when it may be done."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Order
+from controlroom.domain.tasks import TaskChange, TaskWish
 from controlroom.text.states import AgentKind, ItemAnswer, TellKind, Verdict
 
 
@@ -184,6 +186,92 @@ class SettleUsage:
         return self.of or str(self.number)
 
 
+@dataclass(frozen=True)
+class AddTasks:
+    """Put tasks into the queue: all of these, or none."""
+
+    tasks: tuple[TaskWish, ...]
+    template: str = ""
+    """Its text is each task's; its variables are the task's, and `text` is the task's own text."""
+
+
+@dataclass(frozen=True)
+class EditTask:
+    """Have a task that waits otherwise."""
+
+    task: str
+    change: TaskChange
+
+
+@dataclass(frozen=True)
+class MoveTask:
+    """Have a task start before another one; without one, first or last of its priority."""
+
+    task: str
+    before: str = ""
+    first: bool = False
+
+
+@dataclass(frozen=True)
+class HoldTask:
+    """Keep a task from starting until it is released."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class ReleaseTask:
+    """Let a held task start."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class DropTask:
+    """Take a task that is not being done out of the queue."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class RetryTask:
+    """Do a task that has ended again, its attempts counted anew."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class HoldQueue:
+    """Start no more tasks; what runs goes on."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ReleaseQueue:
+    """Start tasks again."""
+
+
+@dataclass(frozen=True)
+class SetQueue:
+    """Have rules of the queue otherwise than the config says; None: as the config says again."""
+
+    rules: Mapping[str, int | None]
+
+
+@dataclass(frozen=True)
+class HaltRoom:
+    """Stop everything: every agent of this room is interrupted, or ended, and nothing starts until `ResumeRoom`."""
+
+    kill: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ResumeRoom:
+    """End the halt: tasks start again, and the agents that it interrupted are told to go on."""
+
+
 Intent = (
     SpawnAgent
     | KillAgent
@@ -202,6 +290,18 @@ Intent = (
     | SetBudget
     | RemoveBudget
     | SettleUsage
+    | AddTasks
+    | EditTask
+    | MoveTask
+    | HoldTask
+    | ReleaseTask
+    | DropTask
+    | RetryTask
+    | HoldQueue
+    | ReleaseQueue
+    | SetQueue
+    | HaltRoom
+    | ResumeRoom
 )
 
 # --------------------------------------------------------------------------- effects: asked of the world

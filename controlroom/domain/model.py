@@ -13,6 +13,7 @@ from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import Question as Question
+from controlroom.domain.tasks import Queue, Task
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import ENDED, LIVE, AgentKind, Cause, Payer, State, StrEnum, has_ended, lives
 
@@ -215,6 +216,12 @@ class Profile:
     """Who goes on when a budget runs dry: agents of a higher priority last longer."""
     billing: Payer = Payer.UNKNOWN
     """Who will pay, where the profile says so."""
+    max_agents: int = 0
+    """Agents of it that the queue has at work at once; 0: as many as there is room for."""
+    shares_folder: bool = False
+    """Several of its tasks may be at work in one folder."""
+    takes_outside: bool = True
+    """It carries out tasks whose text may be somebody else's."""
 
 
 @dataclass(frozen=True)
@@ -260,11 +267,14 @@ class Fleet:
     """By key: what is left of every limit that has been heard of."""
     alarms: Mapping[str, Alarm] = field(default_factory=dict)
     """By what they are about, as `ledger` or `budget day`."""
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    """By id: all that are open, and those that ended last."""
+    queue: Queue = field(default_factory=Queue)
 
     def __post_init__(self) -> None:
         """Have the records in tables, whatever they were given in: to change one is cheap, however many there are."""
         object.__setattr__(self, "agents", hosted(self.agents))
-        for part in ("hosts", "budgets", "headroom", "alarms"):
+        for part in ("hosts", "budgets", "headroom", "alarms", "tasks"):
             object.__setattr__(self, part, table(getattr(self, part)))
 
     def agents_on(self, host: str) -> list[Agent]:

@@ -14,6 +14,7 @@ from controlroom.domain.changes import Changes, between
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.model import Agent, Fleet, Host, Limits, LinkState, Money, Profile, with_changes
 from controlroom.domain.persistent_tables import differing, hosted, table
+from controlroom.domain.tasks import Queue, Task
 
 LINE = ("last_line", "last_line_at")
 """What is different of an agent that said something."""
@@ -103,11 +104,15 @@ class Patch:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     headroom: Mapping[str, Headroom] = field(default_factory=dict)
     alarms: Mapping[str, Alarm] = field(default_factory=dict)
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    queue: Queue | None = None
+    """None: as it was."""
     dropped_hosts: tuple[str, ...] = ()
     dropped_agents: tuple[str, ...] = ()
     dropped_budgets: tuple[str, ...] = ()
     dropped_headroom: tuple[str, ...] = ()
     dropped_alarms: tuple[str, ...] = ()
+    dropped_tasks: tuple[str, ...] = ()
 
 
 _news = attrgetter(*(part.name for part in fields(Patch) if part.name != "room"))
@@ -127,6 +132,8 @@ def snapshot(fleet: Fleet) -> Patch:
         budgets=dict(fleet.budgets),
         headroom=dict(fleet.headroom),
         alarms=dict(fleet.alarms),
+        tasks=dict(fleet.tasks),
+        queue=fleet.queue,
     )
 
 
@@ -146,11 +153,14 @@ def diff(old: Fleet, new: Fleet, changes: Changes | None = None) -> Patch:
         budgets=_put(old.budgets, new.budgets, at.budgets),
         headroom=_put(old.headroom, new.headroom, at.headroom),
         alarms=_put(old.alarms, new.alarms, at.alarms),
+        tasks=_put(old.tasks, new.tasks, at.tasks),
+        queue=None if old.queue == new.queue else new.queue,
         dropped_hosts=_gone(old.hosts, new.hosts, at.hosts),
         dropped_agents=_gone(old.agents, new.agents, at.agents),
         dropped_budgets=_gone(old.budgets, new.budgets, at.budgets),
         dropped_headroom=_gone(old.headroom, new.headroom, at.headroom),
         dropped_alarms=_gone(old.alarms, new.alarms, at.alarms),
+        dropped_tasks=_gone(old.tasks, new.tasks, at.tasks),
     )
 
 
@@ -169,6 +179,8 @@ def apply(fleet: Fleet, patch: Patch) -> Fleet:
         budgets=table(fleet.budgets).updated(patch.budgets, patch.dropped_budgets),
         headroom=table(fleet.headroom).updated(patch.headroom, patch.dropped_headroom),
         alarms=table(fleet.alarms).updated(patch.alarms, patch.dropped_alarms),
+        tasks=table(fleet.tasks).updated(patch.tasks, patch.dropped_tasks),
+        queue=patch.queue or fleet.queue,
     )
 
 

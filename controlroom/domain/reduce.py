@@ -362,6 +362,17 @@ def _alarmed(draft: Draft, event: events.Alarmed) -> None:
         draft.alarms.put(event.about, event.alarm)
 
 
+def _tasks_seen(draft: Draft, event: events.TasksSeen) -> None:
+    for task in event.tasks:
+        draft.tasks.put(task.id, task)
+    for key in event.dropped:
+        draft.tasks.drop(key)
+
+
+def _queue_seen(draft: Draft, event: events.QueueSeen) -> None:
+    draft.set_room(queue=event.queue)
+
+
 def _heard(draft: Draft, name: str, at: int) -> None:
     """Note that a host was heard; to the second, so that a busy host does not become a new record every time."""
     host = draft.hosts.get(name)
@@ -414,6 +425,8 @@ _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.BudgetsSeen: _budgets_seen,
     events.HeadroomSeen: _headroom_seen,
     events.Alarmed: _alarmed,
+    events.TasksSeen: _tasks_seen,
+    events.QueueSeen: _queue_seen,
     events.Ordered: _ordered,
     events.Concluded: _concluded,
 }

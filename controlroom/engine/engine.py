@@ -5,8 +5,8 @@ and nothing here blocks.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, get_args
 
 from controlroom.domain import events, intents
 from controlroom.domain.audit import target_of, verb_of
@@ -33,6 +33,8 @@ from controlroom.engine.limits.limit_tracker import LimitTracker
 from controlroom.engine.moves import MoveCoordinator
 from controlroom.engine.orders import OrderBook
 from controlroom.engine.people import Connections
+from controlroom.engine.queue.dispatcher import Dispatcher
+from controlroom.engine.queue.task_book import TaskBook, TaskIntent
 from controlroom.engine.room_editor import CHANGES, RoomEditor
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
@@ -97,7 +99,18 @@ class Engine:
         happened, moves = self.host_events.happened, home.state_folder / "moves"
         self.moves = MoveCoordinator(store, orders, inquiries, claims, writer, budgets.first, moves, happened)
         self.history = HistoryRecorder(store, writer)
-        self._room_editor = RoomEditor(home, config, store, writer, budgets, self.links, self.host_events.removed)
+        templates = home.config.parent / "templates"
+        self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates)
+        self.dispatcher = Dispatcher(store, self.tasks, self.submit)
+        room_editor = RoomEditor(home, config, store, writer, budgets, self.links, self.host_events.removed)
+        self._apart: dict[type, Callable[[Any, str], Awaitable[Result]]] = {
+            intents.SettleUsage: self.spending.settle,
+            intents.HaltRoom: self.dispatcher.halt.halt,
+            intents.ResumeRoom: self.dispatcher.halt.resume,
+            **dict.fromkeys(CHANGES, room_editor.change),
+            **dict.fromkeys(get_args(TaskIntent), self.tasks.change),
+        }
+        """What is decided elsewhere, by the kind of the intent."""
 
     # ----------------------------------------------------------------------- life
 
@@ -106,12 +119,14 @@ class Engine:
         at = self.store.clock()
         self.store.apply(events.Configured(self._config.profiles, self._config.limits, self._config.hosts, at))
         self._recall(at)
+        self.tasks.recall({f"{agent.host}/{agent.name}": agent.epoch for agent in self.ledger.agents})
         self.claims.start()
         for host, address in self._config.hosts.items():
             self.links.connect(host, address, self._config.fingerprints.get(host, ""))
         self.spending.start()
         self.headroom.start()
         self.budgets.start()
+        self.dispatcher.start()
         self._look_at_clock()
 
     def _recall(self, at: int) -> None:
@@ -138,6 +153,7 @@ class Engine:
         """Leave the hosts alone (agents live on) and close the ledger."""
         if self._next_look is not None:
             self._next_look.cancel()
+        self.dispatcher.close()
         self.logs.close()
         self.spending.close()
         self.headroom.close()
@@ -150,6 +166,7 @@ class Engine:
     async def wait_idle(self) -> None:
         """Wait until nothing is on its way that a host which is up could still answer, and the ledger is written."""
         while self._busy:
+            await self.dispatcher.wait_idle()
             await self.spending.wait_idle()
             await self.headroom.wait_idle()
             await self.budgets.wait_idle()
@@ -161,7 +178,7 @@ class Engine:
     @property
     def _busy(self) -> bool:
         """Whether anything is under way; all is looked at in one moment, as the end of each begins another."""
-        parts = (self.spending, self.headroom, self.budgets, self.ledger_writer.outbox, self.logs)
+        parts = (self.dispatcher, self.spending, self.headroom, self.budgets, self.ledger_writer.outbox, self.logs)
         return any(part.busy for part in parts) or bool(self._awaited())
 
     def _awaited(self) -> "list[asyncio.Future[Any]]":
@@ -172,10 +189,8 @@ class Engine:
 
     async def submit(self, intent: intents.Intent, who: str) -> Result:
         """Decide an intent now: refused, done, or asked. What it asks of a host is on its way when this returns."""
-        if isinstance(intent, intents.SettleUsage):
-            return await self.spending.settle(intent, who)
-        if isinstance(intent, CHANGES):
-            return await self._room_editor.change(intent, who)
+        if (apart := self._apart.get(type(intent))) is not None:
+            return await apart(intent, who)
         if isinstance(intent, intents.SpawnAgent):
             await self.spending.sheet_tried()
         op = self.store.new_id()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from controlroom.domain import model
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.engine.config import settings
+from controlroom.engine.config.queue_config import rules_of
 from controlroom.engine.config.settings import ConfigFile, FileCredential, ProfileTable, RosterFile
 from controlroom.engine.config.toml_file import ConfigProblem as ConfigProblem
 from controlroom.engine.config.toml_tables import read
@@ -68,6 +69,10 @@ class Config:
         self.profiles = {name: _profile(name, table) for name, table in file.profiles.items()}
         self.plan, self.api = file.plan, file.api
         """What limits are held against, as it stands in the file."""
+        self.queue = rules_of(file.queue)
+        """What the queue keeps to, unless an operator has changed it."""
+        self.templates = {name: table.text for name, table in file.templates.items()}
+        """Texts of tasks that stand in the config, by name."""
         self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
 
     def spec(self, profile: str) -> AgentSpec:
@@ -86,7 +91,15 @@ def load(home: Home) -> Config:
 
 def _profile(name: str, table: ProfileTable) -> model.Profile:
     work = AgentKind(table.kind), tuple(table.command), table.model, table.permission_mode, table.cwd
-    return model.Profile(name, *work, table.priority, Payer.PLAN if table.credential == "plan" else Payer.UNKNOWN)
+    billing = Payer.PLAN if table.credential == "plan" else Payer.UNKNOWN
+    outside = table.outside == "always" or (table.outside == "asking" and table.permission_mode != _NO_QUESTIONS)
+    return model.Profile(
+        name, *work, table.priority, billing, table.max_agents, table.shares_folder, takes_outside=outside
+    )
+
+
+_NO_QUESTIONS = "bypassPermissions"
+"""Claude's permission mode in which it asks nobody (Claude Code's documentation, Identity and access management)."""
 
 
 def _spec(name: str, table: ProfileTable) -> AgentSpec:

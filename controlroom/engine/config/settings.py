@@ -23,6 +23,7 @@ from controlroom.domain.money.budget import (
 )
 from controlroom.domain.money.budget import NAME as BUDGET_NAME
 from controlroom.domain.news import NewsKind, Wish
+from controlroom.engine.config.queue_config import OUTSIDE, Outside, QueueTable, Templates, TemplateTable
 from controlroom.engine.config.toml_tables import Table
 from controlroom.engine.notify.notifier import Outlet
 from controlroom.text.names import LOCAL, host_name_problem
@@ -490,6 +491,16 @@ class ProfileTable(Table):
     priority: int = Field(
         0, ge=-1000, le=1000, description="who goes on when a budget runs dry: agents of a higher priority last longer"
     )
+    max_agents: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="agents of it that the queue has at work at once; 0: as many as there is room for",
+    )
+    shares_folder: bool = Field(
+        False, description="whether several tasks may be at work in one folder at once, as when they only read"
+    )
+    outside: Outside = Field("asking", description=OUTSIDE)
 
 
 class LimitsTable(Table):
@@ -554,6 +565,10 @@ class ConfigFile(Table):
     budgets: OwnBudgets = Field(
         {}, description="limits on what is spent; `controlroom budget set` writes its own to budgets.toml"
     )
+    queue: QueueTable = Field(default=QueueTable.model_validate({}), description="what the queue of tasks keeps to")
+    templates: Templates = Field(
+        {}, description="texts of tasks: `controlroom task add --template NAME`; templates/NAME.md beside this file too"
+    )
     watch: WatchTable = Field(default=WatchTable.model_validate({}), description="what watchers get to see")
     notify: Notify = Field({}, description="who is told what happens while nobody looks, and how")
     plan: PlanTable = Field(default=PlanTable(), description="the plan that logins have")
@@ -570,6 +585,8 @@ TABLES: dict[str, type[Table]] = {
     "hosts": HostTable,
     "profiles": ProfileTable,
     "limits": LimitsTable,
+    "queue": QueueTable,
+    "templates": TemplateTable,
     "watch": WatchTable,
     "notify": NotifyTable,
     "money": MoneyTable,
@@ -579,4 +596,4 @@ TABLES: dict[str, type[Table]] = {
 }
 """The tables of config.toml by their key; all but those in `SINGLE` hold one for each name."""
 
-SINGLE = frozenset({"limits", "money", "plan", "api", "watch"})
+SINGLE = frozenset({"limits", "queue", "money", "plan", "api", "watch"})

@@ -34,6 +34,7 @@ from controlroom.engine.ledger.run_tables import (
     Run,
     read_ended,
 )
+from controlroom.engine.ledger.task_tables import TASK_TABLES
 from controlroom.engine.ledger.usage_tables import (
     DUE,
     FORGET_TOUCHED,
@@ -53,7 +54,7 @@ from controlroom.engine.ledger.usage_tables import (
 from controlroom.text.sanitize import redact
 from controlroom.text.states import AgentKind
 
-FORMAT = 11
+FORMAT = 12
 """Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""
 
 BUSY = 5.0
@@ -90,6 +91,7 @@ _STEPS: tuple[Sequence[str], ...] = (
     ENDED_TABLES,
     (*CEILINGS, *TOLD_TABLES),
     HISTORY_TABLES,
+    TASK_TABLES,
 )
 """What brings format n to n + 1, from 1 on."""
 

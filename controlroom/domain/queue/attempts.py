@@ -1,0 +1,180 @@
+"""What becomes of a task when its agent does something: an attempt goes on, ends, and is followed by another or not.
+
+What was ordered is known at home and decides: which run carries a task out stands in its attempt. What a host says of
+that run is evidence of how it goes. While a host cannot be asked, its attempts stay open: nothing is done twice.
+"""
+
+from dataclasses import replace
+from itertools import takewhile
+
+from controlroom.domain.model import Agent, Fleet, LinkState, State
+from controlroom.domain.money import ladder
+from controlroom.domain.orders import Order
+from controlroom.domain.tasks import Attempt, AttemptEnd, QueueRules, Task, TaskState
+from controlroom.text.sanitize import sanitize
+from controlroom.text.states import Cause
+
+LONGEST_RETRY = 1_800_000
+"""Milliseconds between two attempts at most."""
+
+_REASON = 300
+"""Characters that are kept of how an attempt ended."""
+
+_LOGIN = frozenset({Cause.NO_LOGIN, Cause.LOGIN_REFUSED})
+_CRASH = frozenset({Cause.OUT_OF_MEMORY, Cause.REBOOTED, Cause.RUNNER_KILLED, Cause.RUNNER_FAILED, Cause.DISK_FULL})
+
+
+def begun(task: Task, host: str, agent: str, epoch: int, now: int, session: str = "") -> Task:
+    """The task with a new attempt: written down before its agent is ordered."""
+    attempt = Attempt(host, agent, epoch, now, session=session)
+    return replace(task, state=TaskState.RUNNING, since=now, attempts=(*task.attempts, attempt), reason="", wait=None)
+
+
+def not_begun(task: Task, reason: str, rules: QueueRules, now: int) -> Task:
+    """The task whose newest attempt was refused before anything started: it waits on, and that attempt counts not."""
+    return _after(task, AttemptEnd.NEVER_BEGAN, reason, rules, now)
+
+
+def settled(task: Task, fleet: Fleet, now: int) -> Task:
+    """The task after what its agent does now; the same one when nothing follows from it."""
+    attempt, rules = task.last, fleet.queue.rules
+    if task.state is not TaskState.RUNNING or attempt is None or not attempt.is_open:
+        return task
+    agent = _follow(attempt, fleet)
+    if agent is None:
+        return _without_agent(task, attempt, fleet, now)
+    task = _kept(task, attempt, agent)
+    attempt = task.attempts[-1]
+    if agent.epoch > attempt.epoch:
+        return _after(task, AttemptEnd.TAKEN, "its agent was given other work", rules, now)
+    if agent.epoch < attempt.epoch or agent.pending or not agent.has_ended or ladder.is_paused(agent):
+        return task
+    end = _how(agent, attempt, fleet)
+    return _after(task, end, _words(agent), rules, now, agent.limited_until or 0)
+
+
+def _follow(attempt: Attempt, fleet: Fleet) -> Agent | None:
+    """The row of the agent that carries out an attempt, also where an operator has moved it to."""
+    agent = fleet.agents.get(attempt.id)
+    if agent is not None and not (attempt.killed and agent.has_ended):
+        return agent
+    others = (fleet.agents.get(f"{host}/{attempt.agent}") for host in fleet.hosts if host != attempt.host)
+    moved = [other for other in others if other is not None and not other.has_ended and other.ordered is not None]
+    return moved[0] if moved else agent
+
+
+NOTED = frozenset({"kill", "move", "resume"})
+"""Orders about an agent that its task goes by."""
+
+
+def ordered(task: Task, order: Order) -> Task:
+    """The task after somebody has ordered something of its agent: that it ends, or goes on after a pause."""
+    attempt = task.last
+    if attempt is None or not attempt.is_open or order.verb not in NOTED:
+        return task
+    if order.verb == "resume" and order.epoch > attempt.epoch:
+        followed = replace(attempt, epoch=order.epoch)
+    elif order.verb != "resume" and order.epoch == attempt.epoch:
+        followed = replace(attempt, killed=True)
+    else:
+        return task
+    return replace(task, attempts=(*task.attempts[:-1], followed))
+
+
+def _kept(task: Task, attempt: Attempt, agent: Agent) -> Task:
+    """The task with what is worth keeping of its agent: where it is, its session, and what it cost."""
+    moved = agent.host != attempt.host
+    epoch = agent.epoch if moved else attempt.epoch
+    same = agent.epoch == epoch
+    seen = replace(
+        attempt,
+        host=agent.host,
+        epoch=epoch,
+        killed=attempt.killed and not moved,
+        session=(agent.session if same else "") or attempt.session,
+        spent=agent.spent if same and agent.has_ended and agent.spent is not None else attempt.spent,
+    )
+    return task if seen == attempt else replace(task, attempts=(*task.attempts[:-1], seen))
+
+
+def _without_agent(task: Task, attempt: Attempt, fleet: Fleet, now: int) -> Task:
+    """The task whose agent no host shows."""
+    host = fleet.hosts.get(attempt.host)
+    if host is None:
+        lost = f"{attempt.host} left the room: nobody knows whether {attempt.agent} ran on"
+        return _ended(task, TaskState.FAILED, AttemptEnd.LOST, lost, now)
+    if host.link is not LinkState.UP or now - attempt.at < _AWAITED:
+        return task
+    lost = f"{attempt.host} does not know its agent {attempt.agent} any more"
+    return _after(task, AttemptEnd.LOST, lost, fleet.queue.rules, now)
+
+
+_AWAITED = 5_000
+"""Milliseconds for an order that was just written down to be on its way."""
+
+
+def _how(agent: Agent, attempt: Attempt, fleet: Fleet) -> AttemptEnd:
+    """How the run of an attempt has ended."""
+    if attempt.killed:
+        halt = fleet.queue.halt
+        return AttemptEnd.HALTED if halt is not None and halt.kill else AttemptEnd.KILLED
+    if agent.state is State.DONE:
+        return AttemptEnd.DONE
+    if agent.state is State.LIMITED:
+        return AttemptEnd.LIMITED
+    if agent.cause in _LOGIN:
+        return AttemptEnd.LOGIN
+    if agent.cause in _CRASH:
+        return AttemptEnd.CRASHED
+    if agent.cause is Cause.NEVER_STARTED:
+        return AttemptEnd.NEVER_BEGAN
+    return AttemptEnd.FAILED if agent.state is State.FAILED else AttemptEnd.UNKNOWN
+
+
+def _words(agent: Agent) -> str:
+    """How a run ended, as its host says it."""
+    denied = f"{agent.denied} denied" if agent.state is State.DONE and agent.denied else ""
+    if agent.detail and agent.state is not State.DONE:
+        return sanitize(agent.detail, _REASON)
+    return denied or ("" if agent.state is State.DONE else str(agent.state))
+
+
+def _after(task: Task, end: AttemptEnd, reason: str, rules: QueueRules, now: int, until: int = 0) -> Task:
+    """The task once its newest attempt has ended so: done, failed, held, or waiting for the next."""
+    if end is AttemptEnd.DONE:
+        return _ended(task, TaskState.DONE, end, reason, now)
+    if end is AttemptEnd.KILLED:
+        return _ended(task, TaskState.HELD, end, "its agent was killed", now)
+    if end is AttemptEnd.TAKEN:
+        return _ended(task, TaskState.FAILED, end, reason, now)
+    again, most = _ended(task, TaskState.WAITING, end, reason, now), task.max_attempts or rules.max_attempts
+    if again.failures >= most:
+        times = "once" if most == 1 else f"{most} times"
+        return replace(again, state=TaskState.FAILED, reason=f"it failed {times}; the last time: {reason or end}")
+    return replace(again, not_before=max(until, now + _pause(again, end, rules.retry)))
+
+
+def _pause(task: Task, end: AttemptEnd, first: int) -> int:
+    """Milliseconds until the next attempt: doubled for each one in a row that ended alike."""
+    if end in (AttemptEnd.HALTED, AttemptEnd.LOGIN):
+        return 0  # what holds it is the halt, or the login
+    alike = len(list(takewhile(lambda attempt: attempt.end is end, reversed(task.attempts))))
+    return int(min(first << min(alike - 1, 16), LONGEST_RETRY))
+
+
+def _ended(task: Task, state: TaskState, end: AttemptEnd, reason: str, now: int) -> Task:
+    """The task with its newest attempt closed."""
+    closed = replace(task.attempts[-1], end=end, ended=now, reason=reason)
+    attempts = (*task.attempts[:-1], closed)
+    return replace(task, state=state, since=now, attempts=attempts, reason=reason, wait=None, not_before=0)
+
+
+def told(task: Task, text: str, *, resumes: bool) -> str:
+    """What the agent of the next attempt is told: the task's whole `text`, or to go on with it."""
+    last = task.last
+    if last is None:
+        return text
+    why = f" ({last.reason})" if last.reason else ""
+    if resumes:
+        return f"Your last run was ended: {last.end}{why}. Look at what is done already, and go on with your task."
+    return f"{text}\n\n(An earlier attempt at this task ended: {last.end}{why}. It may have left traces here.)"

@@ -1,0 +1,384 @@
+"""What the queue does next: (fleet, now) -> the task to start, and why each other one waits. Pure.
+
+One start at a time: the fleet is another one after it. What is on its way counts as if it were there.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from controlroom.domain.gauges import Headroom, LimitKind
+from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, State
+from controlroom.domain.money import ladder
+from controlroom.domain.queue.naming import agent_name
+from controlroom.domain.tasks import (
+    Attempt,
+    AttemptEnd,
+    HostWait,
+    Queue,
+    Task,
+    TaskState,
+    Wait,
+    WaitReason,
+)
+from controlroom.text.states import AgentKind, Payer
+
+GROWING = 180_000
+"""Milliseconds for which a young agent is taken to need what agents of its profile need, however little it has yet."""
+
+PROBE, LONGEST_PROBE = 60_000, 900_000
+"""Milliseconds after a failed login until one task tries it again: doubled each time, up to so many."""
+
+PROVEN = 20_000
+"""Milliseconds that an agent works before its login counts as good."""
+
+LOOK_AGAIN = 15_000
+"""Milliseconds until a figure that nobody reports the change of is looked at again."""
+
+_ROUND = 64 * 1024 * 1024
+"""Free memory is told in steps of so many bytes, so that a reason does not change with every sample."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """A task that is to start now."""
+
+    task: Task
+    host: str
+    agent: str
+    resumes: bool = False
+    """It goes on in the session of its last attempt."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the queue does next."""
+
+    start: Start | None = None
+    waits: Mapping[str, Wait] = field(default_factory=dict)
+    """Why each other waiting task waits, by id."""
+    blocked: Wait | None = None
+    """Why none starts, though some wait: what the first of them waits for."""
+    next_look: int = 0
+    """When it changes though nothing happens, UTC milliseconds; 0: it does not."""
+
+
+def plan(fleet: Fleet, now: int) -> Plan:
+    """Decide which task starts now, if any, and why the others wait."""
+    waiting = [task for task in fleet.tasks.values() if task.state is TaskState.WAITING]
+    if not waiting:
+        return Plan()
+    world = _World(fleet, now)
+    waits: dict[str, Wait] = {}
+    start: Start | None = None
+    for task in in_order(waiting, fleet.queue, now):
+        if start is not None:
+            waits[task.id] = world.own_wait(task) or _BEHIND
+            continue
+        wait = world.own_wait(task) or world.common_wait or world.placed(task)
+        if isinstance(wait, Start):
+            start = wait
+        else:
+            waits[task.id] = wait
+    blocked = None if start else _first_blocked(waits.values())
+    return Plan(start, waits, blocked, _next_look(waits.values(), now))
+
+
+_BEHIND = Wait(WaitReason.BEHIND)
+
+_OWN = frozenset({WaitReason.NOT_YET, WaitReason.RETRY, WaitReason.AFTER, WaitReason.AFTER_FAILED})
+"""What a task waits for by itself: nothing is wrong with the queue."""
+
+
+def _first_blocked(waits: Iterable[Wait]) -> Wait | None:
+    """What keeps the first task that could start otherwise; tasks that wait by themselves block nobody."""
+    return next((wait for wait in waits if wait.reason not in _OWN), None)
+
+
+def _next_look(waits: Iterable[Wait], now: int) -> int:
+    """The earliest moment after now at which a reason ends by itself."""
+    moments = (moment for wait in waits for moment in (wait.until, *(host.until for host in wait.hosts)))
+    return min((moment for moment in moments if moment > now), default=0)
+
+
+def in_order(tasks: Iterable[Task], queue: Queue, now: int) -> list[Task]:
+    """Tasks in the order in which they start: by priority, which rises with waiting, then place and number."""
+    aging = queue.rules.aging
+
+    def place(task: Task) -> tuple[int, float, int]:
+        risen = max(0, now - task.added) // aging if aging else 0
+        return -(task.priority + risen), task.place, task.number
+
+    return sorted(tasks, key=place)
+
+
+class _World:
+    """A fleet as the queue sees it; all that several tasks ask is worked out once."""
+
+    def __init__(self, fleet: Fleet, now: int) -> None:
+        self._fleet, self._now, self._rules = fleet, now, fleet.queue.rules
+        self._live = [agent for agent in fleet.agents.values() if not agent.adopted and is_at_work(agent)]
+        self._running = [task for task in fleet.tasks.values() if task.state is TaskState.RUNNING]
+        self._unseen = _unseen(self._running, fleet)
+        self._per_host = Counter(agent.host for agent in self._live) + Counter(one.host for _, one in self._unseen)
+        self._per_profile = Counter(agent.profile for agent in self._live) + Counter(
+            task.profile for task, _ in self._unseen
+        )
+        self._placed: dict[tuple[str, ...], Wait | str] = {}
+
+    # ----------------------------------------------------------------------- what holds for all tasks
+
+    @cached_property
+    def common_wait(self) -> Wait | None:
+        """Why no task starts now, whichever it is."""
+        queue, rules = self._fleet.queue, self._rules
+        if queue.halt is not None:
+            return Wait(WaitReason.HALTED, about=(queue.halt.who,))
+        if queue.hold is not None:
+            return Wait(WaitReason.QUEUE_HELD, about=(queue.hold.who,))
+        at_work = len(self._live) + len(self._unseen)
+        if at_work >= rules.max_agents:
+            return Wait(WaitReason.FLEET_FULL, has=at_work, most=rules.max_agents)
+        next_start = queue.last_start + rules.stagger
+        if queue.last_start and queue.last_start <= self._now < next_start:
+            return Wait(WaitReason.STAGGER, until=next_start)
+        return None
+
+    def _later(self, step: int) -> int:
+        """The next of the moments that lie so far apart: a reason must not change with every look."""
+        return (self._now // step + 1) * step
+
+    # ----------------------------------------------------------------------- what one task waits for
+
+    def own_wait(self, task: Task) -> Wait | None:
+        """What a task waits for by itself."""
+        if task.not_before > self._now:
+            reason = WaitReason.RETRY if task.attempts else WaitReason.NOT_YET
+            return Wait(reason, until=task.not_before)
+        before = [self._fleet.tasks.get(key) for key in task.after]
+        never = [one.id for one in before if one and one.state in (TaskState.FAILED, TaskState.DROPPED)]
+        if never:
+            return Wait(WaitReason.AFTER_FAILED, about=tuple(never))
+        undone = [one.id for one in before if one and one.state is not TaskState.DONE]
+        return Wait(WaitReason.AFTER, about=tuple(undone)) if undone else None
+
+    def placed(self, task: Task) -> "Wait | Start":
+        """The start of a task that waits for nothing of its own, or what keeps it."""
+        name, session_host = agent_name(task), self._session_host(task)
+        work = task.profile, task.host, task.model, task.cwd, session_host
+        placed = self._placed.get(work)
+        if placed is None:
+            placed = self._placed[work] = self._place(task, name, session_host)
+        if isinstance(placed, Wait):
+            return placed
+        return Start(task, placed, name, resumes=bool(session_host))
+
+    def _session_host(self, task: Task) -> str:
+        """The host on which a task goes on in its session; empty: it begins anew."""
+        last = task.last
+        if last is None or not last.end.goes_on or not last.session or last.host not in self._fleet.hosts:
+            return ""
+        agent = self._fleet.agents.get(last.id)
+        return last.host if agent and agent.epoch == last.epoch and agent.ordered else ""
+
+    def _place(self, task: Task, name: str, session_host: str) -> Wait | str:
+        """The host that takes such a task, or why none does."""
+        if task.profile and task.profile not in self._fleet.profiles:
+            return Wait(WaitReason.NO_PROFILE, about=(task.profile,))
+        profile = self._fleet.profiles.get(task.profile, Profile(""))
+        there = self._per_profile[task.profile]
+        if profile.max_agents and there >= profile.max_agents:
+            return Wait(WaitReason.PROFILE_FULL, about=(task.profile,), has=there, most=profile.max_agents)
+        if limit := self._limit(task, profile):
+            return limit
+        free: dict[str, int] = {}
+        waits: list[HostWait] = []
+        for host in self._fleet.hosts.values():
+            wait = self._host_wait(host, task, profile, session_host)
+            if isinstance(wait, HostWait):
+                waits.append(wait)
+            elif held := self._held_by_budget(host.name, name, task, profile):
+                return Wait(WaitReason.BUDGET, about=(held,))
+            else:
+                free[host.name] = wait
+        if free:
+            return max(free, key=lambda host: (free[host], -self._per_host[host], host))
+        if task.host and task.host not in self._fleet.hosts:
+            waits = [HostWait(task.host, WaitReason.HOST_UNKNOWN)]
+        named = [wait for wait in waits if wait.reason is not WaitReason.HOST_OTHER or not task.host]
+        return Wait(WaitReason.NO_HOST, hosts=tuple(named))
+
+    def _held_by_budget(self, host: str, name: str, task: Task, profile: Profile) -> str:
+        """Which budget holds new work, in words; empty: none."""
+        if profile.kind is AgentKind.COMMAND:
+            return ""
+        return ladder.refusal(self._fleet, host, name, task.profile, profile.billing) or ""
+
+    # ----------------------------------------------------------------------- hosts
+
+    def _host_wait(self, host: Host, task: Task, profile: Profile, session_host: str) -> HostWait | int:
+        """Why a host does not take a task now; else the bytes that it would have free."""
+        wanted = session_host or task.host
+        if wanted and host.name != wanted:
+            return HostWait(host.name, WaitReason.HOST_OTHER)
+        if host.link is not LinkState.UP or host.facts is None:
+            return HostWait(host.name, WaitReason.HOST_DOWN)
+        if not host.facts.owned:
+            return HostWait(host.name, WaitReason.HOST_FOREIGN)
+        if host.facts.lacks_tmux:
+            return HostWait(host.name, WaitReason.HOST_TMUX)
+        most, there = self._rules.max_agents_per_host, self._per_host[host.name]
+        if most and there >= most:
+            return HostWait(host.name, WaitReason.HOST_FULL, there, most)
+        if until := self._login_until(host.name, task.profile):
+            return HostWait(host.name, WaitReason.LOGIN, until=until)
+        if other := self._in_folder(host.name, task, profile):
+            return HostWait(host.name, WaitReason.FOLDER, about=other)
+        return self._room_on(host, task.profile, profile)
+
+    def _room_on(self, host: Host, name: str, profile: Profile) -> HostWait | int:
+        """The bytes that a host would have free with one agent more, or why it has no room for it."""
+        sample, until = host.sample, self._later(LOOK_AGAIN)
+        if sample is None or sample.memory_total is None or sample.memory_used is None:
+            return HostWait(host.name, WaitReason.HOST_MEMORY, until=until)
+        if sample.disk_free is not None and sample.disk_free < self._rules.min_disk:
+            return HostWait(host.name, WaitReason.HOST_DISK, sample.disk_free // _ROUND * _ROUND, self._rules.min_disk)
+        need = self._need(name, profile)
+        most = sample.memory_total * self._rules.memory_percent // 100
+        free = most - sample.memory_used - self._growth(host.name) - need
+        if free < 0:
+            left = max(0, free + need) // _ROUND * _ROUND
+            return HostWait(host.name, WaitReason.HOST_MEMORY, left, need, until=0)
+        return free
+
+    def _need(self, name: str, profile: Profile) -> int:
+        """The bytes that an agent of a profile is expected to take: the 90th percentile of those that were seen."""
+        seen = sorted(
+            agent.rss for agent in self._live if agent.profile == name and agent.rss and self._is_grown(agent)
+        )
+        setting = 0 if profile.kind is AgentKind.COMMAND else self._fleet.limits.memory_per_agent
+        return seen[(len(seen) - 1) * 9 // 10] if len(seen) >= 3 else setting
+
+    def _is_grown(self, agent: Agent) -> bool:
+        return self._now - (agent.started or agent.since) > GROWING
+
+    def _growth(self, host: str) -> int:
+        """The bytes that young agents of a host, and those on their way, are still expected to take."""
+        profiles, growth = self._fleet.profiles, 0
+        for agent in self._live:
+            if agent.host == host and not self._is_grown(agent):
+                need = self._need(agent.profile, Profile("", kind=agent.kind))
+                growth += max(0, need - (agent.rss or 0))
+        for task, attempt in self._unseen:
+            if attempt.host == host:
+                growth += self._need(task.profile, profiles.get(task.profile, Profile("")))
+        return growth
+
+    def _in_folder(self, host: str, task: Task, profile: Profile) -> str:
+        """The agent that works in the folder of a task on a host; empty: none, or the profile shares its folder."""
+        folder = task.cwd or profile.cwd
+        if not folder or profile.shares_folder:
+            return ""
+        seen = (agent.id for agent in self._live if agent.host == host and self._folder(agent) == folder)
+        mine = {attempt.id for attempt in task.attempts}
+        unseen = (
+            attempt.id
+            for other, attempt in self._unseen
+            if attempt.host == host and (other.cwd or self._profile_folder(other.profile)) == folder
+        )
+        return next((id_ for id_ in (*seen, *unseen) if id_ not in mine), "")
+
+    def _folder(self, agent: Agent) -> str:
+        """The folder that was ordered of an agent; what its host claims decides nothing."""
+        return agent.ordered.cwd if agent.ordered else ""
+
+    def _profile_folder(self, name: str) -> str:
+        profile = self._fleet.profiles.get(name)
+        return profile.cwd if profile else ""
+
+    # ----------------------------------------------------------------------- logins and limits
+
+    @cached_property
+    def _login_ends(self) -> dict[tuple[str, str], list[tuple[Task, Attempt]]]:
+        """The attempts by host and profile, of those of which any failed to log in; oldest first."""
+        by_login: dict[tuple[str, str], list[tuple[Task, Attempt]]] = {}
+        for task in self._fleet.tasks.values():
+            for attempt in task.attempts:
+                by_login.setdefault((attempt.host, task.profile), []).append((task, attempt))
+        return {
+            login: sorted(attempts, key=lambda pair: pair[1].at)
+            for login, attempts in by_login.items()
+            if any(attempt.end is AttemptEnd.LOGIN for _, attempt in attempts)
+        }
+
+    def _login_until(self, host: str, profile: str) -> int:
+        """When a login that failed is tried again; 0: it is good, or one may try it now."""
+        attempts = [attempt for _, attempt in self._login_ends.get((host, profile), ())]
+        good = [place for place, attempt in enumerate(attempts) if self._logged_in(attempt)]
+        since = attempts[good[-1] + 1 :] if good else attempts
+        failed = [attempt.ended for attempt in since if attempt.end is AttemptEnd.LOGIN]
+        if not failed:
+            return 0
+        if any(attempt.is_open for attempt in since):
+            return self._later(PROVEN)
+        until = max(failed) + min(PROBE << min(len(failed) - 1, 10), LONGEST_PROBE)
+        return until if until > self._now else 0
+
+    def _logged_in(self, attempt: Attempt) -> bool:
+        """Whether an attempt shows that its login is good."""
+        if attempt.end is AttemptEnd.DONE:
+            return True
+        agent = self._fleet.agents.get(attempt.id)
+        if not attempt.is_open or agent is None or agent.epoch != attempt.epoch:
+            return False
+        return agent.state in (State.WORKING, State.WAITING) and self._now - attempt.at > PROVEN
+
+    def _limit(self, task: Task, profile: Profile) -> Wait | None:
+        """The limit that is too near its end for new work, where who pays for it is bound by one."""
+        if profile.kind is AgentKind.COMMAND:
+            return None
+        full: dict[str, Headroom] = {}
+        accounts: set[str] = set()
+        for gauge in self._fleet.headroom.values():
+            if gauge.used is None or not _binds(gauge, profile, task.model or profile.model):
+                continue
+            accounts.add(gauge.account)
+            if self._is_full(gauge):
+                full.setdefault(gauge.account, gauge)
+        if not accounts or accounts - full.keys():
+            return None
+        first = min(full.values(), key=lambda gauge: gauge.resets or self._later(LOOK_AGAIN))
+        until = first.resets if first.resets > self._now else self._later(LOOK_AGAIN)
+        return Wait(WaitReason.LIMIT, until, (first.key,), first.used or 0, first.limit or 0)
+
+    def _is_full(self, gauge: Headroom) -> bool:
+        """Whether nothing new is to start on a limit."""
+        if gauge.kind is LimitKind.WINDOW:
+            over = 0 < gauge.resets <= self._now
+            return not over and (gauge.used or 0) >= self._rules.window_percent
+        ceiling = gauge.limit if gauge.buffer is None else gauge.buffer
+        return ceiling is not None and (gauge.used or 0) >= ceiling
+
+
+def _binds(gauge: Headroom, profile: Profile, model: str) -> bool:
+    """Whether a limit is one of those that an agent of a profile uses up."""
+    if gauge.kind is LimitKind.WINDOW:
+        words = gauge.name.lower().split()
+        of_model = words[2:] if words[:1] == ["5"] else words[1:]
+        return profile.billing is not Payer.API and (not of_model or of_model[0] in model.lower())
+    if gauge.kind is LimitKind.BUCKET:
+        return profile.billing is not Payer.PLAN and (not model or gauge.name.lower().rpartition(" ")[2] in model)
+    return False
+
+
+def is_at_work(agent: Agent) -> bool:
+    """Whether an agent takes a place of its fleet: it lives, or is about to."""
+    return agent.lives or (agent.pending is not None and agent.pending.verb in ("spawn", "reassign", "resume"))
+
+
+def _unseen(running: Iterable[Task], fleet: Fleet) -> list[tuple[Task, Attempt]]:
+    """Running tasks whose agent is on its way: no host has shown it yet."""
+    open_attempts = ((task, task.last) for task in running if task.last and task.last.is_open)
+    rows = ((task, attempt, fleet.agents.get(attempt.id)) for task, attempt in open_attempts)
+    return [(task, attempt) for task, attempt, row in rows if row is None or row.epoch < attempt.epoch]

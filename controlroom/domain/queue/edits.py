@@ -1,0 +1,233 @@
+"""What operators do to tasks and the queue: (fleet, wish, now) -> the tasks as they become, or a refusal. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
+
+from controlroom.domain.model import Fleet
+from controlroom.domain.preconditions import Refusal, check_size, host_named, profile_named
+from controlroom.domain.queue.naming import summary, title
+from controlroom.domain.tasks import Origin, Source, Task, TaskChange, TaskState, TaskWish, read_id
+from controlroom.domain.words import nearest
+from controlroom.text.sanitize import sanitize
+from controlroom.text.states import AgentKind
+
+_KEY = 200
+"""Characters of a key."""
+
+MOST_ATTEMPTS = 100
+MOST_PRIORITY = 1_000
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of an addition: its tasks in order, and those of them that are new."""
+
+    tasks: tuple[Task, ...]
+    new: Mapping[str, str]
+    """The whole texts of the new ones, by id."""
+
+
+def added(fleet: Fleet, wishes: Sequence[TaskWish], known: Mapping[str, Task], first: int, who: str, now: int) -> Added:
+    """Add all of these, or none. `known`: tasks by key, ended ones too; `first`: the number of the next task.
+
+    A key that is known is the same task, whatever else is wished of it. Raises `Refusal`.
+    """
+    by_key = dict(known)
+    tasks: list[Task] = []
+    texts: dict[str, str] = {}
+    for wish in wishes:
+        check_wish(fleet, wish)
+        task = by_key.get(wish.key) if wish.key else None
+        if task is None:
+            task = _task(wish, first + len(texts), who, now)
+            texts[task.id] = wish.text
+            if wish.key:
+                by_key[wish.key] = task
+        tasks.append(task)
+    _check_bound(fleet, len(texts))
+    linked = [_linked(fleet, task, by_key, tasks) if task.id in texts else task for task in tasks]
+    check_acyclic([*fleet.tasks.values(), *linked])
+    return Added(tuple(linked), texts)
+
+
+def check_wish(fleet: Fleet, wish: TaskWish) -> None:
+    """See that a task can be done as it is wished. Raises `Refusal`."""
+    if not wish.text.strip():
+        raise Refusal("the task is empty: say what is to be done")
+    check_size("the task", wish.text)
+    if not -MOST_PRIORITY <= wish.priority <= MOST_PRIORITY:
+        raise Refusal(f"a priority is a whole number from -{MOST_PRIORITY} to {MOST_PRIORITY}")
+    if not 0 <= wish.max_attempts <= MOST_ATTEMPTS:
+        raise Refusal(f"a task has 1 to {MOST_ATTEMPTS} attempts")
+    if len(wish.key) > _KEY or wish.key != sanitize(wish.key, _KEY):
+        raise Refusal(f"a key has at most {_KEY} plain characters")
+    if wish.host:
+        host_named(fleet, wish.host)
+    check_profile(fleet, wish.profile, wish.source)
+
+
+def check_profile(fleet: Fleet, name: str, source: Source) -> None:
+    """See that a profile carries out tasks from there. Raises `Refusal`."""
+    profile = profile_named(fleet, name)
+    if profile is None:
+        return
+    if profile.kind is AgentKind.INTERACTIVE:
+        raise Refusal(f"profile {name} is interactive, and nobody sits there: a task needs headless or command")
+    if source is not Source.OPERATOR and not profile.takes_outside:
+        raise Refusal(
+            f"profile {name} takes no tasks whose text comes from a file: others may have written it. "
+            f'Choose another profile, or set profiles.{name}.outside = "always"'
+        )
+
+
+def _task(wish: TaskWish, number: int, who: str, now: int) -> Task:
+    return Task(
+        number,
+        title(wish.text),
+        TaskState.WAITING,
+        since=now,
+        added=now,
+        text=summary(wish.text),
+        priority=wish.priority,
+        place=float(number),
+        profile=wish.profile,
+        host=wish.host,
+        model=wish.model,
+        cwd=wish.cwd,
+        after=wish.after,
+        key=wish.key,
+        max_attempts=wish.max_attempts,
+        not_before=wish.not_before,
+        origin=Origin(who, wish.source),
+    )
+
+
+def _check_bound(fleet: Fleet, more: int) -> None:
+    there = sum(task.state.is_open for task in fleet.tasks.values())
+    most = fleet.queue.rules.max_tasks
+    if more and there + more > most:
+        some = f"{more} tasks do" if more > 1 else "one more does"
+        raise Refusal(f"the queue takes {most} open tasks and has {there}: {some} not fit (queue.max_tasks)")
+
+
+def _linked(fleet: Fleet, task: Task, by_key: Mapping[str, Task], batch: Iterable[Task]) -> Task:
+    """The task with what it comes after by id."""
+    ids = {other.id for other in batch}
+    return replace(task, after=tuple(_before(fleet, name, by_key, ids) for name in task.after))
+
+
+def _before(fleet: Fleet, name: str, by_key: Mapping[str, Task], ids: Iterable[str] = ()) -> str:
+    id_ = f"t{read_id(name)}"
+    task = by_key.get(name) or fleet.tasks.get(id_)
+    if task is not None and task.state in (TaskState.FAILED, TaskState.DROPPED):
+        raise Refusal(f"{task.id} has {task.state}, so nothing can come after it: controlroom task retry {task.id}")
+    if task is not None:
+        return task.id
+    if id_ in ids:
+        return id_
+    raise Refusal(f"there is no task {ascii(name)[:60]} to come after; see controlroom task list --all")
+
+
+def check_acyclic(tasks: Iterable[Task]) -> None:
+    """See that no task waits for itself. Raises `Refusal` with the way round."""
+    graph = {task.id: task.after for task in tasks}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        way = " after ".join(error.args[1])
+        raise Refusal(f"these tasks would wait for each other: {way}") from None
+
+
+def task_named(fleet: Fleet, name: str) -> Task:
+    """A task by its id, or its key. Raises `Refusal`."""
+    task = fleet.tasks.get(f"t{read_id(name)}") if read_id(name) else None
+    if task is None:
+        task = next((one for one in fleet.tasks.values() if one.key and one.key == name), None)
+    if task is None:
+        raise Refusal(f"there is no task {ascii(name)[:60]}{nearest(name, fleet.tasks)}; see controlroom task list")
+    return task
+
+
+def held(task: Task, who: str, now: int) -> Task:
+    """The task, held until a person releases it. Raises `Refusal`."""
+    if task.state is TaskState.HELD:
+        raise Refusal(f"{task.id} is held already")
+    if task.state is not TaskState.WAITING:
+        raise Refusal(f"{task.id} is {task.state}: only one that waits can be held")
+    return replace(task, state=TaskState.HELD, since=now, reason=f"held by {who}", wait=None)
+
+
+def released(task: Task, now: int) -> Task:
+    """A held task waits again. Raises `Refusal`."""
+    if task.state is not TaskState.HELD:
+        raise Refusal(f"{task.id} is not held: it is {task.state}")
+    return replace(task, state=TaskState.WAITING, since=now, reason="", not_before=0, wait=None)
+
+
+def dropped(task: Task, who: str, now: int) -> Task:
+    """A task that is not to be done any more. Raises `Refusal`."""
+    if task.state is TaskState.RUNNING:
+        last = task.last
+        by = f" by {last.id}: controlroom kill {last.id}, then drop it" if last else ""
+        raise Refusal(f"{task.id} is being done{by}")
+    if not task.state.is_open:
+        raise Refusal(f"{task.id} is {task.state} already")
+    return replace(task, state=TaskState.DROPPED, since=now, reason=f"dropped by {who}", wait=None)
+
+
+def retried(task: Task, now: int) -> Task:
+    """A task that has ended is done again; its attempts are counted anew. Raises `Refusal`."""
+    if task.state.is_open:
+        raise Refusal(f"{task.id} is {task.state}: only one that has ended can be tried again")
+    return replace(
+        task,
+        state=TaskState.WAITING,
+        since=now,
+        reason="",
+        not_before=0,
+        wait=None,
+        counted_from=len(task.attempts),
+    )
+
+
+def edited(fleet: Fleet, task: Task, change: TaskChange) -> Task:
+    """The task with what is to be another. Raises `Refusal`."""
+    if task.state not in (TaskState.WAITING, TaskState.HELD):
+        raise Refusal(f"{task.id} is {task.state}: only one that waits or is held can be edited")
+    parts = {name: value for name, value in vars(change).items() if value is not None and name != "body"}
+    if change.after is not None:
+        by_key = {one.key: one for one in fleet.tasks.values() if one.key}
+        parts["after"] = tuple(_before(fleet, name, by_key) for name in change.after)
+    if change.body is not None:
+        parts |= {"title": title(change.body), "text": summary(change.body)}
+    changed = replace(task, **parts, wait=None)
+    check_wish(fleet, _wish_of(changed, task.text if change.body is None else change.body))
+    check_acyclic([*(one for one in fleet.tasks.values() if one.id != task.id), changed])
+    return changed
+
+
+def _wish_of(task: Task, text: str) -> TaskWish:
+    return TaskWish(
+        text, task.priority, task.profile, task.host, max_attempts=task.max_attempts, source=task.origin.source
+    )
+
+
+def moved(fleet: Fleet, task: Task, before: Task | None, *, first: bool = False) -> Task:
+    """The task in another place: before another one, else first or last of its priority. Raises `Refusal`."""
+    if task.state not in (TaskState.WAITING, TaskState.HELD):
+        raise Refusal(f"{task.id} is {task.state}: only one that waits or is held has a place in the queue")
+    if before is task:
+        raise Refusal(f"{task.id} cannot stand before itself")
+    priority = before.priority if before else task.priority
+    places = sorted(
+        (one.place, one.number)
+        for one in fleet.tasks.values()
+        if one.state.is_open and one.priority == priority and one.number != task.number
+    )
+    if before is None:
+        place = (places[0][0] - 1 if first else places[-1][0] + 1) if places else task.place
+    else:
+        earlier = [there for there in places if there < (before.place, before.number)]
+        place = (earlier[-1][0] + before.place) / 2 if earlier else before.place - 1
+    return replace(task, place=place, priority=priority, wait=None)

@@ -1,0 +1,350 @@
+"""Tasks and the queue that they wait in. Times are UTC milliseconds of the engine's clock.
+
+A task is what is to be done; each try is an attempt, carried out by one agent. What the fleet holds of a task is short;
+its whole text stands in the ledger.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from controlroom.text.states import OpenStrEnum
+
+
+class TaskState(OpenStrEnum):
+    """Where a task stands. `waiting`: it starts once it may; `held`: a person must release it first."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    HELD = "held"
+    DONE = "done"
+    FAILED = "failed"
+    DROPPED = "dropped"
+    UNKNOWN = ""
+    """Of a version that this one does not know."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be done."""
+        return self in (TaskState.WAITING, TaskState.RUNNING, TaskState.HELD)
+
+
+class Source(OpenStrEnum):
+    """Where the text of a task comes from."""
+
+    OPERATOR = "operator"
+    """An operator wrote it."""
+    FILE = "file"
+    """It was read from a file or from stdin: issues, lists, what other programs print."""
+    UNKNOWN = ""
+
+
+class AttemptEnd(OpenStrEnum):
+    """How an attempt ended, where something follows from it."""
+
+    OPEN = "open"
+    """It has not ended, as far as is known."""
+    DONE = "done"
+    FAILED = "failed"
+    LIMITED = "limited"
+    """A rate or plan limit stopped it: it goes on in its session when that ends."""
+    LOGIN = "login"
+    """Its login failed: no fault of the task's."""
+    CRASHED = "crashed"
+    """Its host, its runner or its memory ended it: it goes on in its session."""
+    HALTED = "halted"
+    """The halt of the room ended it."""
+    KILLED = "killed"
+    """An operator ended its agent."""
+    TAKEN = "taken"
+    """An operator gave its agent other work."""
+    LOST = "lost"
+    """Its host left the room, or no longer knows its agent: nobody knows how it ended."""
+    NEVER_BEGAN = "never began"
+    """Its host refused to start it."""
+    UNKNOWN = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts against the attempts that a task has."""
+        return self in (AttemptEnd.FAILED, AttemptEnd.CRASHED, AttemptEnd.LOST, AttemptEnd.UNKNOWN)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the next attempt goes on in the same Claude session."""
+        return self in (AttemptEnd.LIMITED, AttemptEnd.CRASHED, AttemptEnd.HALTED, AttemptEnd.LOGIN)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a task, by one run of one agent."""
+
+    host: str
+    agent: str
+    """The agent's name on its host."""
+    epoch: int
+    at: int
+    ended: int = 0
+    end: AttemptEnd = AttemptEnd.OPEN
+    reason: str = ""
+    """How it ended, in words, where there are any."""
+    session: str = ""
+    spent: int | None = None
+    """What its agent had cost by then, micro-dollars at list prices; None: no reading."""
+    killed: bool = False
+    """An operator ordered its agent to end."""
+
+    @property
+    def id(self) -> str:
+        """The agent's id."""
+        return f"{self.host}/{self.agent}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its agent may still be at work."""
+        return self.end is AttemptEnd.OPEN
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who gave a task, and where its text comes from."""
+
+    who: str = ""
+    source: Source = Source.OPERATOR
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether somebody else may have written its text."""
+        return self.source is not Source.OPERATOR
+
+
+class WaitReason(OpenStrEnum):
+    """Why a task does not start, or a host takes no task now."""
+
+    HALTED = "halted"
+    QUEUE_HELD = "queue held"
+    NOT_YET = "not yet"
+    """It is not to start before a moment."""
+    RETRY = "retry"
+    """It failed, and is tried again at a moment."""
+    AFTER = "after"
+    """It comes after tasks that are not done."""
+    AFTER_FAILED = "after failed"
+    """It comes after a task that will not be done."""
+    FLEET_FULL = "fleet full"
+    PROFILE_FULL = "profile full"
+    NO_PROFILE = "no profile"
+    FOLDER = "folder"
+    """Another task's agent works in its folder."""
+    STAGGER = "stagger"
+    """The last start was a moment ago."""
+    BUDGET = "budget"
+    LIMIT = "limit"
+    """A limit is nearly used up."""
+    LOGIN = "login"
+    """The last agents of its profile failed to log in there: it is tried again at a moment, by one of them."""
+    NO_HOST = "no host"
+    """No host takes it; why, each of them says."""
+    HOST_UNKNOWN = "host unknown"
+    HOST_DOWN = "host down"
+    HOST_FOREIGN = "host foreign"
+    """Another control room owns it."""
+    HOST_FULL = "host full"
+    HOST_TMUX = "host without tmux"
+    HOST_MEMORY = "host memory"
+    HOST_DISK = "host disk"
+    HOST_OTHER = "another host"
+    """Its session is on another host."""
+    REFUSED = "refused"
+    """It was to be started, and that was refused; the words say why."""
+    BEHIND = "behind"
+    """Others come first."""
+    UNKNOWN = ""
+
+
+@dataclass(frozen=True)
+class HostWait:
+    """Why one host takes a task not now. Bytes or counts, as the reason says."""
+
+    host: str
+    reason: WaitReason
+    has: int = 0
+    needs: int = 0
+    until: int = 0
+    about: str = ""
+    """The agent in the folder."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Why a task waits. Numbers and names are what the reason says."""
+
+    reason: WaitReason
+    until: int = 0
+    """When it is looked at again; 0: when something changes."""
+    about: tuple[str, ...] = ()
+    """Tasks that it waits for, the budget or limit, the agent in its folder, the words of a refusal."""
+    has: int = 0
+    most: int = 0
+    hosts: tuple[HostWait, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done, and how far it is."""
+
+    number: int
+    title: str
+    """The first line of its text that says something, made safe to show."""
+    state: TaskState
+    since: int
+    added: int
+    text: str = ""
+    """The first 200 characters of its text, made safe to show."""
+    priority: int = 0
+    place: float = 0.0
+    """Of tasks of one priority the one with the lower place starts first, then the one with the lower number."""
+    profile: str = ""
+    host: str = ""
+    """Where it must run; empty: anywhere."""
+    model: str = ""
+    cwd: str = ""
+    after: tuple[str, ...] = ()
+    """Ids of tasks that must be done first."""
+    key: str = ""
+    """Names it for whoever adds it: to add the same key again changes nothing."""
+    max_attempts: int = 0
+    """Attempts that may fail; 0: as the queue's setting says."""
+    not_before: int = 0
+    origin: Origin = Origin()
+    attempts: tuple[Attempt, ...] = ()
+    reason: str = ""
+    """Why it is held, has failed or was dropped."""
+    counted_from: int = 0
+    """The first attempt that counts, from 0: those before it a person forgave by `retry`."""
+    wait: Wait | None = None
+    """Why it waits, as far as it was looked at; worked out anew by each engine."""
+
+    @property
+    def id(self) -> str:
+        """What names it: `t12`."""
+        return f"t{self.number}"
+
+    @property
+    def last(self) -> Attempt | None:
+        """Its newest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def failures(self) -> int:
+        """The attempts that count against those it has."""
+        return sum(attempt.end.counts for attempt in self.attempts[self.counted_from :])
+
+    @property
+    def spent(self) -> int | None:
+        """What its ended attempts cost, micro-dollars at list prices; None: there is no reading."""
+        readings = [attempt.spent for attempt in self.attempts if attempt.spent is not None]
+        return sum(readings) if readings else None
+
+
+@dataclass(frozen=True)
+class TaskWish:
+    """A task as somebody wants it."""
+
+    text: str
+    priority: int = 0
+    profile: str = ""
+    host: str = ""
+    model: str = ""
+    cwd: str = ""
+    after: tuple[str, ...] = ()
+    """Tasks by id, or by key; those of the same addition too."""
+    key: str = ""
+    max_attempts: int = 0
+    not_before: int = 0
+    source: Source = Source.OPERATOR
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """For a template."""
+
+
+@dataclass(frozen=True)
+class TaskChange:
+    """What is to be another of a waiting task. None: it stays."""
+
+    priority: int | None = None
+    profile: str | None = None
+    host: str | None = None
+    model: str | None = None
+    cwd: str | None = None
+    after: tuple[str, ...] | None = None
+    max_attempts: int | None = None
+    not_before: int | None = None
+    body: str | None = None
+    """Its whole text."""
+
+
+@dataclass(frozen=True)
+class QueueRules:
+    """What the queue keeps to. The config says it; `controlroom queue set` says otherwise."""
+
+    max_tasks: int = 200
+    """Open tasks at most."""
+    max_agents: int = 10
+    """Agents at work at once, those that people started counted; the queue starts none beyond."""
+    max_agents_per_host: int = 0
+    """0: as many as its memory allows."""
+    stagger: int = 5_000
+    """Milliseconds between two starts."""
+    memory_percent: int = 80
+    """How full a host's memory may become by a start, per cent."""
+    min_disk: int = 1024 * 1024 * 1024
+    """Bytes of disk that a host must have free for a start."""
+    max_attempts: int = 3
+    """Attempts of a task that may fail."""
+    retry: int = 30_000
+    """Milliseconds before the second attempt; doubled for each further one."""
+    aging: int = 3_600_000
+    """Milliseconds of waiting that raise a task's priority by one; 0: it stays as it is."""
+    window_percent: int = 85
+    """Nothing new starts while a window of a plan is used so far, per cent; 100: until it is full."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The queue starts nothing new."""
+
+    who: str
+    at: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Halt:
+    """The room stands still: nothing new starts, nothing goes on, until a person says so."""
+
+    who: str
+    at: int
+    reason: str = ""
+    kill: bool = False
+    """Agents are ended, not interrupted."""
+    reached: tuple[str, ...] = ()
+    """Runs that were ended or interrupted, as `host/name epoch`."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The queue of a room, beside its tasks."""
+
+    rules: QueueRules = QueueRules()
+    changed: Mapping[str, int] = field(default_factory=dict)
+    """Rules that an operator has changed, by name."""
+    hold: Hold | None = None
+    halt: Halt | None = None
+    last_start: int = 0
+    blocked: Wait | None = None
+    """Why nothing starts though tasks wait; None: something is about to, or none waits."""
+
+
+def read_id(text: str) -> int:
+    """The number of a task by what names it, `t12` or `12`; 0: it names none."""
+    digits = text[1:] if text[:1] in ("t", "T", "#") else text
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 16 else 0

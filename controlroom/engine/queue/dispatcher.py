@@ -1,0 +1,147 @@
+"""Starts tasks: settles what their agents did, decides what is next, and orders it, one start after the other.
+
+An attempt is on the disk before its agent is ordered, and an agent is named by its task: whatever is lost on the way,
+no task is at work twice.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from controlroom.domain import intents
+from controlroom.domain.changes import Changes
+from controlroom.domain.orders import Order, Result
+from controlroom.domain.queue import attempts, dispatch
+from controlroom.domain.queue.dispatch import Plan, Start
+from controlroom.domain.tasks import Task, TaskState
+from controlroom.engine.background_tasks import Debouncer
+from controlroom.engine.ledger.ledger import LedgerProblem
+from controlroom.engine.ledger.writer import Keep
+from controlroom.engine.queue.halt import HaltKeeper
+from controlroom.engine.queue.task_book import TaskBook
+from controlroom.engine.store import FleetStore
+from controlroom.text.states import Outcome
+
+log = logging.getLogger("controlroom.engine")
+
+GATHER = 0.25
+"""Seconds for which what happens in the fleet is gathered: an agent says a line many times a second."""
+
+IDLE = 3600.0
+"""Seconds between two rounds when nothing happens and nothing is due."""
+
+Submit = Callable[[intents.Intent, str], Awaitable[Result]]
+
+
+class Dispatcher:
+    """The queue at work. All methods are called on the event loop."""
+
+    def __init__(self, store: FleetStore, book: TaskBook, submit: Submit) -> None:
+        """`submit` decides an intent and orders what follows from it, as for an operator."""
+        self._store, self._book, self._submit = store, book, submit
+        self.halt = HaltKeeper(store, book, submit)
+        self._rounds = Debouncer(self._round, "the queue", again=5.0)
+        self._ordered: dict[int, Order] = {}
+        """What was ordered of agents since the last round: an order may be over before it."""
+
+    def start(self) -> None:
+        """Begin to look at the fleet, and to start tasks."""
+        self._store.subscribe(self._changed)
+        self._rounds.want()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a round is on, or will be soon."""
+        return self._rounds.busy
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing is left to do now."""
+        await self._rounds.wait_idle()
+
+    def close(self) -> None:
+        """Start nothing more."""
+        self._store.unsubscribe(self._changed)
+        self._rounds.close()
+
+    def _changed(self, changes: Changes) -> None:
+        fleet = self._store.fleet
+        for agent in (fleet.agents.get(key) for key in changes.agents):
+            if agent is not None and agent.pending is not None and agent.pending.verb in attempts.NOTED:
+                self._ordered[agent.pending.op] = agent.pending
+        if changes.tasks or changes.room:
+            self._rounds.want(0.0)
+        elif fleet.queue.halt is not None or any(task.state.is_open for task in fleet.tasks.values()):
+            self._rounds.want(GATHER)
+
+    async def _round(self) -> float:
+        """Do all that is to be done now; the seconds until the next round at the latest."""
+        self._settle()
+        await self.halt.enforce()
+        plan = self._planned()
+        while plan.start is not None and await self._start(plan.start):
+            plan = self._planned()
+        if not plan.next_look:
+            return IDLE
+        return min(IDLE, max(0.05, (plan.next_look - self._store.clock()) / 1000))
+
+    def _settle(self) -> None:
+        """Close the attempts whose agents have ended, and note what is worth keeping of the others."""
+        fleet, now = self._store.fleet, self._store.clock()
+        orders, self._ordered = {order.subject: order for order in self._ordered.values()}, {}
+        changed: list[Task] = []
+        for task in [task for task in fleet.tasks.values() if task.state is TaskState.RUNNING]:
+            order = orders.get(task.last.id) if task.last else None
+            after = attempts.settled(attempts.ordered(task, order) if order else task, fleet, now)
+            if after is not task:
+                changed.append(after)
+        self._book.update(changed)
+
+    def _planned(self) -> Plan:
+        """Decide what is next, and show why the rest waits."""
+        fleet = self._store.fleet
+        plan = dispatch.plan(fleet, self._store.clock())
+        waiting = [replace(fleet.tasks[key], wait=wait) for key, wait in plan.waits.items()]
+        self._book.show(waiting, replace(fleet.queue, blocked=plan.blocked))
+        return plan
+
+    async def _start(self, start: Start) -> bool:
+        """Start a task; False: it was not possible to write that down, so nothing was ordered."""
+        now, agent_id = self._store.clock(), f"{start.host}/{start.agent}"
+        row = self._store.fleet.agents.get(agent_id)
+        epoch = row.epoch + 1 if row else 1
+        session = row.session if row and start.resumes else ""
+        begun = attempts.begun(start.task, start.host, start.agent, epoch, now, session)
+        written = self._book.update([begun], Keep.ONCE)
+        problem = await written if written is not None else ""
+        try:
+            text = "" if problem else attempts.told(start.task, await self._text(start), resumes=start.resumes)
+        except LedgerProblem as unread:
+            problem = str(unread)
+        if problem:
+            self._book.update([attempts.not_begun(begun, problem, self._store.fleet.queue.rules, now)])
+            return False
+        result = await self._submit(self._intent(start, text), f"the queue ({start.task.id})")
+        self._started(begun, result)
+        return True
+
+    async def _text(self, start: Start) -> str:
+        return "" if start.resumes else await self._book.text(start.task)
+
+    def _intent(self, start: Start, text: str) -> intents.Intent:
+        """What is ordered for a start: its session goes on, or an agent begins anew."""
+        task, row = start.task, self._store.fleet.agents.get(f"{start.host}/{start.agent}")
+        if start.resumes and row is not None:
+            return intents.ReassignAgent(row.id, row.epoch, text, keep_session=True)
+        return intents.SpawnAgent(
+            start.agent, text, host=start.host, profile=task.profile, model=task.model, cwd=task.cwd
+        )
+
+    def _started(self, begun: Task, result: Result) -> None:
+        """Note when a start was ordered; one that was refused is tried again later."""
+        fleet, now = self._store.fleet, self._store.clock()
+        if result.outcome is Outcome.REFUSED:
+            task = fleet.tasks.get(begun.id, begun)
+            self._book.update([attempts.not_begun(task, result.reason, fleet.queue.rules, now)])
+            log.info("%s does not start: %s", begun.id, result.reason)
+        else:
+            self._book.show((), replace(fleet.queue, last_start=now))

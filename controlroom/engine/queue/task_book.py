@@ -1,0 +1,272 @@
+"""The tasks of a room: kept in the ledger, shown in the fleet, changed as operators want."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from controlroom.domain import intents
+from controlroom.domain.audit import verb_of
+from controlroom.domain.events import QueueSeen, TasksSeen
+from controlroom.domain.model import Fleet
+from controlroom.domain.orders import Result
+from controlroom.domain.preconditions import Refusal
+from controlroom.domain.queue import attempts, edits
+from controlroom.domain.queue.templates import filled
+from controlroom.domain.tasks import Hold, Queue, QueueRules, Task, TaskWish, read_id
+from controlroom.domain.words import nearest
+from controlroom.engine.config.task_templates import read_template, template_names
+from controlroom.engine.ledger import task_tables
+from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
+from controlroom.engine.ledger.writer import Keep, LedgerWriter
+from controlroom.engine.store import FleetStore
+from controlroom.text.states import Outcome
+
+TaskIntent = (
+    intents.AddTasks
+    | intents.EditTask
+    | intents.MoveTask
+    | intents.HoldTask
+    | intents.ReleaseTask
+    | intents.DropTask
+    | intents.RetryTask
+    | intents.HoldQueue
+    | intents.ReleaseQueue
+    | intents.SetQueue
+)
+"""What operators want of tasks and of the queue."""
+
+RULE_BOUNDS: Mapping[str, tuple[int, int]] = {
+    "max_tasks": (1, 100_000),
+    "max_agents": (0, 10_000),
+    "max_agents_per_host": (0, 10_000),
+    "stagger": (0, 3_600_000),
+    "memory_percent": (1, 100),
+    "min_disk": (0, 1 << 50),
+    "max_attempts": (1, 100),
+    "retry": (0, 86_400_000),
+    "aging": (0, 365 * 86_400_000),
+    "window_percent": (1, 100),
+}
+"""What each rule may be."""
+
+
+class TaskBook:
+    """All tasks of a room. All methods are called on its event loop."""
+
+    def __init__(
+        self,
+        store: FleetStore,
+        ledger: Ledger,
+        ledger_writer: LedgerWriter,
+        rules: QueueRules,
+        templates: Mapping[str, str],
+        template_folder: Path,
+    ) -> None:
+        """`rules` and `templates` are the config's; `template_folder` holds more of them, as NAME.md."""
+        self._store, self._ledger, self._ledger_writer = store, ledger, ledger_writer
+        self._rules, self._templates, self._template_folder = rules, templates, template_folder
+        self._last = 0
+        self._turn = asyncio.Lock()
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
+        return self._store.fleet
+
+    def recall(self, ordered: Mapping[str, int]) -> None:
+        """Take up what the ledger holds. `ordered`: epochs of the agents that should exist, by id.
+
+        An attempt whose agent was never ordered never began: the engine ended between the two.
+        """
+        tasks = task_tables.read_tasks(self._ledger.read(task_tables.OPEN_TASKS))
+        ended = task_tables.read_tasks(self._ledger.read(task_tables.ENDED_TASKS))
+        held = {task.id for task in ended}
+        awaited = {read_id(key) for task in tasks for key in task.after} - {task.number for task in tasks}
+        for number in sorted(number for number in awaited if f"t{number}" not in held):
+            ended += task_tables.read_tasks(self._ledger.read(task_tables.BY_NUMBER, (number,)))
+        ((last,),) = self._ledger.read(task_tables.LAST_TASK)
+        self._last = last or 0
+        queue = task_tables.read_queue(self._ledger.read(task_tables.QUEUE), self._rules)
+        self._store.apply(QueueSeen(queue))
+        self._store.apply(TasksSeen((*ended, *tasks)))
+        now = self._store.clock()
+        self.update([again for task in tasks if (again := _never_ordered(task, ordered, self._rules, now)) is not None])
+
+    def update(self, tasks: Sequence[Task], keep: Keep = Keep.STATE) -> "asyncio.Future[str] | None":
+        """Show tasks as they have become, and write them down; what is written resolves to why not, "" when it is."""
+        if not tasks:
+            return None
+        self._store.apply(TasksSeen(tuple(tasks), self._outdated()))
+        return self._ledger_writer.outbox.put(task_tables.keep_tasks(tasks), keep)
+
+    def show(self, tasks: Sequence[Task], queue: Queue) -> None:
+        """Show why tasks wait, which the ledger does not keep, and the queue, where they are other than before."""
+        fleet = self.fleet
+        changed = tuple(task for task in tasks if fleet.tasks.get(task.id) not in (None, task))
+        if changed:
+            self._store.apply(TasksSeen(changed))
+        if queue != fleet.queue:
+            self._store.apply(QueueSeen(queue))
+
+    def set_queue(self, queue: Queue, keep: Keep = Keep.RECORD) -> "asyncio.Future[str]":
+        """Have the queue so, and write it down."""
+        self._store.apply(QueueSeen(queue))
+        return self._ledger_writer.outbox.put(task_tables.keep_queue(queue), keep)
+
+    def audited(self, intent: intents.Intent, result: Result, who: str) -> Result:
+        """Audit what was done to the room at once."""
+        self._ledger_writer.audited(who, verb_of(intent), "room", 0, result)
+        return result
+
+    async def text(self, task: Task) -> str:
+        """The whole text of a task. Raises `LedgerProblem`."""
+        await self._ledger_writer.outbox.wait_tried()
+        rows = await asyncio.to_thread(self._ledger.read, task_tables.TEXT, (task.number,))
+        if not rows:
+            raise LedgerProblem(f"the ledger has no text of {task.id}")
+        return str(rows[0][0])
+
+    def _outdated(self) -> tuple[str, ...]:
+        """Tasks that ended so long ago that they are not shown any longer."""
+        awaited = {key for task in self.fleet.tasks.values() if task.state.is_open for key in task.after}
+        ended = [task for task in self.fleet.tasks.values() if not task.state.is_open and task.id not in awaited]
+        beyond = len(ended) - task_tables.SHOWN
+        if beyond <= 0:
+            return ()
+        return tuple(task.id for task in sorted(ended, key=lambda task: task.since)[:beyond])
+
+    # ----------------------------------------------------------------------- what operators want
+
+    async def change(self, intent: TaskIntent, who: str) -> Result:
+        """Do what an operator wants of tasks or the queue, or refuse it; it is on the disk when this returns."""
+        async with self._turn:
+            op = self._store.new_id()
+            try:
+                about, words, problem = await self._change(intent, who)
+            except (Refusal, LedgerProblem) as no:
+                return self._ledger_writer.refused(intent, str(no), who)
+            if problem:
+                return self._ledger_writer.refused(intent, problem, who)
+            done = Result(Outcome.DONE, words, op=op)
+            self._ledger_writer.audited(who, verb_of(intent), about, 0, done)
+            return replace(done, agent=about)
+
+    async def _change(self, intent: TaskIntent, who: str) -> tuple[str, str, str]:
+        """What it is about, what was done, and why it could not be written. Raises `Refusal`."""
+        now = self._store.clock()
+        match intent:
+            case intents.AddTasks():
+                return await self._add(intent, who, now)
+            case intents.HoldQueue():
+                return await self._queue(replace(self.fleet.queue, hold=Hold(who, now, intent.reason)), intent.reason)
+            case intents.ReleaseQueue():
+                if self.fleet.queue.hold is None:
+                    raise Refusal("the queue is not held")
+                return await self._queue(replace(self.fleet.queue, hold=None), "")
+            case intents.SetQueue():
+                queue, words = self._ruled(intent.rules)
+                return await self._queue(queue, words)
+            case _:
+                return await self._edit(intent, who, now)
+
+    async def _queue(self, queue: Queue, words: str) -> tuple[str, str, str]:
+        written = await self.set_queue(queue)
+        return "queue", f"{words}; not on the disk yet: {written}" if written else words, ""
+
+    async def _edit(
+        self,
+        intent: intents.EditTask
+        | intents.MoveTask
+        | intents.HoldTask
+        | intents.ReleaseTask
+        | intents.DropTask
+        | intents.RetryTask,
+        who: str,
+        now: int,
+    ) -> tuple[str, str, str]:
+        task = edits.task_named(self.fleet, intent.task)
+        statements = []
+        match intent:
+            case intents.EditTask():
+                changed = edits.edited(self.fleet, task, intent.change)
+                if intent.change.body is not None:
+                    statements = [task_tables.keep_text(task.number, intent.change.body)]
+            case intents.MoveTask():
+                before = edits.task_named(self.fleet, intent.before) if intent.before else None
+                changed = edits.moved(self.fleet, task, before, first=intent.first)
+            case intents.HoldTask():
+                changed = edits.held(task, who, now)
+            case intents.ReleaseTask():
+                changed = edits.released(task, now)
+            case intents.DropTask():
+                changed = edits.dropped(task, who, now)
+            case intents.RetryTask():
+                changed = edits.retried(task, now)
+        self._store.apply(TasksSeen((changed,), self._outdated()))  # at once: the queue may be starting it
+        written = await self._ledger_writer.outbox.put([*task_tables.keep_tasks([changed]), *statements], Keep.RECORD)
+        return task.id, f"not on the disk yet: {written}" if written else "", ""
+
+    async def _add(self, intent: intents.AddTasks, who: str, now: int) -> tuple[str, str, str]:
+        """Add all of these tasks, or none; it names them all, new or not."""
+        wishes = [await self._filled(wish, intent.template) for wish in intent.tasks]
+        if not wishes:
+            raise Refusal("there is no task to add")
+        known = await self._known(wishes)
+        addition = edits.added(self.fleet, wishes, known, self._last + 1, who, now)
+        new = [task for task in addition.tasks if task.id in addition.new]
+        self._last += len(addition.new)
+        unique = list({task.id: task for task in new}.values())
+        statements = [task_tables.keep_new(task, addition.new[task.id]) for task in unique]
+        problem = await self._ledger_writer.outbox.put(statements)
+        if not problem:
+            self._store.apply(TasksSeen(tuple(unique)))
+        return " ".join(task.id for task in addition.tasks), f"{len(unique)} new", problem
+
+    async def _known(self, wishes: Iterable[TaskWish]) -> dict[str, Task]:
+        """The tasks that have one of these keys, ended ones too."""
+        keys = {wish.key for wish in wishes if wish.key}
+        keys |= {name for wish in wishes for name in wish.after}
+        await self._ledger_writer.outbox.wait_tried()
+
+        def read() -> list[Task]:
+            rows = [self._ledger.read(task_tables.BY_KEY, (key,)) for key in sorted(keys)]
+            return [task for found in rows for task in task_tables.read_tasks(found)]
+
+        tasks = await asyncio.to_thread(read) if keys else []
+        return {task.key: self.fleet.tasks.get(task.id, task) for task in tasks}
+
+    async def _filled(self, wish: TaskWish, template: str) -> TaskWish:
+        """The wish with the text that its template gives. Raises `Refusal`."""
+        if not template:
+            return wish
+        text = self._templates.get(template)
+        if text is None:
+            text = await asyncio.to_thread(read_template, self._template_folder, template)
+        if text is None:
+            names = sorted({*self._templates, *template_names(self._template_folder)})
+            there = nearest(template, names) or (f" (there are {', '.join(names)})" if names else " (there is none)")
+            raise Refusal(f"there is no template {ascii(template)[:60]}{there}")
+        return replace(wish, text=filled(template, text, {"text": wish.text, **wish.variables}))
+
+    def _ruled(self, rules: Mapping[str, int | None]) -> tuple[Queue, str]:
+        """The queue with other rules, and what is said of it. Raises `Refusal`."""
+        for name, value in rules.items():
+            if name not in RULE_BOUNDS:
+                raise Refusal(f"{ascii(name)[:40]} is no rule of the queue{nearest(name, RULE_BOUNDS)}")
+            low, high = RULE_BOUNDS[name]
+            if value is not None and not low <= value <= high:
+                raise Refusal(f"{name} is a whole number from {low} to {high}")
+        queue = self.fleet.queue
+        changed = {**queue.changed, **{name: value for name, value in rules.items() if value is not None}}
+        changed = {name: value for name, value in changed.items() if rules.get(name, value) is not None}
+        words = ", ".join(f"{name} {'as configured' if value is None else value}" for name, value in rules.items())
+        return task_tables.ruled(queue, self._rules, changed), words
+
+
+def _never_ordered(task: Task, ordered: Mapping[str, int], rules: QueueRules, now: int) -> Task | None:
+    """The task whose attempt was written down and its agent never ordered; None: it is not so."""
+    last = task.last
+    if last is None or not last.is_open or ordered.get(last.id, 0) >= last.epoch:
+        return None
+    return attempts.not_begun(task, "the engine ended before its agent was ordered", rules, now)
