@@ -11,7 +11,8 @@ from pathlib import Path
 
 import controlroom
 from controlroom.cli.exits import MEANINGS as EXITS
-from controlroom.cli.records import ANSWERS, Field, Kind
+from controlroom.cli.record_fields import Field, Kind
+from controlroom.cli.records import ANSWERS
 from controlroom.cli.verbs import VERBS
 from controlroom.domain.display.views import GLYPHS, MEANINGS, ORDER
 from controlroom.domain.keys.keymap import DEFAULT, shown

@@ -125,10 +125,15 @@ def explain(parser: argparse.ArgumentParser) -> None:
 def logs(parser: argparse.ArgumentParser) -> None:
     """Take what to print of a log."""
     agent(parser)
+    parser.add_argument("--run", metavar="N", dest="epoch", type=_count, default=0, help="another run, from 1")
+    log_lines(parser)
+
+
+def log_lines(parser: argparse.ArgumentParser) -> None:
+    """Take which lines of a log to print."""
     parser.add_argument("-n", "--lines", metavar="N", type=_count, default=200, help="the last N lines (default 200)")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
     parser.add_argument("--raw", action="store_true", help="what the agent wrote, byte for byte")
-    parser.add_argument("--run", metavar="N", dest="epoch", type=_count, default=0, help="another run, from 1")
     parser.add_argument("--grep", metavar="TEXT", default="", help="only lines that contain this, from the whole log")
     parser.add_argument("-i", "--ignore-case", action="store_true", help="capital and small letters are alike")
     parser.add_argument("--regex", action="store_true", help="TEXT is a regular expression")

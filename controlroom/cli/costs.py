@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, tzinfo
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
-from controlroom.cli.records import COST, CostOf, Spent, record
+from controlroom.cli.record_fields import record
+from controlroom.cli.records import COST, CostOf, Spent
 from controlroom.cli.room import money_zone, with_room
 from controlroom.client.client import Client
 from controlroom.domain.money.budget import begins

@@ -14,7 +14,8 @@ from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import MEANINGS, Exit, Stop
 from controlroom.cli.output import wrapped
-from controlroom.cli.verbs import GROUPS, VERBS, Verb
+from controlroom.cli.verb import Verb
+from controlroom.cli.verbs import GROUPS, VERBS
 from controlroom.client import manual
 from controlroom.client.manual import TOPICS
 from controlroom.domain.display.markdown import Kind, Line, lines

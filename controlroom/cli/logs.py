@@ -29,7 +29,11 @@ def logs(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _logs(client: Client, args: argparse.Namespace) -> int:
-    agent = await find_agent(client, args.agent)
+    return await print_log(client, await find_agent(client, args.agent), args)
+
+
+async def print_log(client: Client, agent: Agent, args: argparse.Namespace) -> int:
+    """Print the log of an agent as `args` say. Raises `Stop`."""
     epoch = args.epoch or agent.epoch
     if epoch > agent.epoch:
         raise Stop(Exit.NOT_FOUND, f"{agent.id} is in run {agent.epoch}: there is no log of run {epoch} yet")

@@ -6,12 +6,12 @@ decimal text, exact), `bytes`, `seconds`, `percent`. A time is ISO 8601 in UTC; 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timezone
-from enum import Enum
 from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
+from controlroom.cli.record_fields import Field, Kind, record
+from controlroom.cli.task_records import TASK_ANSWERS
 from controlroom.domain.display.checkup import is_well
 from controlroom.domain.display.limit_rows import left
 from controlroom.domain.gauges import BudgetUnit, Headroom, urgency
@@ -21,69 +21,6 @@ from controlroom.domain.money.costs import decimal
 
 VERSION = 1
 """Of all answers. It rises when a field goes, or comes to hold something else; more fields come without that."""
-
-
-class Kind(str, Enum):
-    """What a field holds."""
-
-    TEXT = "text"
-    TEXTS = "list of texts"
-    FLAG = "true or false"
-    COUNT = "whole number"
-    NUMBER = "number"
-    TIME = "time"
-    USD = "dollars as text"
-    BYTES = "bytes"
-    SECONDS = "seconds"
-    PERCENT = "per cent"
-    RECORD = "record"
-    RECORDS = "list of records"
-
-    def __str__(self) -> str:
-        return self.value
-
-
-class Field(NamedTuple):
-    """One field of a record."""
-
-    name: str
-    kind: Kind
-    get: Callable[[Any], Any]
-    """Its value, from what the record is about: USD as micro-dollars, times and seconds as milliseconds."""
-    says: str = ""
-    fields: tuple["Field", ...] = ()
-    """Of a record, or of each record of a list."""
-
-    def write(self, thing: Any) -> Any:
-        """Its value as JSON has it."""
-        value = self.get(thing)
-        return None if value is None else _WRITE[self.kind](value, self.fields)
-
-
-_WRITE: Mapping[Kind, Callable[[Any, tuple[Field, ...]], Any]] = {
-    Kind.TEXT: lambda value, _: str(getattr(value, "value", value)) or None,
-    Kind.TEXTS: lambda value, _: [str(text) for text in value],
-    Kind.FLAG: lambda value, _: bool(value),
-    Kind.COUNT: lambda value, _: int(value),
-    Kind.NUMBER: lambda value, _: round(value, 3),
-    Kind.TIME: lambda value, _: iso(value),
-    Kind.USD: lambda value, _: decimal(value),
-    Kind.BYTES: lambda value, _: int(value),
-    Kind.SECONDS: lambda value, _: value / 1000,
-    Kind.PERCENT: lambda value, _: round(value, 2),
-    Kind.RECORD: lambda value, fields: record(fields, value),
-    Kind.RECORDS: lambda value, fields: [record(fields, each) for each in value],
-}
-
-
-def iso(at: int) -> str | None:
-    """Write UTC milliseconds as ISO 8601, to the second; 0 is not known."""
-    return datetime.fromtimestamp(at // 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
-
-
-def record(fields: Iterable[Field], thing: Any) -> dict[str, Any]:
-    """Write a thing as a record of these fields."""
-    return {field.name: field.write(thing) for field in fields}
 
 
 def answer(verb: str, thing: Any) -> dict[str, Any]:
@@ -595,5 +532,6 @@ ANSWERS: Mapping[str, tuple[Field, ...]] = {
     **dict.fromkeys(("pause", "resume"), _each("agents", _DONE)),
     "audit": _each("lines", _AUDIT),
     "ledger doubted": _each("bookings", _DOUBTED),
+    **TASK_ANSWERS,
 }
 """By the verb; beside these fields each has its `version`."""

@@ -1,41 +1,11 @@
 """The table of verbs: what each is called, what it does in a sentence, an example, its arguments, and what runs it."""
 
-import argparse
-from collections.abc import Callable, Iterator
-from importlib import import_module
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from controlroom.cli import arguments as take
-from controlroom.cli.entry_points import EntryPoints
+from controlroom.cli.task_verbs import TASKS
+from controlroom.cli.verb import Verb
 from controlroom.client.manual import TOPICS
-
-Arguments = Callable[[argparse.ArgumentParser], None]
-Run = Callable[[argparse.Namespace, EntryPoints], int]
-
-
-class Verb(NamedTuple):
-    """One verb of the command line."""
-
-    name: str
-    """One or two words: `spawn`, `host add`."""
-    group: str
-    usage: str
-    """Its arguments, as people write them."""
-    says: str
-    """What it does, in a sentence."""
-    more: str
-    """What else one should know; may be empty."""
-    examples: tuple[str, ...]
-    runs: str
-    """`module:function` below `controlroom.cli`; imported when it is run."""
-    arguments: Arguments
-
-    def load(self) -> Run:
-        """Import what runs it."""
-        module, _, function = self.runs.partition(":")
-        run: Run = getattr(import_module(f"controlroom.cli.{module}"), function)
-        return run
-
 
 _LOOK: tuple[Verb, ...] = (
     Verb(
@@ -578,9 +548,9 @@ _ROOM: tuple[Verb, ...] = (
     ),
 )
 
-VERBS: tuple[Verb, ...] = (*_LOOK, *_MONEY, *_STEER, *_HOSTS, *_ROOM)
+VERBS: tuple[Verb, ...] = (*_LOOK, *_MONEY, *_STEER, *TASKS, *_HOSTS, *_ROOM)
 
-GROUPS = {"look": "Look", "steer": "Steer", "hosts": "Hosts", "room": "The room"}
+GROUPS = {"look": "Look", "steer": "Steer", "tasks": "Tasks and the queue", "hosts": "Hosts", "room": "The room"}
 
 
 def find(words: list[str]) -> tuple[Verb | None, list[str]]:

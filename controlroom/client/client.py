@@ -52,6 +52,7 @@ from controlroom.protocol.messages import (
     AskEstimate,
     AskHistory,
     AskRunways,
+    AskTask,
     Attached,
     Audit,
     BackUpLedger,
@@ -79,6 +80,7 @@ from controlroom.protocol.messages import (
     SetAside,
     StopEngine,
     Submit,
+    TaskText,
     Told,
     Unwelcome,
     Watch,
@@ -410,6 +412,10 @@ class Client:
     async def doubted(self) -> SetAside:
         """Ask which bookings were set aside as impossible."""
         return await self._ask(AskDoubted(self._new_id()), SetAside)
+
+    async def task_text(self, task: str) -> TaskText:
+        """Read the whole text of a task."""
+        return await self._ask(AskTask(self._new_id(), task), TaskText)
 
     async def check_ledger(self) -> LedgerResult:
         """Check the whole ledger, which may take a minute."""

@@ -302,6 +302,14 @@ class AskCosts:
 
 
 @dataclass(frozen=True)
+class AskTask:
+    """What is the whole text of a task? Answered by `TaskText`."""
+
+    id: int
+    task: str
+
+
+@dataclass(frozen=True)
 class StopEngine:
     """End the engine; agents live on. Answered by the end of the connection."""
 
@@ -309,7 +317,7 @@ class StopEngine:
 # What a watcher may ask of these stands in `engine.frontends.watcher_view`; any other is refused to watchers.
 Question = (
     FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskHistory | AskAudit | CheckLedger | BackUpLedger
-    | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted
+    | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted | AskTask
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
@@ -440,9 +448,18 @@ class Costs:
     """By key: milliseconds that the agents of it ran in the span; of those where that is known."""
 
 
+@dataclass(frozen=True)
+class TaskText:
+    """The answer to `AskTask`; none, for this reason."""
+
+    id: int
+    text: str = ""
+    reason: str = ""
+
+
 Answer = (
     Answered | Page | Screen | Hits | HostChecked | Costs | History | Audit | LedgerResult | Compared | Estimated
-    | Attached | Runways | SetAside
+    | Attached | Runways | SetAside | TaskText
 )  # fmt: skip
 Told = Welcome | Unwelcome | FleetNews | Answer
 

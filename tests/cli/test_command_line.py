@@ -150,7 +150,7 @@ def test_every_address_that_the_engine_takes_can_be_given(address: str) -> None:
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_every_verb_has_help_that_shows_how(called: Called, capsys: pytest.CaptureFixture[str], verb: object) -> None:
-    from controlroom.cli.verbs import Verb
+    from controlroom.cli.verb import Verb
 
     assert isinstance(verb, Verb)
     assert main([*verb.name.split(), "--help"], called.entry_points()) == Exit.DONE

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from controlroom.cli.records import ANSWERS, VERSION, Field, Kind, answer
+from controlroom.cli.record_fields import Field, Kind
+from controlroom.cli.records import ANSWERS, VERSION, answer
 from controlroom.cli.verbs import VERBS
 from controlroom.domain.gauges import Budget, BudgetUnit
 from controlroom.domain.money.budget import LADDER

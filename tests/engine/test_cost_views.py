@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from controlroom.cli.records import COST, CostOf, record
+from controlroom.cli.record_fields import record
+from controlroom.cli.records import COST, CostOf
 from controlroom.domain.money.costs import BILLED, BY, COVERED, CostRow, grouped, totals
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import DAY, QUARTER, UNATTRIBUTED, Booking, Source, book

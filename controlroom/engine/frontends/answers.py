@@ -18,6 +18,7 @@ from controlroom.engine.ledger.run_tables import known_alive
 from controlroom.engine.ledger.usage_views import costs, hours
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.people import Connections
+from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.store import FleetStore
 from controlroom.protocol.home import Home
 from controlroom.protocol.messages import (
@@ -30,12 +31,15 @@ from controlroom.protocol.messages import (
     AskEstimate,
     AskHistory,
     AskRunways,
+    AskTask,
     Attached,
     Audit,
     BackUpLedger,
     CheckHost,
     CheckLedger,
+    Compared,
     Costs,
+    Estimated,
     FetchLog,
     History,
     Hits,
@@ -47,6 +51,7 @@ from controlroom.protocol.messages import (
     Screen,
     SearchLog,
     SetAside,
+    TaskText,
     page_for,
 )
 from controlroom.wire.inquiries import Found, ScreenShown, Search, ShowScreen
@@ -70,6 +75,7 @@ class Answering:
     connections: Connections
     budgets: BudgetController
     spending: Spending
+    tasks: TaskBook
 
 
 async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, turns: Turns) -> Answer:
@@ -88,13 +94,30 @@ async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, tu
             return await _over_time(parts, asked, turns)
         case AskAudit() | AskAttached() | AskRunways() | AskDoubted():
             return await _people(parts, asked, asks, turns)
-        case AskComparison():
-            return await turns.apart(compared, parts.home, parts.ledger, parts.store.fleet, asked, parts.store.clock())
-        case AskEstimate():
-            return await turns.apart(estimated, parts.home, parts.ledger, parts.store.fleet, asked, parts.store.clock())
+        case AskTask():
+            return await _task(parts, asked)
+        case AskComparison() | AskEstimate():
+            return await _reckoned(parts, asked, turns)
         case CheckLedger() | BackUpLedger():
             await parts.ledger_writer.outbox.wait_tried()
             return await _tend(parts.ledger, asked, turns)
+
+
+async def _reckoned(parts: Answering, asked: AskComparison | AskEstimate, turns: Turns) -> Compared | Estimated:
+    place, now = (parts.home, parts.ledger, parts.store.fleet), parts.store.clock()
+    if isinstance(asked, AskComparison):
+        return await turns.apart(compared, *place, asked, now)
+    return await turns.apart(estimated, *place, asked, now)
+
+
+async def _task(parts: Answering, asked: AskTask) -> TaskText:
+    task = parts.store.fleet.tasks.get(asked.task)
+    if task is None:
+        return TaskText(asked.id, reason=f"there is no task {short(asked.task, _REASON)}")
+    try:
+        return TaskText(asked.id, await parts.tasks.text(task))
+    except LedgerProblem as problem:
+        return TaskText(asked.id, reason=str(problem))
 
 
 async def _look_at_screen(parts: Answering, asked: LookAtScreen, rank: Rank) -> Screen:

@@ -35,6 +35,7 @@ def answering(engine: Engine) -> Answering:
         engine.connections,
         engine.budgets,
         engine.spending,
+        engine.tasks,
     )
 
 

@@ -16,7 +16,8 @@ from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, LogPlace, Question, with_changes
 from controlroom.domain.orders import Result
-from controlroom.domain.persistent_tables import hosted
+from controlroom.domain.persistent_tables import hosted, table
+from controlroom.domain.tasks import Task
 from controlroom.engine.config.config import Withheld
 from controlroom.engine.frontends.rights import LOOK_ONLY, Rights
 from controlroom.engine.frontends.turns import SharedTurns
@@ -31,6 +32,7 @@ from controlroom.protocol.messages import (
     AskCosts,
     AskHistory,
     AskRunways,
+    AskTask,
     Audit,
     FetchLog,
     FollowedAgent,
@@ -40,6 +42,7 @@ from controlroom.protocol.messages import (
     Page,
     Screen,
     SearchLog,
+    TaskText,
 )
 from controlroom.protocol.messages import Question as Asked
 from controlroom.text.names import is_adopted_name
@@ -65,7 +68,18 @@ _YOU = "you: "
 _TOLD = ("assistant", "system", "result", "control_request", "control_cancel_request", "rate_limit_event")
 """Agent events in which nothing stands that a person said."""
 
-MAY_ASK = (FetchLog, SearchLog, LookAtScreen, AskCosts, AskHistory, AskComparison, AskAudit, AskAttached, AskRunways)
+MAY_ASK = (
+    FetchLog,
+    SearchLog,
+    LookAtScreen,
+    AskCosts,
+    AskHistory,
+    AskComparison,
+    AskAudit,
+    AskAttached,
+    AskRunways,
+    AskTask,
+)
 """The questions that a watcher may ask. What is not named here it may not: also what is yet to be invented.
 
 Not among them: a check-up, for which a host runs programs, and the care of the ledger, which writes or takes minutes.
@@ -95,7 +109,7 @@ class Watcher(Rights):
         if fleet is not self._seen:
             shown = unnamed(fleet) if self.withheld.accounts else fleet
             if self.withheld.tasks or self.withheld.logs:
-                shown = replace(shown, agents=self._withheld(fleet, changes))
+                shown = replace(shown, agents=self._withheld(fleet, changes), tasks=self._tasks(fleet, changes))
             self._seen, self._shown = fleet, shown
         return self._shown
 
@@ -122,6 +136,21 @@ class Watcher(Rights):
         new = {key: self._agent(agent) for key, agent in here.items()}
         return hosted(self._shown.agents).updated(new, changes.agents - here.keys())
 
+    def _tasks(self, fleet: Fleet, changes: Changes | None) -> Mapping[str, Task]:
+        """Return the tasks as they are shown: those that changed, over those that were shown last."""
+        if changes is None:
+            return table({key: self._task(task) for key, task in fleet.tasks.items()})
+        here = {key: task for key in changes.tasks if (task := fleet.tasks.get(key)) is not None}
+        new = {key: self._task(task) for key, task in here.items()}
+        return table(self._shown.tasks).updated(new, changes.tasks - here.keys())
+
+    def _task(self, task: Task) -> Task:
+        """Return a task without its words, and without what its agents said of how they ended."""
+        attempts = tuple(replace(attempt, reason="") for attempt in task.attempts)
+        if self.withheld.tasks:
+            task = replace(task, title=HIDDEN, text="", key="")
+        return replace(task, reason="", attempts=attempts)
+
     def _agent(self, agent: Agent) -> Agent:
         if self.withheld.tasks:
             is_task = agent.adopted or agent.last_line.startswith(_YOU)
@@ -143,6 +172,8 @@ class Watcher(Rights):
             case SearchLog() if why:
                 place = asked.after or asked.before or LogPlace(asked.epoch, -1, 0)
                 return Hits(asked.id, place, done=True, reason=why)
+            case AskTask() if self.withheld.tasks:
+                return TaskText(asked.id, reason=NO_TASKS)
             case LookAtScreen() if why:
                 return Screen(asked.id, reason=why)
             case AskHistory() if self.withheld.accounts and asked.subject not in self._seen.hosts:

@@ -1,0 +1,351 @@
+"""The verbs of tasks and of the queue, and the one that stops it all."""
+
+import argparse
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
+from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.find import agent_of, check_profile, host_of, read_text, typed
+from controlroom.cli.room import code_of, confirmed, order, wait_for, with_room
+from controlroom.cli.status import wait_briefly
+from controlroom.cli.task_files import read_tasks
+from controlroom.client.client import Client
+from controlroom.domain import intents
+from controlroom.domain.display import tasks as shown
+from controlroom.domain.model import Fleet
+from controlroom.domain.preconditions import Refusal
+from controlroom.domain.queue.edits import task_named
+from controlroom.domain.tasks import Source, Task, TaskChange, TaskState, TaskWish
+
+_SPAN = re.compile(r"\+?(\d{1,6})([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+
+
+class Shown(NamedTuple):
+    """A task beside what is said of it."""
+
+    task: Task
+    row: shown.TaskRow
+    lines: tuple[str, ...] = ()
+    text: str | None = None
+
+
+def moment(text: str, now: float) -> int:
+    """A moment to come, in UTC milliseconds: `30m`, `18:30` (today or tomorrow), or ISO. Raises `ValueError`."""
+    if span := _SPAN.fullmatch(text):
+        return round(1000 * (now + int(span[1]) * _UNITS[span[2]]))
+    if clock := _CLOCK.fullmatch(text):
+        here = datetime.fromtimestamp(now).astimezone()
+        then = here.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0).timestamp()
+        return round(1000 * (then if then > now else then + 86_400))
+    try:
+        return round(1000 * datetime.fromisoformat(text).timestamp())
+    except (ValueError, OverflowError):
+        raise ValueError(f"expected a time like 30m, 18:30 or 2026-12-01T08:00, not {ascii(text)[:40]}") from None
+
+
+# --------------------------------------------------------------------------- adding
+
+
+def add(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Put tasks into the queue; print their ids."""
+    given = [bool(args.text), args.file is not None, args.source is not None]
+    if sum(given) > 1:
+        raise Stop(Exit.USAGE, "say the task once: as TEXT, with --file, or many of them with --from")
+    if not any(given) and not args.template:
+        raise Stop(Exit.USAGE, "what is to be done? say TEXT, --file F, or --from F")
+    common = _wish(args)
+    if args.source is not None:
+        args.wishes = read_tasks(read_text(args.source, "the tasks"), common)
+    else:
+        text = read_text(args.file, "the task") if args.file is not None else typed(" ".join(args.text), "the task")
+        source = Source.FILE if args.file == "-" else Source.OPERATOR
+        args.wishes = [replace(common, text=text, source=source)]
+    return with_room(_add, args)
+
+
+def _wish(args: argparse.Namespace) -> TaskWish:
+    """What all tasks of an addition have in common. Raises `Stop`."""
+    return TaskWish(
+        "",
+        args.priority or 0,
+        args.profile or "",
+        args.host or "",
+        typed(args.model or "", "the model"),
+        typed(args.cwd or "", "the folder"),
+        tuple(args.after or ()),
+        args.key or "",
+        args.attempts or 0,
+        args.not_before or 0,
+        variables=dict(args.var or ()),
+    )
+
+
+async def _add(client: Client, args: argparse.Namespace) -> int:
+    for wish in args.wishes:
+        check_profile(client.fleet, wish.profile)
+        if wish.host:
+            host_of(client.fleet, wish.host)
+    outcome = await client.submit(intents.AddTasks(tuple(args.wishes), args.template or ""))
+    code = code_of(outcome)
+    if code is not Exit.DONE:
+        raise Stop(code, outcome.reason or "no reason was given")
+    ids = outcome.agent.split()
+    if args.json:
+        await wait_for(client, lambda fleet: all(id_ in fleet.tasks for id_ in ids), 3.0)
+        tasks = [client.fleet.tasks[id_] for id_ in ids if id_ in client.fleet.tasks]
+        output.json_answer("task add", [_shown(client, task) for task in tasks])
+    else:
+        for id_ in ids:
+            output.data(id_)
+        output.talk(f"{outcome.reason}; why one waits: controlroom why {ids[-1]}")
+    return code
+
+
+# --------------------------------------------------------------------------- looking
+
+
+def list_(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Show the tasks."""
+    return with_room(_list, args)
+
+
+async def _list(client: Client, args: argparse.Namespace) -> int:
+    now = await wait_briefly(client)
+    fleet = client.fleet
+    wanted = set(args.state or ()) or {state for state in TaskState if args.all or state.is_open}
+    tasks = [task for task in shown.listed(fleet, now) if task.state in wanted]
+    if args.json:
+        output.json_answer("task list", [_shown(client, task) for task in tasks])
+        return Exit.DONE
+    if tasks:
+        _table(fleet, tasks, now)
+    if line := shown.queue_line(fleet, now):
+        output.talk(line)
+    elif not tasks:
+        output.talk("no tasks: add one with controlroom task add 'what is to be done'")
+    return Exit.DONE
+
+
+def _table(fleet: Fleet, tasks: Iterable[Task], now: int) -> None:
+    drawn = [("", "TASK", "STATE", "AGE", "PRIO", "TRIES", "COST", "WHAT", "")]
+    for task in tasks:
+        row = shown.row(fleet, task, now)
+        cells = (row.glyph, row.id, row.state.value, row.age, str(row.priority), str(row.attempts), row.cost or "–")
+        drawn.append((*cells, row.title[:40], f"{row.agent}: {row.line}" if row.agent and row.line else row.line))
+    output.table(drawn, right=frozenset((3, 4, 5, 6)))
+
+
+def show(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Show all of a task."""
+    return with_room(_show, args)
+
+
+async def _show(client: Client, args: argparse.Namespace) -> int:
+    await wait_briefly(client)
+    task = _found(client.fleet, args.task)
+    answer = await client.task_text(task.id)
+    if args.json:
+        output.json_answer("task show", _shown(client, task, answer.text if not answer.reason else None))
+        return Exit.DONE
+    for line in shown.why(client.fleet, task, client.now()):
+        output.data(line)
+    output.data("")
+    output.data(answer.text if not answer.reason else f"({answer.reason})")
+    return Exit.DONE
+
+
+def why(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Say why a task waits, or how it ended."""
+    return with_room(_why, args)
+
+
+async def _why(client: Client, args: argparse.Namespace) -> int:
+    await wait_briefly(client)
+    task = _found(client.fleet, args.task)
+    if args.json:
+        output.json_answer("why", _shown(client, task))
+        return Exit.DONE
+    for line in shown.why(client.fleet, task, client.now()):
+        output.data(line)
+    return Exit.DONE
+
+
+def logs(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Print the log of a task's agent."""
+    return with_room(_logs, args)
+
+
+async def _logs(client: Client, args: argparse.Namespace) -> int:
+    from controlroom.cli.logs import print_log
+
+    await wait_briefly(client)
+    task = _found(client.fleet, args.task)
+    number = args.attempt or len(task.attempts)
+    if not task.attempts or number > len(task.attempts):
+        raise Stop(Exit.NOT_FOUND, f"{task.id} has had {len(task.attempts)} attempts")
+    attempt = task.attempts[number - 1]
+    args.epoch = attempt.epoch
+    return await print_log(client, agent_of(client.fleet, attempt.id), args)
+
+
+def _found(fleet: Fleet, name: str) -> Task:
+    """A task by its id or key. Raises `Stop`."""
+    try:
+        return task_named(fleet, name)
+    except Refusal as no:
+        raise Stop(Exit.NOT_FOUND, str(no)) from None
+
+
+def _shown(client: Client, task: Task, text: str | None = None) -> Shown:
+    now = client.now()
+    return Shown(task, shown.row(client.fleet, task, now), tuple(shown.why(client.fleet, task, now)[1:]), text)
+
+
+# --------------------------------------------------------------------------- changing
+
+
+def edit(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Have a waiting task otherwise."""
+    body = read_text(args.file, "the task") if args.file is not None else None
+    args.change = TaskChange(
+        args.priority,
+        args.profile,
+        args.host,
+        args.model,
+        args.cwd,
+        None if args.after is None else tuple(word for word in args.after if word),
+        args.attempts,
+        args.not_before,
+        typed(args.to_text, "the task") if args.to_text is not None else body,
+    )
+    if args.change == TaskChange():
+        raise Stop(Exit.USAGE, "what is to be another? see controlroom task edit --help")
+    return with_room(_edit, args)
+
+
+async def _edit(client: Client, args: argparse.Namespace) -> int:
+    return await order(client, intents.EditTask(args.task, args.change), f"{args.task} is changed")
+
+
+def move(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Have a task start earlier or later."""
+    return with_room(_move, args)
+
+
+async def _move(client: Client, args: argparse.Namespace) -> int:
+    intent = intents.MoveTask(args.task, args.before or "", args.first)
+    return await order(client, intent, f"{args.task} has its new place")
+
+
+def hold(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Keep tasks from starting."""
+    return _each(args, intents.HoldTask, "is held")
+
+
+def release(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Let held tasks start."""
+    return _each(args, intents.ReleaseTask, "may start")
+
+
+def drop(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Take tasks out of the queue, after asking."""
+    confirmed(f"Drop {', '.join(args.task)}?", args.yes)
+    return _each(args, intents.DropTask, "is dropped")
+
+
+def retry(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Do tasks that have ended again."""
+    return _each(args, intents.RetryTask, "is tried again")
+
+
+_Each = type[intents.HoldTask] | type[intents.ReleaseTask] | type[intents.DropTask] | type[intents.RetryTask]
+
+
+def _each(args: argparse.Namespace, intent: _Each, done: str) -> int:
+    """Do one thing to each of several tasks; the first that is refused is the exit code, the others are done."""
+
+    async def run(client: Client, args: argparse.Namespace) -> int:
+        worst = Exit.DONE
+        for name in args.task:
+            outcome = await client.submit(intent(name))
+            code = code_of(outcome)
+            output.talk(f"{name} {done}" if code is Exit.DONE else f"{name}: {outcome.reason}")
+            worst = max(worst, code)
+        return worst
+
+    return with_room(run, args)
+
+
+# --------------------------------------------------------------------------- the queue, and the halt
+
+
+def queue_show(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Show how the queue stands, and what it keeps to."""
+    return with_room(_queue_show, args)
+
+
+async def _queue_show(client: Client, args: argparse.Namespace) -> int:
+    now = await wait_briefly(client)
+    fleet = client.fleet
+    if args.json:
+        output.json_answer("queue show", (fleet, shown.counted(fleet.tasks.values())))
+        return Exit.DONE
+    output.data(shown.queue_line(fleet, now) or "queue: empty")
+    rules = vars(fleet.queue.rules)
+    output.table(
+        [(name, str(value), "changed" if name in fleet.queue.changed else "") for name, value in rules.items()]
+    )
+    return Exit.DONE
+
+
+def queue_hold(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Start no more tasks."""
+    args.intent, args.done = intents.HoldQueue(typed(" ".join(args.reason), "the reason")), "no task starts any more"
+    return with_room(_order, args)
+
+
+def queue_release(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Start tasks again."""
+    args.intent, args.done = intents.ReleaseQueue(), "tasks start again"
+    return with_room(_order, args)
+
+
+def queue_set(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Have rules of the queue otherwise."""
+    args.intent, args.done = intents.SetQueue(dict(args.rules)), "the queue keeps to that"
+    return with_room(_order, args)
+
+
+async def _order(client: Client, args: argparse.Namespace) -> int:
+    return await order(client, args.intent, args.done)
+
+
+def halt(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Stop everything, after asking."""
+    doing = "End every agent of this room" if args.kill else "Interrupt every agent of this room"
+    confirmed(f"{doing}, and start nothing until controlroom resume?", args.yes)
+    args.intent = intents.HaltRoom(args.kill, typed(args.reason, "the reason"))
+    args.done = "the room is halted, until controlroom resume"
+    return with_room(_order, args)
+
+
+def resume(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """End the halt."""
+    args.intent, args.done = intents.ResumeRoom(), "the halt is over"
+    return with_room(_order, args)
+
+
+def later(text: str) -> int:
+    """Take a moment to come from the command line."""
+    try:
+        return moment(text, time.time())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

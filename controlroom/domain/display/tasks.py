@@ -1,0 +1,241 @@
+"""What is said of tasks and of the queue: why one waits, what another one's attempts came to, for screen and verbs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from controlroom.domain.model import Fleet
+from controlroom.domain.queue.dispatch import in_order
+from controlroom.domain.tasks import Attempt, AttemptEnd, HostWait, Queue, Task, TaskState, Wait, WaitReason
+from controlroom.domain.words import age, dollars, named_some, size
+
+_ORDER = (
+    TaskState.RUNNING,
+    TaskState.WAITING,
+    TaskState.HELD,
+    TaskState.FAILED,
+    TaskState.DONE,
+    TaskState.DROPPED,
+    TaskState.UNKNOWN,
+)
+
+GLYPHS = {
+    TaskState.RUNNING: "▶",
+    TaskState.WAITING: "·",
+    TaskState.HELD: "‖",
+    TaskState.FAILED: "✗",
+    TaskState.DONE: "✓",
+    TaskState.DROPPED: "–",
+    TaskState.UNKNOWN: "?",
+}
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """A task as lists show it."""
+
+    id: str
+    glyph: str
+    state: TaskState
+    age: str
+    """Since when it is so."""
+    priority: int
+    title: str
+    agent: str
+    """The id of the agent that carries it out, or last did."""
+    attempts: int
+    cost: str
+    """What its ended attempts cost at list prices; empty: no reading."""
+    line: str
+    """Why it waits, or how it ended."""
+
+
+def rows(fleet: Fleet, now: int) -> list[TaskRow]:
+    """All tasks: what runs, what waits in the order in which it starts, what is held, what has ended, newest first."""
+    return [row(fleet, task, now) for task in listed(fleet, now)]
+
+
+def listed(fleet: Fleet, now: int) -> list[Task]:
+    """All tasks in the order of `rows`."""
+    by_state: dict[TaskState, list[Task]] = {state: [] for state in _ORDER}
+    for task in fleet.tasks.values():
+        by_state[task.state].append(task)
+    waiting = in_order(by_state[TaskState.WAITING], fleet.queue, now)
+    ordered: list[Task] = []
+    for state in _ORDER:
+        if state is TaskState.WAITING:
+            ordered += waiting
+        else:
+            ordered += sorted(by_state[state], key=lambda task: (-task.since, -task.number))
+    return ordered
+
+
+def row(fleet: Fleet, task: Task, now: int) -> TaskRow:
+    """One task as lists show it."""
+    last = task.last
+    return TaskRow(
+        task.id,
+        GLYPHS[task.state],
+        task.state,
+        age(now - task.since),
+        task.priority,
+        task.title,
+        last.id if last else "",
+        len(task.attempts),
+        dollars(task.spent) if task.spent is not None else "",
+        line(fleet, task, now),
+    )
+
+
+def line(fleet: Fleet, task: Task, now: int) -> str:
+    """What says most about a task, in a few words."""
+    if task.state is TaskState.WAITING:
+        again = f"; {ended_words(task.last)}" if task.last and task.last.ended else ""
+        return f"{wait_words(task, now)}{again}"
+    if task.state is TaskState.RUNNING and task.last is not None:
+        agent = fleet.agents.get(task.last.id)
+        return agent.last_line if agent and agent.epoch == task.last.epoch else "its agent is on its way"
+    return task.reason
+
+
+def ended_words(attempt: Attempt) -> str:
+    """How an attempt ended, in a few words."""
+    words = _ENDS.get(attempt.end, str(attempt.end) or "unknown")
+    return f"{words}: {attempt.reason}" if attempt.reason else words
+
+
+_ENDS = {
+    AttemptEnd.OPEN: "under way",
+    AttemptEnd.LIMITED: "a limit stopped it",
+    AttemptEnd.LOGIN: "its login failed",
+    AttemptEnd.HALTED: "the halt ended it",
+    AttemptEnd.TAKEN: "its agent was given other work",
+    AttemptEnd.LOST: "nobody knows how it ended",
+    AttemptEnd.NEVER_BEGAN: "it did not begin",
+}
+
+
+def wait_words(task: Task, now: int) -> str:
+    """Why a task waits, in one sentence that stands in a row."""
+    if task.wait is None:
+        return "it is about to be looked at"
+    return words_of(task.wait, now)
+
+
+_WAITS: Mapping[WaitReason, str] = {
+    WaitReason.HALTED: "the room is halted by {about}",
+    WaitReason.QUEUE_HELD: "the queue is held by {about}",
+    WaitReason.NOT_YET: "not to start yet{until}",
+    WaitReason.RETRY: "tried again{until}",
+    WaitReason.AFTER: "comes after {about}",
+    WaitReason.AFTER_FAILED: "comes after {about}, which will not be done: retry that one, or edit this one",
+    WaitReason.FLEET_FULL: "{has} of at most {most} agents are at work",
+    WaitReason.PROFILE_FULL: "{has} of at most {most} agents of profile {about} are at work",
+    WaitReason.NO_PROFILE: "there is no profile {about}",
+    WaitReason.STAGGER: "starts are staggered{until}",
+    WaitReason.BUDGET: "{about}",
+    WaitReason.LIMIT: "limit {about}: {has} of {most} is used{until}",
+    WaitReason.BEHIND: "others start first",
+}
+
+_HOST_WAITS: Mapping[WaitReason, str] = {
+    WaitReason.HOST_UNKNOWN: "{host} is not in the room",
+    WaitReason.HOST_DOWN: "{host} cannot be reached",
+    WaitReason.HOST_FOREIGN: "{host} belongs to another control room",
+    WaitReason.HOST_FULL: "{host} has {has} of at most {needs} agents",
+    WaitReason.HOST_TMUX: "{host} has no tmux",
+    WaitReason.HOST_MEMORY: "{host} has {size} left to give, an agent needs {least}",
+    WaitReason.HOST_DISK: "{host} has {size} of disk free, {least} is the least",
+    WaitReason.FOLDER: "{about} works in its folder",
+    WaitReason.LOGIN: "on {host} the login of its profile failed: one task tries again{until}",
+    WaitReason.HOST_OTHER: "{host} is not where it must run",
+}
+
+_UNREAD = "{host} has not said yet how much memory is free"
+
+
+def words_of(wait: Wait, now: int) -> str:
+    """A reason to wait, in words."""
+    if wait.reason is WaitReason.NO_HOST:
+        return "; ".join(host_words(host, now) for host in wait.hosts) or "the room has no host that may run it"
+    words = _WAITS.get(wait.reason, str(wait.reason))
+    return words.format(about=named_some(wait.about), has=wait.has, most=wait.most, until=_in(wait.until, now))
+
+
+def host_words(wait: HostWait, now: int) -> str:
+    """Why a host takes a task not now, in words."""
+    words = _HOST_WAITS.get(wait.reason, f"{{host}}: {wait.reason}")
+    if wait.reason is WaitReason.HOST_MEMORY and not wait.needs:
+        words = _UNREAD
+    figures = {"has": wait.has, "needs": wait.needs, "size": size(wait.has), "least": size(wait.needs)}
+    return words.format(host=wait.host, about=wait.about, until=_in(wait.until, now), **figures)
+
+
+def _in(moment: int, now: int) -> str:
+    return f", in {age(moment - now)}" if moment > now else ""
+
+
+def why(fleet: Fleet, task: Task, now: int) -> list[str]:
+    """Say why a task stands where it stands, and what ends that; a line each."""
+    lines = [f"{task.id} is {task.state}, {_since(task, now)}: {task.title}"]
+    if task.state is TaskState.WAITING:
+        lines += _why_waiting(fleet, task, now)
+    elif task.state is TaskState.RUNNING and task.last is not None:
+        lines.append(f"{task.last.id} carries it out: controlroom task logs {task.id} -f")
+    elif task.reason:
+        lines.append(task.reason)
+    if task.state is TaskState.HELD:
+        lines.append(f"to let it start: controlroom task release {task.id}")
+    if task.state is TaskState.FAILED:
+        lines.append(f"to have it tried again: controlroom task retry {task.id}")
+    for number, attempt in enumerate(task.attempts, 1):
+        lines.append(f"attempt {number}: {attempt.id}, run {attempt.epoch}: {ended_words(attempt)}")
+    return lines
+
+
+def _since(task: Task, now: int) -> str:
+    return f"since {age(now - task.since)}" if now - task.since >= 1000 else "just now"
+
+
+def _why_waiting(fleet: Fleet, task: Task, now: int) -> list[str]:
+    wait = task.wait
+    if wait is None:
+        return [wait_words(task, now)]
+    if wait.reason is WaitReason.BEHIND:
+        waiting = in_order((one for one in fleet.tasks.values() if one.state is TaskState.WAITING), fleet.queue, now)
+        ahead = waiting.index(task) if task in waiting else 0
+        return [f"{ahead} start first; the first of them: {waiting[0].id}" if ahead else "it is next"]
+    if wait.reason is WaitReason.NO_HOST and wait.hosts:
+        return ["no host takes it now:", *(f"  {host_words(host, now)}" for host in wait.hosts), _next(wait, now)]
+    return [words_of(wait, now), _next(wait, now)]
+
+
+def _next(wait: Wait, now: int) -> str:
+    moments = [moment for moment in (wait.until, *(host.until for host in wait.hosts)) if moment > now]
+    return f"next look: in {age(min(moments) - now)}" if moments else "next look: when something changes"
+
+
+def queue_line(fleet: Fleet, now: int) -> str:
+    """The queue in one line, for the first screen: how many wait, and why nothing moves; empty: there is no task."""
+    queue, counts = fleet.queue, counted(fleet.tasks.values())
+    if queue.halt is not None:
+        reason = f" ({queue.halt.reason})" if queue.halt.reason else ""
+        return f"HALTED by {queue.halt.who} {age(now - queue.halt.at)} ago{reason}: nothing starts or goes on"
+    waiting, running, held = counts[TaskState.WAITING], counts[TaskState.RUNNING], counts[TaskState.HELD]
+    if not waiting + running + held and queue.hold is None:
+        return ""
+    parts = [f"{waiting} waiting", f"{running} running", *([f"{held} held"] if held else [])]
+    return f"queue: {', '.join(parts)}{_stands(queue, waiting, now)}"
+
+
+def _stands(queue: Queue, waiting: int, now: int) -> str:
+    if queue.hold is not None:
+        return f"; held by {queue.hold.who}{f' ({queue.hold.reason})' if queue.hold.reason else ''}"
+    return f"; {words_of(queue.blocked, now)}" if waiting and queue.blocked is not None else ""
+
+
+def counted(tasks: Iterable[Task]) -> dict[TaskState, int]:
+    """How many tasks are in each state."""
+    counts = dict.fromkeys(TaskState, 0)
+    for task in tasks:
+        counts[task.state] += 1
+    return counts
