@@ -395,6 +395,8 @@ def resume(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _resume(client: Client, args: argparse.Namespace) -> int:
+    if not args.agent and not args.everyone and client.fleet.queue.halt is not None:
+        return await order(client, intents.ResumeRoom(), "the halt is over")
     are_several(args)
     return await to_all(client, args, "resume")
 

@@ -323,14 +323,4 @@ TASKS: Sequence[Verb] = (
         "tasks:halt",
         _halt,
     ),
-    Verb(
-        "resume",
-        "tasks",
-        "",
-        "End the halt: tasks start again, interrupted agents are told to go on.",
-        "",
-        ("controlroom resume",),
-        "tasks:resume",
-        take.nothing,
-    ),
 )

@@ -337,12 +337,6 @@ def halt(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     return with_room(_order, args)
 
 
-def resume(args: argparse.Namespace, entry_points: EntryPoints) -> int:
-    """End the halt."""
-    args.intent, args.done = intents.ResumeRoom(), "the halt is over"
-    return with_room(_order, args)
-
-
 def later(text: str) -> int:
     """Take a moment to come from the command line."""
     try:

@@ -306,11 +306,16 @@ _STEER: tuple[Verb, ...] = (
     Verb(
         "resume",
         "steer",
-        "(AGENT... | --all) [--json]",
-        "Let agents go on where they stopped.",
+        "[AGENT... | --all] [--json]",
+        "Let agents go on where they stopped; without one, end the halt of the room.",
         f"{_WHO} One that was paused, or has ended, goes on in its Claude session, as a new run in its folder; "
         "one that was interrupted and waits is told to go on.",
-        ("controlroom resume docs-1", "controlroom resume --all state:paused", "controlroom resume 'vm1/*' --json"),
+        (
+            "controlroom resume",
+            "controlroom resume docs-1",
+            "controlroom resume --all state:paused",
+            "controlroom resume 'vm1/*' --json",
+        ),
         "agents:resume",
         take.agents_as_json,
     ),

@@ -92,6 +92,8 @@ class Attempt:
     """What its agent had cost by then, micro-dollars at list prices; None: no reading."""
     killed: bool = False
     """An operator ordered its agent to end."""
+    paused: bool = False
+    """An operator paused its agent: the attempt goes on when they resume it."""
 
     @property
     def id(self) -> str:

@@ -480,3 +480,21 @@ async def test_agents_that_the_halt_interrupted_are_told_to_go_on() -> None:
         assert result.reason == "the queue goes on; told to go on: 1 agent"
         told = [order for order in orders(host) if isinstance(order, wire.Tell) and order.what == "message"]
         assert [order.name for order in told] == ["docs"]
+
+
+async def test_a_task_waits_while_its_agent_is_paused_and_goes_on_with_it() -> None:
+    host = Roomy()
+    async with queue_room(host) as here:
+        await add(here, "a")
+        await runs(here, host, "a-t1")
+        host.agents["a-t1"] = replace(host.agents["a-t1"], session="s-1")
+        host.show()
+        await here.until(lambda: here.agent("vm1/a-t1").session)
+        await here.order(intents.PauseAgent("vm1/a-t1", 1))
+        await here.engine.wait_idle()
+        assert task(here, "t1").state is TaskState.RUNNING
+        await here.order(intents.ResumeAgent("vm1/a-t1", 1, "go on"))
+        await runs(here, host, "a-t1", "a-t1")
+        host.end("a-t1")
+        done = await became(here, "t1", TaskState.DONE)
+        assert [attempt.epoch for attempt in done.attempts] == [2]

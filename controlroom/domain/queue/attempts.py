@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import takewhile
 
 from controlroom.domain.model import Agent, Fleet, LinkState, State
-from controlroom.domain.money import ladder
 from controlroom.domain.orders import Order
 from controlroom.domain.tasks import Attempt, AttemptEnd, QueueRules, Task, TaskState
 from controlroom.text.sanitize import sanitize
@@ -47,7 +46,9 @@ def settled(task: Task, fleet: Fleet, now: int) -> Task:
     attempt = task.attempts[-1]
     if agent.epoch > attempt.epoch:
         return _after(task, AttemptEnd.TAKEN, "its agent was given other work", rules, now)
-    if agent.epoch < attempt.epoch or agent.pending or not agent.has_ended or ladder.is_paused(agent):
+    if agent.epoch < attempt.epoch or agent.pending or not agent.has_ended:
+        return task
+    if attempt.paused or agent.state is State.PAUSED:
         return task
     end = _how(agent, attempt, fleet)
     return _after(task, end, _words(agent), rules, now, agent.limited_until or 0)
@@ -63,17 +64,19 @@ def _follow(attempt: Attempt, fleet: Fleet) -> Agent | None:
     return moved[0] if moved else agent
 
 
-NOTED = frozenset({"kill", "move", "resume"})
+NOTED = frozenset({"kill", "move", "pause", "resume"})
 """Orders about an agent that its task goes by."""
 
 
 def ordered(task: Task, order: Order) -> Task:
-    """The task after somebody has ordered something of its agent: that it ends, or goes on after a pause."""
+    """The task after somebody has ordered something of its agent: that it ends, pauses, or goes on after a pause."""
     attempt = task.last
     if attempt is None or not attempt.is_open or order.verb not in NOTED:
         return task
     if order.verb == "resume" and order.epoch > attempt.epoch:
-        followed = replace(attempt, epoch=order.epoch)
+        followed = replace(attempt, epoch=order.epoch, paused=False)
+    elif order.verb == "pause" and order.epoch == attempt.epoch:
+        followed = replace(attempt, paused=True)
     elif order.verb != "resume" and order.epoch == attempt.epoch:
         followed = replace(attempt, killed=True)
     else:

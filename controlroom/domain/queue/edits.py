@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from controlroom.domain.model import Fleet
 from controlroom.domain.preconditions import Refusal, check_size, host_named, profile_named
 from controlroom.domain.queue.naming import summary, title
-from controlroom.domain.tasks import Origin, Source, Task, TaskChange, TaskState, TaskWish, read_id
+from controlroom.domain.tasks import AttemptEnd, Origin, Source, Task, TaskChange, TaskState, TaskWish, read_id
 from controlroom.domain.words import nearest
 from controlroom.text.sanitize import sanitize
 from controlroom.text.states import AgentKind
@@ -165,15 +165,19 @@ def released(task: Task, now: int) -> Task:
     return replace(task, state=TaskState.WAITING, since=now, reason="", not_before=0, wait=None)
 
 
-def dropped(task: Task, who: str, now: int) -> Task:
+def dropped(fleet: Fleet, task: Task, who: str, now: int) -> Task:
     """A task that is not to be done any more. Raises `Refusal`."""
-    if task.state is TaskState.RUNNING:
-        last = task.last
+    last = task.last
+    agent = fleet.agents.get(last.id) if last else None
+    if task.state is TaskState.RUNNING and not (agent and agent.has_ended and not agent.pending):
         by = f" by {last.id}: controlroom kill {last.id}, then drop it" if last else ""
         raise Refusal(f"{task.id} is being done{by}")
     if not task.state.is_open:
         raise Refusal(f"{task.id} is {task.state} already")
-    return replace(task, state=TaskState.DROPPED, since=now, reason=f"dropped by {who}", wait=None)
+    attempts = tuple(
+        replace(attempt, end=AttemptEnd.KILLED, ended=now) if attempt.is_open else attempt for attempt in task.attempts
+    )
+    return replace(task, state=TaskState.DROPPED, since=now, reason=f"dropped by {who}", wait=None, attempts=attempts)
 
 
 def retried(task: Task, now: int) -> Task:

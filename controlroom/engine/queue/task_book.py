@@ -200,7 +200,7 @@ class TaskBook:
             case intents.ReleaseTask():
                 changed = edits.released(task, now)
             case intents.DropTask():
-                changed = edits.dropped(task, who, now)
+                changed = edits.dropped(self.fleet, task, who, now)
             case intents.RetryTask():
                 changed = edits.retried(task, now)
         self._store.apply(TasksSeen((changed,), self._outdated()))  # at once: the queue may be starting it
