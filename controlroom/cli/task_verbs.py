@@ -165,7 +165,7 @@ TASKS: Sequence[Verb] = (
         "key is said. WHEN is 30m, 18:30 or 2026-12-01T08:00.",
         (
             "controlroom task add 'Write a test for the parser' --cwd project --priority 5",
-            "gh issue list --json number,title,body,url | controlroom task add --from - --template issue",
+            "controlroom task add --from issues.json --template issue",
         ),
         "tasks:add",
         _add,

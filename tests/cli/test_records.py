@@ -47,6 +47,9 @@ TYPES: dict[Kind, tuple[type, ...]] = {
 
 WORDS = {
     "explain": ("job",),
+    "task add": ("say hello", "--not-before", "1h"),
+    "task show": ("t1",),
+    "why": ("t1",),
     "host check": ("local",),
     "pause": ("job",),
     "resume": ("job",),
