@@ -6,6 +6,7 @@ The map is the docstring of `controlroom/__init__.py`: one line per folder, `nam
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -456,6 +457,11 @@ def naps(path: Path) -> Iterator[int]:
                 args=[ast.Constant(value=int() | float() as seconds)],
             ) if 0 < seconds < 60:
                 yield node.lineno
+
+
+def test_what_tests_import_lets_python_keep_bytecode() -> None:
+    """Else each worker of a run compiles every test anew."""
+    assert not sys.dont_write_bytecode or "PYTHONDONTWRITEBYTECODE" in os.environ
 
 
 def test_no_test_waits_for_a_fixed_time() -> None:

@@ -130,7 +130,7 @@ def test_a_task_arrives_byte_for_byte(room: Room, home: World, tmp_path: Path, s
         "argument": ["--task", text],
     }
     words = ["spawn", "copy", *task[source], "--", "sh", "-c", "cat > got"]
-    room.run(*words, stdin=text if source == "stdin" else None)
+    room.run(*words, stdin=text if source == "stdin" else "")
     room.wait_for_state("copy", "done")
     assert (home.home / "got").read_bytes() == text.encode()
     assert not (home.home / "ran").exists()

@@ -1,14 +1,17 @@
-"""The command line as a person uses it, one process a verb."""
+"""The command line as a person uses it."""
 
+import asyncio
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from decimal import Decimal
-from io import StringIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from controlroom.__main__ import main
 from tests.lab.processes import Process
@@ -22,28 +25,21 @@ FurnishClaude = Callable[..., Path]
 class Room:
     """Runs `controlroom` verbs in the environment of the test's world."""
 
-    def run(self, *words: str, expect: int = 0, stdin: str | None = None, env: Mapping[str, str] | None = None) -> str:
-        """Run one verb; fails unless it exits with `expect`. Gives its stdout, or its stderr when it is to fail."""
-        done = subprocess.run(
-            [sys.executable, "-m", "controlroom", *words],
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            env=env,
-        )
-        said = f"controlroom {' '.join(words)[:200]}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert done.returncode == expect, said
-        assert "Traceback" not in done.stderr, said
-        return done.stderr if expect else done.stdout
+    def run(self, *words: str, expect: int = 0, stdin: str = "", env: Mapping[str, str] | None = None) -> str:
+        """Run one verb; fails unless it exits with `expect`. Gives its stdout, or its stderr when it is to fail.
+
+        It runs in this process, where it can: to start one takes longer than most verbs do.
+        """
+        apart = env is not None or asyncio._get_running_loop() is not None
+        code, out, errors = _in_a_process(words, stdin, env) if apart else _here(words, stdin)
+        said = f"controlroom {' '.join(words)[:200]}: exit {code}\n{out}\n{errors}"
+        assert code == expect, said
+        assert "Traceback" not in errors, said
+        return errors if expect else out
 
     def status(self) -> Status:
-        """What `status --json` says; in this process, because whoever waits for something asks again and again."""
-        with redirect_stdout(StringIO()) as printed:
-            code = main(["status", "--json"])
-        assert code == 0, f"controlroom status: exit {code}\n{printed.getvalue()}"
-        status: Status = json.loads(printed.getvalue())
+        """What `status --json` says."""
+        status: Status = json.loads(self.run("status", "--json"))
         return status
 
     def records(self, name: str, *words: str) -> list[dict[str, Any]]:
@@ -71,6 +67,27 @@ class Room:
     def wait_until(self, what: str, condition: Callable[[Status], object], deadline: float = 30.0) -> None:
         """Wait until the status fulfils a condition."""
         wait_for(lambda: condition(self.status()), deadline, what, poll=0.1)
+
+
+def _here(words: Sequence[str], stdin: str) -> tuple[int, str, str]:
+    """Run a verb in this process: its exit code, its stdout and its stderr."""
+    given, out, errors = BytesIO(stdin.encode("utf-8", "surrogateescape")), BytesIO(), BytesIO()
+    with (
+        redirect_stdout(TextIOWrapper(out, "utf-8", write_through=True)),
+        redirect_stderr(TextIOWrapper(errors, "utf-8", write_through=True)),
+        patch("sys.stdin", TextIOWrapper(given, "utf-8")),
+        patch.dict(os.environ),
+    ):
+        code = main(words)
+        printed, told = (each.getvalue().decode().replace("\r\n", "\n") for each in (out, errors))
+    return code, printed, told
+
+
+def _in_a_process(words: Sequence[str], stdin: str, env: Mapping[str, str] | None) -> tuple[int, str, str]:
+    """Run a verb in a process of its own: its exit code, its stdout and its stderr."""
+    argv = [sys.executable, "-m", "controlroom", *words]
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=90, env=env)
+    return done.returncode, done.stdout, done.stderr
 
 
 def micro(usd: str | None) -> int:

@@ -221,7 +221,7 @@ async def test_what_may_come_on_top_counts_the_subagents_of_a_real_claude(
         outcome = await room.client.submit(SpawnAgent("a0", BELOW, "vm1", profile="busy", cwd="project"))
         assert outcome.ok, outcome.reason
         await room.until(lambda: may_come_on_top(3), 60, "a message of the agent and of two subagents")
-        assert len({asked["agent"] for asked in api.requests(main=True)} - {""}) == 2
-        assert room.agent("vm1/a0").subagents == 2
+        await wait_for_async(lambda: len({asked["agent"] for asked in api.requests(main=True)} - {""}) == 2)
+        await room.until(lambda: room.agent("vm1/a0").subagents == 2)
         assert (await room.client.submit(InterruptAgent("vm1/a0", 1))).ok
         await room.until(lambda: may_come_on_top(1), 60, "its subagents to be stopped with it")

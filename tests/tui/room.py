@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timezone
@@ -41,6 +42,25 @@ class Clock:
 
 _ROUNDS = 500
 """Turns of the loop after which something is taken for endless."""
+
+_SOON = 0.02
+"""Seconds within which a timer is waited for: a screen paints what has changed 60 times a second."""
+
+
+async def nothing_is_due(min_sleep: float = 0, max_sleep: float = 1) -> None:
+    """Wait until no task of the loop can go on and none of its timers is due soon."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, asyncio.BaseEventLoop)
+    soon, end = loop.time() + _SOON, loop.time() + max_sleep
+    while loop.time() < end:
+        await asyncio.sleep(min_sleep)
+        if loop._ready:  # type: ignore[attr-defined]
+            continue
+        timers = (timer.when() for timer in loop._scheduled if not timer.cancelled())  # type: ignore[attr-defined]
+        due = min(timers, default=end)
+        if due > soon:
+            return
+        await asyncio.sleep(max(0.0, due - loop.time()))
 
 
 class Room:
