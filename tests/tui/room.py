@@ -43,6 +43,9 @@ class Clock:
 _ROUNDS = 500
 """Turns of the loop after which something is taken for endless."""
 
+_AT_ONCE = 20
+"""Turns that follow each other without a pause: whoever is busy for longer waits for a timer."""
+
 _SOON = 0.02
 """Seconds within which a timer is waited for: a screen paints what has changed 60 times a second."""
 
@@ -83,10 +86,10 @@ class Room:
         leads to another one for the end.
         """
         await self.pilot.pause()
-        for _ in range(_ROUNDS):
+        for turn in range(_ROUNDS):
             if not self._busy():
                 return
-            await self.pilot.pause(0)
+            await self.pilot.pause(0 if turn < _AT_ONCE else _SOON)
 
     def _busy(self) -> bool:
         screen = self.app.screen
