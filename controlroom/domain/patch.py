@@ -28,6 +28,8 @@ rest = attrgetter(*(part.name for part in fields(Agent) if part.name not in (*LI
 """All of an agent that does not move all the time."""
 
 _still = attrgetter(*(part.name for part in fields(Agent) if part.name not in (*LINE, *LOAD) or part.name == "spent"))
+load_of = attrgetter(*LOAD)
+_apart = attrgetter(*(part.name for part in fields(Fleet) if part.name not in ("hosts", "agents")))
 _standing = attrgetter(*(part.name for part in fields(Host) if part.name not in _FIGURES))
 
 
@@ -37,15 +39,15 @@ def changed_rows(old: Fleet, new: Fleet) -> frozenset[str] | None:
     Money moves seldom, and more follows from it than a row. Other figures of a host are nothing else, but when it is
     away: what is shown of it grows old.
     """
-    if replace(new, hosts=old.hosts, agents=old.agents) != old:
+    if _apart(new) != _apart(old):
         return None
     if new.hosts is not old.hosts and not _hosts_stand(old, new):
         return None
     if len(old.agents) != len(new.agents):
         return None
     changed = differing(old.agents, new.agents)
-    same_agents = all(key in old.agents and key in new.agents for key in changed)
-    same = same_agents and all(_still(old.agents[key]) == _still(new.agents[key]) for key in changed)
+    pairs = [(old.agents.get(key), new.agents.get(key)) for key in changed]
+    same = all(before and now and _still(before) == _still(now) for before, now in pairs)
     return frozenset(changed) if same else None
 
 
@@ -81,7 +83,7 @@ class Load:
     spent: int | None = None
 
 
-_line, _load = attrgetter(*LINE), attrgetter(*LOAD)
+_line = attrgetter(*LINE)
 
 
 @dataclass(frozen=True)
@@ -191,19 +193,14 @@ def is_empty(patch: Patch) -> bool:
 
 def _moved(held: Mapping[str, Agent], patch: Patch) -> dict[str, Agent]:
     """The agents that have another line or load, and nothing else that is new."""
-    moved_agents = {}
-    for key in {**patch.lines, **patch.loads}:
-        if key in held:
-            line = patch.lines.get(key) or Line(*_line(held[key]))
-            load = patch.loads.get(key) or Load(*_load(held[key]))
+    moved_agents: dict[str, Agent] = {}
+    for key, line in patch.lines.items():
+        if (agent := held.get(key)) is not None:
+            moved_agents[key] = with_changes(agent, last_line=line.text, last_line_at=line.at)
+    for key, load in patch.loads.items():
+        if (agent := moved_agents.get(key) or held.get(key)) is not None:
             moved_agents[key] = with_changes(
-                held[key],
-                last_line=line.text,
-                last_line_at=line.at,
-                rss=load.rss,
-                cpu_percent=load.cpu_percent,
-                processes=load.processes,
-                spent=load.spent,
+                agent, rss=load.rss, cpu_percent=load.cpu_percent, processes=load.processes, spent=load.spent
             )
     return moved_agents
 
@@ -220,10 +217,10 @@ def _agents(
         if before is None or rest(before) != rest(agent):
             agents[key] = agent
             continue
-        if (line := _line(agent)) != _line(before):
-            lines[key] = Line(*line)
-        if (load := _load(agent)) != _load(before):
-            loads[key] = Load(*load)
+        if _line(agent) != _line(before):
+            lines[key] = Line(agent.last_line, agent.last_line_at)
+        if load_of(agent) != load_of(before):
+            loads[key] = Load(*load_of(agent))
     return agents, lines, loads
 
 

@@ -199,8 +199,7 @@ class ControlRoomApp(ContextApp):
         if ring and self._driver and not self.is_headless:
             self._driver.write(ring)
         if screen := top_screen(self):
-            with self.batch_update():
-                screen.news(view)
+            screen.news(view)
 
     def log_grown(self, book: LogBuffer) -> None:
         """Show what was added to a log, if the screen on top shows that log."""

@@ -77,8 +77,9 @@ class EngineLink:
             self._become(fleet=self.source.fleet)
 
     def _become(self, **changes: object) -> None:
-        view = replace(self.view, **changes)  # type: ignore[arg-type]
-        self.view = replace(view, counts=self.view.counts.after(view.fleet.agents))
+        fleet = changes.get("fleet", self.view.fleet)
+        assert isinstance(fleet, Fleet)
+        self.view = replace(self.view, counts=self.view.counts.after(fleet.agents), **changes)  # type: ignore[arg-type]
         self._show(self.view)
 
     # ------------------------------------------------------------------ the connection

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.thousand [--hosts 20] [--agents 50] [--keys 60] [--columns 200] [--rows 60]
 
 Every second a tenth of the agents say a line, a hundredth change their state, and all loads move. Engine and nodes are
-this process; the screen is a process of its own. Target: key to paint 100 ms.
+this process; the screen is a process of its own. Target: key to paint 60 ms (p95), also while the table scrolls.
 """
 
 import argparse
@@ -60,7 +60,7 @@ async def measure(options: argparse.Namespace) -> None:
         f"{options.hosts} scripted nodes, {options.hosts * options.agents} agents, {load()}",
         [
             ("key -> paint, p50", f"{part(took, 0.5):.0f} ms", ""),
-            ("key -> paint, p95", f"{part(took, 0.95):.0f} ms", "100 ms"),
+            ("key -> paint, p95", f"{part(took, 0.95):.0f} ms", "60 ms"),
             ("key -> paint, worst", f"{max(took):.0f} ms", ""),
             ("screen, CPU", f"{used['screen']:.0f} %", ""),
             ("engine and nodes, CPU", f"{used['engine']:.0f} %", ""),

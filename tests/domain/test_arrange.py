@@ -248,6 +248,50 @@ def test_what_is_lively_and_what_is_more() -> None:
     assert [changed_rows(world, fleet) for fleet in more] == [None] * len(more)
 
 
+LINES = st.lists(st.tuples(st.integers(0, 11), st.sampled_from(["", "a line", "another"]), st.integers(0, 2)))
+
+
+@given(st.lists(agents, min_size=1, max_size=12), st.lists(LINES, max_size=4), st.sampled_from(list(Group)))
+def test_lines_and_loads_that_are_taken_alone_leave_the_table_that_they_would_make(
+    many: list[Agent], patches: list[list[tuple[int, str, int]]], group: Group
+) -> None:
+    world = fleet(*many, hosts=(host(), host("vm2")))
+    wanted = Arrangement(group=group)
+    table = arrange(world, NOON, wanted)
+    for patch in patches:
+        before, agents = world, dict(world.agents)
+        for number, line, rss in patch:
+            id_ = list(agents)[number % len(agents)]
+            agents[id_] = with_changes(agents[id_], last_line=line, rss=rss)
+        world = replace(world, agents=agents)
+        loaded = table.arranged.renew(world, changed_rows(before, world) or ())
+        assert {row.rss for _, row in loaded if row} <= {0, 1, 2}
+    assert tuple(table.arranged) == arrange(world, NOON, wanted).rows
+    assert (
+        arrange(world, NOON, Arrangement(text="line"), table).rows
+        == arrange(world, NOON, Arrangement(text="line")).rows
+    )
+
+
+def test_a_line_makes_no_row_until_that_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = busy()
+    table = arrange(world, NOON, Arrangement()).arranged
+    made: list[str] = []
+
+    def noting(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
+        made.append(agent.id)
+        return agent_row(fleet, agent, now)
+
+    monkeypatch.setattr(display, "agent_row", noting)
+    agents = {id_: with_changes(one, last_line="new") for id_, one in world.agents.items()}
+    assert table.renew(replace(world, agents=agents), agents) == []
+    assert made == []
+    last = table[len(table) - 1]
+    assert isinstance(last, AgentRow)
+    assert last.line == "new"
+    assert made == [last.id]
+
+
 def test_choices_go_round() -> None:
     sort = Sort.NEED
     seen = [sort := following(sort) for _ in Sort]

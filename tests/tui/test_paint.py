@@ -49,6 +49,21 @@ async def test_a_new_line_draws_one_row_and_shares_out_no_pane(monkeypatch: pyte
         assert panes == []
 
 
+async def test_a_line_of_an_agent_out_of_sight_makes_and_builds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = scenes.thousand()
+    async with room(fleet, size=(120, 40)) as here:
+        table = here.app.screen.query_one(AgentTable)
+        shown, hidden = (here.engine.fleet.agents[table.rows[place].id] for place in (1, len(table.rows) - 1))
+        builds = counted(monkeypatch, AgentTable, "build", lambda *_: "built")
+        rows = counted(monkeypatch, AgentTable, "draw", lambda _table, row, *_rest: row.id)
+        lines = [events.LineSeen(agent.id, agent.epoch, "all 42 tests passed", NOW) for agent in (shown, hidden)]
+        for line in lines:
+            here.engine.happen(events.LinesSeen(line.agent.partition("/")[0], (line,), NOW))
+        await here.until(lambda: "all 42 tests passed" in here.text())
+        assert (rows, builds) == ([shown.id], [])
+        assert here.text().count("all 42 tests passed") == 1
+
+
 def test_pieces_are_written_where_they_stand() -> None:
     console = Console(force_terminal=True, color_system=None)
     pieces = [(1, 8, Strip([Segment("a li")])), (2, 0, Strip([Segment("│日")]))]

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from controlroom.domain.display.filters import fits
 from controlroom.domain.display.views import ORDER, AgentRow, agent_row, need, row_age, short_model
 from controlroom.domain.model import Agent, Fleet, LinkState, State
+from controlroom.domain.patch import load_of
 from controlroom.domain.persistent_tables import differing
 from controlroom.text.states import StrEnum
 
@@ -138,6 +139,9 @@ class Arranged(Sequence[TableRow]):
         """Those that wait for a person."""
         self._made: dict[str, tuple[Agent, AgentRow]] = {}
         """All agents with their rows; also those that the filter hides."""
+        self._outdated: set[str] = set()
+        """Agents whose rows are made anew when they are read."""
+        self._fleet = Fleet()
         self._groups: dict[Any, Counter[State]] = {}
         """What a group is ordered by -> how many of its agents are in which state."""
         self._titles: dict[Any, str] = {}
@@ -155,6 +159,7 @@ class Arranged(Sequence[TableRow]):
         `hold` leaves the agents in their places, whatever they are ordered by has become; new ones stand behind.
         """
         basis, agents = Basis.of(fleet, now), self._agents
+        self._fleet = fleet
         same = agents is not None and arrangement == self.arrangement
         changes: list[Change] | None = None
         if agents is None or not same or now != self._basis.now or (self._held and not hold):
@@ -170,10 +175,28 @@ class Arranged(Sequence[TableRow]):
         self._place_headings()
         return changes
 
+    def renew(self, fleet: Fleet, ids: Iterable[str]) -> list[Change]:
+        """Take the lines and loads of these agents, and nothing else that is new; gives the rows of another load.
+
+        A line changes nothing but its row, which is made when it is read: most are out of sight.
+        """
+        loaded = []
+        for id_ in ids:
+            agent, (before, row) = fleet.agents[id_], self._made[id_]
+            if load_of(before) != load_of(agent):
+                loaded.append(id_)
+            else:
+                self._made[id_] = agent, row
+                self._outdated.add(id_)
+        self._fleet, self._agents = fleet, fleet.agents
+        return [self._put(fleet, id_, hold=False) for id_ in loaded]
+
     def _begin_anew(self, fleet: Fleet, alike: bool, hold: bool) -> None:
         """Make all rows, but those that would be the same, and put them in order."""
         before, was_placed = dict(self._made), dict(self._placed)
-        for table in (self._made, self._placed, self._groups):
+        for id_ in self._outdated:
+            del before[id_]
+        for table in (self._made, self._placed, self._groups, self._outdated):
             table.clear()
         now = self._basis.now
         for id_, agent in fleet.agents.items():
@@ -190,6 +213,7 @@ class Arranged(Sequence[TableRow]):
     def _put(self, fleet: Fleet, id_: str, hold: bool) -> Change:
         """Put one agent where it belongs now, or take it away."""
         before, was_placed = self._made.pop(id_, None), self._placed.pop(id_, None)
+        self._outdated.discard(id_)
         agent = fleet.agents.get(id_)
         known = None if agent is None else (agent, agent_row(fleet, agent, self._basis.now))
         placed = self._place(known, hold, was_placed) if known else None
@@ -250,7 +274,15 @@ class Arranged(Sequence[TableRow]):
         above = bisect_left(self._headings, (index + 1,))
         if above and self._headings[above - 1][0] == index:
             return self._heading(self._headings[above - 1][1])
-        return self._made[self._order[index - above][1]][1]
+        return self._row(self._order[index - above][1])
+
+    def _row(self, id_: str) -> AgentRow:
+        agent, row = self._made[id_]
+        if id_ in self._outdated:
+            self._outdated.discard(id_)
+            row = agent_row(self._fleet, agent, self._basis.now)
+            self._made[id_] = agent, row
+        return row
 
     def _heading(self, order: Any) -> GroupRow:
         group, title, counts = self.arrangement.group, self._titles[order], self._groups[order]

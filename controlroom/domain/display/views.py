@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from controlroom.domain.alarms import disk_words
 from controlroom.domain.claims import doubt_words
@@ -35,6 +36,9 @@ class Counts:
             return self
         changed = differing(self.agents, agents)
         pairs = [(key, self.agents.get(key), agents.get(key)) for key in changed]
+        pairs = [pair for pair in pairs if not all(pair) or _counted(pair[1]) != _counted(pair[2])]
+        if not pairs:
+            return Counts(agents, self.on, self.limited)
         on: dict[str, Counter[How]] = {}
         for key, before, now in pairs:
             host = key.partition("/")[0]
@@ -59,6 +63,10 @@ class Counts:
     def questions(self) -> int:
         """Count the agents that ask for something."""
         return sum(number for each in self.on.values() for how, number in each.items() if how[3])
+
+
+_counted = attrgetter("state", "kind", "ended", "pid", "question")
+"""All that an agent is counted by."""
 
 
 def _how(agent: Agent) -> How:

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from textual import events, on
 from textual.app import App
-from textual.screen import Screen
 
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.availability import unavailable
@@ -17,7 +16,7 @@ from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.fields import FilterLine
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
-from controlroom.tui.widgets.lines import Painting
+from controlroom.tui.widgets.lines import PaintedScreen
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
 
@@ -46,7 +45,7 @@ def plain_key(event: events.Key) -> str:
     return event.key
 
 
-class RoomScreen(Screen[None]):
+class RoomScreen(PaintedScreen):
     """A screen of the control room."""
 
     HORIZONTAL_BREAKPOINTS = BREAKPOINTS
@@ -54,10 +53,6 @@ class RoomScreen(Screen[None]):
     ALLOW_SELECT: ClassVar[bool] = False
     where: ClassVar[str] = ""
     """What the table of actions calls this screen."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._compositor = Painting()
 
     @property
     def context(self) -> Context:
@@ -96,7 +91,8 @@ class RoomScreen(Screen[None]):
 
     def news(self, view: ViewState) -> None:
         """Show this, which came after what was shown last: whoever knows what lies between draws just that."""
-        self.see(view)
+        with self.app.batch_update():
+            self.see(view)
 
     def motions(self) -> list[Motion]:
         """The keys that move the view here."""

@@ -203,13 +203,13 @@ class Overview(ArrangingScreen):
         changed = changed_rows(before.fleet, view.fleet) if replace(view, fleet=before.fleet) == before else None
         moves = self.layout_now.sort in RESTLESS or bool(self.query_one(FilterLine).text)
         if changed is None or moves or self.grid.wish.pick is Pick.ACTIVE:
-            self.see(view)
+            super().news(view)
             return
         self._seen = view
         if view.fleet.hosts is not before.fleet.hosts or self._hosts.late:
             self._see_hosts(view)
         if changed:
-            self.table.renew(self.arranged.follow(view.fleet, view.now, self.arranged.arrangement))
+            self.table.renew(changed, self.arranged.renew(view.fleet, changed))
 
     def _see_absence(self, view: ViewState) -> None:
         before = self.context.last_look.before(view.now) if view.known else None

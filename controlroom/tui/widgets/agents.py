@@ -1,7 +1,7 @@
 """The agent table, one agent a row: what needs a person comes first. Without agents it says what to do next."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
@@ -145,10 +145,10 @@ class AgentTable(Rows[TableRow]):
         self._fitted = 0
         self.show(table, by_hand=by_hand)
 
-    def renew(self, changes: Sequence[Change] | None) -> None:
-        """Show rows of the table that have become others, in the places that they had."""
+    def renew(self, ids: Collection[str], changes: Sequence[Change]) -> None:
+        """Show the rows of these agents, which say something else in the places that they had."""
         self._widths.follow(self._table, changes)
-        self.redraw()
+        self.redraw_rows(ids)
 
     def index(self, rows: Sequence[TableRow]) -> None:
         """The table itself knows where its rows are."""

@@ -1,7 +1,7 @@
 """A list with a cursor that follows its row, not its place: rows may move, what is chosen stays chosen."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -58,6 +58,8 @@ class Rows(Wheeled, Generic[Row]):
         """Rows on show as they were drawn last, each with all that its drawing depends on."""
         self._stops: Sequence[int] = ()
         """Where the cursor may stand."""
+        self._drawn_at: dict[str, tuple[int, int]] = {}
+        """The rows that were drawn last, each with its place and its first line."""
         self._top = 0
 
     @property
@@ -146,6 +148,7 @@ class Rows(Wheeled, Generic[Row]):
         if not self.rows:
             return self.empty(width)
         above = list(self.begin(width, height))
+        self._drawn_at = {}
         room = max(1, (height - len(above)) // self.per_row)
         self._bring_into_view(self.place(), room)
         shown = range(self._top, min(len(self.rows), self._top + room))
@@ -157,7 +160,18 @@ class Rows(Wheeled, Generic[Row]):
             drawn[0] = self._hidden(range(self._top + 1), " above")
         if under:
             drawn[-1] = self._hidden(range(shown[-1], len(self.rows)), "")
+        first = len(above) - shown.start * self.per_row
+        whole = shown[over : len(shown) - under]
+        self._drawn_at = {self.name_of(self.rows[index]): (index, first + index * self.per_row) for index in whole}
         return [*above, *(line for lines in drawn for line in lines)]
+
+    def redraw_rows(self, names: Collection[str]) -> None:
+        """Draw these rows anew where they stand; nothing else is to have changed, nor their order."""
+        lines: dict[int, Line] = {}
+        for name in self._drawn_at.keys() & names:
+            index, first = self._drawn_at[name]
+            lines |= dict(enumerate(self._drawn_row(index, self.size.width), first))
+        self.redraw_lines(lines)
 
     def _edges(self, room: int) -> tuple[bool, bool]:
         """Whether the first and the last line say what is above and below, where the list has so much room."""
