@@ -41,6 +41,7 @@ def _several(kind: Kind, *names: str) -> tuple[Field, ...]:
 
 
 _text = partial(_field, Kind.TEXT)
+_texts = partial(_field, Kind.TEXTS)
 _time = partial(_field, Kind.TIME)
 _count = partial(_field, Kind.COUNT)
 _flag = partial(_field, Kind.FLAG)
@@ -48,6 +49,7 @@ _usd = partial(_field, Kind.USD)
 _bytes = partial(_field, Kind.BYTES)
 _percent = partial(_field, Kind.PERCENT)
 _number = partial(_field, Kind.NUMBER)
+_seconds = partial(_field, Kind.SECONDS)
 
 
 def _record(name: str, fields: tuple[Field, ...], get: Get = None, says: str = "") -> Field:
@@ -66,7 +68,7 @@ _QUESTION = (
     _text("kind"),
     _text("title"),
     _text("text"),
-    _field(Kind.TEXTS, "always", says="what `always` also allows until the session ends"),
+    _texts("always", says="what `always` also allows until the session ends"),
     _time("asked_at", "asked"),
     _records(
         "items",
@@ -102,7 +104,7 @@ _HOST = (
     _count("cores", _of("facts", "cores")),
     *(_text(name, _of("facts", name)) for name in ("hostname", "tmux", "tmux_problem", "python")),
     _flag("owned", _of("facts", "owned"), "whether this room may act there"),
-    _field(Kind.SECONDS, "clock_offset_seconds", _of("facts", "clock_offset"), "how far its clock is ahead of ours"),
+    _seconds("clock_offset_seconds", _of("facts", "clock_offset"), "how far its clock is ahead of ours"),
     _record("question", _QUESTION),
     _text("notice"),
 )
@@ -158,8 +160,7 @@ _AGENT = (
     _text("place", _agent("place"), "where an adopted one lives"),
     _flag("ordered_here", lambda at: at.agent.ordered is not None, "whether this room ordered its run"),
     _records("claims", _CLAIM, _agent("claims"), "what its host says otherwise than was ordered"),
-    _field(
-        Kind.TEXTS,
+    _texts(
         "waits_for_budgets",
         lambda at: [budget.name for budget in ladder.pausing(at.fleet, at.agent)],
         "names of the budgets that have paused it",
@@ -306,7 +307,7 @@ _LIMIT = (
     _time("read_at", "at"),
     _text("source"),
     _flag("measured", says="false: worked out, not read"),
-    _field(Kind.TEXTS, "disputed_by", "disputed", "hosts that contradict each other about it"),
+    _texts("disputed_by", "disputed", "hosts that contradict each other about it"),
     _records(
         "used_by",
         (_text("agent", itemgetter(0)), _percent("percent", lambda pair: pair[1] / 10)),
@@ -350,7 +351,7 @@ COST = (
     _usd("list_price_usd", "row.micro"),
     _percent("share_percent", "share", "of the list price of all that is billed alike"),
     *(_usd(f"{name}_usd", f"row.{name}") for name in ("unpriced", "estimated", "unattributed", "doubted")),
-    _field(Kind.SECONDS, "ran_seconds", "ran", "how long its agents ran, together"),
+    _seconds("ran_seconds", "ran", "how long its agents ran, together"),
     _usd("agent_hour_usd", "rate", "what an hour of an agent has cost"),
 )
 
@@ -387,7 +388,7 @@ _PLAN = (
             _records("ways", _WAY),
         ),
     ),
-    _field(Kind.TEXTS, "assumptions", "said"),
+    _texts("assumptions", "said"),
 )
 
 
@@ -443,7 +444,7 @@ _ESTIMATE = (
         ),
         "found.housings",
     ),
-    _field(Kind.TEXTS, "assumptions", "found.said"),
+    _texts("assumptions", "found.said"),
 )
 
 

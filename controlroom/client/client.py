@@ -96,29 +96,12 @@ from controlroom.wire.records import unpack
 
 
 @dataclass(frozen=True)
-class LogPage:
-    """Records of one log, in order, from `start` up to `end`."""
+class LogPage(Page):
+    """A page whose records were read."""
 
-    agent: str
-    records: tuple[LogRecord, ...]
-    start: LogPlace
-    end: LogPlace
-    skipped: int = 0
-    """Bytes before `start` that were left out."""
-    first: bool = False
-    """Nothing older exists in this epoch."""
-    reason: str = ""
-    """Why there is nothing, when the log cannot be read."""
+    records: tuple[LogRecord, ...] = ()
     offsets: tuple[int, ...] = ()
     """Where in the segment of `start` each record begins."""
-    before: int = 0
-    """Bytes of this run's log before the records, where that is known."""
-    total: int = 0
-    """Bytes of all of it; 0: not known."""
-    unanswered: bool = False
-    """Its host could not be asked, or did not answer: what it has is not known."""
-    withheld: bool = False
-    """It is not shown to us."""
 
     @property
     def absent(self) -> bool:
@@ -139,15 +122,13 @@ class AgentScreen:
 
 def log_page(page: Page) -> LogPage:
     """Read a page's records."""
+    known = {**vars(page), "data": ""}
     try:
-        data = base64.b64decode(page.data)
+        lines = base64.b64decode(page.data).split(b"\n")[:-1]
     except binascii.Error:
-        return LogPage(page.agent, (), page.start, page.end, page.skipped, page.first, "its host sent a damaged page")
-    lines = data.split(b"\n")[:-1]
-    records = tuple(map(unpack, lines))
-    offsets = tuple(itertools.accumulate((len(line) + 1 for line in lines), initial=page.start.offset))[:-1]
-    rest = (page.skipped, page.first, page.reason, offsets, page.before, page.total, page.unanswered, page.withheld)
-    return LogPage(page.agent, records, page.start, page.end, *rest)
+        return LogPage(**{**known, "reason": "its host sent a damaged page"})
+    offsets = itertools.accumulate((len(line) + 1 for line in lines), initial=page.start.offset)
+    return LogPage(**known, records=tuple(map(unpack, lines)), offsets=tuple(offsets)[:-1])
 
 
 def agent_screen(screen: Screen) -> AgentScreen:

@@ -30,6 +30,12 @@ class _Records(Mapping[str, V]):
     def _whole(self) -> dict[str, V]:
         """All as a dict, and keep it."""
 
+    def __getitem__(self, key: str) -> V:
+        value = self.get(key, _GONE)
+        if value is _GONE:
+            raise KeyError(key)
+        return cast(V, value)
+
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self.get(key, _GONE) is not _GONE
 
@@ -106,12 +112,6 @@ class Table(_Records[V]):
             self._over = {}
         return self._base
 
-    def __getitem__(self, key: str) -> V:
-        value = self.get(key, _GONE)
-        if value is _GONE:
-            raise KeyError(key)
-        return cast(V, value)
-
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
@@ -175,12 +175,6 @@ class HostedTable(_Records[V]):
                 whole.update(part._whole())
             self._all = whole
         return whole
-
-    def __getitem__(self, key: str) -> V:
-        value = self.get(key, _GONE)
-        if value is _GONE:
-            raise KeyError(key)
-        return cast(V, value)
 
     def __eq__(self, other: object) -> bool:
         if self is other:

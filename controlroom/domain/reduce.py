@@ -145,9 +145,14 @@ def _host_met(draft: Draft, event: events.HostMet) -> None:
 
 
 def _host_clock_seen(draft: Draft, event: events.HostClockSeen) -> None:
-    host = draft.hosts.get(event.host)
+    _put_facts(draft, event.host, clock_offset=event.offset)
+
+
+def _put_facts(draft: Draft, name: str, **changes: object) -> None:
+    """Change some of what is known of a host since it was met."""
+    host = draft.hosts.get(name)
     if host is not None and host.facts is not None:
-        draft.hosts.put(host.name, replace(host, facts=replace(host.facts, clock_offset=event.offset)))
+        draft.hosts.put(name, replace(host, facts=replace(host.facts, **changes)))  # type: ignore[arg-type]
 
 
 def _clock_set(draft: Draft, event: events.ClockSet) -> None:
@@ -198,17 +203,11 @@ def _longer(history: tuple[N, ...], value: N | None, slots: int) -> tuple[N, ...
 
 
 def _host_owned(draft: Draft, event: events.HostOwned) -> None:
-    host = draft.hosts.get(event.host)
-    if host is not None and host.facts is not None:
-        facts = replace(host.facts, owned=event.owned, owner_epoch=event.epoch)
-        draft.hosts.put(host.name, replace(host, facts=facts))
+    _put_facts(draft, event.host, owned=event.owned, owner_epoch=event.epoch)
 
 
 def _tmux_found(draft: Draft, event: events.TmuxFound) -> None:
-    host = draft.hosts.get(event.host)
-    if host is not None and host.facts is not None:
-        facts = replace(host.facts, tmux=event.version, tmux_problem=event.problem)
-        draft.hosts.put(host.name, replace(host, facts=facts))
+    _put_facts(draft, event.host, tmux=event.version, tmux_problem=event.problem)
 
 
 def _host_noticed(draft: Draft, event: events.HostNoticed) -> None:

@@ -365,23 +365,26 @@ class Answered:
 
 @dataclass(frozen=True)
 class Page:
-    """Whole records of one log, in order, as base64. `skipped` bytes before them were left out.
-
-    `id`: of the `FetchLog` that this answers, else of the `FollowLogs` since which the agent is followed, so that what
-    was under way before is not taken for what was asked for since. `first`: nothing older exists. Of this
-    run's log `before` bytes lie before the records, `total` are there in all; 0 where that was not asked for.
-    """
+    """Whole records of one log, in order, from `start` up to `end`."""
 
     agent: str
     start: LogPlace
     end: LogPlace
     data: str = ""
+    """The records as base64."""
     id: int = 0
+    """Of the `FetchLog` that this answers, else of the `FollowLogs` since which the agent is followed, so that what was
+    under way before is not taken for what was asked for since."""
     skipped: int = 0
+    """Bytes before `start` that were left out."""
     first: bool = False
+    """Nothing older exists in this run."""
     reason: str = ""
+    """Why there is nothing, when the log cannot be read."""
     before: int = 0
+    """Bytes of this run's log before the records; 0 where that was not asked for."""
     total: int = 0
+    """Bytes of all of it, likewise."""
     unanswered: bool = False
     """Its host could not be asked, or did not answer: what it has is not known."""
     withheld: bool = False

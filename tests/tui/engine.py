@@ -115,8 +115,8 @@ class SmallEngine:
         place = LogPlace(epoch, 1, start), LogPlace(epoch, 1, start + len(records))
         total = len(self.logs.get((agent, epoch), []))
         offsets = tuple(range(start, start + len(records)))
-        known = {"offsets": offsets, "before": start, "total": total}
-        return LogPage(agent, records, *place, skipped=skipped, first=start == 0, **known)  # type: ignore[arg-type]
+        known = {"records": records, "offsets": offsets, "before": start, "total": total}
+        return LogPage(agent, *place, skipped=skipped, first=start == 0, **known)  # type: ignore[arg-type]
 
     def decide(self, intent: intents.Intent) -> Result:
         self.asked.append(intent)

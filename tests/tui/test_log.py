@@ -48,7 +48,7 @@ class Starting(SmallEngine):
         if self.logs.get((agent, epoch)):
             return super().page(agent, epoch, start, end, skipped)
         place = LogPlace(epoch, 0, 0)
-        return LogPage(agent, (), place, place, first=True, reason=f"no log of run {epoch} of 'a' is on this host")
+        return LogPage(agent, place, place, first=True, reason=f"no log of run {epoch} of 'a' is on this host")
 
 
 @pytest.mark.parametrize("size", [(45, 20), (120, 40)])
@@ -176,7 +176,7 @@ async def test_a_host_that_is_away_does_not_move_who_reads_an_old_line(monkeypat
         client, fetch = here.engine.clients[0], here.engine.clients[0].fetch
 
         async def away(agent: str, epoch: int, *_args: object, **_terms: object) -> LogPage:
-            return LogPage(agent, (), LogPlace(epoch, 1, 0), LogPlace(epoch, 1, 0), reason="the link was lost")
+            return LogPage(agent, LogPlace(epoch, 1, 0), LogPlace(epoch, 1, 0), reason="the link was lost")
 
         await here.press("b")
         monkeypatch.setattr(client, "fetch", away)
@@ -356,7 +356,7 @@ async def test_the_log_of_a_lost_host_is_read_when_it_is_back(keys: tuple[str, .
         if not away:
             return whole_page(agent, epoch, start, end, skipped)
         place = LogPlace(epoch, -1, 0)
-        return LogPage(agent, (), place, place, reason="vm1 cannot be asked now", unanswered=True)
+        return LogPage(agent, place, place, reason="vm1 cannot be asked now", unanswered=True)
 
     engine.page = page  # type: ignore[method-assign]
     async with room(one(epoch=2), engine=engine) as here:

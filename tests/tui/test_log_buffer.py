@@ -21,8 +21,14 @@ def page(log: list[LogRecord], start: int, end: int, epoch: int = 1) -> LogPage:
     end = min(end, len(log))
     place = LogPlace(epoch, 1, start), LogPlace(epoch, 1, end)
     offsets = tuple(range(start, end))
-    known = {"first": start == 0, "offsets": offsets, "before": start, "total": len(log)}
-    return LogPage("vm1/a", tuple(log[start:end]), *place, **known)  # type: ignore[arg-type]
+    known = {
+        "records": tuple(log[start:end]),
+        "first": start == 0,
+        "offsets": offsets,
+        "before": start,
+        "total": len(log),
+    }
+    return LogPage("vm1/a", *place, **known)  # type: ignore[arg-type]
 
 
 def held(book: LogBuffer) -> list[bytes]:

@@ -44,7 +44,9 @@ def page(agent: str, times: list[int], start: int) -> LogPage:
     records = tuple(LogRecord(at, "o", f"{agent} {at}\n".encode()) for at in times)
     ends = start + 10 * len(records)
     offsets = tuple(range(start, ends, 10))
-    return LogPage(agent, records, LogPlace(1, 1, start), LogPlace(1, 1, ends), offsets=offsets, first=start == 0)
+    return LogPage(
+        agent, LogPlace(1, 1, start), LogPlace(1, 1, ends), records=records, offsets=offsets, first=start == 0
+    )
 
 
 @given(st.lists(st.tuples(st.sampled_from(["vm1/a", "vm2/b", "vm2/c"]), st.integers(0, 30)), max_size=60))
@@ -84,12 +86,12 @@ def test_a_line_that_goes_on_is_one_line_wherever_it_stands() -> None:
     timeline, book, loud = Timeline(), LogBuffer("vm1/a", 1), LogBuffer("vm1/loud", 1)
     begun = LogRecord(NOON, "o", b"one, ", continued=True)
     place = LogPlace(1, 1, 0)
-    book.begin_again(LogPage("vm1/a", (begun,), place, LogPlace(1, 1, 10), offsets=(0,), first=True))
+    book.begin_again(LogPage("vm1/a", place, LogPlace(1, 1, 10), records=(begun,), offsets=(0,), first=True))
     loud.begin_again(page("vm1/loud", [NOON + number for number in range(1, 1001)], 0))
     timeline.take(book, 0)
     timeline.take(loud, 0)
     rest = LogRecord(NOON + 5, "o", b"two")
-    book.append(LogPage("vm1/a", (rest,), LogPlace(1, 1, 10), LogPlace(1, 1, 20), offsets=(10,)))
+    book.append(LogPage("vm1/a", LogPlace(1, 1, 10), LogPlace(1, 1, 20), records=(rest,), offsets=(10,)))
     timeline.take(book, 0)
     assert [moment.line.text for moment in timeline.moments if moment.agent == "vm1/a"] == ["one, two"]
 

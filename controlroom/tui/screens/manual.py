@@ -128,12 +128,9 @@ class ManualScreen(Sheet):
         """Move, open a page, or go back."""
         event.stop()
         key = plain_key(event)
-        moves = {"j": 1, "down": 1, "space": 1, "k": -1, "up": -1}
-        if key in moves:
-            self.topics.move(moves[key])
-        elif key in set("123456789"):
-            self.topics.choose_number(int(key))
-        elif key == "enter":
+        if self.topics.press(key):
+            return
+        if key == "enter":
             self._open()
         elif key in self.WAYS_OUT:
             self.leave()

@@ -148,12 +148,9 @@ class ThemeSheet(Sheet):
         """Move, keep, or go back."""
         event.stop()
         key = plain_key(event)
-        moves = {"j": 1, "down": 1, "space": 1, "k": -1, "up": -1}
-        if key in moves:
-            self.offers.move(moves[key])
-        elif key in set("123456789"):
-            self.offers.choose_number(int(key))
-        elif key == "enter":
+        if self.offers.press(key):
+            return
+        if key == "enter":
             self._keep()
         elif key in ("q", "backspace", "escape"):
             self.leave()

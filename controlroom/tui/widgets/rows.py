@@ -238,6 +238,17 @@ class Rows(Wheeled, Generic[Row]):
         wanted = self.stops_before(self._top) + number - 1
         return number > 0 and wanted < self.stops and self.choose(self.name_of(self.rows[self.stop(wanted)]))
 
+    def press(self, key: str) -> bool:
+        """Move as a key of a list says; says whether it was one."""
+        moves = {"j": 1, "down": 1, "space": 1, "k": -1, "up": -1}
+        if key in moves:
+            self.move(moves[key])
+        elif key in set("123456789"):
+            self.choose_number(int(key))
+        else:
+            return False
+        return True
+
     def _has(self, name: str) -> bool:
         return self.place_of(name) is not None
 
