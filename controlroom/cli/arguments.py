@@ -379,7 +379,7 @@ def budget_remove(parser: argparse.ArgumentParser) -> None:
 
 def budget_set(parser: argparse.ArgumentParser) -> None:
     """Everything about a budget; what is left out stays as it is in a budget that exists."""
-    from controlroom.domain.gauges import PERIODS, BudgetUnit
+    from controlroom.domain.budgets import PERIODS, BudgetUnit
     from controlroom.domain.money.budget import ORDERS
 
     parser.add_argument("name", metavar="NAME", help="a-z 0-9 _ -, like day")

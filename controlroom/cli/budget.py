@@ -13,8 +13,9 @@ from controlroom.cli.room import money_zone, order, wait_for, with_room
 from controlroom.cli.status import clock, wait_briefly
 from controlroom.client.client import Client
 from controlroom.domain import intents
+from controlroom.domain.budgets import Budget, BudgetUnit, ScopeKind, read_scope
 from controlroom.domain.decide import Refused, decide
-from controlroom.domain.gauges import Budget, BudgetUnit, LimitKind, ScopeKind, read_scope
+from controlroom.domain.gauges import LimitKind
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget import BudgetRule, amount, described, ladder, problem, read_limit, window

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from controlroom.cli.record_fields import Field, Kind, record
 from controlroom.cli.task_records import TASK_ANSWERS
+from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.display.checkup import is_well
 from controlroom.domain.display.limit_rows import left
-from controlroom.domain.gauges import BudgetUnit, Headroom, urgency
+from controlroom.domain.gauges import Headroom, urgency
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.money import ladder
 from controlroom.domain.money.costs import decimal

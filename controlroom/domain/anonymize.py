@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from controlroom.domain.gauges import ScopeKind, read_scope
+from controlroom.domain.budgets import ScopeKind, read_scope
 from controlroom.domain.model import Fleet
 
 _ADDRESS = re.compile(r"[^\s@,;:()]+@[^\s@,;:()]+")

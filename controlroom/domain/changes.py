@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from controlroom.domain.gauges import Alarm, Budget, Headroom
+from controlroom.domain.budgets import Budget
+from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, with_changes
 from controlroom.domain.persistent_tables import HostedTable, Table, hosted, table
 from controlroom.domain.tasks import Queue, Task

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from controlroom.domain import intents
 from controlroom.domain.address import HostKind, kind_of
 from controlroom.domain.audit import verb_of
+from controlroom.domain.budgets import ScopeKind, read_scope
 from controlroom.domain.events import AdoptedForgotten, Event, HostAdded, HostRemoved, Ordered
-from controlroom.domain.gauges import ScopeKind, read_scope
 from controlroom.domain.intents import order_of
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile
 from controlroom.domain.money import budget, ladder

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from controlroom.domain.gauges import Alarm, Budget, Headroom
+from controlroom.domain.budgets import Budget
+from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.model import Agent, HostFacts, Limits, LinkState, Money, Profile, Question
 from controlroom.domain.orders import Order, Result
 from controlroom.domain.tasks import Queue, Task

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from controlroom.domain.address import HostKind, kind_of
-from controlroom.domain.gauges import Alarm, Budget, Headroom
+from controlroom.domain.budgets import Budget
+from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import Question as Question

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import TypeVar
 
+from controlroom.domain.budgets import Budget
 from controlroom.domain.changes import Changes, between
-from controlroom.domain.gauges import Alarm, Budget, Headroom
+from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.model import Agent, Fleet, Host, Limits, LinkState, Money, Profile, with_changes
 from controlroom.domain.persistent_tables import differing, hosted, table
 from controlroom.domain.tasks import Queue, Task

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from controlroom.client.client import Client
-from controlroom.domain.gauges import BudgetUnit
+from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.intents import KillAgent, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState
 from controlroom.domain.money.allotment import Fund, Run, RunGrant

@@ -10,7 +10,8 @@ import tomllib
 
 from controlroom.cli.budget import runs_out_when, waits_for
 from controlroom.cli.exits import Exit
-from controlroom.domain.gauges import Budget, BudgetUnit, Headroom, LimitKind
+from controlroom.domain.budgets import Budget, BudgetUnit
+from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.protocol.home import find_home
 from tests.domain.worlds import NOON, agent, fleet

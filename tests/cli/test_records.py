@@ -15,7 +15,7 @@ import pytest
 from controlroom.cli.record_fields import Field, Kind
 from controlroom.cli.records import ANSWERS, VERSION, answer
 from controlroom.cli.verbs import VERBS
-from controlroom.domain.gauges import Budget, BudgetUnit
+from controlroom.domain.budgets import Budget, BudgetUnit
 from controlroom.domain.money.budget import LADDER
 from tests.domain.worlds import NOON
 from tests.end_to_end.room import Room

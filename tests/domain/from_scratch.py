@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from controlroom.domain.gauges import BudgetUnit
+from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, NextGrant, Run, RunGrant
 
 

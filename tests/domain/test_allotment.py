@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlroom.domain.gauges import BudgetUnit, Rung, RungAction
+from controlroom.domain.budgets import BudgetUnit, Rung, RungAction
 from controlroom.domain.money.allotment import FOREVER, MONEY, Fund, Run, RunGrant
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import share_out

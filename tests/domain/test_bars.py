@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from controlroom.domain.budgets import BudgetUnit, Rung, RungAction
 from controlroom.domain.display.bars import Gauge, budget_gauge, calm_moment, cells, fitting, gauges, headroom_gauge
 from controlroom.domain.display.views import alarm_lines, worst_first
-from controlroom.domain.gauges import Alarm, AlarmLevel, BudgetUnit, LimitKind, Rung, RungAction
+from controlroom.domain.gauges import Alarm, AlarmLevel, LimitKind
 from controlroom.domain.model import Fleet
 from tests.domain.worlds import clock
 from tests.tui import scenes

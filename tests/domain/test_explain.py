@@ -10,9 +10,9 @@ from hypothesis import given
 
 from controlroom.cli.records import Explained, answer
 from controlroom.cli.verbs import find
+from controlroom.domain.budgets import Budget, BudgetUnit
 from controlroom.domain.display import explain as why
 from controlroom.domain.display.explain import exit_words
-from controlroom.domain.gauges import Budget, BudgetUnit
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Agent, Evidence, Fleet, LinkState, State

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from controlroom.domain.budgets import BudgetUnit, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.display.limit_rows import budget_facts, forecast, ladder, limit_facts
-from controlroom.domain.gauges import BudgetUnit, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.money.budget import covers, scope_problem
 from controlroom.domain.money.ladder import alarm, difference, previewed, rule_of, told
 from tests.domain.worlds import clock

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.gauges import PERIODS
+from controlroom.domain.budgets import PERIODS
 from controlroom.domain.money.budget import HOUR, period
 
 ZONES = [

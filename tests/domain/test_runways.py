@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controlroom.domain.gauges import BudgetUnit
+from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.money.allotment import Run, RunGrant
 from controlroom.domain.money.budget import Spend
 from controlroom.domain.money.forecast import HOUR, Runway, runways, told

@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 from hypothesis import strategies as st
 
 from controlroom.domain import events
-from controlroom.domain.gauges import Alarm, Budget, BudgetUnit, Headroom, LimitKind, Rung, RungAction
+from controlroom.domain.budgets import Budget, BudgetUnit, Rung, RungAction
+from controlroom.domain.gauges import Alarm, Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Host, HostFacts, Limits, LinkState, Money, Profile, Question, State
 from controlroom.domain.orders import Order, Result, Work
 from controlroom.domain.questions import QuestionKind

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from controlroom.domain.gauges import Budget, Rung, RungAction
+from controlroom.domain.budgets import Budget, Rung, RungAction
 from controlroom.domain.intents import InterruptAgent, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState, State
 from controlroom.domain.money.budget import BudgetRule

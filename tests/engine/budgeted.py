@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from controlroom.domain.gauges import Budget
+from controlroom.domain.budgets import Budget
 from controlroom.domain.intents import SpawnAgent
 from controlroom.domain.orders import Result
 from controlroom.metering.usage import Message, Usage

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.gauges import Rung, RungAction
+from controlroom.domain.budgets import Rung, RungAction
 from controlroom.domain.intents import KillAgent, ReassignAgent, RemoveBudget, SetBudget
 from controlroom.domain.money.budget import LADDER, BudgetRule
 from controlroom.domain.money.sharing import Sharing

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from controlroom.domain.gauges import BudgetUnit, Rung, RungAction
+from controlroom.domain.budgets import BudgetUnit, Rung, RungAction
 from controlroom.domain.intents import KillAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState
 from controlroom.domain.money import budget

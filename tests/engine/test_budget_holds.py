@@ -11,7 +11,7 @@ import random
 
 import pytest
 
-from controlroom.domain.gauges import Budget, Rung, RungAction
+from controlroom.domain.budgets import Budget, Rung, RungAction
 from controlroom.domain.intents import Intent, KillAgent, ReassignAgent, SetBudget, SpawnAgent
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.engine import background_tasks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from controlroom.domain.gauges import BudgetUnit, Rung, RungAction
+from controlroom.domain.budgets import BudgetUnit, Rung, RungAction
 from controlroom.domain.intents import ReassignAgent, SetBudget
 from controlroom.domain.limits.headroom import Reading
 from controlroom.domain.money.allotment import CLAIMED

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from controlroom.domain.gauges import Rung, RungAction
+from controlroom.domain.budgets import Rung, RungAction
 from controlroom.domain.intents import ForgetAgent, KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Result

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from controlroom.client.client import Client
 from controlroom.domain import events, intents
 from controlroom.domain.audit import AuditLine
+from controlroom.domain.budgets import Budget, BudgetUnit
 from controlroom.domain.changes import Changes
-from controlroom.domain.gauges import Alarm, Budget, BudgetUnit, Headroom, LimitKind
+from controlroom.domain.gauges import Alarm, Headroom, LimitKind
 from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.reduce import reduce

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from controlroom.domain.gauges import Alarm, AlarmLevel, Budget, BudgetUnit, Headroom, LimitKind, Rung, RungAction
+from controlroom.domain.budgets import Budget, BudgetUnit, Rung, RungAction
+from controlroom.domain.gauges import Alarm, AlarmLevel, Headroom, LimitKind
 from controlroom.domain.model import (
     Agent,
     Evidence,

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from controlroom.domain.budgets import Budget, BudgetUnit, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.display.bars import Clock, amount, calm_moment, reached
 from controlroom.domain.display.views import short_model
-from controlroom.domain.gauges import Budget, BudgetUnit, Headroom, LimitKind, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.money.budget import window
 from controlroom.domain.words import age, count, dollars, percent
 

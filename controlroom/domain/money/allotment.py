@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controlroom.domain.gauges import BudgetUnit, ScopeKind, read_scope
+from controlroom.domain.budgets import BudgetUnit, ScopeKind, read_scope
 from controlroom.domain.money.budget import BudgetRule, counts, covers
 from controlroom.text.states import Payer
 

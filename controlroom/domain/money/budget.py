@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import NamedTuple
 
-from controlroom.domain.gauges import PERIODS, BudgetUnit, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.budgets import PERIODS, BudgetUnit, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.words import count, dollars
 from controlroom.text.states import Payer

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from controlroom.domain.gauges import BudgetUnit
+from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.money.allotment import FOREVER, MONEY, Run
 from controlroom.domain.money.budget import BudgetRule, Spend, amount
 from controlroom.domain.words import age

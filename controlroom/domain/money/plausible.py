@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from controlroom.domain.gauges import BudgetUnit
+from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.money.allotment import FEW
 from controlroom.metering.prices import DOLLAR
 from controlroom.metering.usage import Usage

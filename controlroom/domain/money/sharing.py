@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
-from controlroom.domain.gauges import BudgetUnit, Scope, ScopeKind, read_scope
+from controlroom.domain.budgets import BudgetUnit, Scope, ScopeKind, read_scope
 from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, NextGrant, Run, RunGrant, least_worth
 from controlroom.domain.money.budget import counts
 from controlroom.domain.money.forecast import dearest_under_way

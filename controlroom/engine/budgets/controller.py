@@ -10,8 +10,9 @@ import logging
 from collections.abc import Callable, Collection, Hashable, Mapping
 
 from controlroom.domain import events
+from controlroom.domain.budgets import Budget
 from controlroom.domain.changes import Changes
-from controlroom.domain.gauges import Alarm, AlarmLevel, Budget
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.intents import Effect, MoveOn, SpawnOn
 from controlroom.domain.model import Agent
 from controlroom.domain.money.allotment import NextGrant, Run

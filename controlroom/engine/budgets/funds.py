@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import replace
 from datetime import datetime, tzinfo
 
-from controlroom.domain.gauges import Budget, BudgetUnit, Headroom, LimitKind, Scope, ScopeKind, read_scope
+from controlroom.domain.budgets import Budget, BudgetUnit, Scope, ScopeKind, read_scope
+from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money import budget

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from controlroom.domain.gauges import BudgetUnit
+from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import FEW, FOREVER, NextGrant, Run, RunGrant
 from controlroom.domain.money.plausible import Ceilings

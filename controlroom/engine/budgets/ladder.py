@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from controlroom.domain import events, intents
-from controlroom.domain.gauges import Budget, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.budgets import Budget, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.model import Agent
 from controlroom.domain.money.allotment import Run
 from controlroom.domain.money.budget import BudgetRule, counts, covers

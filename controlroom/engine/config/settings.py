@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_valid
 from pydantic_core import PydanticKnownError
 
 from controlroom.domain.address import HostKind, kind_of, parse_address
-from controlroom.domain.gauges import BudgetUnit, Rung, RungAction
+from controlroom.domain.budgets import BudgetUnit, Rung, RungAction
 from controlroom.domain.limits.buckets import Ceilings
 from controlroom.domain.money.budget import (
     ACTIONS,

@@ -6,9 +6,9 @@ from dataclasses import replace
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from controlroom.domain.budgets import PERIODS, Budget, BudgetUnit
 from controlroom.domain.display.bars import doing
 from controlroom.domain.display.views import Line
-from controlroom.domain.gauges import PERIODS, Budget, BudgetUnit
 from controlroom.domain.intents import Intent, RemoveBudget, SetBudget
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.allotment import MONEY
