@@ -5,7 +5,7 @@ A front end begins with `Hello`; the engine answers `Welcome` or `Unwelcome` and
 Requests carry an id of the front end's own; their answers carry it back. Imports stay light: front ends read this.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import get_args
 
 from controlroom.domain.attached import FrontEnd
@@ -478,11 +478,6 @@ class _Terms:
     id: int
     wait: bool = True
     deadline: float = 60.0
-
-
-def page_for(request: int, page: Page) -> Page:
-    """Make a page the answer to a `FetchLog`, or a piece of what a `FollowLogs` wanted."""
-    return replace(page, id=request)
 
 
 def pack(message: Request | Told) -> bytes:

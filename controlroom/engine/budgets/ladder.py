@@ -129,10 +129,10 @@ class Ladder:
             for agent in sorted(stopped_by(rule, runs)):
                 self._background.begin(self._stop(agent, rung.action, f"budget {rule.name}"))
 
-    async def _stop(self, agent: str, action: str, who: str) -> None:
+    async def _stop(self, agent: str, action: RungAction, who: str) -> None:
         shown = self._store.fleet.agents.get(agent)
         if shown is not None and shown.lives:
-            kind = intents.InterruptAgent if action == "interrupt" else intents.KillAgent
+            kind = intents.InterruptAgent if action is RungAction.INTERRUPT else intents.KillAgent
             await self._submit(kind(agent, shown.epoch), who)
 
     async def _command(self, rule: BudgetRule, budget: Budget, rung: Rung, text: str) -> None:

@@ -1,6 +1,6 @@
 """Answers to questions of front ends, which change nothing; where there is nothing to give, the reason."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controlroom.domain.model import LogPlace
 from controlroom.domain.money.plausible import DoubtedUse
@@ -52,7 +52,6 @@ from controlroom.protocol.messages import (
     SearchLog,
     SetAside,
     TaskText,
-    page_for,
 )
 from controlroom.wire.inquiries import Found, ScreenShown, Search, ShowScreen
 
@@ -83,7 +82,7 @@ async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, tu
     match asked:
         case FetchLog():
             page = await parts.logs.page(asked.agent, asked.epoch, asked.count, asked.before, asked.after, rank)
-            return page_for(asked.id, page)
+            return replace(page, id=asked.id)
         case SearchLog():
             return await _search(parts, asked, rank)
         case LookAtScreen():

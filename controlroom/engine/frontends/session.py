@@ -43,7 +43,6 @@ from controlroom.protocol.messages import (
     Watch,
     Welcome,
     pack,
-    page_for,
     read_request,
 )
 from controlroom.text.states import Outcome
@@ -288,7 +287,7 @@ class Session:
         await self._send_news()
         while self._pages and not self._answers:
             page = self._pages.pop()
-            await self._send(page_for(self._followed[page.agent], self._rights.page(page)))
+            await self._send(replace(self._rights.page(page), id=self._followed[page.agent]))
         self._next_news = loop.time() + self._pace
         if self._pages:
             self._wake.set()
