@@ -74,7 +74,7 @@ def _part(part: AccountUse, measured: float) -> None:
 
 def _from_little(measured: float) -> str:
     """Say of a month that is worked out from less than a day how little that is. `measured`: days."""
-    return "" if measured >= 1 else f", a guess: {days(measured)} are little to go by"
+    return "" if measured >= 1 else f", a guess: {days(measured)} is little to go by"
 
 
 def _rows(part: AccountUse, sign: str) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -186,7 +186,7 @@ def _estimate_verdict(found: Estimate) -> str:
             return f"{fit.name} holds even the high case: at most {percent(100 * rates)} of a ceiling{spend}"
     if any(fit.holds is None for fit in found.tiers):
         return "which tier holds cannot be said: there is no reading of their ceilings for this model"
-    return "no tier that is known holds the high case: ask for limits of your own, or make it less"
+    return "no known tier holds the high case: ask for custom limits, or plan for less"
 
 
 def _holds(fit: TierFit) -> str:
@@ -205,6 +205,6 @@ def _machines(found: Estimate) -> None:
         money = dollars(one.month).replace("$", _SIGNS[machine.currency])
         rows.append((money, f"{one.each}", f"{one.machines} × {machine.provider} {machine.name}"))
     if len(rows) == 1:
-        output.data("no machine that is known holds even one such agent (see machines.toml)")
+        output.data("no known machine holds even one such agent (see machines.toml)")
     else:
         output.table(rows, right=frozenset((0, 1)))

@@ -132,7 +132,7 @@ async def find_agents(client: Client, args: argparse.Namespace) -> tuple[list[Ag
     agents = [agent for agent in fitting if agent.has_ended or not ended]
     if not agents:
         what = " ".join([*words, *["--ended"] * ended]) or "--all"
-        raise Stop(Exit.NOT_FOUND, f"no agent fits {ascii(what)[:90]}; see controlroom status")
+        raise Stop(Exit.NOT_FOUND, f"no agent matches {ascii(what)[:90]}; see controlroom status")
     return sorted(agents, key=lambda agent: agent.id), named
 
 
@@ -141,7 +141,7 @@ def _empty(words: Iterable[str]) -> str:
     for word in words:
         _, sign, value = word.partition(":")
         if word == "-" or (is_term(word) and sign and not value.strip(",")):
-            return f"{ascii(word)[:40]} compares with nothing: say a value, or --all for all agents"
+            return f"{ascii(word)[:40]} has no value: say one, or --all for all agents"
     return ""
 
 
@@ -222,7 +222,7 @@ def spawn(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Start an agent; print its id."""
     args.task = task_text(args.task, args.task_file)
     if args.task is None and not args.command and not args.profile and args.kind in ("", "headless"):
-        raise Stop(Exit.USAGE, "what is it to do? say --task TEXT or --task-file F, or a command after --")
+        raise Stop(Exit.USAGE, "what should it do? say --task TEXT or --task-file F, or a command after --")
     args.command = tuple(typed(word, "the command") for word in args.command)
     return with_room(_spawn, args)
 
@@ -267,7 +267,7 @@ def reassign(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Give agents a new task, or another host."""
     args.task = task_text(args.task, args.task_file)
     if args.task is None and not args.host:
-        raise Stop(Exit.USAGE, "what is it to do now? say --task TEXT or --task-file F, or --host H to move it")
+        raise Stop(Exit.USAGE, "what should it do now? say --task TEXT or --task-file F, or --host H to move it")
     return with_room(_reassign, args)
 
 
@@ -321,7 +321,7 @@ def send(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     if args.everyone and args.agent is not None and not (args.text and is_term(args.agent)):
         args.text, args.agent = [args.agent, *args.text], None
     if not args.text:
-        raise Stop(Exit.USAGE, "what is to be said? controlroom send AGENT TEXT")
+        raise Stop(Exit.USAGE, "say what? controlroom send AGENT TEXT")
     args.text = read_text("-", "the message") if args.text == ["-"] else typed(" ".join(args.text), "the message")
     return with_room(_send, args)
 

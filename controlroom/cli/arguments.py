@@ -135,7 +135,7 @@ def log_lines(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
     parser.add_argument("--raw", action="store_true", help="what the agent wrote, byte for byte")
     parser.add_argument("--grep", metavar="TEXT", default="", help="only lines that contain this, from the whole log")
-    parser.add_argument("-i", "--ignore-case", action="store_true", help="capital and small letters are alike")
+    parser.add_argument("-i", "--ignore-case", action="store_true", help="ignore case")
     parser.add_argument("--regex", action="store_true", help="TEXT is a regular expression")
 
 
@@ -156,7 +156,7 @@ def reassign(parser: argparse.ArgumentParser) -> None:
     _task(parser)
     parser.add_argument("--host", metavar="H", default="", help="move it there; without a task it keeps its own")
     parser.add_argument("--continue", dest="keep", action="store_true", help="go on in the same Claude session")
-    what = "go by what its host claims of it (kind, profile, model, folder), when this room did not order it"
+    what = "trust what its host claims about it (kind, profile, model, folder), when this room did not order it"
     parser.add_argument("--trust-host", dest="trust", action="store_true", help=what)
 
 
@@ -205,7 +205,7 @@ def host_check(parser: argparse.ArgumentParser) -> None:
 def host_add(parser: argparse.ArgumentParser) -> None:
     """Take where a host is."""
     parser.add_argument("address", metavar="USER@ADDRESS[:PORT]", type=_address, help="or a name of ~/.ssh/config")
-    parser.add_argument("--name", metavar="N", default="", help="how to call it (default: from the address)")
+    parser.add_argument("--name", metavar="N", default="", help="its name here (default: from the address)")
     parser.add_argument("--fingerprint", metavar="SHA256:...", type=_fingerprint, help="of its host key")
 
 
@@ -233,7 +233,7 @@ def engine(parser: argparse.ArgumentParser) -> None:
     either = parser.add_mutually_exclusive_group()
     either.add_argument("--foreground", action="store_true", help="in this process")
     either.add_argument("--install", action="store_true", help="have this machine start it, now and after a reboot")
-    either.add_argument("--uninstall", action="store_true", help="have this machine start it no more")
+    either.add_argument("--uninstall", action="store_true", help="stop starting it on this machine")
 
 
 def bridge(parser: argparse.ArgumentParser) -> None:
@@ -391,7 +391,7 @@ def budget_set(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ladder", metavar="AT:DO,…", type=_ladder, help="default: 50:notify,80:hold,95:pause")
     parser.add_argument("--order", choices=ORDERS, help="who is ended first: the lowest priority, or all at once")
     armed = parser.add_mutually_exclusive_group()
-    what = "let its ladder only say what it would do: it stops nobody"
+    what = "its ladder only says what it would do, and stops nobody"
     armed.add_argument("--disarm", dest="disarmed", action="store_true", default=None, help=what)
     armed.add_argument("--arm", dest="disarmed", action="store_false", help="let its ladder act again")
     what = "say what would change, and change nothing"

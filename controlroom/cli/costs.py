@@ -59,9 +59,9 @@ def moment(text: str, now: float, zone: tzinfo | None = None) -> float:
         moment = datetime.fromisoformat(text)
         read = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
-        raise ValueError(f"{ascii(text)[:40]} is no moment: say 90m, 12h, 7d, today or 2026-11-01") from None
+        raise ValueError(f"{ascii(text)[:40]} is not a time: say 90m, 12h, 7d, today or 2026-11-01") from None
     if read > now:
-        raise ValueError(f"{text} is still to come: say 90m, 12h, 7d, today or a day that has begun")
+        raise ValueError(f"{text} is in the future: say 90m, 12h, 7d, today or a day that has begun")
     return read
 
 

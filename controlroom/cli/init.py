@@ -66,7 +66,7 @@ def _asked(known: list[str]) -> list[str]:
             output.talk(f"  {number:>2}  {name}")
     offer = "their numbers, or " if known else ""
     while True:
-        reply = output.line(f"Which machines are to run agents? ({offer}user@address; Enter: none)")
+        reply = output.line(f"Which machines should run agents? ({offer}user@address; Enter: none)")
         try:
             return chosen(reply, known)
         except ValueError as error:

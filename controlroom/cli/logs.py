@@ -141,7 +141,7 @@ class _Reader:
         while not self._ended(self._client.fleet):
             host = self._client.fleet.hosts.get(self._host)
             if away is not (away := host is None or host.link is not LinkState.UP) and away:
-                output.talk(f"{self._host} cannot be asked now: what is written meanwhile comes when it is back")
+                output.talk(f"{self._host} cannot be asked now: what is written meanwhile follows when it is back")
             await self._client.changed()
 
     def _ended(self, fleet: Fleet) -> bool:
@@ -179,7 +179,7 @@ class _Reader:
         if agent is None:
             output.talk(f"{self._id} is gone")
         elif agent.epoch != self._epoch:
-            output.talk(f"{self._id} was started anew, as run {agent.epoch}")
+            output.talk(f"{self._id} was restarted, as run {agent.epoch}")
         else:
             output.talk(f"{self._id} has ended: {agent.detail or agent.state}")
 

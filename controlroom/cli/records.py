@@ -112,8 +112,6 @@ _HOST = (
 
 _EVIDENCE = (*_several(Kind.TEXT, "source", "state", "value"), _time("at"), _flag("agrees"))
 
-_CLAIM = (_text("field"), _text("ordered"), _text("said"))
-
 
 class _Of(NamedTuple):
     """An agent and the fleet that it is of."""
@@ -160,7 +158,12 @@ _AGENT = (
     _bytes("log_bytes", lambda at: at.agent.log_bytes if at.agent.has_ended else None),
     _text("place", _agent("place"), "where an adopted one lives"),
     _flag("ordered_here", lambda at: at.agent.ordered is not None, "whether this room ordered its run"),
-    _records("claims", _CLAIM, _agent("claims"), "what its host says otherwise than was ordered"),
+    _records(
+        "claims",
+        _several(Kind.TEXT, "field", "ordered", "said"),
+        _agent("claims"),
+        "what its host says otherwise than was ordered",
+    ),
     _texts(
         "waits_for_budgets",
         lambda at: [budget.name for budget in ladder.pausing(at.fleet, at.agent)],
@@ -245,12 +248,7 @@ _EXPLAIN = (
 # --------------------------------------------------------------------------- money and limits
 
 
-_UNITS = {
-    BudgetUnit.BILLED: "usd",
-    BudgetUnit.COVERED: "usd",
-    BudgetUnit.TOKENS: "tokens",
-    BudgetUnit.WINDOW: "percent",
-}
+_UNITS = {BudgetUnit.TOKENS: "tokens", BudgetUnit.WINDOW: "percent"}
 
 
 def _in_units(
@@ -267,7 +265,7 @@ def _if_unit(get: Callable[[Any], Any], unit: Callable[[Any], str | None], suffi
 
 def _amounts(name: str, get: str) -> Iterator[Field]:
     kinds = {"usd": Kind.USD, "tokens": Kind.COUNT, "percent": Kind.PERCENT}
-    return _in_units(name, attrgetter(get), lambda budget: _UNITS.get(budget.unit), kinds)
+    return _in_units(name, attrgetter(get), lambda budget: _UNITS.get(budget.unit, "usd"), kinds)
 
 
 _BUDGET = (

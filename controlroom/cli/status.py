@@ -165,7 +165,7 @@ def _teach(fleet: Fleet) -> None:
     if not fleet.hosts:
         output.talk("no hosts: add one with controlroom host add user@address")
     elif not fleet.agents:
-        output.talk("no agents: start one with controlroom spawn NAME --task 'what it is to do'")
+        output.talk("no agents: start one with controlroom spawn NAME --task 'what it should do'")
     for budget in fleet.budgets.values():
         if budget.granted and budget.ends:
             granted = amount(budget.granted, budget.unit)

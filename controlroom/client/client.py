@@ -349,7 +349,7 @@ class Client:
     ) -> Matches:
         """Search a piece of one run's log on its host: back from a place (None: the end), or on from `after`.
 
-        Unless it is `exact`, capital and small letters are alike. With `lines`, hits bring the lines that fit.
+        Unless it is `exact`, ignore case. With `lines`, hits bring the lines that fit.
         """
         terms = (text, regex, exact, before, after, count, lines)
         return matches(await self._ask(SearchLog(self._new_id(), agent, epoch, *terms), Hits))

@@ -29,7 +29,7 @@ def watch_disk(draft: Draft, host: str, sample: HostSample | None, at: int) -> N
         if standing is not None:
             draft.alarms.drop(about)
     elif standing is None:
-        text = f"the disk of {host} is full: lines of its agents' logs are lost until there is room: make some there"
+        text = f"the disk of {host} is full: lines of its agents' logs are lost until space is freed there"
         draft.alarms.put(about, Alarm(text, AlarmLevel.DANGER, at))
 
 
@@ -76,7 +76,9 @@ def _login_alarm(host: str, agents: list[Agent]) -> Alarm | None:
     last = dead[-1]
     if any(agent.started > last.since and agent.state in _THROUGH for agent in agents):
         return None
-    words = f"{len(dead)} agents of {host} have died of its login: {_DIED[last.cause]}: {_AGAIN}; then reassign them"
+    words = (
+        f"{len(dead)} agents on {host} failed because of its login: {_DIED[last.cause]}: {_AGAIN}; then reassign them"
+    )
     return Alarm(words, AlarmLevel.DANGER, dead[0].since)
 
 
@@ -94,7 +96,7 @@ def payer_words(agent: Agent) -> str:
         return ""
     mend = "unset it there" if agent.adopted else 'unset it there, or let its profile say credential = "plan"'
     if " in " in agent.stray_key:
-        mend = "take it out of there"
+        mend = "remove it there"
     return f"uses {agent.stray_key} and not the plan of {agent.host}, so that its messages are billed: {mend}"
 
 

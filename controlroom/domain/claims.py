@@ -217,7 +217,7 @@ def claim_words(claim: Claim) -> str:
     name = {"cwd": "folder", "billing": "payer"}.get(claim.field, claim.field)
     if not claim.said:
         return f"another {name} than was ordered"
-    return f"{name} {claim.said}, ordered was {claim.ordered or 'none'}"
+    return f"{name} {claim.said}, but {claim.ordered or 'none'} was ordered"
 
 
 def _differs(field: str, ordered: str, said: str, *, same: bool) -> tuple[Claim, ...]:

@@ -47,7 +47,7 @@ from controlroom.domain.words import nearest, since
 from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem
 from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, TellKind, Verdict
 
-_DENIES = "to deny is the answer to all of it: choose nothing, or say why in words"
+_DENIES = "a denial answers all of it: choose nothing, or say why in words"
 
 HOME_FOLDER = "~"
 """The host user's home, as an order names it."""
@@ -333,7 +333,7 @@ def _answer(fleet: Fleet, intent: intents.AnswerQuestion, now: int) -> Decision:
         raise Refusal(f"{agent.id} asks nothing now ({state_words(fleet, agent, now)})")
     asked = agent.question
     if (asked.id, asked.digest) != (intent.question, intent.digest):
-        raise Refusal(f"{agent.id} asks something else by now: look again")
+        raise Refusal(f"{agent.id} asks something else now: look again")
     if asked.cut and intent.verdict != Verdict.DENY:
         raise Refusal(f"{agent.id}: {CUT}")
     if intent.verdict == Verdict.ALWAYS and not asked.always:

@@ -80,7 +80,7 @@ def current(fleet: Fleet, agent_id: str, epoch: int, now: int) -> Agent:
     """An agent that is still the one that was meant. Raises `Refusal`."""
     agent = known_agent(fleet, agent_id)
     if agent.epoch != epoch:
-        raise Refusal(f"{agent.id} was started anew meanwhile (run {agent.epoch}, not {epoch}): look again")
+        raise Refusal(f"{agent.id} was restarted meanwhile (run {agent.epoch}, not {epoch}): look again")
     return agent
 
 
@@ -106,7 +106,7 @@ def ordered_work(agent: Agent, *, trust: bool) -> Work:
         return agent.ordered
     if not trust:
         raise Refusal(
-            f"this room did not order run {agent.epoch} of {agent.id}: what it is to be run as is what {agent.host} "
+            f"this room did not order run {agent.epoch} of {agent.id}: how it is run is only what {agent.host} "
             f"claims ({claimed_words(agent)}). If that is right: controlroom reassign {agent.id} --trust-host …"
         )
     return claimed_work(agent)

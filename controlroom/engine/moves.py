@@ -267,7 +267,7 @@ class MoveCoordinator:
             way.ended = True  # its folder was removed, which is done only when nothing of it is left
             return Result(Outcome.DONE)
         if agent.epoch != move.end.epoch:
-            return Result(Outcome.REFUSED, f"{move.old} was started anew meanwhile, as run {agent.epoch}")
+            return Result(Outcome.REFUSED, f"{move.old} was restarted meanwhile, as run {agent.epoch}")
         if way.recalled and not agent.has_ended and self._store.clock() - move.at > FRESH:
             return Result(Outcome.REFUSED, "the engine had ended before it was, and that is long ago: order it again")
         half = await self._ordered(move.end, "kill", way)

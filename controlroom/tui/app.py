@@ -190,7 +190,7 @@ class ControlRoomApp(ContextApp):
     def action_suspend_process(self) -> None:
         """Stop until the shell continues the app."""
         if not stop(self):
-            say(self, f"no shell waits under this screen; {self.context.keys.shown('back')} leaves it")
+            say(self, f"there is no shell under this screen; {self.context.keys.shown('back')} leaves it")
 
     # ------------------------------------------------------------------ what the screens show
 

@@ -57,7 +57,7 @@ def test_many_are_listed_and_their_number_is_typed(room: Room, tmux_screen: Call
 
 def test_what_fits_nobody_and_who_takes_no_messages(room: Room) -> None:
     room.run("spawn", "job", "--", "sleep", "6000")
-    assert "no agent fits 'x*'" in room.run("kill", "x*", "--yes", expect=5)
+    assert "no agent matches 'x*'" in room.run("kill", "x*", "--yes", expect=5)
     assert "there is no agent 'jub': did you mean job?" in room.run("kill", "job", "jub", "--yes", expect=5)
     assert "runs a command, which takes no messages" in room.run("send", "job,job", "hello", "you", expect=1)
     assert "there is nobody left to do it to" in room.run("interrupt", "local/*", expect=1)
@@ -133,7 +133,7 @@ def test_what_failed_is_begun_again_with_its_task(room: Room) -> None:
     assert [agent["name"] for agent in room.records("agents", "status", "state:live")] == ["good"]
     assert "2 removed" in said("forget", "--ended", "--yes")
     assert [agent["name"] for agent in room.status()["agents"]] == ["good"]
-    assert "no agent fits 'state:failed'" in room.run("forget", "state:failed", "--yes", expect=5)
+    assert "no agent matches 'state:failed'" in room.run("forget", "state:failed", "--yes", expect=5)
     assert "1 ended" in said("kill", "--all", "--yes")
 
 
@@ -153,10 +153,10 @@ def test_several_move_to_another_host_at_once(room: Room, ssh_host: Host) -> Non
 def test_what_compares_with_nothing_means_nobody(room: Room, word: str) -> None:
     """`kill state:$S --yes` without an S is not `kill --all --yes`."""
     room.run("spawn", "job", "--", "sleep", "6000")
-    assert "compares with nothing" in said("kill", "--yes", "--", word, expect=2)
+    assert "has no value" in said("kill", "--yes", "--", word, expect=2)
     assert room.agent("job")["state"] != "killed"
 
 
 def test_all_with_a_filter_says_no_more_to_no_others(room: Room) -> None:
     room.run("spawn", "job", "--", "sleep", "6000")
-    assert "no agent fits" in said("send", "--all", "host:elsewhere", "come to an end", expect=5)
+    assert "no agent matches" in said("send", "--all", "host:elsewhere", "come to an end", expect=5)

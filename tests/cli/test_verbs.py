@@ -46,7 +46,7 @@ def test_a_fresh_room_teaches(room: Room) -> None:
     done = subprocess.run([*CONTROLROOM, "status"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert [line.split()[:2] for line in done.stdout.splitlines()] == [["HOST", "LINK"], ["local", "up"]]
-    assert done.stderr == "no agents: start one with controlroom spawn NAME --task 'what it is to do'\n"
+    assert done.stderr == "no agents: start one with controlroom spawn NAME --task 'what it should do'\n"
 
 
 def test_status_json_has_what_scripts_need(room: Room) -> None:

@@ -112,7 +112,7 @@ def test_without_a_host_named_local_is_meant_or_the_only_one() -> None:
 
 def test_kill_carries_the_epoch_it_was_shown_for() -> None:
     world = fleet(agent(epoch=2))
-    assert "started anew meanwhile" in refused(world, intents.KillAgent("vm1/docs-1", 1))
+    assert "restarted meanwhile" in refused(world, intents.KillAgent("vm1/docs-1", 1))
     assert accepted(world, intents.KillAgent("vm1/docs-1", 2)).effect == intents.KillOn("vm1", "docs-1", 2)
 
 
@@ -174,7 +174,7 @@ def test_a_reassigned_command_keeps_its_command_on_the_host() -> None:
 
 def test_an_answer_is_for_the_question_that_was_shown() -> None:
     world = fleet(agent(state=State.WAITING, question=question("git push", "q2")))
-    assert "asks something else by now: look again" in refused(
+    assert "asks something else now: look again" in refused(
         world, intents.AnswerQuestion("vm1/docs-1", "q1", Verdict.ALLOW)
     )
     effect = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.DENY, "not today")).effect
@@ -186,7 +186,7 @@ def test_an_answer_to_what_was_shown_before_under_the_same_id_is_refused() -> No
     world = fleet(agent(state=State.WAITING, question=shown))
     for digest in ("of-the-old", ""):
         said = refused(world, intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.ALLOW, digest=digest))
-        assert said == "vm1/docs-1 asks something else by now: look again"
+        assert said == "vm1/docs-1 asks something else now: look again"
     effect = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.ALLOW, digest="of-the-new")).effect
     assert isinstance(effect, intents.TellOn)
     assert effect.digest == "of-the-new"
@@ -255,7 +255,7 @@ def test_choices_are_taken_by_number_label_or_in_words(
         (
             (REGION,),
             replace(answers("", ItemAnswer((1,))), verdict=Verdict.DENY),
-            "to deny is the answer to all of it",
+            "a denial answers all of it",
         ),
     ],
 )

@@ -80,7 +80,7 @@ def test_from_a_lost_host_nothing_is_moved_and_it_says_what_would_help() -> None
         (agent(), host("vm2", facts=facts(owned=False)), MOVE, "vm2 belongs to another control room"),
         (agent(), host("vm2", link=LinkState.LOST), MOVE, "vm2 cannot be asked: lost"),
         (agent(profile="gone"), host("vm2"), MOVE, "there is no profile 'gone'"),
-        (agent(epoch=2), host("vm2"), MOVE, "was started anew meanwhile"),
+        (agent(epoch=2), host("vm2"), MOVE, "was restarted meanwhile"),
         (agent(pending=order("reassign")), host("vm2"), MOVE, "reassign is on its way"),
     ],
 )

@@ -65,7 +65,7 @@ def test_how_a_process_ended_counts_for_more_than_its_last_event() -> None:
 def test_what_the_node_found_is_said_to_be_the_nodes() -> None:
     found = told(agent(state=State.FAILED, detail="the host was rebooted"))
     assert found.decided == "the node on vm1, which looked for it: the host was rebooted"
-    assert "no source says anything of its own" in text(agent(state=State.FAILED, detail="the host was rebooted"))
+    assert "no source says anything about" in text(agent(state=State.FAILED, detail="the host was rebooted"))
 
 
 def test_a_source_that_disagrees_is_named_with_what_becomes_of_it() -> None:
@@ -92,8 +92,8 @@ def test_a_lost_agent_says_how_old_all_is_and_why_it_cannot_be_moved() -> None:
     ("link", "words"),
     [
         (LinkState.ASKING, "asks something before it can be used"),
-        (LinkState.REFUSED, "will not have us"),
-        (LinkState.CONNECTING, "is being connected"),
+        (LinkState.REFUSED, "refuses us"),
+        (LinkState.CONNECTING, "is connecting"),
     ],
 )
 def test_each_way_to_be_away_has_its_own_way_back(link: LinkState, words: str) -> None:
@@ -208,7 +208,7 @@ def test_a_long_silence_is_pointed_out() -> None:
         ("headless", None, None, ""),
         ("headless", 0, None, "exit 0: it ended by itself"),
         ("headless", 1, None, "exit 1: Claude gave up"),
-        ("command", 3, None, "exit 3: it says that something went wrong"),
+        ("command", 3, None, "exit 3: it reports an error"),
         ("command", 127, None, "its program was not found"),
         ("command", 137, None, "exit 137: something in it was ended by SIGKILL"),
         ("command", None, 15, "ended by SIGTERM: somebody asked it to end"),

@@ -26,7 +26,7 @@ def test_several_that_die_of_one_login_are_one_alarm() -> None:
     assert not one.alarms
     ten = seen(one, *(dead(f"b{number}", NOON + number) for number in range(9)))
     (alarm,) = ten.alarms.values()
-    assert alarm.text.startswith("10 agents of vm1 have died of its login: the login was refused: log in again")
+    assert alarm.text.startswith("10 agents on vm1 failed because of its login: the login was refused: log in again")
     assert (alarm.level, alarm.since) == ("danger", NOON)
 
 

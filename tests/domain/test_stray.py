@@ -56,8 +56,8 @@ def test_the_check_of_a_host_says_it() -> None:
     checks = checkup.checks(fleet(hosts=(host("vm1"),)), host("vm1"), found, NOON)
     (login,) = (one for one in checks if one.name == "login")
     assert login.verdict == Verdict.WARN
-    assert "apiKeyHelper in ~/.claude/settings.json goes before it" in login.found
-    assert login.mend == "take it out of there"
+    assert "apiKeyHelper in ~/.claude/settings.json takes precedence" in login.found
+    assert login.mend == "remove it there"
 
 
 def test_status_tells_alarms_the_worst_first() -> None:
@@ -92,7 +92,7 @@ def test_a_host_check_holds_claude_against_what_is_set_up() -> None:
     found = HostCheck(logged_in=True, login="claude.ai max", billing="api", billing_told="plan", claude="2.1.332")
     check = login_check(found)
     assert check.verdict == Verdict.WARN
-    assert "by what is set up here an account that is billed pays" in check.found
+    assert "by its settings an account that is billed pays" in check.found
     unsure = login_check(replace(found, billing=""))
     assert "who pays is not known" in unsure.found
     sure = login_check(replace(found, billing="plan"))

@@ -19,7 +19,7 @@ def test_a_host_of_the_ssh_config_by_its_number(
 ) -> None:
     (host,) = ssh_hosts(1, known=False)
     screen = tmux_screen([*INIT], width=160, height=40)
-    screen.wait_for_text("every setting stands in it", "1  vm1", "Which machines are to run agents?", deadline=30)
+    screen.wait_for_text("every setting stands in it", "1  vm1", "Which machines should run agents?", deadline=30)
     screen.type("9\n")
     screen.wait_for_text("'9' is neither a number of the list nor an address", deadline=20)
     screen.type("1\n")

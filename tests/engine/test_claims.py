@@ -255,11 +255,11 @@ async def test_what_is_shown_is_what_was_ordered_and_the_lie_is_said_once() -> N
         assert agent.billing == ""
         assert [claim.field for claim in agent.claims] == list(wrong)
         told = explain(here.engine.store.fleet, agent, NOON).disagrees
-        assert "vm1 says profile rich, ordered was docs: what was ordered counts" in told[1]
+        assert "vm1 says profile rich, but docs was ordered: what was ordered counts" in told[1]
         (row,) = [row for row in rows_of(here) if row["id"] == "vm1/a1"]
         assert row["claims"][1] == {"field": "profile", "ordered": "docs", "said": "rich"}
         alarm = here.engine.store.fleet.alarms["claims vm1"]
-        assert "profile rich, ordered was docs" in alarm.text
+        assert "profile rich, but docs was ordered" in alarm.text
         assert "another task than was ordered" in alarm.text
         assert "do evil" not in alarm.text
         assert "model" not in alarm.text, "an honest host may fall back to another one"
@@ -272,7 +272,7 @@ async def test_what_is_shown_is_what_was_ordered_and_the_lie_is_said_once() -> N
         await here.engine.wait_idle()
         audited = [line.reason for line in here.ledger.audit() if line.verb == "claim"]
         assert len(audited) == len(wrong), audited
-        assert audited[1] == "its host says profile rich, ordered was docs: what was ordered counts"
+        assert audited[1] == "its host says profile rich, but docs was ordered: what was ordered counts"
 
 
 @pytest.mark.parametrize(("said", "claimed"), [("root", ["kind"]), ("unknown", ["kind"]), ("", [])])
@@ -408,7 +408,7 @@ async def test_it_is_asked_before_anything_is_begun_by_what_is_claimed() -> None
     async with lied_to() as (here, liar, honest):
         await met(here, liar, claimed())
         await met(here, liar, claimed("b2", kind="command"))
-        words = "this room did not order run 3 of vm1/b1: what it is to be run as is what vm1 claims (kind headless, "
+        words = "this room did not order run 3 of vm1/b1: how it is run is only what vm1 claims (kind headless, "
         assert words in await refused(here, intents.ReassignAgent("vm1/b1", 3, "x"))
         assert "controlroom reassign vm1/b1 --trust-host" in await refused(
             here, intents.ReassignAgent("vm1/b1", 3, "x", host="vm2")

@@ -256,7 +256,7 @@ async def test_an_answer_goes_to_the_question_it_was_shown_for() -> None:
     async with room(host) as here:
         for question, digest in (("q0", asked.digest), ("q1", ""), ("q1", replace(asked, text="rm -rf /").digest)):
             late = await here.order(intents.AnswerQuestion("vm1/a1", question, Verdict.ALLOW, digest=digest))
-            assert "asks something else by now" in late.reason
+            assert "asks something else now" in late.reason
         answer = intents.AnswerQuestion("vm1/a1", "q1", Verdict.ALLOW, digest=asked.digest)
         assert (await here.order(answer)).outcome == "done"
         await here.until(lambda: here.agent("vm1/a1").question is None)

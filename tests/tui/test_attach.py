@@ -46,4 +46,4 @@ async def test_a_screen_that_cannot_be_handed_over_says_so() -> None:
         here.app.push_screen(AgentScreen("vm1/web-2"))
         await here.settle()
         await here.press("t")
-        await here.until(lambda: "cannot be handed over" in here.said(), "the reason")
+        await here.until(lambda: "cannot be lent" in here.said(), "the reason")

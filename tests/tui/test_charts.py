@@ -166,7 +166,7 @@ async def charts(here: Room) -> str:
     here.screen(HostsScreen).table.choose("vm1")
     await here.press("g")
     here.screen(HostCharts)
-    await here.until(lambda: "asking the ledger" not in here.text())
+    await here.until(lambda: "reading the ledger" not in here.text())
     return here.text()
 
 
@@ -223,7 +223,7 @@ async def test_costs_and_windows_are_drawn_at_every_size(size: tuple[int, int]) 
             ]
         await here.press("c", "g")
         here.screen(MoneyCharts)
-        await here.until(lambda: "asking the ledger" not in here.text())
+        await here.until(lambda: "reading the ledger" not in here.text())
         shown = here.text()
         for words in ("billed", "tokens", "[1 today]", "at most"):
             assert words in shown

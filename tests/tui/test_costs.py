@@ -208,7 +208,7 @@ async def test_enter_opens_an_agent_and_says_why_not() -> None:
         await here.press("enter")
         assert here.screen(AgentScreen).agent_here() == "vm2/api-3"
         await here.press("q", "h", "enter")
-        assert here.said() == "rows of agents can be opened: a shows them"
+        assert here.said() == "only agents can be opened: a lists them"
 
 
 async def test_a_tap_chooses_a_row_and_a_second_one_opens_it() -> None:

@@ -131,7 +131,7 @@ async def test_an_answer_to_a_question_that_has_changed_is_refused_with_the_reas
         here.engine.fleet = replace(here.engine.fleet, agents={**here.engine.fleet.agents, asking.id: other})
         await here.press("y")  # the screen has not heard of it yet
         assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", Verdict.ALLOW)]
-        await here.until(lambda: "asks something else by now" in here.said())
+        await here.until(lambda: "asks something else now" in here.said())
 
 
 # --------------------------------------------------------------------------- ending, reassigning, saying
@@ -168,7 +168,7 @@ async def test_kill_means_the_run_that_was_shown() -> None:
         await here.pilot.pause(0.1)
         await here.press("y")
         assert here.engine.asked == [KillAgent("vm2/api-3", 1)]
-        await here.until(lambda: "started anew meanwhile" in here.said())
+        await here.until(lambda: "restarted meanwhile" in here.said())
         assert here.engine.effects == []
 
 
@@ -233,7 +233,7 @@ async def test_letters_typed_into_the_filter_are_not_keys() -> None:
         await here.write("xysq")
         assert here.engine.asked == []
         here.screen(Overview)
-        assert "no agent has that" in here.text()
+        assert "no agent matches" in here.text()
         await here.press("backspace", "backspace", "backspace", "backspace", "backspace")
         assert len(here.screen(Overview).table.rows) == 12
 
@@ -288,7 +288,7 @@ async def test_the_palette_knows_other_words_and_finds_by_letters(typed: str, ti
         finds = here.screen(PaletteScreen).query_one(Finds).rows
         assert title in [find.title for find in finds][:5]
         await here.write("qqqq")
-        assert "nothing is called that" in here.text()
+        assert "nothing matches" in here.text()
 
 
 def test_every_action_stands_in_one_group_of_the_help() -> None:
@@ -312,7 +312,7 @@ async def test_help_is_in_groups_and_is_searched(size: tuple[int, int]) -> None:
         assert [line for line in here.text().splitlines() if line.strip() == "look"]
         await here.press("/")
         await here.write("no such thing")
-        assert "nothing here is called that" in here.text()
+        assert "nothing matches" in here.text()
         await here.press("escape", "q")
         assert not isinstance(here.app.screen, HelpScreen)
 

@@ -167,7 +167,7 @@ def test_ctrl_z_where_no_shell_waits_stops_nothing(stage: Stage) -> None:
     terminal = stage()
     terminal.wait_for_text("docs-1")
     terminal.keys("C-z")
-    terminal.wait_for_text("no shell waits under this screen; q leaves it")
+    terminal.wait_for_text("there is no shell under this screen; q leaves it")
     terminal.keys("q")
     assert_restored(terminal, 0)
 

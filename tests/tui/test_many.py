@@ -116,7 +116,7 @@ async def test_each_is_ended_in_the_run_that_was_listed_and_a_refused_one_stays_
         await here.pilot.pause(0.1)
         await here.press("9", "enter")
         await here.until(lambda: "8 ended, 1 refused: " in here.said())
-        assert "started anew meanwhile" in here.said()
+        assert "restarted meanwhile" in here.said()
         assert "vm1/a02" in here.said()
         assert marked(here) == {"vm1/a02"}
         assert here.engine.fleet.agents["vm1/a02"].state is State.WORKING
@@ -349,10 +349,10 @@ def test_the_sum_names_few_and_counts_the_rest() -> None:
     agents = [scenes.agent(f"a{n}", "vm1", State.WORKING, 1) for n in range(7)]
     todo = Plan("kill", tuple(Target(agent, KillAgent(agent.id, 1)) for agent in agents), ())
     outcomes = [Result(Outcome.DONE), Result(Outcome.UNKNOWN, "the link dropped")]
-    outcomes += [Result(Outcome.REFUSED, f"vm1/a{n} was started anew meanwhile") for n in range(2, 7)]
+    outcomes += [Result(Outcome.REFUSED, f"vm1/a{n} was restarted meanwhile") for n in range(2, 7)]
     assert summed(todo, outcomes) == (
-        "1 ended, 5 refused: vm1/a2 was started anew meanwhile; vm1/a3 was started anew meanwhile; "
-        "vm1/a4 was started anew meanwhile; and 2 more, of 1 not known: vm1/a1; look before you try again"
+        "1 ended, 5 refused: vm1/a2 was restarted meanwhile; vm1/a3 was restarted meanwhile; "
+        "vm1/a4 was restarted meanwhile; and 2 more, of 1 not known: vm1/a1; look before you try again"
     )
 
 

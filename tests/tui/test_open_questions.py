@@ -217,7 +217,7 @@ async def test_a_forgotten_agent_can_be_kept_for_a_while() -> None:
     async with room(scenes.farm()) as here:
         here.screen(Overview).table.choose("vm2/old-7")
         await here.press("f", "y")
-        assert "forgotten in 10 s: z keeps it" in here.said()
+        assert "forgotten in 10 s: z undoes it" in here.said()
         await here.press("z")
         assert "old-7 is kept" in here.said()
         here.app.context.forget_after = 0.05

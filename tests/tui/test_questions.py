@@ -129,7 +129,7 @@ async def test_the_answer_carries_what_was_shown_and_is_refused_when_it_has_been
         here.engine.fleet = replace(here.engine.fleet, agents={**here.engine.fleet.agents, other.id: other})
         await here.press("2")  # the screen has not heard of it yet
         assert here.engine.asked == [answer(ItemAnswer((2,)))]
-        await here.until(lambda: "asks something else by now" in here.said())
+        await here.until(lambda: "asks something else now" in here.said())
 
 
 async def test_a_tap_answers_the_question_that_was_tapped_and_no_other() -> None:

@@ -127,10 +127,10 @@ async def test_a_filter_is_told_and_one_that_nothing_passes_says_what_to_do(size
         await sift(here, "level:tool")
         assert "following · with “level:tool” ─" in here.text()
         await sift(here, "host:nowhere")
-        assert "no line has that: / changes the filter" in here.text()
+        assert "no line matches: / changes the filter" in here.text()
         await here.press("q")
         assert "with “" not in here.text()
-        assert "no line has that" not in here.text()
+        assert "no line matches" not in here.text()
 
 
 async def test_what_an_expression_finds_is_marked() -> None:

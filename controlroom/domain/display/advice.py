@@ -87,9 +87,9 @@ def _adopted(agent: Agent) -> Iterator[Step]:
         "own terminal."
     )
     if agent.pane:
-        yield _step("attach", "Go into its terminal.", agent.id)
+        yield _step("attach", "Attach to its terminal.", agent.id)
     else:
-        yield Step("It lives in no tmux session of its user, so nobody can go into its terminal from here.")
+        yield Step("It is in no tmux session of its user, so its terminal cannot be reached from here.")
 
 
 # --------------------------------------------------------------------------- its host is away
@@ -103,12 +103,12 @@ def _lost(agent: Agent, host: Host | None) -> Iterator[Step]:
         yield _step("hosts", f"{host.name} asks something before it can be used: answer that.", "")
         return
     if host.link is LinkState.REFUSED:
-        yield _step("host_check", f"{host.name} will not have us: see what it says, and mend that.", host.name)
-        yield _step("host_retry", "Then have it tried at once; by itself it is tried within five minutes.", host.name)
+        yield _step("host_check", f"{host.name} refuses us: see what it says, and fix that.", host.name)
+        yield _step("host_retry", "Then try it at once; otherwise it is tried within five minutes.", host.name)
     elif host.link is LinkState.CONNECTING:
-        yield Step(f"Wait: {host.name} is being connected, and says what runs there as soon as it is.")
+        yield Step(f"Wait: {host.name} is connecting, and then says what runs there.")
     else:
-        yield Step(f"Wait: {host.name} is tried again by itself. The agent needs no link; it most likely works on.")
+        yield Step(f"Wait: {host.name} is retried by itself. The agent needs no link and most likely works on.")
         yield _step("host_check", f"See what is known of the link to {host.name}, and try it by hand.", host.name)
     if agent.adopted:
         return
@@ -124,7 +124,7 @@ def _lost(agent: Agent, host: Host | None) -> Iterator[Step]:
 
 def _starting(agent: Agent, now: int) -> Iterator[Step]:
     if now - agent.since > LONG_START:
-        yield _step("open", "It takes long to start: see its log, and whether its host is overloaded.", agent.id)
+        yield _step("open", "It is taking long to start: see its log, and whether its host is overloaded.", agent.id)
         yield _step("kill", "Or end it.", agent.id)
     else:
         yield Step("Wait: its host has a minute to start it, and says so when it cannot.")
@@ -145,14 +145,14 @@ def _working(agent: Agent, now: int) -> Iterator[Step]:
 
 def _waiting(agent: Agent, now: int) -> Iterator[Step]:
     if agent.question is None:
-        yield _step("attach", "It waits at something on its own terminal: go there and answer.", agent.id)
+        yield _step("attach", "It waits for something on its own terminal: go there and answer.", agent.id)
         return
     if wants_words(agent.question):
         yield Step("Read what it asks, and choose", "open", command(agent.id, agent.question))
-        yield _step("deny", "or turn it down.", agent.id)
+        yield _step("deny", "or deny it.", agent.id)
         return
     yield _step("allow", "Read the question, then allow it", agent.id)
-    yield _step("deny", "or turn it down", agent.id)
+    yield _step("deny", "or deny it", agent.id)
     yield _step("message", "or answer in words.", agent.id)
 
 
@@ -179,7 +179,7 @@ def _idle(agent: Agent, now: int) -> Iterator[Step]:
 
 def _done(agent: Agent, now: int) -> Iterator[Step]:
     if agent.denied:
-        words = f"{agent.denied} things that it wanted to do were denied: see in the log whether the task is done."
+        words = f"{agent.denied} of its requests were denied: see in the log whether the task is done."
         yield _step("open", words, agent.id)
     if agent.session:
         yield _step("reassign", "Give it more to do in the same session.", agent.id, _ON)
@@ -206,20 +206,20 @@ def _unknown(agent: Agent, now: int) -> Iterator[Step]:
     if agent.cause is Cause.UNSEEN:
         yield Step(f"Wait: {agent.host} has not said yet what became of it; it will in a moment.")
         return
-    words = "Look at what it writes: the log is kept apart from its state and can still be read."
+    words = "Read its log: it is kept apart from its state."
     yield _step("open", words, agent.id)
     yield _step("host_check", f"See whether the disk of {agent.host} is full or its state folder damaged.", agent.host)
     yield _step("kill", "If nothing helps, end it: that looks for its processes, not for its state.", agent.id)
 
 
 def _stopped(agent: Agent) -> Step:
-    return Step(f"On {agent.host}, as its user: kill -CONT and the number of that process lets it go on.")
+    return Step(f"On {agent.host}, as its user: kill -CONT PID lets it go on.")
 
 
 def _paused(fleet: Fleet, agent: Agent) -> Iterator[Step]:
     if not agent.has_ended:
         yield _stopped(agent)
-        yield _step("kill", "Or end it: that works on what is stopped, too.", agent.id)
+        yield _step("kill", "Or end it: that works while it is stopped, too.", agent.id)
         return
     if not is_paused(agent):
         yield _step("resume", "Let it go on in its session.", agent.id)
@@ -231,7 +231,7 @@ def _paused(fleet: Fleet, agent: Agent) -> Iterator[Step]:
         yield Step(words, "costs", more)
         yield _step("forget", "Or forget it: then it does not go on.", agent.id)
     else:
-        words = "It was paused before it had begun, and has no session to go on in. See when there is money again,"
+        words = "It was paused before it began, and has no session to resume. See when there is money again,"
         yield Step(words, "costs", "controlroom budget show")
         yield _step("retry", "then give it its task again.", agent.id)
 

@@ -157,7 +157,7 @@ def _python(found: HostCheck) -> Check:
 
 def _tmux(found: HostCheck) -> Check:
     if found.tmux_problem:
-        return Check("tmux", Verdict.UNKNOWN, found.tmux_problem, "check again: it is asked anew")
+        return Check("tmux", Verdict.UNKNOWN, found.tmux_problem, "check again")
     if not found.tmux:
         return Check("tmux", Verdict.BAD, "not installed", "sudo apt-get install tmux")
     old = _numbers(found.tmux) < (3, 2)
@@ -198,11 +198,11 @@ def _login(found: HostCheck, profiles: bool) -> Check:
     method, _, plan = found.login.partition(" ")
     words = _LOGINS.get(method, found.login) + (f", {plan}" if plan else "")
     if found.logged_in and found.stray_key:
-        beside = f"a plan's login, but {found.stray_key} goes before it: agents are billed by use"
+        beside = f"a plan's login, but {found.stray_key} takes precedence: agents are billed by use"
         unset = 'unset it there, or let profiles say credential = "plan"'
-        return Check("login", Verdict.WARN, beside, "take it out of there" if " in " in found.stray_key else unset)
+        return Check("login", Verdict.WARN, beside, "remove it there" if " in " in found.stray_key else unset)
     if found.billing and found.billing_told and found.billing != found.billing_told:
-        doubt = f"{words}, but by what is set up here {_PAYS[found.billing]} pays: both kinds of budgets are to bind"
+        doubt = f"{words}, but by its settings {_PAYS[found.billing]} pays: both kinds of budgets bind"
         return Check("login", Verdict.WARN, doubt, "look into Claude's settings there, and give agents a credential")
     if found.logged_in:
         unsure = "" if found.billing or not found.claude else "; who pays is not known: both kinds of budgets bind"
@@ -223,7 +223,7 @@ def _shell(found: HostCheck) -> Iterator[Check]:
 def _git(found: HostCheck) -> Check:
     if found.git:
         return Check("git", Verdict.OK, found.git)
-    return Check("git", Verdict.WARN, "not installed: most tasks want it", "sudo apt-get install git")
+    return Check("git", Verdict.WARN, "not installed: most tasks need it", "sudo apt-get install git")
 
 
 # --------------------------------------------------------------------------- the machine
@@ -236,7 +236,7 @@ def _state(found: HostCheck) -> Check:
     if found.state_mode is None:
         return Check("folder", Verdict.OK, f"{folder}: not there yet, made with the first agent")
     if found.state_mode & 0o077:
-        mend = f"chmod 700 {folder}" if _PLAIN_PATH.fullmatch(folder) else "take away what others may do there"
+        mend = f"chmod 700 {folder}" if _PLAIN_PATH.fullmatch(folder) else "take away others' access"
         return Check("folder", Verdict.BAD, f"{folder} is open to others ({found.state_mode:04o})", mend)
     return Check("folder", Verdict.OK, f"{folder}, {found.state_mode:04o}")
 
@@ -291,13 +291,13 @@ def _clock(found: HostCheck) -> Check:
     if abs(seconds) < 2:
         return Check("clock", Verdict.OK, "as ours, within 2 s")
     verdict = Verdict.BAD if abs(seconds) > 300 else Verdict.WARN
-    words = f"{seconds:+.0f} s from ours" + (": logins and certificates fail at that" if verdict == Verdict.BAD else "")
+    words = f"{seconds:+.0f} s from ours" + (": logins and certificates can fail" if verdict == Verdict.BAD else "")
     return Check("clock", verdict, words, "sudo timedatectl set-ntp true")
 
 
 def _logout(found: HostCheck) -> Check:
     if not found.systemd:
-        return Check("logout", Verdict.OK, "no systemd here that would end what is left running")
+        return Check("logout", Verdict.OK, "no systemd here to end what is left running")
     if found.linger:
         return Check("logout", Verdict.OK, "linger is on: agents live on")
     if found.ends_at_logout is None:
@@ -327,7 +327,7 @@ def _processes(found: HostCheck) -> Check:
 
 def _watches(found: HostCheck) -> Check:
     if found.inotify_watches is None:
-        return Check("inotify", Verdict.UNKNOWN, "no reading; without it logs are looked at ten times a second")
+        return Check("inotify", Verdict.UNKNOWN, "no reading; without inotify logs are polled ten times a second")
     low = found.inotify_watches < 8192
     mend = "sudo sysctl fs.inotify.max_user_watches=65536" if low else ""
     return Check("inotify", Verdict.WARN if low else Verdict.OK, f"{found.inotify_watches} watches", mend)
@@ -340,7 +340,7 @@ def _sshd(found: HostCheck) -> Check:
     begin = _numbers(found.max_startups)[:1] or (10,)
     words = f"MaxSessions {found.max_sessions or 'not known'}, MaxStartups {found.max_startups or 'not known'}"
     if found.max_sessions == 0 or begin[0] < 3:
-        mend = "raise both in /etc/ssh/sshd_config; each attach is a connection more"
+        mend = "raise both in /etc/ssh/sshd_config; each attach is one more connection"
         return Check("sshd", Verdict.WARN, words, mend)
     return Check("sshd", Verdict.OK, f"{words}; we use one channel of one connection")
 

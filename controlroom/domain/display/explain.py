@@ -23,11 +23,11 @@ _SIGNALS = {
     2: ("SIGINT", "somebody interrupted it"),
     3: ("SIGQUIT", "somebody made it quit"),
     4: ("SIGILL", "it ran an instruction that this processor does not have"),
-    6: ("SIGABRT", "it gave up by itself"),
-    8: ("SIGFPE", "it computed something impossible"),
-    9: ("SIGKILL", "it was killed without being asked, by a person or by the kernel for want of memory"),
+    6: ("SIGABRT", "it aborted itself"),
+    8: ("SIGFPE", "it made an impossible calculation, like a division by zero"),
+    9: ("SIGKILL", "it was killed outright, by a person or by the kernel when memory ran out"),
     11: ("SIGSEGV", "it crashed"),
-    13: ("SIGPIPE", "who read its output was gone"),
+    13: ("SIGPIPE", "nobody read its output any more"),
     14: ("SIGALRM", "its own timer ran out"),
     15: ("SIGTERM", "somebody asked it to end"),
     24: ("SIGXCPU", "it used up its share of CPU time (ulimit -t)"),
@@ -48,15 +48,15 @@ def exit_words(kind: AgentKind, code: int | None, signal: int | None) -> str:
     if code is None:
         return ""
     if code == 0:
-        return "exit 0: it ended by itself, and says that all went well"
+        return "exit 0: it ended by itself, and reports success"
     if code in _CODES:
         return f"exit {code}: {_CODES[code]}"
     if code > 128 and code - 128 in _SIGNALS:
         name, meaning = _SIGNALS[code - 128]
         return f"exit {code}: something in it was ended by {name}; {meaning}"
     if kind == AgentKind.COMMAND:
-        return f"exit {code}: it says that something went wrong; what that is stands at the end of its log"
-    return f"exit {code}: Claude gave up; why stands at the end of its log"
+        return f"exit {code}: it reports an error: see the end of its log"
+    return f"exit {code}: Claude gave up: see the end of its log"
 
 
 ABOUT_WORK = ("stream", "session file", "transcript", "runner", "screen")
@@ -236,7 +236,7 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
     if agent.subagents:
         yield "below", f"{agent.subagents} subagent{'s' * (agent.subagents > 1)} of it at work"
     if agent.denied:
-        yield "denied", f"{agent.denied} things that it wanted to do were not allowed"
+        yield "denied", f"{agent.denied} of its requests were denied"
     yield from _payer(agent)
     if agent.last_line:
         yield "line", f"{agent.last_line} ({ago(now - agent.last_line_at)})"
@@ -289,7 +289,7 @@ def lines(told: Explanation, now: int, clock: Callable[[int], str], keys: Keymap
     for index, view in enumerate(told.views):
         drawn.append(Line("seen" if index == 0 else "", _view_words(view, now), "plain" if view.agrees else "warn"))
     if not told.views:
-        drawn.append(Line("seen", "no source says anything of its own about this run"))
+        drawn.append(Line("seen", "no source says anything about this run"))
     drawn += [Line("but" if index == 0 else "", words, "warn") for index, words in enumerate(told.disagrees)]
     drawn += [Line("do" if index == 0 else "", _step_words(step, keys), "do") for index, step in enumerate(told.steps)]
     return drawn

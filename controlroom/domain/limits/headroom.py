@@ -282,8 +282,8 @@ def alarms(headroom: Iterable[Headroom], known: Mapping[str, Alarm], now: int, c
 def _disputed(one: Headroom) -> str:
     """Say that hosts contradict each other about a window."""
     return (
-        f"{one.account}: {one.name} cannot be as {' and '.join(one.disputed)} say, one of them is wrong: the strictest "
-        "plausible reading counts. What a host says counts no more once it is out: controlroom host remove HOST"
+        f"{one.account}: {' and '.join(one.disputed)} contradict each other about {one.name}: the strictest "
+        "plausible reading counts. To ignore a host: controlroom host remove HOST"
     )
 
 

@@ -52,7 +52,7 @@ def _to_all(app: ContextApp, screen: RoomScreen, action: str) -> None:
 
     wanted = plan(app.context.fleet, screen.marked(), action, screen.hidden_marks())
     if not wanted.targets:
-        say(app, wanted.left_out[0][1] if wanted.left_out else "they are no longer there")
+        say(app, wanted.left_out[0][1] if wanted.left_out else "they are gone")
     elif action == "message":
         app.push_screen(MessageAll(wanted))
     elif action == "reassign":

@@ -133,7 +133,7 @@ async def _attach(app: ContextApp, source: Source, agent: str) -> None:
         with app.suspend():
             trouble = attachment.run()
     except SuspendNotSupported:
-        say(app, "this terminal cannot be handed over: use controlroom attach in another one", Level.DANGER)
+        say(app, "this terminal cannot be lent to an agent: run controlroom attach in another one", Level.DANGER)
         return
     app.refresh(layout=True)
     if trouble:

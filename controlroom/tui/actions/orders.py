@@ -52,7 +52,7 @@ def undo(app: ContextApp, screen: RoomScreen) -> None:
     if undos:
         undos.pop().take_back()
     else:
-        say(app, "there is nothing to undo: for a while a no to an agent can be taken back, and forgetting one")
+        say(app, "nothing to undo: only a denial and a forgotten agent can be taken back, for a while")
 
 
 def _can_undo(app: ContextApp, take_back: Callable[[], None], seconds: float) -> None:
@@ -82,7 +82,7 @@ def forget(app: ContextApp, named: str, submit: Callable[[], None]) -> None:
 
     timer = app.set_timer(context.forget_after, submit)
     _can_undo(app, keep, context.forget_after)
-    say(app, f"{named} forgotten in {context.forget_after:.0f} s: {context.keys.shown('undo')} keeps it")
+    say(app, f"{named} forgotten in {context.forget_after:.0f} s: {context.keys.shown('undo')} undoes it")
 
 
 def _engine(app: ContextApp) -> Source | None:

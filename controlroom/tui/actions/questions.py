@@ -118,5 +118,5 @@ def _answered(app: ContextApp, subject: str, question: Question, verdict: str) -
     if wants_words(question):
         return f"{name}: {'answered' if verdict != 'deny' else 'denied'}"
     words = {"allow": "allowed once", "always": "allowed for the session", "deny": "denied"}[verdict]
-    back = f" · {app.context.keys.shown('undo')} takes it back" if verdict == Verdict.DENY else ""
+    back = f" · {app.context.keys.shown('undo')} undoes it" if verdict == Verdict.DENY else ""
     return f"{name}: {words}{back}"

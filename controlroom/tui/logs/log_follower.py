@@ -106,7 +106,7 @@ class LogFollower:
         if page.records:
             book.begin_at(place, page, before)
         else:
-            book.stuck = page.reason or "nothing stands there any more"
+            book.stuck = page.reason or "that part of the log is gone"
         self._changed(book)
 
     async def pump(self, source: Source) -> None:

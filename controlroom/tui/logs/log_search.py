@@ -88,7 +88,7 @@ class LogSearch:
             return f"{self.wanted}: {self.at + 1} of {len(self.hits)}{'' if self.done else '+'}{far}"
         if self.reason:
             return f"{self.wanted}: {self.reason}"
-        return f"{self.wanted}: nowhere in the log" if self.done else f"{self.wanted}: searching{far}…"
+        return f"{self.wanted}: not in the log" if self.done else f"{self.wanted}: searching{far}…"
 
     @property
     def looks(self) -> tuple[object, ...]:

@@ -181,7 +181,7 @@ class AgentScreen(RoomScreen):
         elif step < 0 and log_search.hits:
             self._again(log_search)
         elif log_search.done or log_search.reason:
-            none = f"{log_search.wanted} stands nowhere in the log"
+            none = f"{log_search.wanted} is not in the log"
             self.say(log_search.reason or ("that is the first match in the log" if log_search.hits else none))
         else:
             log_search.eager = True

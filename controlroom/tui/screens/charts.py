@@ -123,7 +123,7 @@ class ChartsScreen(RoomScreen, Generic[S]):
         """Say why there is no chart; `nothing`: where nothing is known."""
         if self._problem or self._answered:
             return self._problem or nothing
-        return "asking the ledger…" if self.context.source else "no reading"
+        return "reading the ledger…" if self.context.source else "no reading"
 
     def motions(self) -> list[Motion]:
         """Digits choose the span."""

@@ -205,7 +205,7 @@ class CostsScreen(RoomScreen):
         if self._problem:
             words, style = self._problem, palette.danger
         elif rows is None:
-            words = "asking the ledger…" if self.context.source else "no reading"
+            words = "reading the ledger…" if self.context.source else "no reading"
         return [styled.line((f"  {part}", style)) for part in styled.wrap(words, self.size.width - 4)]
 
     def _say_age(self) -> None:
@@ -262,7 +262,7 @@ class CostsScreen(RoomScreen):
             return super().reason_against(action)
         row = self._row()
         if self.by is not By.AGENT or row is None:
-            return f"rows of agents can be opened: {self._key(By.AGENT)} shows them"
+            return f"only agents can be opened: {self._key(By.AGENT)} lists them"
         return f"{row.name} is no longer there"
 
     def items(self) -> list[Item]:

@@ -170,7 +170,7 @@ class SpawnForm(Form):
             OneLine("folder", "", hint="home, or what the profile says"),
             Choice("kind", ["", "headless", "interactive"], "", empty="profile's"),
             Choice("profile", ["", *profiles], "default" if "default" in profiles else "", empty="none"),
-            Prose("task", "What is it to do?  Enter starts, \\ then Enter begins a new line"),
+            Prose("task", "What should it do?  Enter starts, \\ then Enter begins a new line"),
         ]
 
     def intent(self) -> Intent | str:
@@ -224,7 +224,7 @@ class ReassignForm(Form):
         return [
             *[Choice("host", self._hosts, self._agent.host)] * (len(self._hosts) > 1),
             Choice("session", sessions, sessions[0]),
-            Prose("task", "What is it to do now?  Enter reassigns, \\ then Enter begins a new line"),
+            Prose("task", "What should it do now?  Enter reassigns, \\ then Enter begins a new line"),
         ]
 
     def send(self) -> None:
@@ -361,7 +361,7 @@ class ReassignAll(Form):
         return [
             Choice("session", ["new ones", "keep theirs"], "new ones"),
             *[Choice("host", ["", *self._hosts], "", empty="as now")] * (len(self._hosts) > 1),
-            Prose("task", "What are they to do now?  On another host, nothing: the same as now"),
+            Prose("task", "What should they do now?  Empty, on another host: the same as now"),
         ]
 
     def send(self) -> None:
@@ -419,7 +419,7 @@ class SecretForm(Form):
 
     def fields(self) -> list[Field]:
         """One field."""
-        return [OneLine("secret", "", hint="typed unseen; Enter says it", unseen=True)]
+        return [OneLine("secret", "", hint="hidden while you type; Enter sends it", unseen=True)]
 
     def intent(self) -> Intent | str:
         """The answer carries the question that was shown."""
@@ -429,7 +429,7 @@ class SecretForm(Form):
 
     def done(self) -> str:
         """The host is tried again."""
-        return f"{self._host}: told, trying again"
+        return f"{self._host}: answer sent, trying again"
 
     def leave(self) -> None:
         """Close, and forget what was typed."""

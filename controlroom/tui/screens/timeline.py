@@ -152,13 +152,13 @@ class TimelineScreen(RoomScreen):
             self.timeline_view.redraw()
             keys = self.context.keys
             back = f"{keys.shown('bookmark_older')} and {keys.shown('bookmark_newer')} lead to it"
-            self.say(f"kept: {back}" if kept else "no longer kept")
+            self.say(f"bookmarked: {back}" if kept else "bookmark removed")
 
     def to_bookmark(self, step: int) -> None:
         """Go to the next older (-1) or newer (1) line that was kept."""
         if not self.timeline_view.to_kept(step):
             where = "before this one" if step < 0 else "after this one"
-            self.say(f"no line is kept {where}" if self.timeline.kept else "no line is kept yet")
+            self.say(f"there is no bookmark {where}" if self.timeline.kept else "there is no bookmark yet")
 
     def export(self) -> None:
         """Write what is on show into a file of its own in the home of whoever sits here."""

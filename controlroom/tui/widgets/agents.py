@@ -298,7 +298,7 @@ def no_agents(context: Context, view: ViewState, wanted: str, cells: int) -> lis
     if wanted:
         return [
             (),
-            styled.line(("  no agent has that.  ", quiet), (keys("filter"), key), (" changes the filter", quiet)),
+            styled.line(("  no agent matches.  ", quiet), (keys("filter"), key), (" changes the filter", quiet)),
         ]
     if view.read_only:
         return [(), styled.line((f"  No {'agents' if fleet.hosts else 'hosts'} yet.", palette.strong))]

@@ -499,7 +499,7 @@ def _facts(view: ViewState, host: Host) -> list[tuple[str, str]]:
     if facts:
         tmux = facts.tmux_problem or facts.tmux_words + ("" if facts.tmux else ": install it there")
         found += [
-            ("owner", "this control room" if facts.owned else "another control room: look, do not touch"),
+            ("owner", "this control room" if facts.owned else "another control room: look only"),
             ("clock", _clock(facts.clock_offset)),
             ("machine", f"{facts.hostname} · {facts.platform} · {facts.cores} cores · {size(facts.memory_total)}"),
             ("has", f"Python {facts.python} · {tmux}"),
@@ -516,4 +516,4 @@ def _agents(view: ViewState, host: Host) -> str:
 
 def _clock(offset: int) -> str:
     words = clock_words(offset)
-    return f"{words} from ours: times of its agents are off by that" if words else "as ours"
+    return f"{words} from ours: its agents' times are off by as much" if words else "as ours"

@@ -282,7 +282,7 @@ class AgentPane(Vertical):
         if book is None or not book.loaded:
             return found.removesuffix(" · ")
         if view.following:
-            skipped = f"skipped {size(book.skipped)} to keep up, it is in the log · " if book.skipped else ""
+            skipped = f"skipped {size(book.skipped)} to keep up; it is in the log · " if book.skipped else ""
             return found.removesuffix(" · ") if found else f"{skipped}following"
         newer = f"{view.arrived} new below" if view.arrived else ""
         parts = [book.stuck, *self._place_words(view, book), newer, "l: end"]

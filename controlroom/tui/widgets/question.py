@@ -22,10 +22,10 @@ TITLES = {
     QuestionKind.PERMISSION: "asks for permission",
     QuestionKind.PLAN: "shows its plan",
     QuestionKind.CHOICES: "asks you",
-    QuestionKind.HOST_KEY: "shows a key that we have never seen",
-    QuestionKind.SECRET: "wants what only you can say",
+    QuestionKind.HOST_KEY: "shows a key that is not known yet",
+    QuestionKind.SECRET: "needs something that only you know",
 }
-REPLACED = "it asks something else now: read it anew"
+REPLACED = "it asks something else now: read it again"
 
 
 class QuestionPanel(Lines):

@@ -197,7 +197,7 @@ class SpendSummary(Lines):
         """Money first; what does not fit into one line goes to the next."""
         palette, whole = self.palette, self._whole
         if whole is None:
-            return (styled.line((" asking the ledger…", palette.quiet)),)
+            return (styled.line((" reading the ledger…", palette.quiet)),)
         parts = [self._money(whole), self._tokens(whole), self._rates(whole)]
         lines, line = list[Line](), styled.line((" ", None))
         for part in parts:

@@ -150,8 +150,8 @@ class TimelineView(Wheeled):
         """Why there is no line."""
         keys = self.context.keys.shown
         if self.wish.problem or not self.wish.sifts:
-            return self.wish.problem or "nothing to show yet: agents' lines come here as they speak"
-        return f"no line has that: {keys('sift')} changes the filter, {keys('back')} shows all"
+            return self.wish.problem or "nothing yet: agents' lines appear here as they are written"
+        return f"no line matches: {keys('sift')} changes the filter, {keys('back')} shows all"
 
     def _draw(self, number: int, width: int, index: int) -> Line:
         palette, moment = self.palette, self.moments[number]
