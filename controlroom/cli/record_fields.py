@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
-from enum import Enum
 from typing import Any, NamedTuple
 
 from controlroom.domain.money.costs import decimal
+from controlroom.text.states import StrEnum
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What a field holds."""
 
     TEXT = "text"
@@ -23,9 +23,6 @@ class Kind(str, Enum):
     PERCENT = "per cent"
     RECORD = "record"
     RECORDS = "list of records"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 class Field(NamedTuple):

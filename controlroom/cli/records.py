@@ -19,6 +19,7 @@ from controlroom.domain.gauges import Headroom, urgency
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.money import ladder
 from controlroom.domain.money.costs import decimal
+from controlroom.text.states import StrEnum
 
 VERSION = 1
 """Of all answers. It rises when a field goes, or comes to hold something else; more fields come without that."""
@@ -112,6 +113,8 @@ _HOST = (
 
 _EVIDENCE = (*_several(Kind.TEXT, "source", "state", "value"), _time("at"), _flag("agrees"))
 
+_CLAIM = _several(Kind.TEXT, "field", "ordered", "said")
+
 
 class _Of(NamedTuple):
     """An agent and the fleet that it is of."""
@@ -158,12 +161,7 @@ _AGENT = (
     _bytes("log_bytes", lambda at: at.agent.log_bytes if at.agent.has_ended else None),
     _text("place", _agent("place"), "where an adopted one lives"),
     _flag("ordered_here", lambda at: at.agent.ordered is not None, "whether this room ordered its run"),
-    _records(
-        "claims",
-        _several(Kind.TEXT, "field", "ordered", "said"),
-        _agent("claims"),
-        "what its host says otherwise than was ordered",
-    ),
+    _records("claims", _CLAIM, _agent("claims"), "what its host says otherwise than was ordered"),
     _texts(
         "waits_for_budgets",
         lambda at: [budget.name for budget in ladder.pausing(at.fleet, at.agent)],
@@ -255,12 +253,11 @@ def _in_units(
     name: str, get: Callable[[Any], Any], unit: Callable[[Any], str | None], kinds: Mapping[str, Kind]
 ) -> Iterator[Field]:
     """A field for each unit that an amount can be in; those of other units are null."""
-    for suffix, kind in kinds.items():
-        yield _field(kind, f"{name}_{suffix}", _if_unit(get, unit, suffix))
 
+    def where(suffix: str) -> Callable[[Any], Any]:
+        return lambda thing: get(thing) if unit(thing) == suffix else None
 
-def _if_unit(get: Callable[[Any], Any], unit: Callable[[Any], str | None], suffix: str) -> Callable[[Any], Any]:
-    return lambda thing: get(thing) if unit(thing) == suffix else None
+    return (_field(kind, f"{name}_{suffix}", where(suffix)) for suffix, kind in kinds.items())
 
 
 def _amounts(name: str, get: str) -> Iterator[Field]:

@@ -7,13 +7,7 @@
     money/        budgets and what was spent: pure arithmetic on whole numbers
     queue/        which task starts next, why the others wait, how attempts end
 
-<<<<<<< HEAD
-Here: model and gauges (frozen values) · events and reduce: the only way a fleet changes · intents, preconditions and
-decide: what somebody wants, and yes or no with a reason · orders · tasks · claims · alarms · news · patch: what a
-reader lacks · words: figures that line up. Rooms look down only.
-=======
 Here: model, budgets and gauges (frozen values) · events and reduce: the only way a fleet changes · intents,
-preconditions and decide: what somebody wants, and yes or no with a reason · orders · claims · alarms · news · patch:
-what a reader lacks · words: figures that line up. Rooms look down only.
->>>>>>> 973a70c (domain: keep budgets in a file of their own name)
+preconditions and decide: what somebody wants, and yes or no with a reason · orders · tasks · claims · alarms · news ·
+patch: what a reader lacks · words: figures that line up. Rooms look down only.
 """
