@@ -194,7 +194,7 @@ def test_what_somebody_else_started_is_not_touched() -> None:
     assert told(bare).decided.startswith("nobody: it was not started here (tmux work)")
     assert "controlroom attach vm1/~mine" in steps(bare)
     away = fleet(bare, hosts=(host(link=LinkState.LOST),))
-    assert "Wait: vm1 is tried again by itself" in steps(bare, away)
+    assert "Wait: vm1 is retried automatically" in steps(bare, away)
     assert "cannot be moved" not in steps(bare, away)
 
 

@@ -108,7 +108,7 @@ def _lost(agent: Agent, host: Host | None) -> Iterator[Step]:
     elif host.link is LinkState.CONNECTING:
         yield Step(f"Wait: {host.name} is connecting, and then says what runs there.")
     else:
-        yield Step(f"Wait: {host.name} is retried by itself. The agent needs no link and most likely works on.")
+        yield Step(f"Wait: {host.name} is retried automatically. The agent needs no link and most likely works on.")
         yield _step("host_check", f"See what is known of the link to {host.name}, and try it by hand.", host.name)
     if agent.adopted:
         return

@@ -335,13 +335,13 @@ def _locked(path: Path) -> int:
 
 def ordered_statements(order: Order, agent: KnownAgent | None = None) -> list[Statement]:
     """Write an order, and the agent that should exist from now on."""
-    written = _insert("orders (op, verb, host, agent, epoch, at, who, task)", (*_values(order), ""))
+    written = _insert("orders (op, verb, host, agent, epoch, at, who, task)", order, "")
     return [written, *agents_statements([agent] if agent else [])]
 
 
 def agents_statements(agents: Iterable[KnownAgent], gone: Iterable[tuple[str, str]] = ()) -> list[Statement]:
     """Write agents that are there, and (host, name) of those that are not."""
-    statements = [_insert("agents", _values(agent)) for agent in agents]
+    statements = [_insert("agents", agent) for agent in agents]
     for pair in gone:
         statements.append(("delete from agents where host = ? and name = ?", pair))
         statements.append(("delete from usage_read where host = ? and agent = ?", pair))
@@ -356,7 +356,7 @@ def conclusion_statement(op: int, outcome: str, reason: str, at: int) -> Stateme
 
 def audit_statement(line: AuditLine) -> Statement:
     """Add a line to the audit."""
-    return _insert("audit (at, who, verb, target, epoch, outcome, reason)", _values(line))
+    return _insert("audit (at, who, verb, target, epoch, outcome, reason)", line)
 
 
 def _found(database: sqlite3.Connection, query: str, values: Sequence[int | str]) -> list[tuple[Any, ...]]:
@@ -376,17 +376,15 @@ def _found(database: sqlite3.Connection, query: str, values: Sequence[int | str]
 _OPEN_ORDERS = "select op, verb, host, agent, epoch, at, who from orders where outcome is null order by op"
 
 
-def _values(record: object) -> tuple[int | str, ...]:
-    """Return a record's fields in order; texts without what looks like a key, and without what is not UTF-8."""
-    return tuple(_written(value) if isinstance(value, str) else value for value in vars(record).values())
+def _insert(into: str, record: object, *more: str) -> Statement:
+    """Write a record's fields in order, then `more`; texts without what looks like a key, and what is not UTF-8."""
+    fields = (*vars(record).values(), *more)
+    values = tuple(_written(value) if isinstance(value, str) else value for value in fields)
+    return f"insert or replace into {into} values ({', '.join('?' * len(values))})", values
 
 
 def _written(text: str) -> str:
     return redact(text).encode("utf-8", "replace").decode()
-
-
-def _insert(into: str, values: tuple[int | str, ...]) -> Statement:
-    return f"insert or replace into {into} values ({', '.join('?' * len(values))})", values
 
 
 def _sentence(path: Path, error: Exception) -> str:

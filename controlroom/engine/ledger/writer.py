@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from itertools import islice
+from typing import TypeVar
 
 from controlroom.domain.audit import AuditLine, target_of, verb_of
 from controlroom.domain.changes import Changes
@@ -49,6 +50,8 @@ MOST = 20_000
 
 AT_ONCE = 1000
 """Statements of one batch, or one write if that has more."""
+
+T = TypeVar("T")
 
 Written = asyncio.Future[str]
 """Resolves when a write is on the disk, to nothing, or when it first failed, to a sentence about why."""
@@ -249,9 +252,9 @@ class Outbox:
         return f"who did what is kept in memory only ({self._kept} entries{lost}): {self.trouble}"
 
 
-def _resolve(written: Written, problem: str) -> None:
-    if not written.done():
-        written.set_result(problem)
+def _resolve(future: "asyncio.Future[T]", value: T) -> None:
+    if not future.done():
+        future.set_result(value)
 
 
 async def _ended(future: "Future[None]") -> BaseException | None:
@@ -261,15 +264,10 @@ async def _ended(future: "Future[None]") -> BaseException | None:
 
     def tell(future: "Future[None]") -> None:
         with contextlib.suppress(RuntimeError):  # the loop may end before the last write
-            loop.call_soon_threadsafe(_tell, ended, future.exception())
+            loop.call_soon_threadsafe(_resolve, ended, future.exception())
 
     future.add_done_callback(tell)
     return await ended
-
-
-def _tell(ended: "asyncio.Future[BaseException | None]", problem: BaseException | None) -> None:
-    if not ended.done():
-        ended.set_result(problem)
 
 
 def _moment(at: int) -> str:

@@ -62,7 +62,7 @@ class HelpText(ScrollableText):
             for state in ORDER
         ]
         drawn += self._part("states", states, width)
-        return drawn or [styled.line(("  nothing here is called that", palette.quiet))]
+        return drawn or [styled.line(("  nothing matches", palette.quiet))]
 
     def _part(self, title: str, entries: Sequence[Entry], width: int) -> list[Line]:
         """A heading, and those entries under it that are wanted, by their own words or by those of the palette."""

@@ -60,7 +60,7 @@ class Finds(Rows[Find]):
 
     def empty(self, width: int) -> Sequence[Line]:
         """Nothing was found."""
-        return ((), styled.line(("  nothing is called that", self.palette.quiet)))
+        return ((), styled.line(("  nothing matches", self.palette.quiet)))
 
     def draw(self, row: Find, width: int, chosen: bool) -> Line:
         """Sign, title, words; grey with the reason when it cannot be done."""
