@@ -26,14 +26,14 @@ ORDER_PATIENCE = 60.0
 Verb = Callable[[Client, argparse.Namespace], Awaitable[int]]
 
 
-def with_room(verb: Verb, args: argparse.Namespace, *, start: bool = True) -> int:
+def with_room(verb: Verb, args: argparse.Namespace) -> int:
     """Run a verb against the engine of this room, which is started if need be."""
-    return asyncio.run(_connected(verb, args, start))
+    return asyncio.run(_connected(verb, args))
 
 
-async def _connected(verb: Verb, args: argparse.Namespace, start: bool) -> int:
+async def _connected(verb: Verb, args: argparse.Namespace) -> int:
     try:
-        client = await Client.connect(start=start, role="cli", ask=output.person_is_there())
+        client = await Client.connect(role="cli", ask=output.person_is_there())
         try:
             return await verb(client, args)
         finally:

@@ -90,9 +90,12 @@ def history(values: Iterable[float], width: int, top: float = 100.0) -> str:
     return drawn.rjust(width)
 
 
-def named_some(names: Sequence[str], most: int = 3) -> str:
+_NAMED = 3
+
+
+def named_some(names: Sequence[str]) -> str:
     """Name some, and count the rest: `a, b, c and 4 more`."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 _NUMBER = re.compile(r"\d+")

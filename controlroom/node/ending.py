@@ -113,9 +113,9 @@ async def living_runner(entry: Entry, tmux: Tmux) -> int:
     return pid if process and process_tree.living(process) else 0
 
 
-async def what_is_left(entry: Entry, namespace: str, runner: int = 0) -> str:
+async def what_is_left(entry: Entry, namespace: str) -> str:
     """Name the processes of an agent that are alive, "" when there are none."""
-    return process_tree.names(await asyncio.to_thread(_living, _marks(entry, namespace), runner))
+    return process_tree.names(await asyncio.to_thread(process_tree.of_agent, *_marks(entry, namespace), 0))
 
 
 async def end_by_force(entry: Entry, namespace: str, tmux: Tmux) -> str:
@@ -196,11 +196,6 @@ def from_order(entry: Entry) -> AgentSeen:
 def _marks(entry: Entry, namespace: str) -> tuple[str, str]:
     """Return what its processes carry in their environment."""
     return tag(namespace, entry.name, entry.epoch), place(entry.folder)
-
-
-def _living(marks: tuple[str, str], runner: int) -> list[process_tree.Process]:
-    processes = process_tree.of_agent(*marks, runner)
-    return processes + [process for pid, process in process_tree.snapshot().items() if runner and pid == runner]
 
 
 def _end(marks: tuple[str, str], runner: int) -> str:

@@ -105,11 +105,11 @@ async def login_environment(environ: Mapping[str, str], mark: str, deadline: flo
     return LoginEnvironment(_cleaned(environ), _problem(shell, "the connection's own environment"))
 
 
-async def alias_of(name: str, environ: Mapping[str, str], mark: str, deadline: float = DEADLINE) -> str:
+async def alias_of(name: str, environ: Mapping[str, str], mark: str) -> str:
     """Return what `name` is short for in the user's interactive shell, "" when it is no alias and no function there."""
     shell = environ.get("SHELL") or pwd.getpwuid(os.geteuid()).pw_shell or "/bin/sh"
     asking = f"printf '\\n{mark}<'; alias {name} 2>/dev/null || type {name} 2>/dev/null; printf '\\0>{mark}'"
-    output = await _output([shell, "-l", "-i", "-c", asking], {"TERM": "dumb", **environ}, mark, deadline)
+    output = await _output([shell, "-l", "-i", "-c", asking], {"TERM": "dumb", **environ}, mark, DEADLINE)
     _, _, rest = output.partition(b"\n" + os.fsencode(mark) + b"<")
     alias = os.fsdecode(rest.partition(b"\0")[0]).strip()
     if "not found" in alias or not alias:

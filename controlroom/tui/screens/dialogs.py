@@ -118,8 +118,8 @@ class Choices(Lines):
 class Words(Lines):
     """A title in bold and a text under it, as high as they need."""
 
-    def __init__(self, title: str, text: str, *, danger: bool = False, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(self, title: str, text: str, *, danger: bool = False) -> None:
+        super().__init__()
         self._title, self._text, self._danger = title, text, danger
 
     def ground(self) -> Style:
