@@ -50,8 +50,8 @@ async def _see_through(client: Client, name: str) -> int:
         if asked.kind is QuestionKind.SECRET:
             answer = _said(asked)
         else:
-            verdict = "allow" if output.ask(f"Is that the key of {name}?") else "deny"
-            answer = intents.AnswerQuestion(name, asked.id, Verdict(verdict))
+            verdict = Verdict.ALLOW if output.ask(f"Is that the key of {name}?") else Verdict.DENY
+            answer = intents.AnswerQuestion(name, asked.id, verdict)
         answer = replace(answer, subject=name)
         await order(client, answer, f"{answer.verdict}: {asked.title}")
         if answer.verdict == Verdict.DENY:

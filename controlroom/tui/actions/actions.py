@@ -5,6 +5,7 @@ from functools import partial
 
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import plan
+from controlroom.text.states import Verdict
 from controlroom.tui.actions import agents, hosts, navigate, orders, questions, reports
 from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.screens.base import RoomScreen, say
@@ -104,9 +105,9 @@ _ACTS: dict[str, Act] = {
     "alarms": reports.alarms,
     "attached": reports.attached,
     "host_check": reports.host_check,
-    "allow": questions.answer("allow"),
-    "always": questions.answer("always"),
-    "deny": questions.answer("deny"),
+    "allow": questions.answer(Verdict.ALLOW),
+    "always": questions.answer(Verdict.ALWAYS),
+    "deny": questions.answer(Verdict.DENY),
     "questions": navigate.questions,
     "undo": orders.undo,
     "spawn": agents.spawn,

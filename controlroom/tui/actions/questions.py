@@ -16,12 +16,12 @@ from controlroom.tui.view_state import Engine
 from controlroom.tui.widgets.question import QuestionPanel
 
 
-def answer(verdict: str) -> Callable[[ContextApp, RoomScreen], None]:
+def answer(verdict: Verdict) -> Callable[[ContextApp, RoomScreen], None]:
     """Make the action that answers the question on show with a verdict."""
     return lambda app, screen: _answer(app, screen, verdict)
 
 
-def _answer(app: ContextApp, screen: RoomScreen, verdict: str) -> None:
+def _answer(app: ContextApp, screen: RoomScreen, verdict: Verdict) -> None:
     """Answer the question on show, once all of it was on show."""
     panel = screen.question_here()
     question = panel.question if panel is not None else None
@@ -29,25 +29,25 @@ def _answer(app: ContextApp, screen: RoomScreen, verdict: str) -> None:
         open_chosen(app, screen)
     elif not _was_read(app, panel, verdict):
         return
-    elif verdict != Verdict.DENY and question.kind is QuestionKind.SECRET:
+    elif verdict is not Verdict.DENY and question.kind is QuestionKind.SECRET:
         from controlroom.tui.screens.forms import SecretForm
 
         app.push_screen(SecretForm(panel.subject, question))
-    elif verdict != Verdict.DENY and wants_words(question):
+    elif verdict is not Verdict.DENY and wants_words(question):
         _go_on(app, screen, panel)
     elif asked := screen.alike():
         app.push_screen(ListSheet(plan(app.context.fleet, asked.whom, verdict)))
     else:
-        intent = intents.AnswerQuestion(panel.subject, question.id, Verdict(verdict), digest=question.digest)
+        intent = intents.AnswerQuestion(panel.subject, question.id, verdict, digest=question.digest)
         order(app, intent, _answered(app, panel.subject, question, verdict), _then(app, screen, panel.subject, verdict))
 
 
-def _then(app: ContextApp, screen: RoomScreen, subject: str, verdict: str) -> Callable[[], None]:
+def _then(app: ContextApp, screen: RoomScreen, subject: str, verdict: Verdict) -> Callable[[], None]:
     """What follows on an answer that was taken: the next question; a no can be taken back."""
     agent = app.context.fleet.agents.get(subject)
 
     def go_on() -> None:
-        if verdict == Verdict.DENY and agent is not None:
+        if verdict is Verdict.DENY and agent is not None:
             was_denied(app, [agent])
         _lead_on(app, screen, subject)
 
@@ -64,12 +64,12 @@ def _lead_on(app: ContextApp, screen: RoomScreen, subject: str) -> None:
                 go_to(app, screen, subjects[0])
 
 
-def _was_read(app: ContextApp, panel: QuestionPanel, verdict: str) -> bool:
+def _was_read(app: ContextApp, panel: QuestionPanel, verdict: Verdict) -> bool:
     """Whether the whole question was on show before the key was pressed; if not, show more of it."""
     if app.context.keyboard.timing.startled(panel.shown_at):
         say(app, "that has just appeared: look, then press again")
         return False
-    if verdict != Verdict.DENY and not panel.read:
+    if verdict is not Verdict.DENY and not panel.read:
         panel.turn()
         say(app, f"read all of it first: {panel.more} shows more")
         return False
@@ -83,7 +83,7 @@ def _go_on(app: ContextApp, screen: RoomScreen, panel: QuestionPanel) -> None:
         app.push_screen(ListSheet(answer_to_all(app.context.fleet, asked, intent.answers)))
     elif intent:
         name = panel.subject.rpartition("/")[2]
-        order(app, intent, f"{name}: answered", _then(app, screen, panel.subject, "allow"))
+        order(app, intent, f"{name}: answered", _then(app, screen, panel.subject, Verdict.ALLOW))
     elif panel.draft is None:
         say(app, f"it wants an answer in words: {keys.shown('message')}")
     else:
@@ -99,7 +99,7 @@ def choose(app: ContextApp, number: int) -> None:
     if not isinstance(screen, RoomScreen) or view.engine is not Engine.HERE or view.read_only:
         return
     panel = screen.question_here()
-    if panel is None or panel.draft is None or not _was_read(app, panel, "allow"):
+    if panel is None or panel.draft is None or not _was_read(app, panel, Verdict.ALLOW):
         return
     before, item = panel.draft.step, panel.draft.item
     panel.turn_to(panel.draft.take(number))
@@ -107,16 +107,16 @@ def choose(app: ContextApp, number: int) -> None:
         _go_on(app, screen, panel)
 
 
-def _answered(app: ContextApp, subject: str, question: Question, verdict: str) -> str:
+def _answered(app: ContextApp, subject: str, question: Question, verdict: Verdict) -> str:
     fleet = app.context.fleet
     asker: Agent | Host | None = fleet.agents.get(subject) or fleet.hosts.get(subject)
     name = asker.name if asker else subject
     if question.kind is QuestionKind.SECRET:
         return f"{name}: not told"
     if question.kind is QuestionKind.HOST_KEY:
-        return f"{name}: key {'accepted' if verdict != 'deny' else 'refused'}"
+        return f"{name}: key {'accepted' if verdict is not Verdict.DENY else 'refused'}"
     if wants_words(question):
-        return f"{name}: {'answered' if verdict != 'deny' else 'denied'}"
-    words = {"allow": "allowed once", "always": "allowed for the session", "deny": "denied"}[verdict]
-    back = f" · {app.context.keys.shown('undo')} undoes it" if verdict == Verdict.DENY else ""
+        return f"{name}: {'answered' if verdict is not Verdict.DENY else 'denied'}"
+    words = {Verdict.ALLOW: "allowed once", Verdict.ALWAYS: "allowed for the session"}.get(verdict, "denied")
+    back = f" · {app.context.keys.shown('undo')} undoes it" if verdict is Verdict.DENY else ""
     return f"{name}: {words}{back}"

@@ -264,7 +264,7 @@ class ReassignForm(Form):
         return host if host != self._agent.host else ""
 
 
-_ANSWERS = {"allow, and say": "allow", "deny, and say": "deny"}
+_ANSWERS = {"allow, and say": Verdict.ALLOW, "deny, and say": Verdict.DENY}
 
 
 class MessageForm(Form):
@@ -294,14 +294,14 @@ class MessageForm(Form):
         if self._agent.question is None:
             return SendMessage(self._agent.id, self._agent.epoch, self.value("say"))
         verdict, asked = _ANSWERS[self.value("answer")], self._agent.question
-        return AnswerQuestion(self._agent.id, asked.id, Verdict(verdict), self.value("say"), asked.digest)
+        return AnswerQuestion(self._agent.id, asked.id, verdict, self.value("say"), asked.digest)
 
     def send(self) -> None:
         """Words for a question with choices are the answer to the one that is asked now; with all answered, send."""
         panel, asked = self._panel, self._agent.question
         draft = panel.draft if panel is not None and same(panel.question, asked) else None
         words = self.value("say")
-        if panel is None or draft is None or not words.strip() or _ANSWERS[self.value("answer")] == "deny":
+        if panel is None or draft is None or not words.strip() or _ANSWERS[self.value("answer")] is Verdict.DENY:
             super().send()
             return
         try:
