@@ -19,7 +19,6 @@ from controlroom.domain.gauges import Headroom, urgency
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.money import ladder
 from controlroom.domain.money.costs import decimal
-from controlroom.text.states import StrEnum
 
 VERSION = 1
 """Of all answers. It rises when a field goes, or comes to hold something else; more fields come without that."""
