@@ -131,8 +131,13 @@ def shown_value(text: str) -> str:
     return redact(sanitize(text, PATH))
 
 
-def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> Agent:
-    """An agent as it is to be shown and acted on. `run`: what was ordered of it; `known`: as it was till now."""
+def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None, *, killed: bool = False) -> Agent:
+    """An agent as it is to be shown and acted on. `run`: what was ordered of it; `known`: as it was till now.
+
+    `killed`: this room ordered its end, and that was not refused.
+    """
+    if killed and _was_killed(seen):
+        seen = _ended(seen, "killed")
     if run is None:
         kind = seen.kind if seen.kind in KINDS else AgentKind.UNKNOWN
         return with_changes(seen, kind=kind, billing="", ordered=None, claims=())
@@ -170,13 +175,23 @@ def paused(agent: Agent) -> Agent:
 def _as_ordered(seen: Agent, run: OrderedRun) -> Agent:
     if run.paused:
         return paused(seen)
-    return _ended(seen) if run.ended and seen.state is State.PAUSED else seen
+    return _ended(seen, "ended by an order") if run.ended and seen.state is State.PAUSED else seen
 
 
-def _ended(seen: Agent) -> Agent:
+_KILLS = (9, 15)
+"""SIGKILL and SIGTERM: what ends a run that was ordered to end."""
+
+
+def _was_killed(seen: Agent) -> bool:
+    """Whether it failed because something ended it from outside, as far as its host knows."""
+    by_signal = seen.exit_signal in _KILLS and seen.cause in (Cause.UNSAID, Cause.NONE)
+    return seen.state is State.FAILED and (by_signal or seen.cause is Cause.RUNNER_KILLED)
+
+
+def _ended(seen: Agent, words: str) -> Agent:
     """An agent that an order has ended: it waits for nothing, and does not go on by itself."""
     runner = Evidence("runner", seen.state, seen.detail, seen.since, agrees=False)
-    return with_changes(seen, state=State.DONE, detail="ended by an order", evidence=(runner, *seen.evidence))
+    return with_changes(seen, state=State.DONE, detail=words, cause=Cause.NONE, evidence=(runner, *seen.evidence))
 
 
 def claimed_work(agent: Agent) -> Work:

@@ -48,11 +48,15 @@ class ClaimChecker:
         """Fields of each agent about which a claim was audited since it was last ordered."""
         self._differ: dict[str, dict[str, tuple[Claim, ...]]] = {}
         """By host: its agents of which it says something else than was ordered."""
+        self._killed: dict[Name, int] = {}
+        """By agent: the newest of its runs that this room ordered to end, unless that was refused."""
         rows, ended = ledger.read_all([(ORDERED_RUNS, ()), (ENDED_BY_ORDER, ())])
         for row in rows:
             self._take(OrderedRun(*row))
-        for key in ended:
-            self._end(*key)
+        for host, name, epoch, verb, outcome in ended:
+            self._killed[host, name] = max(epoch, self._killed.get((host, name), 0))
+            if outcome == Outcome.DONE:
+                self._end(host, name, epoch, verb)
 
     def start(self) -> None:
         """Forget what is long over."""
@@ -85,9 +89,15 @@ class ClaimChecker:
         self._take(run)
         return write_ordered(run)
 
+    def kills(self, order: Order) -> None:
+        """Take that a run is being ended: how it ends is known before its host says it."""
+        self._killed[order.host, order.agent] = order.epoch
+
     def concluded(self, order: Order, outcome: Outcome) -> None:
         """Take what became of an order."""
-        if outcome is Outcome.DONE and order.verb in ENDS:
+        if outcome is Outcome.REFUSED and order.verb in ENDS:
+            self._killed.pop((order.host, order.agent), None)
+        elif outcome is Outcome.DONE and order.verb in ENDS:
             self._end(order.host, order.agent, order.epoch, order.verb)
         elif outcome is Outcome.DONE and order.verb == "forget":
             self._forget(order.host, order.agent, order.epoch)
@@ -99,6 +109,8 @@ class ClaimChecker:
 
     def _forget(self, host: str, name: str, epoch: int) -> None:
         """An agent was removed with all its runs up to this one."""
+        if self._killed.get((host, name), 0) <= epoch:
+            self._killed.pop((host, name), None)
         runs = self._runs.get((host, name), {})
         for old in [number for number in runs if number <= epoch]:
             del runs[old]
@@ -136,7 +148,8 @@ class ClaimChecker:
         return self._joined(agent, {})
 
     def _joined(self, agent: Agent, shown: Mapping[str, Agent]) -> Agent:
-        return joined(agent, self.of(agent.host, agent.name, agent.epoch), shown.get(agent.id))
+        killed = self._killed.get((agent.host, agent.name)) == agent.epoch
+        return joined(agent, self.of(agent.host, agent.name, agent.epoch), shown.get(agent.id), killed=killed)
 
     def tell(self, event: events.AgentsObserved) -> None:
         """Show what a host says otherwise than was ordered, and audit what is new of it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from controlroom.domain.events import AgentsObserved, Alarmed, Concluded, HostMet
 from controlroom.domain.gauges import Alarm, AlarmLevel
-from controlroom.domain.intents import NodeEffect, SpawnOn, TellOn
+from controlroom.domain.intents import KillOn, NodeEffect, SpawnOn, TellOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import NextGrant
 from controlroom.domain.orders import ENDS, STARTS, Order, Result
@@ -94,6 +94,8 @@ class OrderBook:
         """
         if isinstance(effect, TellOn):
             self._unordered.tells(effect)
+        elif isinstance(effect, KillOn):
+            self._claims.kills(order)
         before = was.agents.get(order.subject) if order.verb in STARTS else None
         opened = self.open(order, getattr(effect, "question", ""), before)
         message = to_node(effect, order.op, self._spec_of(getattr(effect, "profile", "")))

@@ -33,6 +33,8 @@ DEATHS = {
 }
 """What is written of an agent whose runner did not say how it ended."""
 
+_OURS = (signal.SIGTERM, signal.SIGKILL)
+
 _MOST = 64 * 1024 * 1024
 """Bytes of usage and of transcripts that are read at most."""
 
@@ -154,6 +156,19 @@ def record_end(entry: Entry, state: State, detail: str, at: int, cause: Cause = 
     status = ended(status or from_order(entry), state, detail, at, cause)
     write_status(entry, status)
     return status
+
+
+def record_killed(entry: Entry, words: str, since: int) -> None:
+    """Correct the last word of a runner that only saw its agent die of our signal (`since`: ms). Raises `OSError`."""
+    with contextlib.suppress(PeerError):
+        status = read_status(entry)
+        if (
+            status is not None
+            and status.state == State.FAILED
+            and status.ended >= since
+            and status.exit_signal in _OURS
+        ):
+            write_status(entry, replace(status, state=State.DONE.value, detail=words, cause=Cause.NONE.value))
 
 
 def ended(seen: AgentSeen, state: State, detail: str, at: int, cause: Cause = Cause.NONE) -> AgentSeen:

@@ -6,7 +6,14 @@ import os
 import shutil
 
 from controlroom.node.agent_folders import Entry, entry_of, epochs, is_live, read_status
-from controlroom.node.ending import end_by_force, find_runner, living_runner, record_death, what_is_left
+from controlroom.node.ending import (
+    end_by_force,
+    find_runner,
+    living_runner,
+    record_death,
+    record_killed,
+    what_is_left,
+)
 from controlroom.node.grants import PriceSheets, write_grant
 from controlroom.node.host import now
 from controlroom.node.owner import Ownership
@@ -180,7 +187,7 @@ class Actor:
 
     async def _end(self, entry: Entry, why: str = "") -> None:
         """End an agent; come back only when nothing of it is left. Raises `OSError` naming what is."""
-        words = f"killed: {why}" if why else "killed"
+        words, since = f"killed: {why}" if why else "killed", now()
         before = _status(entry)
         if before is None or is_live(before):
             try:
@@ -193,6 +200,7 @@ class Actor:
             await self._swept(entry, words)
         elif (status := _status(entry)) is None or is_live(status):
             await record_death(entry, State.DONE, words, now())
+        record_killed(entry, words, since)
 
     async def _left_of(self, entry: Entry) -> str:
         """Name what is left of an agent that should have ended, "" when nothing is.

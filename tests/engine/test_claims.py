@@ -449,3 +449,63 @@ async def test_two_agents_of_a_host_are_not_in_one_session() -> None:
         await lie(here, liar, {"a1": {"session": "s-a2"}})
         told = await refused(here, intents.ReassignAgent("vm1/a1", 1, "x", keep_session=True))
         assert "vm1 says that vm1/a1 is in the session of vm1/a2, and one of the two cannot be" in told
+
+
+KILLED: Mapping[str, Any] = {"state": "failed", "ended": NOON, "pid": 0}
+
+
+class Killed(ScriptedHost):
+    """Its runners only see that something has ended their agents, in this way; and it says so before it answers."""
+
+    def __init__(self, end: Mapping[str, Any]) -> None:
+        super().__init__("vm1")
+        self.end, self.refuses = {**KILLED, **end}, False
+
+    def act(self, message: wire.ToNode) -> wire.Reply:
+        if not isinstance(message, wire.Kill):
+            return super().act(message)
+        self.agents[message.name] = replace(self.agents[message.name], **self.end)
+        return wire.Reply(message.id, Outcome.REFUSED if self.refuses else Outcome.DONE)
+
+
+def _states(here: Room) -> list[tuple[State, str]]:
+    return [(here.agent(f"vm1/{name}").state, here.agent(f"vm1/{name}").detail) for name in ("a1", "a2")]
+
+
+@pytest.mark.parametrize(
+    ("end", "shown"),
+    [
+        ({"detail": "killed by SIGTERM", "exit_signal": 15}, (State.DONE, "killed")),
+        ({"detail": "its runner was killed", "cause": "runner-killed"}, (State.DONE, "killed")),
+        ({"detail": "probably out of memory", "exit_signal": 9, "cause": "out-of-memory"}, None),
+        ({"detail": "exit 3", "exit_code": 3}, None),
+    ],
+)
+async def test_a_run_that_was_ordered_to_end_was_killed_whatever_its_runner_made_of_the_signal(
+    end: dict[str, Any], shown: tuple[State, str] | None
+) -> None:
+    host, failed = Killed(end), (State.FAILED, end["detail"])
+    async with room(host) as here:
+        told: list[State] = []
+        for name in ("a1", "a2"):  # nobody ordered the end of the other one
+            await here.order(intents.SpawnAgent(name, "work", "vm1"))
+        here.engine.store.subscribe(lambda _: told.append(here.agent("vm1/a1").state))
+        assert (await here.order(intents.KillAgent("vm1/a1", 1))).outcome is Outcome.DONE
+        host.agents["a2"] = replace(host.agents["a2"], **host.end)
+        host.show()
+        await here.until(lambda: here.agent("vm1/a2").has_ended)
+        assert _states(here) == [shown or failed, failed]
+        assert shown is None or State.FAILED not in told, "not even before its host has answered"
+    async with room(host) as later:
+        await later.until(lambda: "vm1/a1" in later.engine.store.fleet.agents and later.agent("vm1/a1").ended)
+        assert _states(later) == [shown or failed, failed]
+
+
+async def test_an_end_that_was_refused_explains_none() -> None:
+    host = Killed({"detail": "killed by SIGTERM", "exit_signal": 15})
+    host.refuses = True
+    host.agents["a1"] = seen("a1")
+    async with room(host) as here:
+        assert (await here.order(intents.KillAgent("vm1/a1", 1))).outcome is Outcome.REFUSED
+        host.show()
+        await here.until(lambda: here.agent("vm1/a1").state is State.FAILED)

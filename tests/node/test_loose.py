@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.node.agent_folders import Entry, read_status, write_status
+from controlroom.node.ending import record_killed
 from controlroom.runner.files import why
-from controlroom.wire.messages import AgentsSeen
+from controlroom.wire.messages import AgentSeen, AgentsSeen
 from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.processes import Process, belonging_to, look
 from tests.lab.waiting import wait_for
@@ -90,11 +92,28 @@ def _is_unknown_until_its_runner_says_more(node: NodeClient) -> None:
     told = [agent.state for message in node.all(AgentsSeen) for agent in message.agents if agent.name == "mute"]
     assert "failed" not in told
     assert node.kill("mute", 1).outcome == "done"
-    last = (
-        ("done", "killed"),
-        ("failed", "killed by SIGTERM"),
-    )  # by the runner, by the node
-    node.wait_agent("mute", lambda seen: (seen.state, seen.detail) in last)
+    node.wait_agent("mute", lambda seen: (seen.state, seen.detail.split(";")[0]) == ("done", "killed"))
+
+
+@pytest.mark.parametrize(
+    ("number", "ended", "last"),
+    [
+        (15, 2_000, ("done", "killed")),
+        (11, 2_000, ("failed", "")),
+        (15, 999, ("failed", "")),
+        (None, 0, ("working", "")),
+    ],
+)
+def test_what_a_runner_says_that_only_saw_its_agent_die_of_our_signal_is_put_right(
+    tmp_path: Path, number: int | None, ended: int, last: tuple[str, str]
+) -> None:
+    entry = Entry("one", 1, str(tmp_path))
+    state = "failed" if ended else "working"
+    write_status(entry, AgentSeen("one", 1, "command", state, 1_000, ended=ended, exit_signal=number))
+    record_killed(entry, "killed", 1_000)
+    status = read_status(entry)
+    assert status is not None
+    assert (status.state, status.detail) == last
 
 
 @pytest.mark.parametrize("how", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("elsewhere"))])

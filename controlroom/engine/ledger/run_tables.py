@@ -235,9 +235,9 @@ ORDERED_TABLES: Sequence[str] = (
 
 ORDERED_RUNS = "select ordered_runs.*, ifnull(orders.at, 0) from ordered_runs left join orders using (op) order by op"
 
-ENDED_BY_ORDER = """select distinct host, agent, epoch, verb from orders
-    where verb in ('kill', 'pause') and outcome = 'done' order by verb = 'pause'"""
-"""Runs that orders have ended, and how."""
+ENDED_BY_ORDER = """select host, agent, epoch, verb, outcome from orders
+    where verb in ('kill', 'pause') and (outcome is null or outcome <> 'refused') order by verb = 'pause', op"""
+"""Runs that were ordered to end, how, and what came of that; nothing yet of an order that is open."""
 
 _WRITE_ORDERED = "insert or replace into ordered_runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DROP_ORDERED = "delete from ordered_runs where host = ? and agent = ? and epoch <= ?"
