@@ -13,6 +13,7 @@ itself adds to its total for it.
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -76,15 +77,41 @@ class Damaged(ValueError):
 
 def message_of(line: bytes) -> Message | None:
     """Read one transcript line (without its newline); None: it is no answered request. Raises `Damaged`."""
+    return next(messages_of(line), None)
+
+
+def messages_of(line: bytes) -> Iterator[Message]:
+    """Read one transcript line: an answered request, then what advisors said in it. Raises `Damaged`."""
     if _MARK not in line:
-        return None
+        return
     if len(line) > LINE_LIMIT:
         raise Damaged(f"a line of {len(line)} bytes")
     try:
         entry = json.loads(line, parse_constant=refused)
     except (ValueError, RecursionError) as error:
         raise Damaged(str(error)[:100]) from None
-    return message_in(entry) if isinstance(entry, dict) else None
+    message = message_in(entry) if isinstance(entry, dict) else None
+    if message is not None:
+        yield message
+        yield from _advisors(message, entry["message"]["usage"])
+
+
+_MOST_ADVISORS = 100
+
+
+def _advisors(asked: Message, usage: dict[str, Any]) -> Iterator[Message]:
+    """Read what other models said while a message was made: each has its own price, beside the message's own tokens.
+
+    Advisor tool (Claude API, beta since 2026-04): they stand among the `iterations` of the message's usage, as
+    `advisor_message` with their model.
+    """
+    parts = usage.get("iterations")
+    for number, part in enumerate(parts[:_MOST_ADVISORS] if isinstance(parts, list) else ()):
+        if isinstance(part, dict) and part.get("type") == "advisor_message":
+            mark = f"+advisor{number}"
+            name = f"{(asked.id or asked.request)[: _ID_LIMIT - len(mark)]}{mark}"
+            advisor = asked._replace(model=name_in(part, "model"), usage=usage_of(part), fast=False)
+            yield advisor._replace(id=name) if asked.id else advisor._replace(request=name)
 
 
 def message_in(entry: dict[str, Any]) -> Message | None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.metering.usage import Damaged, Message, Usage, message_of
+from controlroom.metering.usage import Damaged, Message, Usage, message_of, messages_of
 from controlroom.metering.usage_file import MOST_REPORTED, Record, Report, from_line, to_line
 
 
@@ -38,6 +38,39 @@ def test_a_message_is_counted_by_price_class() -> None:
         "msg_1", "req_1", 1_795_323_600_250, "claude-opus-5-5", Usage(3, 20, 12_000, 227, 700, 2), fast=True, us=True
     )
     assert counted.usage.prompt == 3 + 700 + 12_000 + 227
+
+
+def test_what_an_advisor_said_is_a_message_of_its_own_at_its_models_price() -> None:
+    """The numbers of the message itself do not hold it, those of a compaction are its own."""
+    advice = {"type": "advisor_message", "model": "claude-mythos-5", "input_tokens": 9_000, "output_tokens": 700}
+    parts = [{"type": "message", "input_tokens": 3, "output_tokens": 20}, advice, {"type": "compaction"}]
+    usage = {"input_tokens": 3, "output_tokens": 20, "speed": "fast", "iterations": parts}
+    (message, advisor) = messages_of(line(usage))
+    assert (message.id, message.model, message.usage) == ("msg_1", "claude-opus-5-5", Usage(3, 20))
+    assert (advisor.model, advisor.usage, advisor.at, advisor.fast) == (
+        "claude-mythos-5",
+        Usage(9_000, 700),
+        message.at,
+        False,
+    )
+    assert advisor.key not in (message.key, ("", ""))
+    assert from_line(to_line(advisor).rstrip()) == advisor
+    unnamed = list(messages_of(line(usage, message={"id": "x" * 200})))
+    assert len({one.key for one in unnamed}) == 2
+    assert all(len(one.id) <= 200 for one in unnamed)
+    assert len({one.key for one in messages_of(line(usage, message={"id": None}))}) == 2
+
+
+@pytest.mark.parametrize("parts", [None, 3, "x", [None, 3, {}, {"type": ["advisor_message"]}]])
+def test_iterations_that_are_none_are_no_messages(parts: object) -> None:
+    assert len(list(messages_of(line({"input_tokens": 3, "iterations": parts})))) == 1
+
+
+def test_damage_in_what_an_advisor_used_takes_no_message_away() -> None:
+    read = messages_of(line({"input_tokens": 3, "iterations": [{"type": "advisor_message", "model": ""}]}))
+    assert next(read).usage == Usage(3)
+    with pytest.raises(Damaged, match="model"):
+        next(read)
 
 
 def test_an_older_writer_gives_only_the_sum_of_what_it_cached() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -77,12 +78,12 @@ def test_a_line_that_two_follow_is_read_and_parsed_once(claude: Claude, monkeypa
         read[0] += len(data)
         return data
 
-    def message_of(data: bytes) -> Message | None:
+    def messages_of(data: bytes) -> Iterator[Message]:
         parsed[0] += bool(data)
-        return usage.message_of(data)
+        return usage.messages_of(data)
 
     monkeypatch.setattr(transcripts, "os", SimpleNamespace(**{**vars(os), "pread": pread}))
-    monkeypatch.setattr(transcripts, "message_of", message_of)
+    monkeypatch.setattr(transcripts, "messages_of", messages_of)
     recent = transcripts.RecentPieces(lambda: True)
     place = str(claude.config), str(claude.cwd)
     meter = UsageMeter(*place, clock=lambda: BEGAN, random=lambda _: b"\x01" * 8, recent=recent)
@@ -105,11 +106,11 @@ def test_a_long_transcript_that_two_follow_is_parsed_once(claude: Claude, monkey
     lines = [line(number, 1) + b'{"type":"user","x":"%s"}\n' % (b"x" * 2_000) for number in range(200)]
     parsed: list[bytes] = []
 
-    def message_of(data: bytes) -> Message | None:
+    def messages_of(data: bytes) -> Iterator[Message]:
         parsed.append(data)
-        return usage.message_of(data)
+        return usage.messages_of(data)
 
-    monkeypatch.setattr(transcripts, "message_of", message_of)
+    monkeypatch.setattr(transcripts, "messages_of", messages_of)
     recent = transcripts.RecentPieces(lambda: True)
     place = str(claude.config), str(claude.cwd)
     meter = UsageMeter(*place, clock=lambda: BEGAN, random=lambda _: b"\x01" * 8, recent=recent)

@@ -24,7 +24,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from controlroom.metering.usage import MOST_TOKENS, Damaged, Message, Usage, message_of, moment
+from controlroom.metering.usage import MOST_TOKENS, Damaged, Message, Usage, message_of, messages_of, moment
 from controlroom.metering.usage_file import transcript_total
 from controlroom.runner import process_tree
 from controlroom.runner.files import open_regular, read_regular
@@ -343,8 +343,8 @@ def _all_told(start: int, data: bytes, skipping: bool) -> Iterator[Told]:
             try:
                 if (total := transcript_total(line)) is not None:
                     yield Told(start, end, total=total)
-                elif (message := message_of(line)) is not None:
-                    yield Told(start, end, message)
+                else:
+                    yield from (Told(start, end, message) for message in messages_of(line))
             except Damaged:
                 yield Told(start, end)
         start = end
