@@ -397,6 +397,7 @@ class AgentRun:
         if talk:
             question = None if ending else talk.question
             changes["question"] = question and question.shown()
+            changes.setdefault("cause", talk.cause if state is State.IDLE else Cause.NONE)
             changes["limited_until"] = talk.limited_until if state is State.LIMITED else 0
             changes.update(model=talk.model, session=talk.session, denied=talk.denied)
         if state != before["state"] or "pid" in more:

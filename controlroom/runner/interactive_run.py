@@ -12,22 +12,12 @@ from controlroom.runner.agent_run import AgentRun
 from controlroom.runner.claude import channel as claude
 from controlroom.runner.claude import settings, status_line
 from controlroom.runner.claude.interactive import Interactive
-from controlroom.runner.claude.questions import (
-    CHOICES,
-    PLAN,
-    Question,
-    answer_words,
-    approves_plan,
-    asks_for,
-    checked_answers,
-)
-from controlroom.runner.claude.questions import read as read_page
+from controlroom.runner.claude.questions import CHOICES, Question, answer_words, checked_answers
 from controlroom.runner.claude.result import refusal
 from controlroom.runner.claude.status_line import StatusLine
 from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Refused
 from controlroom.runner.typed import READY, Filled, Keys, Pressed, Typed, as_text, dialog_key
-from controlroom.text.json_fields import tables
 from controlroom.text.states import State, Verdict
 from controlroom.wire.runner import Answer, Interrupt, Message
 
@@ -36,8 +26,6 @@ QUICK, SLOW = 0.1, 0.5
 _CALM = 5.0
 """Seconds without anything new after which looks become rare."""
 _SEARCH = 2.0
-_READ = 1.0
-"""Seconds between two looks at the screen, while it alone says what is asked."""
 _TERMINAL = 0
 _UNTAKEN = "its task stands on its screen, but Claude has not taken it: attach and look"
 
@@ -68,7 +56,7 @@ class InteractiveRun(AgentRun):
         self._typing: list[Typed] = []
         self._typed_last: Typed | None = None
         self._pressed: Pressed | Filled | None = None
-        self._looks_at = self._searches_at = self._reads_at = 0.0
+        self._looks_at = self._searches_at = 0.0
         self._moved = time.monotonic()
         return pid
 
@@ -120,17 +108,17 @@ class InteractiveRun(AgentRun):
             self._transcript.follow(self._claude.session, _iso(time.time() - 5))
         heard = self._hear_all()
         self._claude.look(file, _now())
-        self._read_screen(now)
+        self._read_screen()
         self._type(now)
         if heard or self._claude.state is not before[0]:
             self._moved = now
 
-    def _read_screen(self, now: float) -> None:
-        read = self._claude.untold(_now())
-        if read is not None and self._reads_at <= now:
-            self._reads_at = now + _READ
+    def _read_screen(self) -> None:
+        if self._claude.wants_screen(_now()):
+            screen: list[str] = []
             with contextlib.suppress(Refused):
-                self._claude.shows(read(self._keys.screen()), _now())
+                screen = self._keys.screen()
+            self._claude.shows(screen, _now())
 
     def _hear_all(self) -> bool:
         lines = self._transcript.read()
@@ -241,14 +229,7 @@ class InteractiveRun(AgentRun):
 
     def _asks(self, asks: Question, screen: list[str]) -> bool:
         """Return whether this question is the one that is open at this very moment, as its file and its screen say."""
-        reader = self._claude.untold(_now())
-        if reader is not None:
-            shown = self._claude.still_shows(reader(screen))
-        elif asks.kind == CHOICES:
-            shown = read_page(screen, tables(asks.given.get("questions"))) is not None
-        else:
-            shown = bool(approves_plan(screen)) if asks.kind == PLAN else asks_for(screen, asks.tool)
-        return shown and self._waits_for(asks)
+        return self._claude.is_shown(screen) and self._waits_for(asks)
 
     def _waits_for(self, asks: Question) -> bool:
         """Return whether its session file says that it waits for an answer to this question."""

@@ -12,18 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from controlroom.runner.agent_process import printed
-from controlroom.runner.claude.interactive import Interactive, prompt, squeezed
-from controlroom.runner.claude.questions import (
-    PLAN,
+from controlroom.runner.claude.dialogs import (
     DialogStep,
     Page,
-    Question,
     approves_plan,
     dialog_title,
     edits_from_now_on,
     read,
     step,
 )
+from controlroom.runner.claude.interactive import Interactive, prompt, squeezed
+from controlroom.runner.claude.questions import PLAN, Question
 from controlroom.runner.claude.result import refusal
 from controlroom.runner.outcome import Refused, Unfit
 from controlroom.text.json_fields import tables, text

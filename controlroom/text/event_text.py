@@ -76,7 +76,13 @@ def asked(tool: str, given: dict[str, Any]) -> str:
     main = _argument(given)
     more = [text(given.get(key), ASKED_LIMIT + 1) for key in _SAID]
     others = [f"{key}: {_as_words(value)}" for key, value in given.items() if key not in _SAID and value != main]
-    return "\n".join(part for part in dict.fromkeys([main, *more, *others]) if part)[: ASKED_LIMIT + 1] or tool
+    return "\n".join(part for part in dict.fromkeys([main, *more, *others]) if part)[: ASKED_LIMIT + 1] or _BARE.get(
+        tool, tool
+    )
+
+
+_BARE = {"ExitPlanMode": "it has written down no plan, and wants to begin"}
+"""What calls without arguments want."""
 
 
 def tool_line(tool: str, given: dict[str, Any]) -> str:

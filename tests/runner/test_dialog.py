@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from controlroom.runner.claude.questions import (
-    ASKS,
-    SHOWS_PLAN,
+from controlroom.runner.claude.dialogs import (
     Dialog,
     DialogStep,
     Page,
@@ -17,6 +16,8 @@ from controlroom.runner.claude.questions import (
     asks_for,
     choices,
     edits_from_now_on,
+    is_call,
+    lasting,
     offers,
     permission,
     plan,
@@ -24,6 +25,7 @@ from controlroom.runner.claude.questions import (
     read,
     step,
 )
+from controlroom.runner.claude.questions import ASKS, SHOWS_PLAN
 from controlroom.text.event_text import asked
 from controlroom.text.states import ItemAnswer
 
@@ -70,9 +72,21 @@ def test_long_choices_are_read_whole() -> None:
     assert question["options"][0]["description"].count("and a description that is even longer") == 6
 
 
-@pytest.mark.parametrize("name", ["several_answers", "several_questions", "preview"])
-def test_what_takes_more_than_a_number_is_not_read(name: str) -> None:
-    assert choices(screen(name)) is None
+def test_a_question_that_takes_several_choices_is_read() -> None:
+    given = {"questions": [{**A, "multiSelect": True}]}
+    assert choices(screen("several_answers")) == Dialog(ASKS, asked(ASKS, given), given)
+    assert permission(screen("several_answers")) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("several_questions", "←  ☐ Region  ☐ Size  ✔ Submit  →\nWhich region?"), ("preview", "☐ Region\nWhich region?")],
+)
+def test_what_the_screen_shows_in_part_is_said_to_be_a_part_of_what_is_asked(name: str, begins: str) -> None:
+    dialog = choices(screen(name))
+    assert dialog
+    assert (dialog.tool, dialog.given, dialog.cut) == (ASKS, {}, True)
+    assert dialog.text.startswith(f"Its screen shows only a part of what it asks, this:\n{begins}")
     assert permission(screen(name)) is None
 
 
@@ -284,8 +298,65 @@ def test_a_row_of_the_plan_itself_approves_nothing() -> None:
     assert approves_plan(shown) == ""
 
 
+PROMPTS: dict[str, Any] = json.loads((SCREENS / "prompts.json").read_text())
+"""Prompts of Claude Code 2.1.332: for which call of which tool, and the rows of the screen."""
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_a_prompt_is_that_of_its_call_and_of_no_other(name: str) -> None:
+    shown = PROMPTS[name]["rows"]
+    assert [other for other, call in PROMPTS.items() if is_call(shown, call["tool"], call["input"])] == [name]
+    assert not is_call([], PROMPTS[name]["tool"], PROMPTS[name]["input"])
+
+
+def without(words: str) -> list[str]:
+    """Texts that lack one of its letters or gaps."""
+    return [words[:at] + words[at + 1 :] for at, letter in enumerate(words) if letter.isascii() and letter.strip()]
+
+
+@pytest.mark.parametrize("name", ["bash_tabs", "bash_uni", "bash_bar", "bash_heredoc"])
+def test_a_command_is_compared_letter_by_letter(name: str) -> None:
+    command = PROMPTS[name]["input"]["command"]
+    others = [*without(command), f"{command} x", f"x {command}", command.replace(" ", "", 1)]
+    others.append(f"{command[0]} {command[1:]}")
+    assert not [other for other in others if asks_for(PROMPTS[name]["rows"], "Bash", {"command": other})]
+
+
+def test_of_a_command_that_is_not_on_the_screen_as_a_whole_the_end_is_compared() -> None:
+    rows, command = PROMPTS["bash_many"]["rows"], PROMPTS["bash_many"]["input"]["command"]
+    assert asks_for(rows, "Bash", {"command": f"rm x\n{command}"})
+    assert not asks_for(rows, "Bash", {"command": f"{command}\nrm x"})
+    assert not asks_for(rows, "Bash", {"command": "touch file-69"})
+
+
+@pytest.mark.parametrize("name", ["write_long", "write_wide", "write_out", "edit_far", "edit_tabs"])
+@pytest.mark.parametrize("field", ["file_path", "content", "new_string", "old_string"])
+def test_of_a_file_the_path_and_what_is_shown_of_the_change_are_compared(name: str, field: str) -> None:
+    given, rows, tool = PROMPTS[name]["input"], PROMPTS[name]["rows"], PROMPTS[name]["tool"]
+    if field in given:
+        assert not asks_for(rows, tool, {**given, field: f"{given[field]}more" if field == "file_path" else "else"})
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_always_is_offered_just_where_a_choice_grants_edits_and_no_more(name: str) -> None:
+    shown = PROMPTS[name]["rows"]
+    offered = bool(lasting(shown, PROMPTS[name]["tool"]))
+    inside = name.startswith(("write", "edit")) and name not in ("write_out", "write_home")
+    assert offered is inside is (edits_from_now_on(shown) != "")
+
+
+def test_a_dialog_that_asks_to_begin_without_a_plan_is_read_and_approved_as_that() -> None:
+    shown = PROMPTS["leave_plan_mode"]["rows"]
+    assert plan_or_permission(shown) == Dialog(SHOWS_PLAN, "it has written down no plan, and wants to begin", {})
+    assert (approves_plan(shown), approves_plan(shown, edits=True)) == ("1", "")
+    assert not is_call(shown, SHOWS_PLAN, {"plan": "1. first"})
+    assert not is_call(screen("plan"), SHOWS_PLAN, {}), "its transcript says no plan, its screen shows one"
+    more = [row.replace("default (ask each time)", "accept edits") for row in shown]
+    assert (approves_plan(more), plan(more)) == ("", None)
+
+
 def test_a_prompt_about_another_tool_is_not_the_one_that_was_asked_about() -> None:
-    shown = screen("bash")
-    assert asks_for(shown, "Bash")
-    assert not asks_for(shown, "Write")
-    assert not asks_for([], "Bash")
+    shown, given = screen("bash"), {"command": "touch made.txt && rm -rf build"}
+    assert asks_for(shown, "Bash", given)
+    assert not asks_for(shown, "Write", given)
+    assert not asks_for([], "Bash", given)

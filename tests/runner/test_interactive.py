@@ -10,8 +10,8 @@ import pytest
 
 from controlroom.runner import process_tree
 from controlroom.runner.claude import settings
+from controlroom.runner.claude.dialogs import dialog_title
 from controlroom.runner.claude.interactive import BEGINS, DIALOG_AFTER, GOES_ON, UNTOLD, Interactive, prompt, squeezed
-from controlroom.runner.claude.questions import Dialog, dialog_title, plan_or_permission
 from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Exit, Refused, Unfit
 from controlroom.runner.typed import PATIENCE, Keys, Pressed, Typed, as_text, plain
@@ -32,6 +32,23 @@ def call(ident: str, tool: str = "Bash") -> dict[str, Any]:
 
 def result(ident: str) -> dict[str, Any]:
     return line("user", [{"type": "tool_result", "tool_use_id": ident, "content": "a\nb"}])
+
+
+def bash(command: str) -> list[str]:
+    """A screen with the prompt for a command."""
+    rule, mark = "─" * 60, "╌" * 60
+    rows = [
+        rule,
+        " Bash command",
+        " look",
+        mark,
+        f" {command}",
+        mark,
+        " Do you want to proceed?",
+        " ❯ 1. Yes",
+        "   2. No",
+    ]
+    return [*rows, "", " Esc to cancel · Tab to amend"]
 
 
 def told(*events: dict[str, Any], status: str = "idle", waits: str = "") -> Interactive:
@@ -115,8 +132,13 @@ def test_without_a_session_file_it_starts_and_then_stands_at_a_dialog() -> None:
     assert talk.state == "starting"
     talk.look(None, 1_000 + DIALOG_AFTER)
     assert (talk.state, talk.detail) == ("waiting", "start-up dialog: attach to answer it")
+    assert talk.wants_screen(1_000 + DIALOG_AFTER)
+    talk.shows([" Quick safety check: Is this a project you created or one", " you trust?"], 15_000)
+    assert not talk.wants_screen(15_100)
+    talk.look(None, 15_100)
+    assert talk.detail == "start-up dialog: it asks whether you trust its folder; attach to answer it"
     talk.look({"status": "idle"}, 20_000)
-    assert (talk.state, talk.detail) == ("idle", "")
+    assert (talk.state, talk.detail, talk.wants_screen(30_000)) == ("idle", "", False)
 
 
 def test_it_is_not_idle_while_its_task_is_owed() -> None:
@@ -128,8 +150,10 @@ def test_it_is_not_idle_while_its_task_is_owed() -> None:
 
 def test_a_permission_prompt_names_the_one_open_call() -> None:
     talk = told(call("t1"), result("t1"), call("t2"), status="waiting", waits="permission prompt")
+    assert (talk.question, talk.wants_screen(3_000)) == (None, True)
+    talk.shows(bash("ls"), 3_000)
     assert talk.question
-    assert (talk.question.id, talk.detail) == ("t2", "asks: ls")
+    assert (talk.question.id, talk.detail, talk.wants_screen(9_000)) == ("t2", "asks: ls", False)
 
 
 def test_of_two_open_calls_nobody_knows_which_is_asked_for() -> None:
@@ -193,51 +217,107 @@ def waiting(*events: dict[str, Any]) -> Interactive:
 
 
 def test_a_prompt_that_looks_like_a_secret_is_still_the_one_on_the_screen() -> None:
-    talk = waiting()
-    secret = Dialog("Bash", "curl -H 'x-api-key: sk-ant-api03-0123456789abcdefghijklmnop'", {})
+    talk, secret = waiting(), bash("curl -H 'x-api-key: sk-ant-api03-0123456789abcdefghijklmnop'")
     talk.shows(secret, 4_500)
     assert talk.question
     assert "0123456789abcdef" not in talk.question.text
-    assert (talk.still_shows(secret), talk.still_shows(secret._replace(text="ls"))) == (True, False)
-    talk.shows(None, 4_600)
-    assert not talk.still_shows(None)
+    assert (talk.is_shown(secret), talk.is_shown(bash("ls"))) == (True, False)
+    talk.shows([], 4_600)
+    assert not talk.is_shown([])
 
 
 def test_what_the_transcript_does_not_say_is_read_from_the_screen() -> None:
     talk = waiting()
-    assert (talk.detail, talk.untold(3_000 + UNTOLD - 1)) == ("permission prompt: attach to answer it", None)
-    assert talk.untold(3_000 + UNTOLD) is plan_or_permission
-    talk.shows(Dialog("Bash", "ls\nlook", {}), 4_500)
+    talk.shows(bash("ls"), 3_000 + UNTOLD - 1)
+    assert (talk.question, talk.detail) == (None, "permission prompt: attach to answer it")
+    talk.shows(bash("ls"), 3_000 + UNTOLD)
     assert (talk.detail, talk.question and talk.question.text) == ("asks: ls", "ls\nlook")
 
 
-def test_the_transcript_goes_before_the_screen() -> None:
+def test_a_question_that_was_read_stays_the_same_when_its_line_comes_late() -> None:
     talk = waiting()
-    talk.shows(Dialog("Bash", "something else", {}), 4_500)
+    talk.shows(bash("ls"), 4_500)
+    asked = talk.question
     talk.hear(call("1"), 4_600)
     talk.look({"status": "waiting", "waitingFor": "permission prompt", "sessionId": SESSION}, 4_700)
+    talk.shows(bash("ls"), 4_700)
+    assert asked is not None
+    assert (talk.question, talk.is_shown(bash("ls"))) == (asked, True)
+
+
+def test_a_line_that_comes_late_says_all_of_what_the_screen_shows_in_part() -> None:
+    screens = Path(__file__).parent / "screens"
+    rows = (screens / "plan_in_part.txt").read_text().split("\n")
+    talk = waiting()
+    talk.shows(rows, 4_500)
     assert talk.question
-    assert (talk.question.id, talk.question.text, talk.untold(9_000)) == ("1", "ls", None)
+    assert talk.question.cut
+    given = {"plan": "1. first\n" * 200}
+    talk.hear(line("assistant", [{"type": "tool_use", "id": "1", "name": "ExitPlanMode", "input": given}]), 4_600)
+    talk.look({"status": "waiting", "waitingFor": "permission prompt", "sessionId": SESSION}, 4_700)
+    talk.shows(rows, 4_700)
+    assert (talk.question.id, talk.question.cut) == ("1", False)
+
+
+@pytest.mark.parametrize("tool", ["Bash", "Write"])
+def test_a_prompt_that_is_not_the_open_calls_is_told_as_its_screen_says(tool: str) -> None:
+    """The open call needed no permission and is under way; who asks is a subagent in the background."""
+    talk = waiting(call("1", tool))
+    for now in (3_000, 3_000 + UNTOLD - 1):
+        talk.shows(bash("rm -rf build"), now)
+        assert talk.question is None
+    talk.shows(bash("rm -rf build"), 3_000 + UNTOLD)
+    assert talk.question
+    assert (talk.question.tool, talk.question.text) == ("Bash", "rm -rf build\nlook")
+    assert [talk.is_shown(bash(command)) for command in ("rm -rf build", "ls")] == [True, False]
+
+
+def test_an_answer_goes_to_no_other_prompt_of_the_same_tool() -> None:
+    talk = waiting(call("1"))
+    talk.shows(bash("ls"), 3_000)
+    assert [talk.is_shown(bash(command)) for command in ("ls", "ls -a", "l s", "rm", "")] == [True, *[False] * 4]
+
+
+def test_the_next_prompt_below_the_same_open_call_is_another_question() -> None:
+    talk = waiting(call("1"))
+    talk.shows(bash("ls"), 3_000)
+    later = {"status": "waiting", "waitingFor": "permission prompt", "sessionId": SESSION, "statusUpdatedAt": 5}
+    talk.look(later, 5_000)
+    assert (talk.question, talk.wants_screen(5_000)) == (None, True)
+
+
+def test_where_nothing_can_be_read_the_transcript_is_told_and_no_key_fits() -> None:
+    talk = waiting(call("1"))
+    for rows in ([], bash("ls")[5:]):
+        talk.shows(rows, 3_000 + UNTOLD)
+        assert talk.question
+        assert (talk.question.id, talk.is_shown(rows)) == ("1", False)
+
+
+def test_what_is_no_prompt_is_not_told_as_the_open_call() -> None:
+    talk = told(call("1"), status="waiting", waits="dialog open")
+    assert (talk.question, talk.wants_screen(9_000)) == (None, False)
+    assert talk.detail == "dialog open: attach to answer it"
 
 
 def test_another_text_on_the_screen_is_another_question_and_none_is_none() -> None:
     talk, seen = waiting(), []
     for words in ("ls", "ls", "rm"):
-        talk.shows(Dialog("Bash", words, {}), 4_500)
+        talk.shows(bash(words), 4_500)
         seen.append(talk.question)
     assert seen[0] is seen[1]
     assert len({question.id for question in seen if question}) == 2
-    talk.shows(None, 7_500)
+    talk.shows([], 7_500)
     assert talk.question is None
     assert talk.detail == "permission prompt: attach to answer it"
 
 
 def test_a_question_from_the_screen_goes_when_nothing_waits() -> None:
     talk = waiting()
-    talk.shows(Dialog("Bash", "ls", {}), 4_500)
+    talk.shows(bash("ls"), 4_500)
     talk.look({"status": "busy", "sessionId": SESSION}, 5_000)
     assert talk.question is None
-    assert talk.untold(9_000) is None
+    assert not talk.wants_screen(9_000)
 
 
 # -- texts on their way
@@ -514,17 +594,19 @@ def test_a_transcript_reads_like_a_conversation() -> None:
 
 def test_a_prompt_below_a_subagent_is_read_from_the_screen_and_not_told_as_the_call_of_the_subagent() -> None:
     for tool in ("Agent", "Task"):
-        talk = waiting()
-        talk.hear(call("1", tool), 4_600)
-        talk.look({"status": "waiting", "waitingFor": "permission prompt", "sessionId": SESSION}, 4_700)
-        assert (talk.question, talk.untold(9_000)) == (None, plan_or_permission)
+        talk = waiting(call("1", tool))
+        talk.shows(bash("ls"), 9_000)
+        assert talk.question
+        assert talk.question.id.startswith("screen-")
 
 
-def test_two_prompts_under_one_id_are_told_apart_where_a_key_is_pressed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_prompts_under_one_id_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zlib.crc32", lambda _text: 7)  # as a model can have it, that chooses its words
-    talk = waiting()
-    asked, other = Dialog("Bash", "ls", {}), Dialog("Bash", "rm -rf ~", {})
+    talk, asked, other = waiting(), bash("ls"), bash("rm -rf ~")
     talk.shows(asked, 4_500)
+    first = talk.question
     talk.shows(other, 4_600)
+    assert first
     assert talk.question
-    assert (talk.question.text, talk.still_shows(asked), talk.still_shows(other)) == ("ls", True, False)
+    assert (talk.question.text, talk.question.digest == first.digest) == ("rm -rf ~\nlook", False)
+    assert (talk.is_shown(asked), talk.is_shown(other)) == (False, True)

@@ -140,7 +140,8 @@ def test_a_start_up_dialog_is_told_and_a_killed_runner_takes_claude_along(
     (home.home / ".claude.json").write_text(json.dumps({**told, "projects": {}}))
     spawn(node, "[[text at last]]")
     seen = wait(node, "waiting")
-    assert (seen.detail, seen.question) == ("start-up dialog: attach to answer it", None)
+    asks_trust = "start-up dialog: it asks whether you trust its folder; attach to answer it"
+    assert wait(node, "waiting", lambda seen: seen.detail == asks_trust).question is None
     assert tell(node, "message", "x").reason == "nothing can be typed to it now: look at its screen"
     assert not api.requests(main=True)
     wait_for(lambda: "trust" in screen(), LATE)
@@ -178,7 +179,9 @@ def planning(node: NodeClient, api: Api, plan: str = "1. first") -> None:
 def asks(node: NodeClient, after: str = "") -> QuestionSeen:
     """What it asks, once its dialog is on the screen; `after`: another question than this one."""
     seen = wait(node, "waiting", lambda now: now.question and now.question.id != after)
-    wait_for(lambda: any(words in screen() for words in ("Esc to cancel", "manually approve edits")), LATE)
+    wait_for(
+        lambda: any(words in screen() for words in ("Esc to cancel", "manually approve edits", "Exit plan mode?")), LATE
+    )
     assert seen.question
     return seen.question
 
@@ -201,12 +204,36 @@ def test_a_plan_on_a_terminal_is_turned_down_with_words(node: NodeClient, home: 
     planning(node, api)
     assert tell(node, "message", "[[tool ExitPlanMode {}]]").outcome == "done"
     asked = asks(node)
-    assert (asked.kind, asked.text.startswith("# The plan")) == ("plan", True)
-    assert "no yes that lets it edit files and nothing more" in answer(node, asked, "always").reason
+    assert (asked.kind, asked.text.startswith("# The plan"), asked.always) == ("plan", True, ())
+    assert answer(node, asked, "always").outcome == "refused"
     assert answer(node, asked, "deny", "make it [[text shorter]]").reason == ""
     wait_for(lambda: "shorter" in said(home), LATE)
     wait(node, "idle")
     assert "make it " in told_last(api)
+
+
+def test_a_wish_to_begin_without_a_plan_is_answered(node: NodeClient, home: World, api: Api) -> None:
+    planning(node, api)
+    for path in (home.home / ".claude" / "plans").glob("*.md"):
+        path.unlink()
+    assert tell(node, "message", "[[tool ExitPlanMode {}]]").outcome == "done"
+    asked = asks(node)
+    shown = ("plan", "it has written down no plan, and wants to begin", ())
+    assert (asked.kind, asked.text, asked.always) == shown
+    assert answer(node, asked, "deny").reason == ""
+    wait(node, "idle")
+    assert tell(node, "message", "[[tool ExitPlanMode {}]][[text begun]]").outcome == "done"
+    assert answer(node, asks(node, asked.id), "allow").reason == ""
+    wait_for(lambda: "begun" in said(home), LATE)
+
+
+def test_an_edit_outside_its_folder_is_offered_no_always(node: NodeClient, home: World, api: Api) -> None:
+    made = home.home / "elsewhere.txt"
+    spawn(node, f'[[tool Write {{"file_path":"{made}","content":"x"}}]][[text written]]')
+    asked = asks(node)
+    assert (asked.tool, asked.text, asked.always) == ("Write", f"{made}\nx", ())
+    assert answer(node, asked, "allow").reason == ""
+    wait_for(lambda: "written" in said(home), LATE)
 
 
 def test_a_plan_on_a_terminal_is_approved_without_more_rights(node: NodeClient, home: World, api: Api) -> None:
@@ -340,6 +367,25 @@ def test_what_it_asks_on_its_terminal_is_answered_page_by_page(
     wait_for(lambda: "answered" in said(home), LATE)
     for question, words in heard.items():
         assert json.dumps(f'"{question}"="{words}"')[1:-1] in told_last(api)
+
+
+def test_what_it_has_not_written_down_is_answered_where_its_screen_shows_all_of_it_and_else_turned_down(
+    node: NodeClient, home: World, api: Api
+) -> None:
+    assert spawn(node, "[[text hi]]").outcome == "done"
+    wait(node, "idle")
+    with writing_nothing_down(home):
+        asked = ask(node, PARTS)
+        assert ([one.several for one in asked.items], asked.cut) == ([True], False)
+        assert answer(node, asked, "allow", "", chosen(1, 3)).reason == ""
+        wait_for(lambda: "● answered" in screen(), LATE)
+        assert 'Which parts?\\"=\\"api, db' in told_last(api)
+        wait(node, "idle")
+        part = ask(node, REGION, PARTS)
+        assert (part.items, part.cut, part.text.split("\n")[0][:33]) == ((), True, "Its screen shows only a part of w")
+        assert "asks more than can be shown" in answer(node, part, "allow", "1").reason
+        assert answer(node, part, "deny").reason == ""
+        wait(node, "idle")
 
 
 def press(key: str, shows: str) -> None:

@@ -6,7 +6,8 @@ Claude Code 2.1.330, observed:
   - a prompt stands in the transcript as `user` line, one given during a turn first as `queue-operation`. Pasted text of
     several lines is put between `<pasted_content …>` marks, tabs become spaces;
   - what a permission prompt asks stands there before it is answered, as the one tool call without a result; where it
-    does not, the screen alone says it (`dialog`);
+    does not, or another call is under way (one that needed no permission, one of a subagent in the background), the
+    screen alone says it: what is asked is what both say, else what the screen says;
   - a prompt that a hook refused stands as `system` line with the reason, and goes back to where it was typed;
   - Escape leaves `[Request interrupted by user]` and the state `idle`; so does turning down what is asked;
   - at a weekly limit a dialog opens that asks whether to wait; SIGINT ends it in the middle of a turn, with exit 0.
@@ -14,22 +15,23 @@ Claude Code 2.1.330, observed:
 
 import re
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 from controlroom.metering.usage import moment
 from controlroom.runner.claude.channel import StateEvent
-from controlroom.runner.claude.questions import EDITORS, EDITS, READERS, SHOWS_PLAN, Dialog, Question, ask, has_previews
-from controlroom.runner.claude.result import limit_ends, refusal
+from controlroom.runner.claude.dialogs import READERS, Dialog, is_call, lasting, startup
+from controlroom.runner.claude.questions import Lasting, Question, ask, has_previews
+from controlroom.runner.claude.result import limit_ends, login_trouble, refusal
 from controlroom.runner.outcome import Exit
 from controlroom.text.event_text import asked
 from controlroom.text.json_fields import table, tables, text, whole
-from controlroom.text.states import State
+from controlroom.text.states import Cause, State
 
 DIALOG_AFTER = 8_000
 """Milliseconds without a session file after which Claude is taken to stand at a start-up dialog."""
 
-STARTUP_DIALOG = "start-up dialog: attach to answer it"
+_ATTACH = "attach to answer it"
+STARTUP_DIALOG = f"start-up dialog: {_ATTACH}"
 
 DIALOG = "dialog open"
 """What the session file says that it waits for where no other words fit."""
@@ -41,7 +43,8 @@ GOES_ON = 120_000
 """Milliseconds after the end of a plan's limit in which Claude goes on by itself: after some 65 s, it says."""
 
 UNTOLD = 1_000
-"""Milliseconds that the transcript may take to say what is asked, before the screen is read."""
+"""Milliseconds in which transcript and screen may come to say the same, before what the screen says counts alone; and
+between two looks at the screen from then on."""
 
 _MOST_CALLS = 200
 _INTERRUPTED = "[Request interrupted by user"
@@ -59,6 +62,8 @@ class Interactive:
         self.state = State.STARTING
         self.detail = ""
         self.session, self.model = session, model
+        self.cause = Cause.NONE
+        """What the login has to do with it, where its last turn ended so."""
         self.limited_until = 0
         self.denied = 0
         self.seen: StateEvent | None = None
@@ -74,9 +79,15 @@ class Interactive:
         self.refused = False
         """Whether a hook refused the last prompt."""
         self._since = now
-        self._untold: tuple[str, int] | None = None
+        self._waits_for: tuple[str, int, str] | None = None
+        """What the session file says that it waits for, since when, and the one call that is open; None: nothing."""
+        self._waits_since = 0
+        self._looks_at: int | None = None
+        """When to look at its screen; None: no look is needed."""
+        self._startup = ""
+        """What its screen asks before there is a session."""
         self._dialog: Dialog | None = None
-        """What was last read from its screen."""
+        """What its question was read from, where its screen alone says it."""
         self._calls: dict[str, tuple[str, dict[str, Any]]] = {}
         self._outcome: tuple[State, str] = (State.IDLE, "")
         self._turn = False
@@ -106,7 +117,7 @@ class Interactive:
         if self.status == "waiting":
             self._waits(waits or "a dialog is open", value, now)
             return
-        self.question = self._untold = None
+        self.question = self._waits_for = self._looks_at = None
         begins = self.status == "idle" and self._begun[0] == self.moved[0] and now < self._begun[1]
         self._become(*((State.WORKING, "") if begins else self._meaning(now)), value, now)
 
@@ -125,17 +136,25 @@ class Interactive:
 
     def _not_there_yet(self, now: int) -> None:
         if now - self._since >= DIALOG_AFTER:
-            self._become(State.WAITING, STARTUP_DIALOG, "no session file", now)
+            self._looks_at = now if self._looks_at is None else self._looks_at
+            words = f"start-up dialog: it asks {self._startup}; {_ATTACH}" if self._startup else STARTUP_DIALOG
+            self._become(State.WAITING, words, "no session file", now)
 
     def _waits(self, what: str, value: str, now: int) -> None:
-        call = next(iter(self._calls.items())) if len(self._calls) == 1 else None
-        if call is not None and call[1][0] not in _SUBAGENTS:
-            ident, (tool, given) = call
-            self._untold = None
-            self._ask(ident, Dialog(tool, asked(tool, given), given), now, words=True)
-        elif self._untold is None or self._untold[0] != what:
-            self._untold, self.question = (what, now), None
+        call = self._open_call()
+        wait = what, self.moved[0], call[0] if call else ""
+        if wait != self._waits_for:
+            is_late_line = self._dialog is not None and wait[:2] == (self._waits_for or ())[:2]
+            self._waits_for = wait
+            if not is_late_line:
+                self._waits_since, self.question, self._dialog = now, None, None
+            self._looks_at = now if what in READERS else None
         self._say_what_for(what, value, now)
+
+    def _open_call(self) -> "tuple[str, str, dict[str, Any]] | None":
+        """The one call without a result: its id, tool and input."""
+        (ident, (tool, given)), *others = self._calls.items() or [("", ("", {}))]
+        return (ident, tool, given) if tool and not others and tool not in _SUBAGENTS else None
 
     def _say_what_for(self, what: str, value: str, now: int) -> None:
         if self._outcome[0] is State.LIMITED and what == DIALOG:
@@ -146,37 +165,57 @@ class Interactive:
             first = self.question.text.split("\n", 1)[0][:120]
             self._become(State.WAITING, f"asks: {first}", value, now)
 
-    def _ask(self, ident: str, dialog: Dialog, now: int, *, words: bool = False) -> None:
-        if self.question is None or self.question.id != ident:
-            self.asked_at, self._dialog = self.moved[0], dialog
+    def wants_screen(self, now: int) -> bool:
+        """Whether its screen is to be read now (`shows`)."""
+        return self._looks_at is not None and self._looks_at <= now
 
-            def takes(one: dict[str, Any]) -> bool:
-                return words and not has_previews(one)
-
-            lasting = (EDITS,) if dialog.tool in (SHOWS_PLAN, *EDITORS) else ()
-            self.question = ask(
-                ident, dialog.tool, dialog.given, now, lasting, dialog.text, own_words=takes, cut=dialog.cut
-            )
-
-    def untold(self, now: int) -> "Callable[[list[str]], Dialog | None] | None":
-        """How to read from the screen what is asked; None: nothing is, or the transcript says it or still may."""
-        if self._untold is None or now - self._untold[1] < UNTOLD:
-            return None
-        return READERS.get(self._untold[0])
-
-    def shows(self, dialog: "Dialog | None", now: int) -> None:
-        """Take what the screen asks, after `untold`; another text is another question."""
-        if self._untold is None:
+    def shows(self, screen: list[str], now: int) -> None:
+        """Take what its screen shows: the open call, else what stands there; another text is another question."""
+        if self._waits_for is None:
+            self._startup, self._looks_at = startup(screen), now + UNTOLD
             return
-        if dialog is None:
-            self.question = None
-        else:
-            self._ask(f"screen-{self.moved[0]}-{zlib.crc32(repr(dialog).encode()):08x}", dialog, now)
-        self._say_what_for(self._untold[0], f"its screen, waiting: {self._untold[0]}", now)
+        (what, moved, _), call = self._waits_for, self._open_call()
+        late = now - self._waits_since >= UNTOLD
+        self._looks_at = now + (UNTOLD if late else 0)
+        dialog = READERS[what](screen) if late else None
+        stays = dialog is not None and dialog == self._dialog and not dialog.cut
+        if call is not None and not stays and is_call(screen, *call[1:]):
+            self._ask_call(call, screen, now)
+        elif dialog is not None:
+            self._ask_dialog(f"screen-{moved}-{zlib.crc32(repr(dialog).encode()):08x}", dialog, screen, now)
+        elif late and call is not None:
+            self._ask_call(call, [], now)  # it says where to look; a key is pressed only when that is on the screen
+        elif late:
+            self.question = self._dialog = None
+        self._say_what_for(what, f"{'its screen' if self._dialog else 'session file'} waiting: {what}", now)
 
-    def still_shows(self, dialog: "Dialog | None") -> bool:
-        """Return whether this is the dialog, word for word, that its question was made of."""
-        return dialog is not None and dialog == self._dialog
+    def _ask_call(self, call: "tuple[str, str, dict[str, Any]]", screen: list[str], now: int) -> None:
+        ident, tool, given = call
+        self._dialog, self._looks_at = None, self._looks_at if not screen else None
+        more = lasting(screen, tool)
+        if self.question is None or (self.question.id, self.question.lasting) != (ident, more):
+            self._ask(ident, Dialog(tool, asked(tool, given), given), more, now, words=True)
+
+    def _ask_dialog(self, ident: str, dialog: Dialog, screen: list[str], now: int) -> None:
+        if dialog != self._dialog:
+            self._ask(ident, dialog, lasting(screen, dialog.tool), now)
+            self._dialog = dialog
+
+    def _ask(self, ident: str, dialog: Dialog, more: tuple[Lasting, ...], now: int, *, words: bool = False) -> None:
+        def takes(one: dict[str, Any]) -> bool:
+            return words and not has_previews(one)
+
+        self.asked_at = self.moved[0]
+        self.question = ask(ident, dialog.tool, dialog.given, now, more, dialog.text, own_words=takes, cut=dialog.cut)
+
+    def is_shown(self, screen: list[str]) -> bool:
+        """Return whether its question is what this screen asks: the same call, or word for word what was read there."""
+        if self._waits_for is None:
+            return False
+        if self._dialog is not None:
+            return READERS[self._waits_for[0]](screen) == self._dialog
+        call = self._open_call()
+        return call is not None and is_call(screen, *call[1:])
 
     def hear(self, event: dict[str, Any], now: int) -> None:
         """Take a line of the transcript."""
@@ -207,6 +246,7 @@ class Interactive:
             return
         self.model = text(message.get("model"), 100) or self.model
         self._outcome, self.limited_until, self._turn = (State.IDLE, ""), 0, False
+        self.cause = Cause.NONE
         for block in tables(message.get("content")):
             self._turn |= block.get("type") == "tool_use"
             ident = text(block.get("id"), 200)
@@ -219,6 +259,7 @@ class Interactive:
         limited = event.get("error") == "rate_limit" or event.get("apiErrorStatus") == 429
         self._outcome = State.LIMITED if limited else State.IDLE, words.strip().split("\n", 1)[0] or "an API error"
         self.limited_until = limit_ends(event) if limited else 0
+        self.cause = login_trouble(event)
 
     def _got(self, event: dict[str, Any], now: int) -> None:
         content = table(event.get("message")).get("content")

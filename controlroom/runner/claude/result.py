@@ -39,6 +39,14 @@ def cause(event: dict[str, Any], *, login_refused: bool) -> Cause:
     return Cause.LOGIN_REFUSED if status else Cause.NO_LOGIN
 
 
+def login_trouble(line: dict[str, Any]) -> Cause:
+    """Return what a line of a transcript that tells of an API error says of the login."""
+    status = whole(line.get("apiErrorStatus"))
+    if line.get("error") != "authentication_failed" and status != 401:
+        return Cause.NONE
+    return Cause.LOGIN_REFUSED if status else Cause.NO_LOGIN
+
+
 def failure(event: dict[str, Any], *, login_refused: bool) -> tuple[State, str]:
     """Return what an error result makes of the run. `login_refused`: a message said so before."""
     status, reason = whole(event.get("api_error_status")), text(event.get("terminal_reason"), 60)
