@@ -34,7 +34,7 @@ def watch_disk(draft: Draft, host: str, sample: HostSample | None, at: int) -> N
 
 
 SEVERAL = 2
-"""Agents that must have died of it: one alone says so in its own row."""
+"""Agents that must be kept out by it: one alone says so in its own row."""
 
 _DIED = {Cause.NO_LOGIN: "not logged in", Cause.LOGIN_REFUSED: "the login was refused"}
 """What a login does to an agent."""
@@ -50,7 +50,7 @@ def watch_logins(draft: Draft, host: str, seen: Iterable[tuple[Agent | None, Age
     about = f"{_LOGIN}{host}"
     turned = [pair for pair in seen if _part_in_login(pair[0]) != _part_in_login(pair[1])]
     stands = draft.alarms.get(about) is not None
-    if not turned or not (stands or any(agent is not None and _died(agent) for pair in turned for agent in pair)):
+    if not turned or not (stands or any(agent is not None and _kept_out(agent) for pair in turned for agent in pair)):
         return
     alarm = _login_alarm(host, draft.agents_on(host))
     if alarm is None:
@@ -60,30 +60,31 @@ def watch_logins(draft: Draft, host: str, seen: Iterable[tuple[Agent | None, Age
 
 
 def _part_in_login(agent: Agent | None) -> tuple[object, ...]:
-    """What an agent has to do with it: it died of the login, or got through."""
+    """What an agent has to do with it: the login keeps it out, or it got through."""
     if agent is None:
         return ()
-    if _died(agent):
-        return agent.since, agent.cause
+    if _kept_out(agent):
+        return agent.since, agent.cause, agent.state
     return (agent.started,) if agent.state in _THROUGH else ()
 
 
 def _login_alarm(host: str, agents: list[Agent]) -> Alarm | None:
-    """The alarm that stands: no agent begun after the last death has got through."""
-    dead = sorted(filter(_died, agents), key=lambda agent: agent.since)
-    if len(dead) < SEVERAL:
+    """The alarm that stands: no agent begun after the last one was kept out has got through."""
+    out = sorted(filter(_kept_out, agents), key=lambda agent: agent.since)
+    if len(out) < SEVERAL:
         return None
-    last = dead[-1]
-    if any(agent.started > last.since and agent.state in _THROUGH for agent in agents):
+    last = out[-1]
+    if any(agent.started > last.since and agent.state in _THROUGH and not _kept_out(agent) for agent in agents):
         return None
-    words = (
-        f"{len(dead)} agents on {host} failed because of its login: {_DIED[last.cause]}: {_AGAIN}; then reassign them"
-    )
-    return Alarm(words, AlarmLevel.DANGER, dead[0].since)
+    died = all(agent.state is State.FAILED for agent in out)
+    what, then = ("failed", "reassign them") if died else ("get no further", "tell them to go on")
+    words = f"{len(out)} agents on {host} {what} because of its login: {_DIED[last.cause]}: {_AGAIN}; then {then}"
+    return Alarm(words, AlarmLevel.DANGER, out[0].since)
 
 
-def _died(agent: Agent) -> bool:
-    return agent.state is State.FAILED and agent.cause in _DIED
+def _kept_out(agent: Agent) -> bool:
+    """Whether it died of the login, or, on a terminal of its own, lives and gets no further."""
+    return agent.state in (State.FAILED, State.IDLE) and agent.cause in _DIED
 
 
 _KEY = "key "

@@ -43,3 +43,18 @@ def test_it_ends_when_one_gets_through_or_they_are_gone() -> None:
 def test_other_failures_and_other_hosts_are_no_matter_of_a_login() -> None:
     world = fleet(replace(dead("far"), host="vm2"))
     assert not seen(world, dead("a"), agent("b", state=State.FAILED, detail="exit 1")).alarms
+
+
+def kept_out(name: str, at: int = NOON) -> Agent:
+    words = "Please run /login · API Error: 401"
+    return agent(name, state=State.IDLE, since=at, started=at - MINUTE, detail=words, cause=Cause.LOGIN_REFUSED)
+
+
+def test_those_that_live_on_and_get_no_further_are_one_alarm_too() -> None:
+    """Interactive ones, and those that somebody else has started."""
+    assert not seen(fleet(), kept_out("a"), agent("b", state=State.IDLE)).alarms
+    world = seen(fleet(), kept_out("a"), replace(kept_out("b"), epoch=0))
+    (alarm,) = world.alarms.values()
+    assert alarm.text.startswith("2 agents on vm1 get no further because of its login: the login was refused: log in")
+    assert alarm.text.endswith("then tell them to go on")
+    assert not seen(world, replace(kept_out("a"), state=State.WORKING, cause=Cause.NONE)).alarms

@@ -74,4 +74,5 @@ def test_one_whose_login_is_refused_is_told_as_failed(project: Path, node: NodeC
     end_after_it_was_seen(node, api)
     seen = wait_ended(node, "~talk")
     assert (seen.state, seen.detail.endswith("; its exit code is not known")) == ("failed", True)
+    assert seen.cause == "login-refused"
     wait_others(node, lambda seen: set(seen) == {"~talk-2"})

@@ -40,7 +40,7 @@ from controlroom.runner.claude import login
 from controlroom.runner.claude.interactive import DIALOG, GOES_ON
 from controlroom.text.names import ADOPTED
 from controlroom.text.sanitize import redact
-from controlroom.text.states import State
+from controlroom.text.states import Cause, State
 from controlroom.wire.messages import AdoptedSeen, AgentSeen, EvidenceSeen, LastLine
 
 MOST = 200
@@ -112,6 +112,7 @@ class _Agent:
     state: State = State.UNKNOWN
     since: int = 0
     detail: str = ""
+    cause: Cause = Cause.NONE
     limited_until: int = 0
     ended: int = 0
     process: Process | None = None
@@ -155,6 +156,7 @@ class _Agent:
             state=self.state.value,
             since=self.since,
             detail=self.detail[:300],
+            cause=self.cause.value,
             model=self.transcript.model if self.transcript else "",
             cwd=self.cwd[:1000],
             pid=0 if self.ended else self.pid,
@@ -293,6 +295,7 @@ class AdoptedAgents:
         agent.ended = _now()
         state, detail, until = end_of(agent.transcript, agent.session)
         agent.become(state, agent.ended, detail, until)
+        agent.cause = _login_trouble(agent)
         agent.said.clear()
         agent.hear("process", StateClaim("", f"process {agent.pid} is gone"))
         if agent.transcript and state is not State.UNKNOWN:
@@ -379,6 +382,7 @@ class AdoptedAgents:
         agent.session = agent.session if agent.file.missing else session
         self._see_transcript(agent, at)
         agent.become(*_state_of(agent, session, _now()))
+        agent.cause = _login_trouble(agent)
         before, agent.cwd = agent.cwd, (session.cwd if session else "") or processes.folder(agent.pid)
         if agent.cwd != before and (environ := processes.environment(agent.pid)):
             program = processes.program(agent.pid)
@@ -438,6 +442,12 @@ def _state_of(agent: _Agent, session: Session | None, now: int) -> tuple[State, 
     if trouble.limited and 0 < trouble.until + GOES_ON < now:
         return State.IDLE, since, "its limit is over, and it has not gone on by itself", 0
     return State.LIMITED if trouble.limited else State.IDLE, since, trouble.words, trouble.until
+
+
+def _login_trouble(agent: _Agent) -> Cause:
+    """Return what the login has to do with it that a Claude does nothing, or has failed."""
+    trouble = agent.transcript.trouble if agent.transcript else None
+    return trouble.cause if trouble and agent.state in (State.IDLE, State.FAILED) else Cause.NONE
 
 
 def _see_session(agent: _Agent, look: ProcessSnapshot) -> None:

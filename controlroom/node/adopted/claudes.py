@@ -29,14 +29,14 @@ from controlroom.node.observation.processes import LINUX, Process, program
 from controlroom.runner import process_tree
 from controlroom.runner.claude.nested import Nested, NestedClaude
 from controlroom.runner.claude.nested import is_claude as runs_claude
-from controlroom.runner.claude.result import limit_ends, refusal
+from controlroom.runner.claude.result import limit_ends, login_trouble, refusal
 from controlroom.runner.claude.transcripts import find_transcript
 from controlroom.runner.files import open_regular, read_regular
 from controlroom.runner.folder import TAG
 from controlroom.text.event_text import telling_words
 from controlroom.text.json_fields import table, tables, text, whole
 from controlroom.text.sanitize import redact
-from controlroom.text.states import State
+from controlroom.text.states import Cause, State
 from controlroom.wire.lines import PeerError, from_line
 
 NAMES = frozenset({b"claude", b"claude.exe", b"node", b"nodejs", b"bun", b"MainThread"})
@@ -83,8 +83,8 @@ class Trouble(NamedTuple):
     limited: bool
     until: int
     """When the limit ends, UTC ms; 0: it does not say."""
-    refused: bool
-    """The login was turned down."""
+    cause: Cause
+    """What the login has to do with it."""
 
 
 class RunningClaude(NamedTuple):
@@ -245,14 +245,13 @@ class Transcript:
 def _trouble(event: dict[str, Any]) -> Trouble | None:
     """Read the error that a line tells of; None when it tells of none."""
     if why := refusal(event):
-        return Trouble(redact(f"a hook refused what it was told: {why}"), limited=False, until=0, refused=False)
+        return Trouble(redact(f"a hook refused what it was told: {why}"), limited=False, until=0, cause=Cause.NONE)
     if event.get("type") != "assistant" or not event.get("isApiErrorMessage"):
         return None
     texts = (text(block.get("text"), 300) for block in tables(table(event.get("message")).get("content")))
     words = redact(next((part for part in texts if part), "an API error").strip().split("\n", 1)[0])
     limited = event.get("error") == "rate_limit" or event.get("apiErrorStatus") == 429
-    refused = event.get("error") == "authentication_failed" or event.get("apiErrorStatus") == 401
-    return Trouble(words, limited, limit_ends(event) if limited else 0, refused)
+    return Trouble(words, limited, limit_ends(event) if limited else 0, login_trouble(event))
 
 
 def _ends_turn(event: dict[str, Any]) -> bool:
