@@ -268,7 +268,7 @@ def _is_folder(ordered: str, said: str) -> bool:
         return True
     if wanted.startswith("/"):
         return posixpath.normpath(said) == wanted
-    below = wanted.partition("/")[2] if wanted.startswith("~") else wanted
+    below = wanted.removeprefix("~/")  # of `~other` a folder of that name is meant: no shell reads it
     return f"/{posixpath.normpath(said)}".endswith(f"/{below}")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from controlroom.cli.records import Asked, answer
 from controlroom.domain import intents
-from controlroom.domain.claims import RULES
+from controlroom.domain.claims import RULES, OrderedRun, joined
 from controlroom.domain.display.explain import explain
 from controlroom.domain.model import Agent, State
 from controlroom.domain.orders import Result, Work
@@ -27,6 +27,7 @@ from controlroom.wire.grants import Grant
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.spec import AgentSpec, Credential
 from controlroom.wire.usage import UsagePlace, UsageSeen
+from tests.domain.worlds import agent as fleet_agent
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON, ScriptedChannel, ScriptedHost, seen
 
@@ -509,3 +510,21 @@ async def test_an_end_that_was_refused_explains_none() -> None:
         assert (await here.order(intents.KillAgent("vm1/a1", 1))).outcome is Outcome.REFUSED
         host.show()
         await here.until(lambda: here.agent("vm1/a1").state is State.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("ordered", "said", "differs"),
+    [
+        ("~/src", "/home/ann/src", False),
+        ("src", "/home/ann/src", False),
+        ("~work-2", "/home/ann/~work-2", False),
+        ("~work-2/src", "/home/ann/~work-2/src", False),
+        ("~work-2/src", "/home/ann/src", True),
+        ("~/src", "/home/ann/other", True),
+    ],
+)
+def test_a_folder_is_said_in_full_as_its_host_takes_it(ordered: str, said: str, differs: bool) -> None:
+    """On a host `~` alone is its user's home: `~work-2` is a folder of that name there."""
+    run = OrderedRun("vm1", "a1", 1, AgentKind.HEADLESS, "", "", ordered, "", "", "", "", 1)
+    agent = joined(replace(fleet_agent("a1"), cwd=said), run)
+    assert [claim.field for claim in agent.claims] == ["cwd"] * differs
