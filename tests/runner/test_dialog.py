@@ -15,6 +15,7 @@ from controlroom.runner.claude.dialogs import (
     approves_plan,
     asks_for,
     choices,
+    dialog_title,
     edits_from_now_on,
     is_call,
     lasting,
@@ -360,3 +361,8 @@ def test_a_prompt_about_another_tool_is_not_the_one_that_was_asked_about() -> No
     assert asks_for(shown, "Bash", given)
     assert not asks_for(shown, "Write", given)
     assert not asks_for([], "Bash", given)
+
+
+@pytest.mark.parametrize("screen", [[], ["● done"], ["─" * 60, "❯ write here", "─" * 60, "", "> "]])
+def test_what_is_no_dialog_has_no_title(screen: list[str]) -> None:
+    assert dialog_title(screen) == ""

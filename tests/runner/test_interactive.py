@@ -10,7 +10,6 @@ import pytest
 
 from controlroom.runner import process_tree
 from controlroom.runner.claude import settings
-from controlroom.runner.claude.dialogs import dialog_title
 from controlroom.runner.claude.interactive import BEGINS, DIALOG_AFTER, GOES_ON, UNTOLD, Interactive, prompt, squeezed
 from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Exit, Refused, Unfit
@@ -208,8 +207,7 @@ def test_a_plan_limit_is_limited_until_its_reset(params: str) -> None:
 
 
 def test_a_subagent_says_nothing_about_its_parent() -> None:
-    talk = told({**call("t1"), "isSidechain": True}, status="waiting", waits="permission prompt")
-    assert talk.question is None
+    assert told({**call("t1"), "isSidechain": True}, status="waiting", waits="permission prompt").question is None
 
 
 def waiting(*events: dict[str, Any]) -> Interactive:
@@ -246,17 +244,13 @@ def test_a_question_that_was_read_stays_the_same_when_its_line_comes_late() -> N
 
 
 def test_a_line_that_comes_late_says_all_of_what_the_screen_shows_in_part() -> None:
-    screens = Path(__file__).parent / "screens"
-    rows = (screens / "plan_in_part.txt").read_text().split("\n")
-    talk = waiting()
+    talk, rows = waiting(), (Path(__file__).parent / "screens" / "plan_in_part.txt").read_text().split("\n")
     talk.shows(rows, 4_500)
-    assert talk.question
-    assert talk.question.cut
-    given = {"plan": "1. first\n" * 200}
-    talk.hear(line("assistant", [{"type": "tool_use", "id": "1", "name": "ExitPlanMode", "input": given}]), 4_600)
+    asked, plan = talk.question, {"type": "tool_use", "id": "1", "name": "ExitPlanMode", "input": {"plan": "1. a"}}
+    talk.hear(line("assistant", [plan]), 4_600)
     talk.look({"status": "waiting", "waitingFor": "permission prompt", "sessionId": SESSION}, 4_700)
     talk.shows(rows, 4_700)
-    assert (talk.question.id, talk.question.cut) == ("1", False)
+    assert [asked and asked.cut, talk.question and talk.question.cut] == [True, False]
 
 
 @pytest.mark.parametrize("tool", ["Bash", "Write"])
@@ -296,8 +290,7 @@ def test_where_nothing_can_be_read_the_transcript_is_told_and_no_key_fits() -> N
 
 def test_what_is_no_prompt_is_not_told_as_the_open_call() -> None:
     talk = told(call("1"), status="waiting", waits="dialog open")
-    assert (talk.question, talk.wants_screen(9_000)) == (None, False)
-    assert talk.detail == "dialog open: attach to answer it"
+    assert (talk.question, talk.detail) == (None, "dialog open: attach to answer it")
 
 
 def test_another_text_on_the_screen_is_another_question_and_none_is_none() -> None:
@@ -460,11 +453,6 @@ def test_another_dialog_is_named_in_its_own_words_and_gets_no_key() -> None:
     ):
         Pressed("1", screen, 0.0, shown=lambda: False, certain=lambda: False, done=print)
     assert screen.done == []
-
-
-@pytest.mark.parametrize("screen", [[], ["● done"], ["─" * 60, "❯ write here", "─" * 60, "", "> "]])
-def test_what_is_no_dialog_has_no_title(screen: list[str]) -> None:
-    assert dialog_title(screen) == ""
 
 
 @pytest.mark.parametrize(
