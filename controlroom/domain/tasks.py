@@ -6,6 +6,7 @@ its whole text stands in the ledger.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from controlroom.text.states import OpenStrEnum
 
@@ -226,7 +227,7 @@ class Task:
     wait: Wait | None = None
     """Why it waits, as far as it was looked at; worked out anew by each engine."""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """What names it: `t12`."""
         return f"t{self.number}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from controlroom.domain.model import Fleet
 from controlroom.domain.queue.dispatch import in_order
 from controlroom.domain.tasks import Attempt, AttemptEnd, HostWait, Queue, Task, TaskState, Wait, WaitReason
-from controlroom.domain.words import age, dollars, named_some, size
+from controlroom.domain.words import age, ago, dollars, named_some, since, size
 
 _ORDER = (
     TaskState.RUNNING,
@@ -171,12 +171,16 @@ def host_words(wait: HostWait, now: int) -> str:
 
 
 def _in(moment: int, now: int) -> str:
-    return f", in {age(moment - now)}" if moment > now else ""
+    return f", {_soon(moment - now)}" if moment > now else ""
+
+
+def _soon(milliseconds: int) -> str:
+    return f"in {age(milliseconds)}" if milliseconds >= 60_000 else "within a minute"
 
 
 def why(fleet: Fleet, task: Task, now: int) -> list[str]:
     """Say why a task stands where it stands, and what ends that; a line each."""
-    lines = [f"{task.id} is {task.state}, {_since(task, now)}: {task.title}"]
+    lines = [f"{task.id} is {task.state}, {since(now - task.since)}: {task.title}"]
     if task.state is TaskState.WAITING:
         lines += _why_waiting(fleet, task, now)
     elif task.state is TaskState.RUNNING and task.last is not None:
@@ -190,10 +194,6 @@ def why(fleet: Fleet, task: Task, now: int) -> list[str]:
     for number, attempt in enumerate(task.attempts, 1):
         lines.append(f"attempt {number}: {attempt.id}, run {attempt.epoch}: {ended_words(attempt)}")
     return lines
-
-
-def _since(task: Task, now: int) -> str:
-    return f"since {age(now - task.since)}" if now - task.since >= 1000 else "just now"
 
 
 def _why_waiting(fleet: Fleet, task: Task, now: int) -> list[str]:
@@ -211,7 +211,7 @@ def _why_waiting(fleet: Fleet, task: Task, now: int) -> list[str]:
 
 def _next(wait: Wait, now: int) -> str:
     moments = [moment for moment in (wait.until, *(host.until for host in wait.hosts)) if moment > now]
-    return f"next look: in {age(min(moments) - now)}" if moments else "next look: when something changes"
+    return f"next look: {_soon(min(moments) - now)}" if moments else "next look: when something changes"
 
 
 def queue_line(fleet: Fleet, now: int) -> str:
@@ -219,7 +219,7 @@ def queue_line(fleet: Fleet, now: int) -> str:
     queue, counts = fleet.queue, counted(fleet.tasks.values())
     if queue.halt is not None:
         reason = f" ({queue.halt.reason})" if queue.halt.reason else ""
-        return f"HALTED by {queue.halt.who} {age(now - queue.halt.at)} ago{reason}: nothing starts or goes on"
+        return f"HALTED by {queue.halt.who}, {ago(now - queue.halt.at)}{reason}: nothing starts or goes on"
     waiting, running, held = counts[TaskState.WAITING], counts[TaskState.RUNNING], counts[TaskState.HELD]
     if not waiting + running + held and queue.hold is None:
         return ""

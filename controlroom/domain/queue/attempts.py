@@ -26,7 +26,8 @@ _CRASH = frozenset({Cause.OUT_OF_MEMORY, Cause.REBOOTED, Cause.RUNNER_KILLED, Ca
 def begun(task: Task, host: str, agent: str, epoch: int, now: int, session: str = "") -> Task:
     """The task with a new attempt: written down before its agent is ordered."""
     attempt = Attempt(host, agent, epoch, now, session=session)
-    return replace(task, state=TaskState.RUNNING, since=now, attempts=(*task.attempts, attempt), reason="", wait=None)
+    attempts = (*task.attempts, attempt)
+    return replace(task, state=TaskState.RUNNING, since=now, attempts=attempts, reason="", wait=None, not_before=0)
 
 
 def not_begun(task: Task, reason: str, rules: QueueRules, now: int) -> Task:
@@ -46,6 +47,8 @@ def settled(task: Task, fleet: Fleet, now: int) -> Task:
     attempt = task.attempts[-1]
     if agent.epoch > attempt.epoch:
         return _after(task, AttemptEnd.TAKEN, "its agent was given other work", rules, now)
+    if agent.epoch < attempt.epoch and not agent.pending and _is_answered(attempt, fleet, now):
+        return _after(task, AttemptEnd.NEVER_BEGAN, f"{attempt.host} has not begun it", rules, now)
     if agent.epoch < attempt.epoch or agent.pending or not agent.has_ended:
         return task
     if attempt.paused or agent.state is State.PAUSED:
@@ -106,10 +109,16 @@ def _without_agent(task: Task, attempt: Attempt, fleet: Fleet, now: int) -> Task
     if host is None:
         lost = f"{attempt.host} left the room: nobody knows whether {attempt.agent} ran on"
         return _ended(task, TaskState.FAILED, AttemptEnd.LOST, lost, now)
-    if host.link is not LinkState.UP or now - attempt.at < _AWAITED:
+    if not _is_answered(attempt, fleet, now):
         return task
     lost = f"{attempt.host} does not know its agent {attempt.agent} any more"
     return _after(task, AttemptEnd.LOST, lost, fleet.queue.rules, now)
+
+
+def _is_answered(attempt: Attempt, fleet: Fleet, now: int) -> bool:
+    """Whether a host would show the run of an attempt by now, if its order had arrived."""
+    host = fleet.hosts.get(attempt.host)
+    return host is not None and host.link is LinkState.UP and now - attempt.at >= _AWAITED
 
 
 _AWAITED = 5_000

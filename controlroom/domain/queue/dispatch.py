@@ -4,9 +4,10 @@ One start at a time: the fleet is another one after it. What is on its way count
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, State
@@ -32,6 +33,9 @@ PROBE, LONGEST_PROBE = 60_000, 900_000
 
 PROVEN = 20_000
 """Milliseconds that an agent works before its login counts as good."""
+
+_ENOUGH = 3
+"""Agents of a profile that must have been seen for their need to count."""
 
 LOOK_AGAIN = 15_000
 """Milliseconds until a figure that nobody reports the change of is looked at again."""
@@ -71,46 +75,49 @@ def plan(fleet: Fleet, now: int) -> Plan:
         return Plan()
     world = _World(fleet, now)
     waits: dict[str, Wait] = {}
-    start: Start | None = None
-    for task in in_order(waiting, fleet.queue, now):
-        if start is not None:
-            waits[task.id] = world.own_wait(task) or _BEHIND
-            continue
-        wait = world.own_wait(task) or world.common_wait or world.placed(task)
-        if isinstance(wait, Start):
-            start = wait
+    ready: list[Task] = []
+    for task in waiting:
+        own = world.own_wait(task) if task.after or task.not_before > now else None
+        if own is None:
+            ready.append(task)
         else:
-            waits[task.id] = wait
-    blocked = None if start else _first_blocked(waits.values())
+            waits[task.id] = own
+    start, blocked = _first_start(in_order(ready, fleet.queue, now), world, waits)
     return Plan(start, waits, blocked, _next_look(waits.values(), now))
+
+
+def _first_start(ready: Sequence[Task], world: "_World", waits: dict[str, Wait]) -> tuple[Start | None, Wait | None]:
+    """The first task in order that may start, and why the first of all does not; why each one waits goes to `waits`."""
+    blocked: Wait | None = None
+    for index, task in enumerate(ready):
+        wait = world.common_wait or world.placed(task)
+        if isinstance(wait, Start):
+            waits.update((behind.id, _BEHIND) for behind in ready[index + 1 :])
+            return wait, None
+        waits[task.id] = wait
+        blocked = blocked or wait
+    return None, blocked
 
 
 _BEHIND = Wait(WaitReason.BEHIND)
 
-_OWN = frozenset({WaitReason.NOT_YET, WaitReason.RETRY, WaitReason.AFTER, WaitReason.AFTER_FAILED})
-"""What a task waits for by itself: nothing is wrong with the queue."""
-
-
-def _first_blocked(waits: Iterable[Wait]) -> Wait | None:
-    """What keeps the first task that could start otherwise; tasks that wait by themselves block nobody."""
-    return next((wait for wait in waits if wait.reason not in _OWN), None)
-
 
 def _next_look(waits: Iterable[Wait], now: int) -> int:
     """The earliest moment after now at which a reason ends by itself."""
-    moments = (moment for wait in waits for moment in (wait.until, *(host.until for host in wait.hosts)))
+    reasons = {id(wait): wait for wait in waits}.values()
+    moments = (moment for wait in reasons for moment in (wait.until, *(host.until for host in wait.hosts)))
     return min((moment for moment in moments if moment > now), default=0)
 
 
 def in_order(tasks: Iterable[Task], queue: Queue, now: int) -> list[Task]:
     """Tasks in the order in which they start: by priority, which rises with waiting, then place and number."""
-    aging = queue.rules.aging
+    aging = queue.rules.aging or now + 1
+    ordered = sorted(tasks, key=_PLACE)
+    ordered.sort(key=lambda task: (now - task.added) // aging + task.priority, reverse=True)
+    return ordered
 
-    def place(task: Task) -> tuple[int, float, int]:
-        risen = max(0, now - task.added) // aging if aging else 0
-        return -(task.priority + risen), task.place, task.number
 
-    return sorted(tasks, key=place)
+_PLACE = attrgetter("place", "number")
 
 
 class _World:
@@ -165,24 +172,24 @@ class _World:
 
     def placed(self, task: Task) -> "Wait | Start":
         """The start of a task that waits for nothing of its own, or what keeps it."""
-        name, session_host = agent_name(task), self._session_host(task)
+        session_host = self._session_host(task)
         work = task.profile, task.host, task.model, task.cwd, session_host
         placed = self._placed.get(work)
         if placed is None:
-            placed = self._placed[work] = self._place(task, name, session_host)
+            placed = self._placed[work] = self._place(task, session_host)
         if isinstance(placed, Wait):
             return placed
-        return Start(task, placed, name, resumes=bool(session_host))
+        return Start(task, placed, agent_name(task), resumes=bool(session_host))
 
     def _session_host(self, task: Task) -> str:
         """The host on which a task goes on in its session; empty: it begins anew."""
-        last = task.last
+        last = task.attempts[-1] if task.attempts else None
         if last is None or not last.end.goes_on or not last.session or last.host not in self._fleet.hosts:
             return ""
         agent = self._fleet.agents.get(last.id)
         return last.host if agent and agent.epoch == last.epoch and agent.ordered else ""
 
-    def _place(self, task: Task, name: str, session_host: str) -> Wait | str:
+    def _place(self, task: Task, session_host: str) -> Wait | str:
         """The host that takes such a task, or why none does."""
         if task.profile and task.profile not in self._fleet.profiles:
             return Wait(WaitReason.NO_PROFILE, about=(task.profile,))
@@ -198,7 +205,7 @@ class _World:
             wait = self._host_wait(host, task, profile, session_host)
             if isinstance(wait, HostWait):
                 waits.append(wait)
-            elif held := self._held_by_budget(host.name, name, task, profile):
+            elif held := self._held_by_budget(host.name, task, profile):
                 return Wait(WaitReason.BUDGET, about=(held,))
             else:
                 free[host.name] = wait
@@ -209,11 +216,11 @@ class _World:
         named = [wait for wait in waits if wait.reason is not WaitReason.HOST_OTHER or not task.host]
         return Wait(WaitReason.NO_HOST, hosts=tuple(named))
 
-    def _held_by_budget(self, host: str, name: str, task: Task, profile: Profile) -> str:
+    def _held_by_budget(self, host: str, task: Task, profile: Profile) -> str:
         """Which budget holds new work, in words; empty: none."""
         if profile.kind is AgentKind.COMMAND:
             return ""
-        return ladder.refusal(self._fleet, host, name, task.profile, profile.billing) or ""
+        return ladder.refusal(self._fleet, host, agent_name(task), task.profile, profile.billing) or ""
 
     # ----------------------------------------------------------------------- hosts
 
@@ -244,35 +251,43 @@ class _World:
             return HostWait(host.name, WaitReason.HOST_MEMORY, until=until)
         if sample.disk_free is not None and sample.disk_free < self._rules.min_disk:
             return HostWait(host.name, WaitReason.HOST_DISK, sample.disk_free // _ROUND * _ROUND, self._rules.min_disk)
-        need = self._need(name, profile)
+        need = self._need(name, profile.kind)
         most = sample.memory_total * self._rules.memory_percent // 100
-        free = most - sample.memory_used - self._growth(host.name) - need
+        free = most - sample.memory_used - self._growth[host.name] - need
         if free < 0:
             left = max(0, free + need) // _ROUND * _ROUND
             return HostWait(host.name, WaitReason.HOST_MEMORY, left, need, until=0)
         return free
 
-    def _need(self, name: str, profile: Profile) -> int:
+    def _need(self, name: str, kind: AgentKind) -> int:
         """The bytes that an agent of a profile is expected to take: the 90th percentile of those that were seen."""
-        seen = sorted(
-            agent.rss for agent in self._live if agent.profile == name and agent.rss and self._is_grown(agent)
-        )
-        setting = 0 if profile.kind is AgentKind.COMMAND else self._fleet.limits.memory_per_agent
-        return seen[(len(seen) - 1) * 9 // 10] if len(seen) >= 3 else setting
+        seen = self._grown.get(name, ())
+        if len(seen) >= _ENOUGH:
+            return seen[(len(seen) - 1) * 9 // 10]
+        return 0 if kind is AgentKind.COMMAND else self._fleet.limits.memory_per_agent
 
-    def _is_grown(self, agent: Agent) -> bool:
-        return self._now - (agent.started or agent.since) > GROWING
-
-    def _growth(self, host: str) -> int:
-        """The bytes that young agents of a host, and those on their way, are still expected to take."""
-        profiles, growth = self._fleet.profiles, 0
+    @cached_property
+    def _grown(self) -> dict[str, list[int]]:
+        """The bytes that agents take which are not young any more, by profile, least first."""
+        by_profile: dict[str, list[int]] = {}
         for agent in self._live:
-            if agent.host == host and not self._is_grown(agent):
-                need = self._need(agent.profile, Profile("", kind=agent.kind))
-                growth += max(0, need - (agent.rss or 0))
+            if agent.rss and not self._is_young(agent):
+                by_profile.setdefault(agent.profile, []).append(agent.rss)
+        return {name: sorted(seen) for name, seen in by_profile.items()}
+
+    def _is_young(self, agent: Agent) -> bool:
+        return self._now - (agent.started or agent.since) <= GROWING
+
+    @cached_property
+    def _growth(self) -> Counter[str]:
+        """The bytes that young agents, and those on their way, are still expected to take, by host."""
+        growth: Counter[str] = Counter()
+        for agent in self._live:
+            if self._is_young(agent):
+                growth[agent.host] += max(0, self._need(agent.profile, agent.kind) - (agent.rss or 0))
         for task, attempt in self._unseen:
-            if attempt.host == host:
-                growth += self._need(task.profile, profiles.get(task.profile, Profile("")))
+            profile = self._fleet.profiles.get(task.profile)
+            growth[attempt.host] += self._need(task.profile, profile.kind if profile else AgentKind.HEADLESS)
         return growth
 
     def _in_folder(self, host: str, task: Task, profile: Profile) -> str:

@@ -29,7 +29,7 @@ def summary(text: str) -> str:
 
 def agent_name(task: Task) -> str:
     """The name of the agent that carries a task out: words of the task, and its id, so that no two are alike."""
-    plain = unicodedata.normalize("NFKD", task.title).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", task.title.casefold()).encode("ascii", "ignore").decode()
     words = [word for word in _NO_WORDS.split(plain) if word]
     name = ""
     for word in words:

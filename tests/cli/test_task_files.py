@@ -1,0 +1,87 @@
+"""Tasks out of files: issues as JSON, TOML, and lists as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from controlroom.cli.exits import Stop
+from controlroom.cli.task_files import markdown_items, read_tasks
+from controlroom.cli.tasks import moment
+from controlroom.domain.tasks import Source, TaskWish
+
+COMMON = TaskWish("", priority=2, profile="docs")
+
+ISSUES = """[{"number": 7, "title": "It breaks", "body": "When I click", "url": "https://x/7",
+  "labels": [{"name": "bug"}, {"name": "ui"}], "author": {"login": "eve"}, "closed": false}]"""
+
+
+def test_issues_are_tasks_whose_fields_a_template_can_use() -> None:
+    (wish,) = read_tasks(ISSUES, COMMON)
+    assert (wish.text, wish.key, wish.priority, wish.source) == (
+        "It breaks\n\nWhen I click",
+        "https://x/7",
+        2,
+        Source.FILE,
+    )
+    assert wish.variables == {
+        "number": "7",
+        "title": "It breaks",
+        "body": "When I click",
+        "url": "https://x/7",
+        "labels": "bug, ui",
+        "author.login": "eve",
+        "closed": "false",
+    }
+
+
+def test_json_lines_and_texts_alone() -> None:
+    wishes = read_tasks('{"text": "a", "after": "k", "attempts": 5}\n\n{"text": "b", "priority": 9}\n', COMMON)
+    assert [(wish.text, wish.after, wish.max_attempts, wish.priority) for wish in wishes] == [
+        ("a", ("k",), 5, 2),
+        ("b", (), 0, 9),
+    ]
+    assert [wish.text for wish in read_tasks('["x", "y"]', COMMON)] == ["x", "y"]
+
+
+def test_toml() -> None:
+    (wish,) = read_tasks('[[tasks]]\ntext = "a"\nhost = "vm1"\nafter = ["t1", "b"]\n', COMMON)
+    assert (wish.text, wish.host, wish.after) == ("a", "vm1", ("t1", "b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("- a\n- b\n", ["a", "b"]),
+        ("Intro\n\n1. a\n2) b\n\nEnd", ["a", "b"]),
+        ("- [ ] a\n- [x] done\n* [ ] b", ["a", "b"]),
+        ("- a\n  more of it\n\n  and more\n- b", ["a\nmore of it\n\nand more", "b"]),
+        ("- a\n  - below it\n- b", ["a\n- below it", "b"]),
+        ("```\n- code\n```\n- a", ["a"]),
+    ],
+)
+def test_markdown_lists(text: str, items: list[str]) -> None:
+    assert list(markdown_items(text)) == items
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("just words", "there is no task in it"),
+        ('{"text": "a"}\nnot json', "line 2 is not JSON"),
+        ("[[tasks]]\ntext = ", "that is not TOML"),
+        ("[3]", "task 1 is not a record"),
+        ('[{"text": "a", "priority": "high"}]', "task 1: priority is not a whole number"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_words(text: str, says: str) -> None:
+    with pytest.raises(Stop, match=says.replace("[", r"\[")):
+        read_tasks(text, COMMON)
+
+
+def test_moments_to_come() -> None:
+    noon = 1_795_348_800.0
+    assert moment("30m", noon) == 1000 * (1_795_348_800 + 1800)
+    assert moment("2026-12-01T08:00+00:00", noon) == 1_796_112_000_000
+    assert 0 < moment("18:30", noon) / 1000 - noon <= 86_400
+    with pytest.raises(ValueError, match="expected a time like"):
+        moment("soon", noon)

@@ -1,0 +1,336 @@
+"""A fleet for the queue to work with, in which everything goes wrong that can: one seed is one story.
+
+What the hosts really run (`Truth`) and what the engine knows (`Fleet`) are two things: links are cut, answers are lost,
+hosts are rebooted, the clock jumps, the engine ends between two steps, and operators hold, drop, kill, halt and retry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+
+from controlroom.domain import events, intents
+from controlroom.domain.decide import Decision, decide
+from controlroom.domain.gauges import Headroom, LimitKind
+from controlroom.domain.model import Agent, Fleet, LinkState, State
+from controlroom.domain.orders import Order, Result, Work
+from controlroom.domain.preconditions import Refusal
+from controlroom.domain.queue import attempts, dispatch, edits
+from controlroom.domain.queue.dispatch import Start
+from controlroom.domain.reduce import reduce
+from controlroom.domain.tasks import Halt, Hold, Queue, QueueRules, Task, TaskState, TaskWish
+from controlroom.text.host_sample import HostSample
+from controlroom.text.states import AgentKind, Cause, Outcome
+from tests.domain.worlds import GIB, NOON, host
+
+MEBIBYTE = 1024 * 1024
+NEED = 400 * MEBIBYTE
+SECOND, MINUTE = 1_000, 60_000
+
+
+@dataclass
+class Run:
+    """What a host really runs."""
+
+    name: str
+    epoch: int
+    task: str
+    began: int
+    ends: int
+    state: State
+    cause: Cause = Cause.NONE
+    ended: int = 0
+
+    @property
+    def lives(self) -> bool:
+        return not self.ended
+
+
+class Storm:
+    """One story. `Random` decides all of it."""
+
+    def __init__(self, seed: int, hosts: int = 5, most: int = 20, tasks: int = 60) -> None:
+        self.random, self.now, self.op, self.most = Random(seed), NOON, 0, most
+        names = [f"vm{number}" for number in range(1, hosts + 1)]
+        self.truth: dict[str, dict[str, Run]] = {name: {} for name in names}
+        self.unsure: list[Order] = []
+        """Orders whose link was lost before they were answered."""
+        self.cut: set[str] = set()
+        self.said: dict[str, list[tuple[str, int, State, int]]] = {}
+        self.story: list[str] = []
+        rules = QueueRules(max_agents=most, stagger=0, max_tasks=tasks, retry=10 * SECOND, max_attempts=3)
+        fleet = Fleet("room-1", {name: host(name, free=4 * GIB) for name in names}, queue=Queue(rules=rules))
+        self.fleet = fleet
+        self.add(tasks)
+
+    # -- the world
+
+    def tell(self, what: str) -> None:
+        self.story.append(f"{(self.now - NOON) // SECOND:5d} s  {what}")
+
+    def apply(self, event: events.Event) -> None:
+        self.fleet = reduce(self.fleet, event)
+
+    def show(self, *tasks: Task) -> None:
+        self.apply(events.TasksSeen(tasks))
+
+    def chance(self, share: float) -> bool:
+        return self.random.random() < share
+
+    def add(self, count: int) -> None:
+        wishes = []
+        for number in range(count):
+            after = (f"key {self.random.randrange(number)}",) if number > 3 and self.chance(0.2) else ()
+            wishes.append(TaskWish(f"task {number}", self.random.randrange(4), after=after, key=f"key {number}"))
+        addition = edits.added(self.fleet, wishes, {}, 1, "ann", self.now)
+        self.show(*addition.tasks)
+
+    @property
+    def living(self) -> list[Run]:
+        return [run for runs in self.truth.values() for run in runs.values() if run.lives]
+
+    def end(self, run: Run, state: State, cause: Cause = Cause.NONE) -> None:
+        run.state, run.cause, run.ended = state, cause, self.now
+
+    def time_passes(self) -> None:
+        self.now += self.random.randrange(1, 20) * SECOND
+        for run in self.living:
+            if run.ends <= self.now:
+                failed = self.chance(0.15)
+                self.end(run, State.FAILED if failed else State.DONE)
+            elif self.chance(0.004):
+                self.end(run, State.LIMITED)
+
+    def seen(self, name: str) -> tuple[Agent, ...]:
+        """What a host says of its agents."""
+        return tuple(
+            Agent(
+                name,
+                run.name,
+                run.epoch,
+                AgentKind.HEADLESS,
+                run.state,
+                run.ended or run.began,
+                cause=run.cause,
+                session=f"s-{run.name}",
+                started=run.began,
+                ended=run.ended,
+                limited_until=self.now + MINUTE if run.state is State.LIMITED else None,
+                rss=None if run.ended else NEED - 10 * MEBIBYTE,
+                ordered=Work(AgentKind.HEADLESS),
+            )
+            for run in self.truth[name].values()
+        )
+
+    def used(self, name: str) -> int:
+        """The bytes that are really in use on a host."""
+        return GIB // 4 + sum(NEED - 10 * MEBIBYTE for run in self.truth[name].values() if run.lives)
+
+    def say(self, name: str) -> None:
+        """A host says what it has, if it has not said just that."""
+        what = [(run.name, run.epoch, run.state, run.ended) for run in self.truth[name].values()]
+        if self.said.get(name) != what:
+            self.said[name] = what
+            self.apply(events.AgentsObserved(name, self.seen(name), self.now, complete=True))
+
+    def observe(self) -> None:
+        """The hosts that can be heard say what they have, and what was unsure is looked up."""
+        for name in self.truth:
+            if name in self.cut:
+                continue
+            sample = HostSample(self.now, memory_used=self.used(name), memory_total=4 * GIB, disk_free=100 * GIB)
+            self.apply(events.HostSampled(name, sample))
+            self.say(name)
+            for order in [order for order in self.unsure if order.host == name]:
+                self.unsure.remove(order)
+                run = self.truth[name].get(order.agent)
+                there = run is not None and run.epoch >= order.epoch
+                gone = run is None or bool(run.ended)
+                ok = gone if order.verb == "kill" else there
+                outcome = Outcome.DONE if ok else Outcome.REFUSED
+                self.apply(events.Concluded(order.op, order.subject, Result(outcome, "it did not arrive"), self.now))
+                self.said.pop(name)
+                self.say(name)
+
+    # -- the engine
+
+    def order(self, intent: intents.Intent, who: str) -> str:
+        """Decide an intent, and carry it out on its host; why not, where it was refused."""
+        self.op += 1
+        decision = decide(self.fleet, intent, self.op, self.now, who)
+        if not isinstance(decision, Decision):
+            return decision.reason
+        for event in decision.events:
+            self.apply(event)
+        assert decision.order is not None
+        for task in self.fleet.tasks.values():
+            if task.last and task.last.is_open and task.last.id == decision.order.subject:
+                self.show(attempts.ordered(task, decision.order))
+        self.carry_out(decision.order)
+        return ""
+
+    def carry_out(self, order: Order) -> None:
+        lost, arrives = self.chance(0.05), self.chance(0.5)
+        if not lost or arrives:
+            self.act(order)
+        if lost:
+            self.unsure.append(order)
+            self.lose(order.host)
+        else:
+            self.apply(events.Concluded(order.op, order.subject, Result(Outcome.DONE), self.now))
+            self.say(order.host)
+
+    def act(self, order: Order) -> None:
+        runs = self.truth[order.host]
+        if order.verb == "kill":
+            if order.agent in runs and runs[order.agent].lives:
+                self.end(runs[order.agent], State.FAILED)
+            return
+        before = runs.get(order.agent)
+        assert before is None or not before.lives, f"{order.subject} would run twice"
+        work = self.random.randrange(5, 400) * SECOND
+        task = order.agent.rpartition("-")[2]
+        runs[order.agent] = Run(order.agent, order.epoch, task, self.now, self.now + work, State.WORKING)
+
+    def settle(self) -> None:
+        for task in self.fleet.tasks.values():
+            after = attempts.settled(task, self.fleet, self.now)
+            if after is not task:
+                self.show(after)
+
+    def round(self) -> None:
+        """What the engine does when something has happened."""
+        self.settle()
+        plan = dispatch.plan(self.fleet, self.now)
+        while plan.start is not None:
+            self.start(plan.start)
+            plan = dispatch.plan(self.fleet, self.now)
+
+    def start(self, start: Start) -> None:
+        row = self.fleet.agents.get(f"{start.host}/{start.agent}")
+        begun = attempts.begun(start.task, start.host, start.agent, row.epoch + 1 if row else 1, self.now)
+        self.show(begun)
+        rules = self.fleet.queue.rules
+        if self.chance(0.03):
+            self.tell(f"the engine ends before {begun.id} is ordered, and starts again")
+            self.show(attempts.not_begun(begun, "the engine ended before its agent was ordered", rules, self.now))
+            return
+        assert self.used(start.host) + NEED <= 4 * GIB * rules.memory_percent // 100 + NEED, "over the floor"
+        intent: intents.Intent = intents.SpawnAgent(start.agent, start.task.text, host=start.host)
+        if start.resumes and row is not None:
+            intent = intents.ReassignAgent(row.id, row.epoch, "go on", keep_session=True)
+        if refused := self.order(intent, "the queue"):
+            self.show(attempts.not_begun(self.fleet.tasks[begun.id], refused, rules, self.now))
+
+    # -- what goes wrong
+
+    def lose(self, name: str) -> None:
+        self.cut.add(name)
+        self.said.pop(name, None)
+        self.apply(events.LinkChanged(name, LinkState.LOST, self.now))
+
+    def something_happens(self) -> None:
+        story = self.random.choice(
+            (self.cut_link, self.mend_links, self.reboot, self.limit, self.clear_limits, self.operate, self.jump)
+        )
+        story()
+
+    def cut_link(self) -> None:
+        self.lose(self.random.choice(list(self.truth)))
+
+    def mend_links(self) -> None:
+        for name in sorted(self.cut):
+            self.cut.discard(name)
+            facts = self.fleet.hosts[name].facts
+            assert facts is not None
+            self.apply(events.HostMet(name, facts, self.now))
+
+    def reboot(self) -> None:
+        name = self.random.choice(list(self.truth))
+        self.tell(f"{name} is rebooted")
+        for run in self.truth[name].values():
+            if run.lives:
+                self.end(run, State.FAILED, Cause.REBOOTED)
+
+    def limit(self) -> None:
+        full = Headroom("plan", "5 h", LimitKind.WINDOW, 97, 100, self.now + 5 * MINUTE)
+        self.apply(events.HeadroomSeen({full.key: full}))
+
+    def clear_limits(self) -> None:
+        self.apply(events.HeadroomSeen({}))
+
+    def jump(self) -> None:
+        by = self.random.choice((-HOUR, -MINUTE, MINUTE, HOUR))
+        self.tell(f"the clock is set by {by // SECOND} s")
+        self.now += by
+        self.apply(events.ClockSet(by))
+        for run in (run for runs in self.truth.values() for run in runs.values()):
+            run.began, run.ends, run.ended = run.began + by, run.ends + by, run.ended and run.ended + by
+
+    def operate(self) -> None:
+        """An operator does something to a task, an agent, the queue or the room."""
+        queue, task = self.fleet.queue, self.random.choice(list(self.fleet.tasks.values()))
+        what = self.random.randrange(9)
+        try:
+            if what == 0:
+                self.show(edits.held(task, "ann", self.now))
+            elif what in (1, 2):
+                self.show(edits.released(task, self.now))
+            elif what == 3:
+                self.show(edits.retried(task, self.now))
+            elif what == 4 and self.chance(0.3):
+                self.show(edits.dropped(self.fleet, task, "ann", self.now))
+            elif what == 5:
+                self.apply(events.QueueSeen(replace(queue, hold=None if queue.hold else Hold("ann", self.now))))
+            elif what == 6:
+                self.apply(events.QueueSeen(replace(queue, halt=None if queue.halt else Halt("ann", self.now))))
+            elif what == 7 and task.last:
+                self.order(intents.KillAgent(task.last.id, task.last.epoch), "ann")
+            else:
+                self.show(edits.moved(self.fleet, task, None, first=True))
+        except Refusal:
+            pass
+
+    # -- the story
+
+    def check(self) -> None:
+        """What must hold at every moment."""
+        tasks = [run.task for run in self.living]
+        assert len(tasks) == len(set(tasks)), f"twice at once: {sorted(tasks)}"
+        assert len(tasks) <= self.most, f"{len(tasks)} agents are at work"
+        for task in self.fleet.tasks.values():
+            opened = [attempt for attempt in task.attempts if attempt.is_open]
+            assert len(opened) == (task.state is TaskState.RUNNING), task
+            assert task.failures <= self.fleet.queue.rules.max_attempts
+
+    def play(self, steps: int) -> None:
+        for _ in range(steps):
+            self.time_passes()
+            if self.chance(0.3):
+                self.something_happens()
+            self.observe()
+            self.round()
+            self.check()
+
+    def calm(self) -> None:
+        """Everything is well again, and stays so: all is carried out to its end."""
+        self.apply(events.QueueSeen(replace(self.fleet.queue, hold=None, halt=None)))
+        self.clear_limits()
+        self.chance = lambda share: False  # type: ignore[method-assign]
+        for _ in range(2_000):
+            self.mend_links()
+            self.time_passes()
+            for task in list(self.fleet.tasks.values()):
+                if task.state is TaskState.HELD:
+                    self.show(edits.released(task, self.now))
+                elif task.state in (TaskState.FAILED, TaskState.DROPPED):
+                    self.show(edits.retried(task, self.now))
+            self.observe()
+            self.round()
+            self.check()
+            if all(task.state is TaskState.DONE for task in self.fleet.tasks.values()):
+                return
+        raise AssertionError(f"not done: {[task for task in self.fleet.tasks.values() if task.state.is_open][:3]}")
+
+
+HOUR = 60 * MINUTE

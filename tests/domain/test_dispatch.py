@@ -1,0 +1,158 @@
+"""Which task starts next, and what is said of the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain.display.tasks import queue_line, rows, why
+from controlroom.domain.gauges import Headroom, LimitKind
+from controlroom.domain.model import Fleet, LinkState, Profile, State
+from controlroom.domain.queue import dispatch
+from controlroom.domain.queue.naming import agent_name, title
+from controlroom.domain.queue.templates import filled
+from controlroom.domain.tasks import Halt, Hold, Queue, QueueRules, Task, TaskState, WaitReason
+from controlroom.text.states import AgentKind, Payer
+from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host
+
+HOUR = 60 * MINUTE
+
+
+def task(number: int, what: str = "write a test", **changes: object) -> Task:
+    made = Task(number, what, TaskState.WAITING, NOON - MINUTE, NOON - MINUTE, place=float(number))
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def with_tasks(world: Fleet, *tasks: Task, **rules: int) -> Fleet:
+    queue = Queue(rules=replace(QueueRules(), **rules))
+    return replace(world, tasks={one.id: one for one in tasks}, queue=queue)
+
+
+def reason(world: Fleet, id_: str = "t1") -> WaitReason:
+    return dispatch.plan(world, NOON).waits[id_].reason
+
+
+def test_of_equal_tasks_the_oldest_starts_and_the_more_urgent_before_it() -> None:
+    plan = dispatch.plan(with_tasks(fleet(), task(1), task(2, priority=1), task(3)), NOON)
+    assert plan.start is not None
+    assert (plan.start.task.id, plan.start.host, plan.start.agent) == ("t2", "vm1", "write-a-test-t2")
+    assert {key: wait.reason for key, wait in plan.waits.items()} == dict.fromkeys(("t1", "t3"), WaitReason.BEHIND)
+
+
+def test_a_task_that_has_waited_long_comes_before_more_urgent_ones() -> None:
+    old, urgent = task(1, added=NOON - 6 * HOUR), task(2, priority=5)
+    assert dispatch.plan(with_tasks(fleet(), old, urgent), NOON).start.task.id == "t1"  # type: ignore[union-attr]
+    assert dispatch.plan(with_tasks(fleet(), old, urgent, aging=0), NOON).start.task.id == "t2"  # type: ignore[union-attr]
+
+
+def test_no_host_becomes_fuller_than_it_may_be() -> None:
+    roomy = fleet(hosts=(host(free=2 * GIB),))
+    assert dispatch.plan(with_tasks(roomy, task(1)), NOON).start
+    assert reason(with_tasks(roomy, task(1), memory_percent=55)) is WaitReason.NO_HOST
+
+
+def test_a_young_agent_counts_as_grown_and_what_agents_took_before_is_what_they_need() -> None:
+    young = agent("young", state=State.WORKING, started=NOON - 1000, rss=10)
+    assert dispatch.plan(with_tasks(fleet(hosts=(host(free=GIB + GIB // 4),)), task(1)), NOON).start
+    assert reason(with_tasks(fleet(young, hosts=(host(free=GIB + GIB // 4),)), task(1))) is WaitReason.NO_HOST
+    big = [
+        agent(f"big-{number}", profile="docs", started=NOON - HOUR, rss=GIB, since=NOON - HOUR) for number in range(3)
+    ]
+    room = host(free=GIB + GIB // 2)
+    assert dispatch.plan(with_tasks(fleet(*big, hosts=(room,)), task(1)), NOON).start
+    assert reason(with_tasks(fleet(*big, hosts=(room,)), task(1, profile="docs"))) is WaitReason.NO_HOST
+
+
+@pytest.mark.parametrize(
+    ("gauge", "waits"),
+    [
+        (Headroom("plan", "5 h", LimitKind.WINDOW, 84, 100, NOON + HOUR), False),
+        (Headroom("plan", "5 h", LimitKind.WINDOW, 85, 100, NOON + HOUR), True),
+        (Headroom("plan", "5 h", LimitKind.WINDOW, 99, 100, NOON - 1), False),
+        (Headroom("plan", "week Opus", LimitKind.WINDOW, 99, 100, NOON + HOUR), False),
+        (Headroom("plan", "week Sonnet", LimitKind.WINDOW, 99, 100, NOON + HOUR), True),
+    ],
+)
+def test_nothing_new_starts_on_a_window_that_is_nearly_used_up(gauge: Headroom, waits: bool) -> None:
+    world = replace(with_tasks(fleet(), task(1, model="sonnet")), headroom={gauge.key: gauge})
+    plan = dispatch.plan(world, NOON)
+    assert (plan.start is None) == waits
+    if waits:
+        assert plan.waits["t1"].until == plan.next_look == NOON + HOUR
+        keyed = Profile("keyed", billing=Payer.API)
+        other = replace(world, profiles={"keyed": keyed}, tasks={"t1": task(1, model="sonnet", profile="keyed")})
+        assert dispatch.plan(other, NOON).start, "whoever pays by a key is not held by a plan's window"
+
+
+def test_the_fleet_stays_under_its_buffer_of_requests() -> None:
+    bucket = Headroom("key 1", "requests sonnet", LimitKind.BUCKET, 45, 50, buffer=45)
+    world = replace(with_tasks(fleet(), task(1, model="sonnet")), headroom={bucket.key: bucket})
+    assert reason(world) is WaitReason.LIMIT
+    assert dispatch.plan(replace(world, headroom={bucket.key: replace(bucket, used=44)}), NOON).start
+
+
+def test_another_login_with_headroom_lets_it_start() -> None:
+    full = Headroom("one", "5 h", LimitKind.WINDOW, 99, 100, NOON + HOUR)
+    free = Headroom("two", "5 h", LimitKind.WINDOW, 10, 100, NOON + HOUR)
+    world = replace(with_tasks(fleet(), task(1)), headroom={full.key: full, free.key: free})
+    assert dispatch.plan(world, NOON).start
+
+
+def test_a_command_needs_no_login_and_no_limit() -> None:
+    full = Headroom("one", "5 h", LimitKind.WINDOW, 99, 100, NOON + HOUR)
+    job = Profile("job", AgentKind.COMMAND, ("make",))
+    world = replace(with_tasks(fleet(), task(1, profile="job")), headroom={full.key: full}, profiles={"job": job})
+    assert dispatch.plan(world, NOON).start
+
+
+def test_why_names_each_host_and_the_next_look() -> None:
+    hosts = host("vm1", free=GIB), host("vm2", link=LinkState.LOST), host("vm3", sample=None)
+    world = with_tasks(fleet(hosts=hosts), task(1))
+    wait = dispatch.plan(world, NOON).waits["t1"]
+    assert why(world, replace(world.tasks["t1"], wait=wait), NOON) == [
+        "t1 is waiting, for 1m: write a test",
+        "no host takes it now:",
+        "  vm1 has 192M left to give, an agent needs 400M",
+        "  vm2 cannot be reached",
+        "  vm3 has not said yet how much memory is free",
+        "next look: within a minute",
+    ]
+
+
+def test_the_first_screen_says_how_many_wait_and_why_nothing_moves() -> None:
+    world = with_tasks(fleet(), task(1), task(2, state=TaskState.HELD))
+    assert queue_line(fleet(), NOON) == ""
+    assert queue_line(world, NOON) == "queue: 1 waiting, 0 running, 1 held"
+    held = replace(world, queue=replace(world.queue, hold=Hold("ann", NOON, "lunch")))
+    assert queue_line(held, NOON) == "queue: 1 waiting, 0 running, 1 held; held by ann (lunch)"
+    blocked = replace(world, queue=replace(world.queue, blocked=dispatch.plan(held, NOON).blocked))
+    assert queue_line(blocked, NOON) == "queue: 1 waiting, 0 running, 1 held; the queue is held by ann"
+    halted = replace(world, queue=replace(world.queue, halt=Halt("ann", NOON - MINUTE, "wrong branch")))
+    assert queue_line(halted, NOON) == "HALTED by ann, 1m ago (wrong branch): nothing starts or goes on"
+
+
+def test_rows_stand_in_the_order_in_which_things_happen() -> None:
+    world = with_tasks(
+        fleet(), task(1, state=TaskState.DONE), task(2), task(3, priority=2), task(4, state=TaskState.RUNNING)
+    )
+    assert [row.id for row in rows(world, NOON)] == ["t4", "t3", "t2", "t1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "named"),
+    [
+        ("# Fix the login\n\nnow", "Fix the login", "fix-the-login-t7"),
+        ("- [ ] Größe prüfen", "[ ] Größe prüfen", "grosse-prufen-t7"),
+        ("日本語", "日本語", "t7"),
+        ("\n\n  x\x1b[2Jy", "x␛y", "xy-t7"),
+        ("a" * 100, "a" * 80 + "…", "a" * 26 + "-t7"),
+    ],
+)
+def test_an_agent_bears_words_of_its_task(text: str, shown: str, named: str) -> None:
+    made = replace(task(7), title=title(text))
+    assert (made.title, agent_name(made)) == (shown, named)
+
+
+def test_a_value_of_a_template_is_never_read_again() -> None:
+    assert filled("x", "{{a}} and {{ b }}", {"a": "{{b}}", "b": "2"}) == "{{b}} and 2"
