@@ -13,6 +13,7 @@ import controlroom
 
 TOPICS = (
     "agents",
+    "tasks",
     "hosts",
     "states",
     "keys",
