@@ -54,6 +54,8 @@ class Context:
     """Takes back what was done, the newest last, where and as long as that can be."""
     forget_after: float = 10.0
     """Seconds for which an agent that is to be forgotten can be kept."""
+    tidying: bool = False
+    """Whether what screens that are gone have left behind is about to be freed."""
     closing: bool = False
     """Whether the app is on its way out: nothing is shown any more."""
 

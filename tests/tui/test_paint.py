@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any, cast
 
 import pytest
@@ -9,10 +10,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
+from textual._styles_cache import StylesCache
 from textual.geometry import Region
 from textual.strip import Strip
 
 from controlroom.domain import events
+from controlroom.tui.widgets import lines
 from controlroom.tui.widgets.agents import AgentTable
 from controlroom.tui.widgets.lines import Painting, Pieces
 from controlroom.tui.widgets.panes import AgentPane
@@ -106,3 +109,23 @@ async def test_what_is_painted_anew_and_what_was_painted_are_the_whole_screen(wi
 
 def _places(region: Region) -> list[tuple[int, int]]:
     return [(x, y) for y in region.line_range for x in region.column_range]
+
+
+def drawn() -> int:
+    """Count what Textual keeps of widgets that were drawn."""
+    return sum(type(each) is StylesCache for each in gc.get_objects())
+
+
+@pytest.mark.parametrize("key", ["l", "?"])
+async def test_what_was_drawn_of_screens_is_freed_soon_after_they_are_left(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "_TIDY_AFTER", 0.01)
+    async with room(scenes.farm(), size=(120, 40)) as here:
+        await here.press(key, "escape")
+        await here.until(lambda: not here.app.context.tidying)
+        before = drawn()
+        for _ in range(5):
+            await here.press(key, "escape")
+        await here.until(lambda: not here.app.context.tidying)
+        await here.until(lambda: drawn() == before)

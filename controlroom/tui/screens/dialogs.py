@@ -20,7 +20,7 @@ from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.theme.theme import Palette
 from controlroom.tui.widgets.headings import Rule
-from controlroom.tui.widgets.lines import Lines, ScrollableText
+from controlroom.tui.widgets.lines import Lines, ScrollableText, tidy_later
 
 
 class Sheet(ModalScreen[None]):
@@ -47,6 +47,10 @@ class Sheet(ModalScreen[None]):
         """Note that all parts are there."""
         self.made = True
         self.app.call_later(self.context.keyboard.screen_made)
+
+    def on_unmount(self) -> None:
+        """It is gone for good."""
+        tidy_later(self.app)
 
     @property
     def gone(self) -> bool:

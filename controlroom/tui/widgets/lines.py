@@ -1,14 +1,18 @@
 """What all parts of the screen are made of: lines that are painted only where they changed, and text that scrolls."""
 
 import asyncio
+import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, NamedTuple, Self
+from functools import partial
+from typing import Any, ClassVar, NamedTuple, Self
 
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual._compositor import Compositor, CompositorUpdate
+from textual._styles_cache import StylesCache
+from textual.app import App
 from textual.filter import ANSIToTruecolor
 from textual.geometry import Region
 from textual.message import Message
@@ -278,6 +282,29 @@ def _cells(stretch: _Stretch, y: int, left: int, right: int) -> Strip:
     return stretch.widget.render_lines(Region(left - x, y - top, right - left, 1))[0]
 
 
+_TIDY_AFTER = 2.0
+"""Seconds after which what is left of a screen is looked for: it takes as long as some keys do."""
+
+
+def tidy_later(app: App[Any]) -> None:
+    """Free what a screen that has gone leaves behind, with what other screens will leave until then."""
+    context = context_of(app)
+    if not (context.tidying or context.closing):
+        context.tidying = True
+        app.set_timer(_TIDY_AFTER, partial(_tidy, context))
+
+
+def _tidy(context: Context) -> None:
+    """Free what was drawn of screens that are gone, and what of them refers to itself.
+
+    Textual 8.2 keeps what was drawn by a cache of one of its methods (`StylesCache.get_inner_outer`), whose keys are up
+    to 1,024 widgets with all their lines: a megabyte for each screen that was opened.
+    """
+    context.tidying = False
+    StylesCache.get_inner_outer.cache_clear()
+    gc.collect()
+
+
 _GATHER = 0.004
 """Seconds that a painting waits for more: a fleet and its logs come one right after the other."""
 
@@ -292,6 +319,10 @@ class PaintedScreen(Screen[None]):
         super().__init__()
         self._compositor = Painting()
         self._due: asyncio.TimerHandle | None = None
+
+    def on_unmount(self) -> None:
+        """It is gone for good."""
+        tidy_later(self.app)
 
     def paint_soon(self, widget: Widget) -> None:
         """Paint what a widget has marked as changed."""
