@@ -161,6 +161,22 @@ def test_agents_put_in_their_places_stand_where_a_table_arranged_anew_has_them(
         assert places(table) == places(anew)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.lists(happenings, max_size=3)), max_size=5),
+    st.sampled_from(list(Group)),
+    st.sampled_from(["", "1m"]),
+)
+def test_minutes_that_pass_leave_no_row_behind(
+    after: list[tuple[int, list[events.Event]]], group: Group, text: str
+) -> None:
+    world, now, wanted = busy(), NOON, Arrangement(Sort.NEED, group, text)
+    table = arrange(world, now, wanted)
+    for minutes, more in after:
+        world, now = fold(reduce, more, world), now + minutes * MINUTE
+        table, anew = arrange(world, now, wanted, table), arrange(world, now, wanted)
+        assert (table.rows, table.ids) == (anew.rows, anew.ids)
+
+
 def places(table: Table) -> list[object]:
     """What a table says of its places, each counted out from its rows."""
     rows, arranged = table.rows, table.arranged
@@ -216,6 +232,23 @@ def test_one_of_five_thousand_agents_is_put_in_its_place_alone(monkeypatch: pyte
     assert after.ids[0] == asks.id
     assert made == keyed == [asks.id]
     assert Compared.times <= 3 * 13  # found where it is, and among those that wait; 2 ** 13 > 5000
+
+
+def test_a_minute_makes_anew_the_rows_that_are_looked_at_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = fleet(*(agent(f"a{number:04}", since=NOON) for number in range(2000)))
+    table, made = Arranged(), list[str]()
+    table.follow(world, NOON, Arrangement())
+
+    def counted(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
+        made.append(agent.id)
+        return agent_row(fleet, agent, now)
+
+    monkeypatch.setattr(display, "agent_row", counted)
+    assert table.follow(world, NOON + MINUTE, Arrangement()) == []
+    assert made == []
+    assert [row.age for row in table[10:14]] == ["1m"] * 4
+    assert [row.age for row in table[10:14]] == ["1m"] * 4
+    assert made == [f"vm1/a{number:04}" for number in range(10, 14)]
 
 
 def test_names_that_read_alike_stand_in_one_order_whatever_came_first() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controlroom.domain.model import Fleet, State
+from controlroom.domain.persistent_tables import differing, hosted
 from controlroom.tui.terminal.throttle import LINE_PACE, ThrottledLines
 from tests.domain.worlds import agent, fleet, question
 
@@ -39,6 +40,17 @@ def test_what_else_is_known_of_an_agent_is_not_held_back() -> None:
     calm.shown(saying("one"), PHONE, 0.0)
     shown = calm.shown(saying("two", spent=5, rss=7), PHONE, 0.1).agents["vm1/docs-1"]
     assert (shown.last_line, shown.spent, shown.rss) == ("one", 5, 7)
+
+
+def test_what_one_says_costs_nothing_of_the_others() -> None:
+    calm = ThrottledLines()
+    farm = fleet(*(agent(f"a{number}", last_line="one") for number in range(500)))
+    before = calm.shown(farm, PHONE, 0.0)
+    spoke = replace(farm.agents["vm1/a7"], last_line="two")
+    after = calm.shown(replace(farm, agents=hosted(farm.agents).updated({spoke.id: spoke})), PHONE, 1.0)
+    assert differing(before.agents, after.agents) == {"vm1/a7"}
+    assert after.agents["vm1/a7"].last_line == "one"
+    assert calm.late
 
 
 def test_nothing_is_held_on_a_workstation_and_nobody_who_is_gone_is_remembered() -> None:

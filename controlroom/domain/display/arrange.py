@@ -148,6 +148,8 @@ class Arranged(Sequence[TableRow]):
         self._headings: list[tuple[int, Any]] = []
         """The place of each heading among the rows, and what its group is ordered by."""
         self._agents: Mapping[str, Agent] | None = None
+        self._aged: dict[str, int] = {}
+        """Agent id -> the time at which its row was found to be right: ages move when a row is looked at."""
         self._basis = Basis(0, {})
         self._held = False
 
@@ -162,7 +164,8 @@ class Arranged(Sequence[TableRow]):
         self._fleet = fleet
         same = agents is not None and arrangement == self.arrangement
         changes: list[Change] | None = None
-        if agents is None or not same or now != self._basis.now or (self._held and not hold):
+        sifted_anew = now != self._basis.now and bool(arrangement.text)
+        if agents is None or not same or sifted_anew or (self._held and not hold):
             alike, self._agents, self._basis, self.arrangement = basis == self._basis, fleet.agents, basis, arrangement
             self._begin_anew(fleet, alike, hold and same)
         else:
@@ -196,14 +199,14 @@ class Arranged(Sequence[TableRow]):
         before, was_placed = dict(self._made), dict(self._placed)
         for id_ in self._outdated:
             del before[id_]
-        for table in (self._made, self._placed, self._groups, self._outdated):
+        for table in (self._made, self._placed, self._groups, self._outdated, self._aged):
             table.clear()
         now = self._basis.now
         for id_, agent in fleet.agents.items():
             known = before.get(id_)
             if known is None or known[0] is not agent or not (alike or _holds(fleet, now, *known)):
                 known = (agent, agent_row(fleet, agent, now))
-            self._made[id_] = known
+            self._made[id_], self._aged[id_] = known, now
             if placed := self._place(known, hold, was_placed.get(id_)):
                 self._placed[id_] = placed
                 self._count(placed, known[1], 1)
@@ -214,6 +217,7 @@ class Arranged(Sequence[TableRow]):
         """Put one agent where it belongs now, or take it away."""
         before, was_placed = self._made.pop(id_, None), self._placed.pop(id_, None)
         self._outdated.discard(id_)
+        self._aged.pop(id_, None)
         agent = fleet.agents.get(id_)
         known = None if agent is None else (agent, agent_row(fleet, agent, self._basis.now))
         placed = self._place(known, hold, was_placed) if known else None
@@ -231,7 +235,7 @@ class Arranged(Sequence[TableRow]):
                     insort(self._waiting, placed)
                 self._count(placed, known[1], 1)
         if known:
-            self._made[id_] = known
+            self._made[id_], self._aged[id_] = known, self._basis.now
         return before[1] if before and was_placed else None, known[1] if known and placed else None
 
     def _place(self, known: tuple[Agent, AgentRow], hold: bool, before: Placed | None) -> Placed | None:
@@ -277,11 +281,14 @@ class Arranged(Sequence[TableRow]):
         return self._row(self._order[index - above][1])
 
     def _row(self, id_: str) -> AgentRow:
-        agent, row = self._made[id_]
-        if id_ in self._outdated:
+        """An agent's row as it is now: what it says and its age may have moved since it was made."""
+        (agent, row), now = self._made[id_], self._basis.now
+        aged = self._aged[id_] != now and not _holds(self._fleet, now, agent, row)
+        if aged or id_ in self._outdated:
             self._outdated.discard(id_)
-            row = agent_row(self._fleet, agent, self._basis.now)
+            row = agent_row(self._fleet, agent, now)
             self._made[id_] = agent, row
+        self._aged[id_] = now
         return row
 
     def _heading(self, order: Any) -> GroupRow:

@@ -1,12 +1,13 @@
 """Figures that always move, shown at the pace that a terminal is good for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from controlroom.domain.display.bars import Gauge
 from controlroom.domain.display.views import HostRow
 from controlroom.domain.model import Agent, Fleet, with_changes
+from controlroom.domain.persistent_tables import HostedTable, differing, hosted
 
 _PACES = ((100, 1.0), (60, 5.0), (0, 15.0))
 """Columns -> seconds between two readings of CPU and memory on show: each one wakes a phone's radio."""
@@ -60,35 +61,49 @@ class ThrottledLines:
     """Agents whose newest lines stay for a while where each one wakes a phone's radio; a new state brings its line."""
 
     def __init__(self) -> None:
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self.late = False
         """Whether there are newer lines than those on show."""
-        self._held: dict[str, tuple[Agent, Agent, float]] = {}
-        """Id -> what is known, what is shown, since when its line is."""
+        self._known: Mapping[str, Agent] = {}
+        self._shown: HostedTable[Agent] = HostedTable()
+        self._since: dict[str, float] = {}
+        """Id -> since when its line is on show."""
+        self._held: set[str] = set()
+        """Those that have said something newer."""
 
     def shown(self, fleet: Fleet, width: int, now: float) -> Fleet:
-        """The fleet to show on so many columns; `now` counts seconds."""
-        self.late = False
+        """The fleet to show on so many columns; `now` counts seconds. Only what is different costs."""
         if width >= NARROW:
-            self._held.clear()
+            self._begin_anew()
             return fleet
-        held = {key: self._hold(key, agent, now) for key, agent in fleet.agents.items()}
-        self._held = held
+        changed = differing(self._known, fleet.agents) | self._held
+        shown = {key: self._hold(key, agent, now) for key in changed if (agent := fleet.agents.get(key)) is not None}
+        gone = changed - shown.keys()
+        self._held -= gone
+        for key in gone:
+            self._since.pop(key, None)
+        self._known, self._shown = fleet.agents, self._shown.updated(shown, gone)
+        self.late = bool(self._held)
         if not self.late:
+            self._shown = hosted(fleet.agents)
             return fleet
-        return replace(fleet, agents={key: shown for key, (_, shown, _) in held.items()})
+        return replace(fleet, agents=self._shown)
 
-    def _hold(self, key: str, agent: Agent, now: float) -> tuple[Agent, Agent, float]:
-        known = self._held.get(key)
-        if known is None:
-            return agent, agent, now
-        before, shown, since = known
-        same = (agent.state, agent.epoch) == (before.state, before.epoch)
-        if shown.last_line == agent.last_line or not same or now - since >= LINE_PACE:
-            return agent, agent, since if shown.last_line == agent.last_line else now
-        self.late = True
-        if before is agent:
-            return known
-        return agent, with_changes(agent, last_line=shown.last_line, last_line_at=shown.last_line_at), since
+    def _hold(self, key: str, agent: Agent, now: float) -> Agent:
+        """An agent as it is to be shown: with the line that it has, while that has not been on show for long."""
+        shown = self._shown.get(key)
+        same = shown is not None and (agent.state, agent.epoch) == (shown.state, shown.epoch)
+        if shown is not None and shown.last_line == agent.last_line:
+            self._held.discard(key)
+            return agent
+        if shown is None or not same or now - self._since[key] >= LINE_PACE:
+            self._held.discard(key)
+            self._since[key] = now
+            return agent
+        self._held.add(key)
+        return with_changes(agent, last_line=shown.last_line, last_line_at=shown.last_line_at)
 
 
 class ThrottledGauges:
