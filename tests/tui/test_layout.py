@@ -159,18 +159,29 @@ def headings(here: Room) -> list[str]:
 async def test_a_wide_table_has_more_columns_than_a_narrow_one_and_leaves_room_for_panes() -> None:
     async with room(scenes.farm(), size=(120, 40)) as here:
         narrow = headings(here)
-    async with room(scenes.farm(), size=(200, 50)) as here:
+    async with room(scenes.thousand(), size=(200, 50)) as here:
         wide, overview = headings(here), here.screen(Overview)
+        assert overview.grid.region.x >= overview.table.region.right
         assert overview.grid.size.width >= 68
         assert overview.table.size.width <= overview.table.natural_width
     assert set(narrow) < set(wide)
 
 
+async def test_panes_stand_under_a_short_table_and_leave_nothing_empty_on_a_wide_screen() -> None:
+    async with room(scenes.farm(), size=(200, 50)) as here:
+        overview = here.screen(Overview)
+        assert overview.table.size.height == 1 + len(overview.table.rows)
+        assert overview.grid.region.y == overview.table.region.bottom
+        assert (overview.grid.size.width, overview.grid.region.bottom) == (200, 49)
+        await here.press("v", "v")
+        assert overview.table.size == (200, 49 - overview.table.region.y)
+
+
 async def test_agents_at_work_are_live_below_the_chosen_one_where_there_is_room() -> None:
     async with room(scenes.farm(), size=(200, 50)) as here:
         grid = here.screen(Overview).grid
-        chosen, other = grid.live
-        assert here.engine.fleet.agents[other].state is State.WORKING
+        chosen, *others = grid.live
+        assert [here.engine.fleet.agents[other].state for other in others] == [State.WORKING] * 2
         await here.press("j")
         assert grid.live[0] != chosen
         assert grid.live[0] == here.screen(Overview).agent_here()

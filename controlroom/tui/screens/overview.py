@@ -70,6 +70,8 @@ class Shares:
     agents_rule: bool
     left: int
     """Lines of hosts and agents together where panes stand under them; 0: all there are."""
+    under: bool = False
+    """Whether panes stand under a table that is short, though there is room for them beside it."""
 
 
 def folded(wish: Wishes, layout: Layout) -> Wishes:
@@ -93,12 +95,14 @@ def share(width: int, height: int, wish: Wishes) -> Shares:
     hosts = 0 if wish.fold_hosts else min(wish.hosts, most)
     host_line = bool(wish.hosts) and not hosts and body >= 8 and (width >= 60 or not wish.fold_hosts)
     agents_rule = (width >= 60 or wish.arranged) and body >= 10
-    left = 0
-    if width < SIDE and beside(width, height) and wish.panes is not PaneSize.HIDDEN:
-        used = 4 + (hosts + 1 if hosts else 0)
+    left, used, rows = 0, 4 + (hosts + 1 if hosts else 0), max(3, wish.agents + 1)
+    shown = wish.panes is not PaneSize.HIDDEN and beside(width, height)
+    under = shown and width >= SIDE and 2 * (used + rows) <= body
+    if under or (shown and width < SIDE):
         room = (body - used) * (2 if wish.many_panes else 3) // (12 if wish.panes is PaneSize.LARGE else 6)
-        left = used - 3 + min(max(3, wish.agents + 1), max(6, room))
-    return Shares(meters, alarm, hosts, host_line, agents_rule, left)
+        fits = under and wish.panes is PaneSize.FITTED
+        left = used - 3 + (rows if fits else min(rows, max(6, room)))
+    return Shares(meters, alarm, hosts, host_line, agents_rule, left, under)
 
 
 _NAMED = 3
@@ -297,7 +301,8 @@ class Overview(ArrangingScreen):
             self.query_one(part).display = shown
         left.display, self.grid.display = not self.covered, self.pane_shown
         left.styles.height = shares.left or "1fr"
-        left.styles.width = self._left_width(size.width, many)
+        left.styles.width = "1fr" if shares.under else self._left_width(size.width, many)
+        self.set_class(shares.under, "-under")
 
     def _left_width(self, width: int, many: bool) -> int | str:
         """The columns of the table: those that it needs, for as long as panes beside it have enough."""

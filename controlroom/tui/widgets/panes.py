@@ -302,8 +302,9 @@ LEAST = (38, 6)
 """Columns and lines that a pane needs."""
 SIDE = 160
 """Columns of a screen from which panes stand beside the table."""
-_AT_MOST, _TALL = 3, 20
-"""Panes that are shown unasked beside the table, and the lines that each of them then has."""
+_AT_MOST, _TALL, _BROAD = 3, 20, 66
+"""Panes that are shown unasked on a wide screen, and the lines that each of them has beside the table, or the columns
+under it."""
 _LOOKS = 5.0
 """Columns for each line of a pane that reads well."""
 
@@ -361,7 +362,8 @@ class PaneGrid(Container):
     def seat(self, view: ViewState, shown: Sequence[str], chosen: str | None) -> None:
         """Decide who sits where. `shown`: the agents of the table."""
         roomy = self.app.size.width >= SIDE
-        room = max(1, min(_AT_MOST, self.size.height // _TALL)) if roomy else 1
+        fit = max(self.size.height // _TALL, self.size.width // _BROAD)
+        room = max(1, min(_AT_MOST, fit)) if roomy else 1
         before = self.seats if self.wish.pick is self._picked else self.seats[:1]  # others were there unasked
         self._picked = self.wish.pick
         self.seats = seats(view.fleet, shown, self.wish, chosen, before, room)
