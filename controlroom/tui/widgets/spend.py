@@ -149,7 +149,8 @@ class SpendTable(Rows[SpendRow]):
         ]
         for covered, wide in enumerate((columns.billed, columns.covered)):
             runs += [(styled.right(money(row, bool(covered)), wide) + " ", palette.text)] if wide else []
-            part = percent(self._share(row, bool(covered))) if row.dearest else ""
+            share = self._share(row, bool(covered))
+            part = "" if share is None else percent(share)
             runs += [(styled.right(part, columns.share) + " ", palette.quiet)] if wide and columns.share else []
         runs += self._bar(row)
         quiet = [(hits(row), columns.hits), (row.per_hour, columns.per_hour)]
