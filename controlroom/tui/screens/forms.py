@@ -353,22 +353,26 @@ class ReassignAll(Form):
     def __init__(self, fleet: Fleet, plan: Plan) -> None:
         self._plan = plan
         self._hosts = _hosts(fleet)
-        self.heading = f"new task or host for {plan.named}"
+        self.heading = f"new task{' or host' * (len(self._hosts) > 1)} for {plan.named}"
         super().__init__()
 
     def fields(self) -> list[Field]:
         """Whether to keep the sessions, where they are to run, then the task."""
+        several = len(self._hosts) > 1
+        more = (
+            "Empty, on another host: the same as now" if several else "Enter goes on, \\ then Enter begins a new line"
+        )
         return [
             Choice("session", ["new ones", "keep theirs"], "new ones"),
-            *[Choice("host", ["", *self._hosts], "", empty="as now")] * (len(self._hosts) > 1),
-            Prose("task", "What should they do now?  Empty, on another host: the same as now"),
+            *[Choice("host", ["", *self._hosts], "", empty="as now")] * several,
+            Prose("task", f"What should they do now?  {more}"),
         ]
 
     def send(self) -> None:
         """Show the list."""
         host = self.value("host") if len(self._hosts) > 1 else ""
         if not self.value("task").strip() and not host:
-            self.complain("write the new task, or choose a host, first")
+            self.complain(f"write the new task{', or choose a host,' * (len(self._hosts) > 1)} first")
             return
         keep = self.value("session") == "keep theirs"
         if keep and host:
