@@ -330,6 +330,13 @@ def test_of_a_command_that_is_not_on_the_screen_as_a_whole_the_end_is_compared()
     assert not asks_for(rows, "Bash", {"command": "touch file-69"})
 
 
+def test_what_is_longer_than_any_screen_is_compared_by_its_end() -> None:
+    rows, given = PROMPTS["write_long"]["rows"], PROMPTS["write_long"]["input"]
+    long = "x y\n" * 1_000_000 + given["content"]
+    assert asks_for(rows, "Write", {**given, "content": long})
+    assert not asks_for(rows, "Write", {**given, "content": f"{long}x"})
+
+
 @pytest.mark.parametrize("name", ["write_long", "write_wide", "write_out", "edit_far", "edit_tabs"])
 @pytest.mark.parametrize("field", ["file_path", "content", "new_string", "old_string"])
 def test_of_a_file_the_path_and_what_is_shown_of_the_change_are_compared(name: str, field: str) -> None:

@@ -212,6 +212,7 @@ _CUT_OFF = re.compile(r" ↑ \d+ more lines?")
 _NUMBER = re.compile(r" *\d+ ")
 _NOTHING_IN_IT = "(Nocontent)"
 _FROM_ELSEWHERE = re.compile(r"^(?:…|~/|(?:\.\./)+)")
+_NOT_ALIKE = re.compile(r"[^\w!-~]+")
 _GAPS = re.compile(r"[ \t\n\r\f\v]+")
 _OWN_WORDS = "Type something"
 _LEFT_BY_ESCAPE = ("Esc to cancel", "(esc)")
@@ -318,8 +319,13 @@ def asks_for(screen: list[str], tool: str, given: dict[str, Any]) -> bool:
     return subject in _letters("".join([*shown.above, *shown.called]))
 
 
+_COMPARED = 100_000
+"""Characters of an argument that are compared, its last ones: more is on no screen, and takes the runner long."""
+
+
 def _all(given: dict[str, Any], name: str) -> str:
-    return text(given.get(name), 10_000_000)
+    value = given.get(name)
+    return value[-_COMPARED:] if isinstance(value, str) else ""
 
 
 def _is_command(shown: _Prompt, command: str) -> bool:
@@ -391,7 +397,7 @@ def _marked(rows: list[str], margin: int, wanted: str) -> list[str]:
 
 def _letters(words: str) -> str:
     """Return what every terminal draws alike: no gaps, marks, signs, or what is not seen."""
-    return "".join(letter for letter in words if letter.isalnum() or "!" <= letter <= "~")
+    return _NOT_ALIKE.sub("", words)
 
 
 def _lettered(row: str) -> list[str]:
