@@ -120,6 +120,8 @@ WAITS_FOR_TIME = {
     "tests/tui/terminals.py": "a screen that stands still is looked at twice",
 }
 """Tests that may wait for a fixed time, and why."""
+MOST_PRIVATE = 136
+"""Times that tests reach into the private parts of what they test."""
 LONGEST_FUNCTION = 60  # lines
 LONGEST_FILE = 600  # lines
 LONGER_WITH_A_REASON: dict[str, str] = {}
@@ -457,6 +459,36 @@ def naps(path: Path) -> Iterator[int]:
                 args=[ast.Constant(value=int() | float() as seconds)],
             ) if 0 < seconds < 60:
                 yield node.lineno
+
+
+def private(path: Path) -> Iterator[int]:
+    """The lines of a file that reach into what belongs to another object; a named tuple's own methods are public."""
+    public = {"_asdict", "_fields", "_make", "_replace", "_exit"}
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self" | "cls")) | ast.Attribute(value=ast.Call(ast.Name("super"))):
+                continue
+            case ast.Attribute(attr=name) if name.startswith("_") and not name.startswith("__") and name not in public:
+                yield node.lineno
+
+
+def test_tests_reach_into_private_parts_less_and_less() -> None:
+    """What a test can see in public breaks only when somebody would notice: this number falls."""
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in modules(ROOT / "tests")
+        if path.parent.name != "benchmarks"
+        for line in private(path)
+    ]
+    assert len(found) <= MOST_PRIVATE, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("code", "times"), [("here.app._exit; room._key", 1), ("self._own; super()._own; point._replace(x=1)", 0)]
+)
+def test_a_private_part_is_seen(code: str, times: int, tmp_path: Path) -> None:
+    (tmp_path / "some.py").write_text(code)
+    assert len(list(private(tmp_path / "some.py"))) == times
 
 
 def test_what_tests_import_lets_python_keep_bytecode() -> None:

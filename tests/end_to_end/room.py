@@ -30,7 +30,7 @@ class Room:
 
         It runs in this process, where it can: to start one takes longer than most verbs do.
         """
-        apart = env is not None or asyncio._get_running_loop() is not None
+        apart = env is not None or _in_a_loop()
         code, out, errors = _in_a_process(words, stdin, env) if apart else _here(words, stdin)
         said = f"controlroom {' '.join(words)[:200]}: exit {code}\n{out}\n{errors}"
         assert code == expect, said
@@ -67,6 +67,15 @@ class Room:
     def wait_until(self, what: str, condition: Callable[[Status], object], deadline: float = 30.0) -> None:
         """Wait until the status fulfils a condition."""
         wait_for(lambda: condition(self.status()), deadline, what, poll=0.1)
+
+
+def _in_a_loop() -> bool:
+    """Whether this is called from a coroutine: a verb has a loop of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _here(words: Sequence[str], stdin: str) -> tuple[int, str, str]:

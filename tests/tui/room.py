@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.strip import Strip
 
 from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Fleet
@@ -94,7 +95,7 @@ class Room:
     def _busy(self) -> bool:
         screen = self.app.screen
         pumps = (self.app, *screen.walk_children(with_self=True))
-        made = getattr(screen, "made", True) and len(screen._compositor.render_strips()) == self.app.size.height
+        made = getattr(screen, "made", True) and len(self.strips()) == self.app.size.height
         return not made or any(pump.message_queue_size for pump in pumps)
 
     async def settle(self) -> None:
@@ -135,10 +136,14 @@ class Room:
         screen: S = self.app.screen
         return screen
 
+    def strips(self) -> list[Strip]:
+        """Return the rows of the screen as they are drawn."""
+        return self.app.screen._compositor.render_strips()
+
     def text(self) -> str:
         """Return all text on the screen, a line a row."""
         height = self.app.size.height
-        lines = self.app.screen._compositor.render_strips()
+        lines = self.strips()
         return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines[:height])
 
     def said(self) -> str:

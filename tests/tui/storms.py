@@ -78,7 +78,7 @@ def whole(here: Room) -> None:
     """Nothing went wrong, and every cell of the screen is painted."""
     assert here.app.mistake is None
     width, height = here.app.size
-    strips = here.app.screen._compositor.render_strips()
+    strips = here.strips()
     assert len(strips) == height
     assert all(strip.cell_length == width for strip in strips)
 

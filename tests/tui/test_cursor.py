@@ -191,7 +191,7 @@ async def test_of_the_fields_of_a_form_the_one_that_takes_keys_is_lit() -> None:
     async with room(scenes.farm(), size=WIDE) as here:
 
         def lit(field: str) -> bool:
-            line = next(line for line in here.app.screen._compositor.render_strips() if field in line.text[:10])
+            line = next(line for line in here.strips() if field in line.text[:10])
             return any(part.style and part.style.reverse for part in line)
 
         await here.press("s")

@@ -93,7 +93,7 @@ async def test_no_control_character_leaves_the_log(body: bytes) -> None:
         await here.press("enter")
         await here.until(lambda: here.app.context.logs.book(here.app.context.fleet.agents["vm1/docs-1"]) is not None)
         await here.pilot.pause(0.1)
-        for strip in here.app.screen._compositor.render_strips():
+        for strip in here.strips():
             for segment in strip:
                 assert segment.text.isprintable(), ascii(segment.text)
                 assert segment.style is None or not segment.style.link

@@ -122,7 +122,7 @@ async def test_a_wide_screen_has_a_table_of_all_figures() -> None:
         for title, figure in (("swap", "50 %"), ("disk", "1.0G"), ("wait", "61 %"), ("load", "17.50")):
             assert header.index(title) + len(title) == row(here, "vm2").index(figure) + len(figure)
         style = here.app.context.palette.warn
-        strip = next(strip for strip in here.app.screen._compositor.render_strips() if "17.50" in strip.text)
+        strip = next(strip for strip in here.strips() if "17.50" in strip.text)
         alarmed = {part.text.strip() for part in strip if part.style and part.style.color == style.color}
         assert {"61 %", "50 %", "17.50"} <= alarmed
 

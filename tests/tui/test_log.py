@@ -312,7 +312,7 @@ async def test_wide_characters_stay_in_their_columns() -> None:
     ]
     async with room(one(), {("vm1/a", 1): records}, size=(61, 24)) as here:
         await opened(here)
-        for strip in here.app.screen._compositor.render_strips():
+        for strip in here.strips():
             assert strip.cell_length == 61
 
 

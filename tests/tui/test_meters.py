@@ -103,7 +103,7 @@ async def test_levels_have_words_and_colours() -> None:
     async with room(replace(scenes.farm(), budgets={"day": stopped}), size=(120, 40)) as here:
         assert (await lines(here))[0].endswith("97 %  stopped")
         palette = here.app.context.palette
-        strip = here.app.screen._compositor.render_strips()[1]
+        strip = here.strips()[1]
         red = {part.text.strip() for part in strip if part.style and part.style.color == palette.danger.color}
         assert {"97 %", "stopped"} <= red
         assert any("━" in words for words in red)

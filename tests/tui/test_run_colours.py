@@ -63,7 +63,7 @@ async def test_white_on_paper_and_black_on_dusk_are_seen(name: str) -> None:
     body = b"\x1b[38;2;255;255;255mwhite\x1b[0m \x1b[38;2;0;0;0mblack\x1b[0m \x1b[48;5;226myellow\x1b[0m"
     async with room(fleet, {(noisy.id, 1): [LogRecord(scenes.NOW, "o", body)]}, theme_name=name) as here:
         await here.until(lambda: "white black yellow" in here.text())
-        shown = [segment for strip in here.app.screen._compositor.render_strips() for segment in strip]
+        shown = [segment for strip in here.strips() for segment in strip]
         for word in ("white", "black", "yellow"):
             style = next(segment.style for segment in shown if segment.text.strip() == word)
             assert style

@@ -93,7 +93,7 @@ async def test_an_expression_is_marked_where_it_was_found() -> None:
         assert screen.log_search is not None
         assert len(screen.log_search.hits) == 10
         found = here.app.context.palette.found.bgcolor
-        strips = here.app.screen._compositor.render_strips()
+        strips = here.strips()
         marked = [
             "".join(part.text for part in strip if part.style and part.style.bgcolor == found) for strip in strips
         ]

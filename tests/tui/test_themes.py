@@ -32,7 +32,7 @@ async def choose(here: Room) -> ThemeSheet:
 
 def shown(here: Room) -> set[str]:
     """Every colour that is on the screen."""
-    strips = here.app.screen._compositor.render_strips()
+    strips = here.strips()
     styles = [segment.style for strip in strips for segment in strip if segment.style]
     return {colour.name for style in styles for colour in (style.color, style.bgcolor) if colour}
 

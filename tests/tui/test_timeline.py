@@ -137,7 +137,7 @@ async def test_what_an_expression_finds_is_marked() -> None:
     async with opened() as (here, _):
         await sift(here, "re:unus.d +import")
         found = here.app.context.palette.found
-        strips = here.app.screen._compositor.render_strips()
+        strips = here.strips()
         marked = {part.text for strip in strips for part in strip if part.style and part.style.bgcolor == found.bgcolor}
         assert marked == {"unused import"}
 

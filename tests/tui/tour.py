@@ -42,7 +42,7 @@ class Cell:
 def cells(here: Room, place: str) -> Iterator[Cell]:
     """Everything on the screen that is not blank."""
     filters = [each for each in here.app.get_line_filters() if not isinstance(each, ANSIToTruecolor)]
-    for y, strip in enumerate(here.app.screen._compositor.render_strips()):
+    for y, strip in enumerate(here.strips()):
         for each in filters:
             strip = strip.apply_filter(each, here.app.background_colors[1])
         for segment in strip:
