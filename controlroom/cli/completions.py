@@ -43,9 +43,9 @@ complete -c controlroom -a '(__controlroom)'
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 Known = Callable[[], dict[str, list[str]]]
-"""What stands for each kind of name: `AGENT`, `HOST`, `PROFILE`, `MODEL`."""
+"""What stands for each kind of name: `AGENT`, `HOST`, `PROFILE`, `MODEL`, `TASK`."""
 
-_NAMES = {"AGENT": "AGENT", "H": "HOST", "P": "PROFILE", "M": "MODEL"}
+_NAMES = {"AGENT": "AGENT", "H": "HOST", "P": "PROFILE", "M": "MODEL", "TASK": "TASK"}
 """Which names go for an argument that help calls so."""
 
 
@@ -134,6 +134,7 @@ async def _ask() -> dict[str, list[str]]:
         fleet = client.fleet
         bare = [agent.name for agent in fleet.agents.values() if len(fleet.find(agent.name)) == 1]
         models = [agent.model for agent in fleet.agents.values() if agent.model]
-        return {"AGENT": [*bare, *fleet.agents], "HOST": [*fleet.hosts], "PROFILE": [*fleet.profiles], "MODEL": models}
+        names = {"AGENT": [*bare, *fleet.agents], "HOST": [*fleet.hosts], "PROFILE": [*fleet.profiles], "MODEL": models}
+        return {**names, "TASK": [*fleet.tasks]}
     finally:
         await client.close()

@@ -16,6 +16,7 @@ from controlroom.domain.claims import doubt_words
 from controlroom.domain.display import explain as why
 from controlroom.domain.display import views
 from controlroom.domain.display.filters import fits, problem
+from controlroom.domain.display.tasks import queue_line
 from controlroom.domain.model import Agent, Fleet, Host, State
 from controlroom.domain.money.budget import amount
 from controlroom.domain.questions import asking, command
@@ -87,6 +88,8 @@ async def _status(client: Client, args: argparse.Namespace) -> int:
     if rows:
         output.data("")
         agent_table(fleet, rows, now)
+    if line := queue_line(fleet, now):
+        output.talk(line)
     for alarm in views.worst_first(client.fleet):
         output.talk(f"{alarm.level}: {alarm.text}")
     _teach(client.fleet)

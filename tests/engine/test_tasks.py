@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -498,3 +499,32 @@ async def test_a_task_waits_while_its_agent_is_paused_and_goes_on_with_it() -> N
         host.end("a-t1")
         done = await became(here, "t1", TaskState.DONE)
         assert [attempt.epoch for attempt in done.attempts] == [2]
+
+
+async def test_the_halt_reaches_two_hundred_agents_on_two_hosts() -> None:
+    hosts = [Roomy("vm1"), Roomy("vm2")]
+    for host in hosts:
+        host.agents = {f"a{number}": seen(f"a{number}") for number in range(100)}
+    async with queue_room(*hosts) as here:
+        began = time.monotonic()
+        result = await here.order(intents.HaltRoom())
+        print(f"\nhalted 200 agents in {time.monotonic() - began:.2f} s")
+        assert result.reason == "200 agents are interrupted"
+        told = [order for host in hosts for order in orders(host) if isinstance(order, wire.Tell)]
+        assert len(told) == len({(order.name, order.what) for order in told}) * 2 == 200
+
+
+async def test_the_audit_tells_what_became_of_a_task() -> None:
+    host = Roomy()
+    async with queue_room(host) as here:
+        await add(here, "a")
+        await runs(here, host, "a-t1")
+        host.end("a-t1")
+        await became(here, "t1", TaskState.DONE)
+        await here.engine.wait_idle()
+        told = [(line.who, line.verb, line.target) for line in here.ledger.audit()]
+        assert told == [
+            ("ann (test)", "task add", "t1"),
+            ("the queue (t1)", "spawn", "vm1/a-t1"),
+            ("the queue", "task done", "t1"),
+        ]

@@ -22,10 +22,11 @@ from controlroom.domain.gauges import Alarm, Headroom, LimitKind
 from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.reduce import reduce
+from controlroom.domain.tasks import Attempt, AttemptEnd, Queue, Task, TaskState, Wait, WaitReason
 from controlroom.engine.config.config import Withheld
 from controlroom.engine.frontends.watcher_view import HIDDEN, NO_LOGS, NO_TASKS, OF_LOGS, OF_TASKS, Watcher
 from controlroom.engine.ledger.ledger import audit_statement
-from controlroom.protocol.messages import FleetNews, Page, pack
+from controlroom.protocol.messages import AskTask, FleetNews, Page, TaskText, pack
 from controlroom.text.states import Verdict
 from controlroom.wire import records
 from controlroom.wire.messages import QuestionSeen
@@ -49,6 +50,23 @@ BOTH = [Withheld(tasks=True), Withheld(logs=True), Withheld(tasks=True, logs=Tru
 @pytest.fixture(autouse=True)
 def in_a_world(home: World) -> World:
     return home
+
+
+@pytest.mark.parametrize("withheld", [*BOTH, Withheld(accounts=True)])
+def test_of_tasks_nothing_that_is_withheld_is_shown(withheld: Withheld) -> None:
+    limit = Wait(WaitReason.LIMIT, about=("ann@example.org 5 h",))
+    attempt = Attempt("vm1", "x-t1", 1, NOON, NOON, AttemptEnd.FAILED, SAID)
+    task = Task(1, TASK, TaskState.WAITING, NOON, NOON, TASK, key=TASK, attempts=(attempt,), reason=SAID, wait=limit)
+    fleet = Fleet(tasks={"t1": task}, queue=Queue(blocked=limit))
+    watcher = Watcher(withheld)
+    told = repr(watcher.fleet(fleet))
+    assert SAID not in told
+    assert "ann@" not in told
+    assert (TASK in told) is not withheld.tasks
+    changed = replace(fleet, tasks={"t1": replace(task, priority=5)})
+    assert watcher.fleet(changed, Changes(tasks={"t1"})).tasks["t1"].priority == 5
+    asked = watcher.instead(AskTask(3, "t1"))
+    assert (asked == TaskText(3, reason=NO_TASKS)) is withheld.tasks
 
 
 def test_logins_are_numbered_wherever_they_are_named() -> None:

@@ -17,7 +17,7 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, LogPlace, Question, with_changes
 from controlroom.domain.orders import Result
 from controlroom.domain.persistent_tables import hosted, table
-from controlroom.domain.tasks import Task
+from controlroom.domain.tasks import Queue, Task, Wait, WaitReason
 from controlroom.engine.config.config import Withheld
 from controlroom.engine.frontends.rights import LOOK_ONLY, Rights
 from controlroom.engine.frontends.turns import SharedTurns
@@ -68,6 +68,9 @@ _YOU = "you: "
 _TOLD = ("assistant", "system", "result", "control_request", "control_cancel_request", "rate_limit_event")
 """Agent events in which nothing stands that a person said."""
 
+_UNNAMED = {WaitReason.LIMIT: ("of a login",), WaitReason.BUDGET: ("a budget holds new work",)}
+"""What a watcher is told instead of the names that a reason bears."""
+
 MAY_ASK = (
     FetchLog,
     SearchLog,
@@ -108,8 +111,10 @@ class Watcher(Rights):
             return fleet
         if fleet is not self._seen:
             shown = unnamed(fleet) if self.withheld.accounts else fleet
+            if fleet.tasks:
+                shown = replace(shown, tasks=self._tasks(fleet, changes), queue=self._queue(fleet.queue))
             if self.withheld.tasks or self.withheld.logs:
-                shown = replace(shown, agents=self._withheld(fleet, changes), tasks=self._tasks(fleet, changes))
+                shown = replace(shown, agents=self._withheld(fleet, changes))
             self._seen, self._shown = fleet, shown
         return self._shown
 
@@ -145,11 +150,18 @@ class Watcher(Rights):
         return table(self._shown.tasks).updated(new, changes.tasks - here.keys())
 
     def _task(self, task: Task) -> Task:
-        """Return a task without its words, and without what its agents said of how they ended."""
-        attempts = tuple(replace(attempt, reason="") for attempt in task.attempts)
+        """Return a task without the words that are withheld: its own, and those of hosts about how it went."""
         if self.withheld.tasks:
             task = replace(task, title=HIDDEN, text="", key="")
-        return replace(task, reason="", attempts=attempts)
+        attempts = tuple(replace(attempt, reason="") for attempt in task.attempts)
+        return replace(task, reason="", attempts=attempts, wait=self._wait(task.wait))
+
+    def _wait(self, wait: Wait | None) -> Wait | None:
+        """Return why something waits; logins and budgets may bear names."""
+        return replace(wait, about=_UNNAMED.get(wait.reason, wait.about)) if wait else None
+
+    def _queue(self, queue: Queue) -> Queue:
+        return replace(queue, blocked=self._wait(queue.blocked))
 
     def _agent(self, agent: Agent) -> Agent:
         if self.withheld.tasks:

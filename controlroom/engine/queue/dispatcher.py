@@ -41,6 +41,8 @@ class Dispatcher:
         self._store, self._book, self._submit = store, book, submit
         self.halt = HaltKeeper(store, book, submit)
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
+        self._has_work = False
+        """Whether any task is open, or the room is halted: else what agents do is nothing to the queue."""
         self._ordered: dict[int, Order] = {}
         """What was ordered of agents since the last round: an order may be over before it."""
 
@@ -69,8 +71,10 @@ class Dispatcher:
             if agent is not None and agent.pending is not None and agent.pending.verb in attempts.NOTED:
                 self._ordered[agent.pending.op] = agent.pending
         if changes.tasks or changes.room:
+            is_open = any(task.state.is_open for task in fleet.tasks.values())
+            self._has_work = is_open or fleet.queue.halt is not None
             self._rounds.want(0.0)
-        elif fleet.queue.halt is not None or any(task.state.is_open for task in fleet.tasks.values()):
+        elif self._has_work:
             self._rounds.want(GATHER)
 
     async def _round(self) -> float:
@@ -94,6 +98,8 @@ class Dispatcher:
             after = attempts.settled(attempts.ordered(task, order) if order else task, fleet, now)
             if after is not task:
                 changed.append(after)
+                if after.state is not task.state:
+                    self._book.tell(after)
         self._book.update(changed)
 
     def _planned(self) -> Plan:

@@ -13,7 +13,7 @@ from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import attempts, edits
 from controlroom.domain.queue.templates import filled
-from controlroom.domain.tasks import Hold, Queue, QueueRules, Task, TaskWish, read_id
+from controlroom.domain.tasks import Hold, Queue, QueueRules, Task, TaskState, TaskWish, read_id
 from controlroom.domain.words import nearest
 from controlroom.engine.config.task_templates import read_template, template_names
 from controlroom.engine.ledger import task_tables
@@ -118,6 +118,13 @@ class TaskBook:
         """Audit what was done to the room at once."""
         self._ledger_writer.audited(who, verb_of(intent), "room", 0, result)
         return result
+
+    def tell(self, task: Task) -> None:
+        """Audit what has become of a task: done, failed, held, or waiting for another attempt."""
+        about = task.last.id if task.last else ""
+        outcome = Outcome.REFUSED if task.state is TaskState.FAILED else Outcome.DONE
+        words = f"{about}: {task.reason}" if task.reason else about
+        self._ledger_writer.audited("the queue", f"task {task.state}", task.id, 0, Result(outcome, words))
 
     async def text(self, task: Task) -> str:
         """The whole text of a task. Raises `LedgerProblem`."""
