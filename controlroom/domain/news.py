@@ -10,19 +10,21 @@ from controlroom.domain.model import Agent, Fleet, Host, LinkState, Question, St
 from controlroom.domain.money.costs import BILLED
 from controlroom.domain.orders import ENDS
 from controlroom.domain.questions import asking
+from controlroom.domain.tasks import Task, TaskState
 from controlroom.domain.words import dollars
 from controlroom.text.states import StrEnum
 
 
 class NewsKind(StrEnum):
-    """What can be told: an agent or a host asks; an agent failed, is done, met a limit, was paused; a host was lost (or
-    is back); a budget reached a rung; anything else that the room warns of."""
+    """What can be told: an agent or a host asks; an agent failed, is done, met a limit, was paused; a task failed for
+    good; a host was lost (or is back); a budget reached a rung; anything else that the room warns of."""
 
     QUESTION = "question"
     FAILED = "failed"
     DONE = "done"
     LIMITED = "limited"
     PAUSED = "paused"
+    TASK = "task"
     HOST = "host"
     BUDGET = "budget"
     ALARM = "alarm"
@@ -40,6 +42,7 @@ _WORDS = {
     NewsKind.DONE: ("is done", "are done"),
     NewsKind.LIMITED: ("met a limit", "met a limit"),
     NewsKind.PAUSED: ("was paused", "were paused"),
+    NewsKind.TASK: ("task failed", "tasks failed"),
     NewsKind.HOST: ("host is away", "hosts are away"),
     NewsKind.BUDGET: ("budget", "budgets"),
     NewsKind.ALARM: ("warning", "warnings"),
@@ -60,7 +63,7 @@ class News:
 
     kind: NewsKind
     about: str
-    """Id of an agent, name of a host, or what an alarm is about."""
+    """Id of an agent or task, name of a host, or what an alarm is about."""
     text: str
     """One line, sanitized."""
     at: int
@@ -75,6 +78,8 @@ def happened(old: Fleet, new: Fleet, changes: Changes, now: int, began: int) -> 
         agent = new.agents.get(key)
         if agent is not None and not agent.adopted:
             items += _of_agent(old.agents.get(key), agent, now, began)
+    for key in sorted(changes.tasks):
+        items += _of_task(old.tasks.get(key), new.tasks.get(key), now, began)
     for name in sorted(changes.hosts):
         before, host = old.hosts.get(name), new.hosts.get(name)
         if before is not None and host is not None:
@@ -112,6 +117,13 @@ def _by_order(before: Agent | None, agent: Agent) -> bool:
     return agent.state is State.DONE and (ordered or bool(agent.exit_code) or agent.exit_signal is not None)
 
 
+def _of_task(before: Task | None, task: Task | None, now: int, began: int) -> Iterator[News]:
+    """A task that has used up its attempts."""
+    failed = task is not None and task.state is TaskState.FAILED and task.since >= began
+    if task is not None and failed and before is not None and before.state is not TaskState.FAILED:
+        yield News(NewsKind.TASK, task.id, f"task {task.id} failed ({task.title}): {task.reason}", now)
+
+
 def _of_host(before: Host, host: Host, now: int, began: int) -> Iterator[News]:
     if host.question is not None and _asks(before.question, host.question):
         yield News(NewsKind.QUESTION, host.name, f"{host.name} {asking(host.question)}", now, host.question.id)
@@ -131,6 +143,9 @@ def still(fleet: Fleet, news: News) -> bool:
         return host is not None and host.link is not LinkState.UP
     if news.kind in (NewsKind.BUDGET, NewsKind.ALARM):
         return news.about in fleet.alarms
+    if news.kind is NewsKind.TASK:
+        task = fleet.tasks.get(news.about)
+        return task is not None and task.state is TaskState.FAILED
     agent = fleet.agents.get(news.about)
     ended = agent is not None and agent.has_ended
     return agent is not None and (ended or f"{agent.epoch} {agent.state}" == news.mark)

@@ -24,6 +24,7 @@ from controlroom.domain.news import (
     still,
     told,
 )
+from controlroom.domain.tasks import Task, TaskState
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host, order, question
 
 ALL = frozenset(NewsKind)
@@ -66,6 +67,18 @@ def test_what_an_order_has_ended_is_no_news_whatever_is_said_of_it() -> None:
     for ended in (agent(state=State.DONE, exit_signal=15), agent(state=State.DONE, exit_code=143)):
         assert between(fleet(agent()), fleet(ended)) == []
     assert between(fleet(agent()), fleet(agent(state=State.DONE, exit_code=0))) == [("done", "vm1/docs-1 done")]
+
+
+def test_a_task_that_has_used_up_its_attempts_is_news_until_it_is_tried_again() -> None:
+    waiting = Task(3, "write a test", TaskState.WAITING, NOON, NOON)
+    failed = replace(waiting, state=TaskState.FAILED, reason="it failed 3 times; the last time: exit 1")
+    before, after = Fleet(tasks={"t3": waiting}), Fleet(tasks={"t3": failed})
+    words = "task t3 failed (write a test): it failed 3 times; the last time: exit 1"
+    assert between(before, after) == [("task", words)]
+    assert between(after, Fleet(tasks={"t3": replace(failed, priority=3)})) == []
+    (news,) = happened(before, after, changes.between(before, after), NOON, BEGAN)
+    assert still(after, news)
+    assert not still(before, news)
 
 
 def test_what_was_so_before_anybody_looked_is_no_news() -> None:

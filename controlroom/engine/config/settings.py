@@ -318,7 +318,7 @@ class NotifyTable(Table):
     )
     about: NewsKinds = Field(
         [kind for kind in NewsKind if kind not in (NewsKind.DONE, NewsKind.LIMITED)],
-        description="of what: question, failed, done, limited, paused, host, budget, alarm",
+        description="of what: question, failed, done, limited, paused, task, host, budget, alarm",
     )
     pause: float = Field(30.0, ge=0, le=86_400, description="seconds between two messages at least; what comes waits")
     quiet: Annotated[str, AfterValidator(_span)] = Field(
