@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from decimal import Decimal
@@ -14,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 from controlroom.__main__ import main
+from controlroom.cli.exits import Exit
 from tests.lab.processes import Process
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
@@ -30,7 +32,7 @@ class Room:
 
         It runs in this process, where it can: to start one takes longer than most verbs do.
         """
-        apart = env is not None or _in_a_loop()
+        apart = env is not None or _in_a_loop() or threading.current_thread() is not threading.main_thread()
         code, out, errors = _in_a_process(words, stdin, env) if apart else _here(words, stdin)
         said = f"controlroom {' '.join(words)[:200]}: exit {code}\n{out}\n{errors}"
         assert code == expect, said
@@ -88,6 +90,8 @@ def _here(words: Sequence[str], stdin: str) -> tuple[int, str, str]:
         patch.dict(os.environ),
     ):
         code = main(words)
+        if code == Exit.INTERRUPTED:
+            raise KeyboardInterrupt  # whoever interrupts a test means the run
         printed, told = (each.getvalue().decode().replace("\r\n", "\n") for each in (out, errors))
     return code, printed, told
 

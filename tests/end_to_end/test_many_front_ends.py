@@ -15,6 +15,7 @@ from controlroom.client.client import Client
 from controlroom.domain.intents import KillAgent
 from controlroom.domain.model import ENDED
 from tests.end_to_end.room import Room
+from tests.lab.waiting import LOADED
 from tests.lab.world import World
 
 STOPPABLE = """
@@ -60,10 +61,10 @@ async def test_one_that_is_stopped_is_nobody_elses_trouble(home: World, room: Ro
         os.kill(stopped.pid, signal.SIGSTOP)
         heard += await hear(clients, pages=120)
         assert heard > 0
-        outcome = await asyncio.wait_for(clients[0].submit(kill_of(clients[0])), 60)
+        outcome = await asyncio.wait_for(clients[0].submit(kill_of(clients[0])), LOADED * 15)
         assert outcome.ok, outcome
         for client in clients:
-            await asyncio.wait_for(until_ended(client), 60)
+            await asyncio.wait_for(until_ended(client), LOADED * 15)
         there = (await clients[1].attached()).front_ends
         assert len(there) == 20, "the stopped one is still attached"
         os.kill(stopped.pid, signal.SIGCONT)
@@ -97,4 +98,4 @@ async def hear(clients: list[Client], pages: int) -> int:
         return taken
 
     pages_left = dict.fromkeys(clients, pages)
-    return sum(await asyncio.wait_for(asyncio.gather(*map(one, clients)), 120))
+    return sum(await asyncio.wait_for(asyncio.gather(*map(one, clients)), LOADED * 60))
