@@ -231,7 +231,16 @@ class Storm:
 
     def something_happens(self) -> None:
         story = self.random.choice(
-            (self.cut_link, self.mend_links, self.reboot, self.limit, self.clear_limits, self.operate, self.jump)
+            (
+                self.cut_link,
+                self.mend_links,
+                self.reboot,
+                self.limit,
+                self.clear_limits,
+                self.operate,
+                self.jump,
+                self.restart,
+            )
         )
         story()
 
@@ -258,6 +267,17 @@ class Storm:
 
     def clear_limits(self) -> None:
         self.apply(events.HeadroomSeen({}))
+
+    def restart(self) -> None:
+        """The engine ends and starts again: it knows what should be there, and has heard no host."""
+        self.tell("the engine is started again")
+        for name in self.truth:
+            self.lose(name)
+            unseen = (
+                replace(agent, state=State.UNKNOWN, cause=Cause.UNSEEN, ended=0, rss=None)
+                for agent in self.fleet.agents_on(name)
+            )
+            self.apply(events.AgentsObserved(name, tuple(unseen), self.now))
 
     def jump(self) -> None:
         by = self.random.choice((-HOUR, -MINUTE, MINUTE, HOUR))

@@ -12,6 +12,7 @@ from operator import attrgetter
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, State
 from controlroom.domain.money import ladder
+from controlroom.domain.orders import STARTS
 from controlroom.domain.queue.naming import agent_name
 from controlroom.domain.tasks import (
     Attempt,
@@ -388,8 +389,9 @@ def _binds(gauge: Headroom, profile: Profile, model: str) -> bool:
 
 
 def is_at_work(agent: Agent) -> bool:
-    """Whether an agent takes a place of its fleet: it lives, or is about to."""
-    return agent.lives or (agent.pending is not None and agent.pending.verb in ("spawn", "reassign", "resume"))
+    """Whether an agent takes a place of its fleet: it lives, or is about to, or may live as far as is known."""
+    unknown = agent.state is State.UNKNOWN and not agent.has_ended
+    return agent.lives or unknown or (agent.pending is not None and agent.pending.verb in STARTS)
 
 
 def _unseen(running: Iterable[Task], fleet: Fleet) -> list[tuple[Task, Attempt]]:

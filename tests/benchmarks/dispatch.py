@@ -1,0 +1,71 @@
+"""What one decision of the queue costs: which task starts next, and why each other one waits.
+
+    python -m tests.benchmarks.dispatch [--rounds 30]
+
+Once where a host has room, so that a task starts, and once where none has, so that every host is looked at for every
+kind of work. Seconds are those of the processor.
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+
+from controlroom.domain.model import Fleet, Profile
+from controlroom.domain.queue import dispatch
+from controlroom.domain.tasks import Queue, QueueRules, Task, TaskState
+from tests.benchmarks.figures import load, part
+from tests.benchmarks.table import print_table
+from tests.domain.worlds import GIB, MINUTE, NOON, agent, host
+
+SIZES = ((5, 20, 60, "0.2 ms"), (100, 1_000, 10_000, "10 ms"))
+
+
+def main(argv: list[str]) -> None:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=30)
+    rounds = parser.parse_args(argv).rounds
+    rows = []
+    for hosts, agents, tasks, target in SIZES:
+        for free, words in ((3 * GIB, "a task starts"), (GIB // 4, "no host has room")):
+            took = sorted(decision(fleet(hosts, agents, tasks, free)) for _ in range(rounds))
+            name = f"{hosts} hosts, {agents:,} agents, {tasks:,} tasks: {words}"
+            rows.append((name, f"{part(took, 0.5) * 1000:.2f} ms", target))
+    print_table(f"one decision of the queue; {load()}", rows)
+
+
+def decision(world: Fleet) -> float:
+    """Decide once; the seconds that it took."""
+    began = time.process_time()
+    dispatch.plan(world, NOON)
+    return time.process_time() - began
+
+
+def fleet(hosts: int, agents: int, tasks: int, free: int) -> Fleet:
+    """A fleet with work for all."""
+    machines = {f"h{number}": host(f"h{number}", free=free) for number in range(hosts)}
+    working = [
+        agent(f"a{number}", f"h{number % hosts}", rss=300 << 20, started=NOON - 10 * MINUTE) for number in range(agents)
+    ]
+    waiting = [
+        Task(
+            number,
+            f"task {number}",
+            TaskState.WAITING,
+            NOON - number,
+            NOON - number,
+            priority=number % 5,
+            place=float(number),
+            profile="docs" if number % 3 else "",
+        )
+        for number in range(1, tasks + 1)
+    ]
+    queue = Queue(rules=replace(QueueRules(), max_agents=agents + 10, max_tasks=tasks))
+    by_id = {one.id: one for one in working}
+    world = Fleet("room-1", machines, by_id, {"docs": Profile("docs")}, tasks={one.id: one for one in waiting})
+    return replace(world, queue=queue)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
