@@ -4,8 +4,6 @@ import argparse
 import re
 from collections.abc import Callable
 
-from controlroom.domain.address import parse_address
-
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 TEXT_MARK = ":"
@@ -271,6 +269,8 @@ def _booking(text: str) -> str:
 
 def is_address(text: str) -> bool:
     """Whether a text is user@address[:port], or could be a name of ~/.ssh/config."""
+    from controlroom.domain.address import parse_address
+
     try:
         return bool(parse_address(text))
     except ValueError:
@@ -278,6 +278,8 @@ def is_address(text: str) -> bool:
 
 
 def _address(text: str) -> str:
+    from controlroom.domain.address import parse_address
+
     try:
         parse_address(text)
     except ValueError as problem:

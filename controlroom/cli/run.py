@@ -6,12 +6,9 @@ from collections.abc import Callable, Sequence
 
 from controlroom import __version__
 from controlroom.cli import output
-from controlroom.cli.arguments import TEXT_MARK
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.homes import take_home
-
-TEXT_OPTION = "--task=" + TEXT_MARK
 
 
 def run(argv: Sequence[str], entry_points: EntryPoints) -> int:
@@ -110,12 +107,14 @@ def _before_dashes(words: list[str]) -> list[str]:
 
 def _with_texts(words: list[str], knows: Callable[[str], bool]) -> list[str]:
     """Join `--task TEXT` into one word that argparse cannot misread, whatever it is (but an option of its own)."""
-    joined: list[str] = []
+    from controlroom.cli.arguments import TEXT_MARK
+
+    option, joined = "--task=" + TEXT_MARK, list[str]()
     for word in words:
         if joined and joined[-1] == "--task" and not knows(word):
-            joined[-1] = TEXT_OPTION + word
+            joined[-1] = option + word
         elif word.startswith("--task="):
-            joined.append(TEXT_OPTION + word.removeprefix("--task="))
+            joined.append(option + word.removeprefix("--task="))
         else:
             joined.append(word)
     return joined
