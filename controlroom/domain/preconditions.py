@@ -1,15 +1,17 @@
 """What several decisions check before they are made. Each raises `Refusal` with a reason that a person can act on."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controlroom.domain.claims import claimed_words, claimed_work, shown_value
-from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.orders import Work
 from controlroom.domain.words import ago, nearest, since, size
 from controlroom.text.names import LOCAL
 from controlroom.text.sanitize import sanitize
 from controlroom.text.states import KINDS, AgentKind
+
+if TYPE_CHECKING:
+    from controlroom.domain.intents import SpawnOn
 
 MAX_TASK = 1024 * 1024
 """Bytes of a task or message at most."""
@@ -175,7 +177,7 @@ def check_size(what: str, text: str) -> None:
         raise Refusal(f"{what} is {size} bytes; {MAX_TASK} are the most: put it into a file that the agent reads")
 
 
-def starting(effect: SpawnOn, now: int) -> Agent:
+def starting(effect: "SpawnOn", now: int) -> Agent:
     """The row of an agent that was ordered but not seen yet."""
     return Agent(
         effect.host,
