@@ -33,4 +33,4 @@ def _of(kind: Any, known: Mapping[str, object]) -> object:
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
         return _of(typing.get_args(kind)[0], known)
-    return {tuple: (), dict: {}}.get(origin, ())
+    return {tuple: (), dict: {}, Mapping: {}}.get(origin, ())
