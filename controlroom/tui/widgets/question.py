@@ -119,7 +119,8 @@ class QuestionPanel(Lines):
         return AnswerQuestion(self.subject, asked.id, Verdict.ALLOW, digest=asked.digest, answers=draft.answers)
 
     def _painted(self) -> None:
-        self.shown_at = self.context.monotonic()
+        """Note when a question is on the screen; where none is shown there is nothing that one could be startled by."""
+        self.shown_at = self.context.monotonic() if self.question is not None else None
 
     def fit(self) -> None:
         """Take the height that the question needs, and draw it."""
