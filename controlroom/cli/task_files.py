@@ -16,7 +16,7 @@ from controlroom.domain.tasks import Source, TaskWish
 
 _ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[(?P<box>[ xX])\][ \t]+)?(?P<text>\S.*)")
 
-_TEXTS = ("profile", "host", "model", "cwd", "key")
+_TEXTS = ("profile", "host", "model", "cwd", "key", "every")
 _NUMBERS = {"priority": "priority", "attempts": "max_attempts"}
 
 VARIABLE_DEPTH = 3

@@ -40,6 +40,7 @@ _TASK = (
     _field(Kind.TEXTS, "after", "task.after", "the tasks that must be done first"),
     _field(Kind.TEXT, "key", "task.key"),
     _field(Kind.TIME, "not_before_at", "task.not_before"),
+    _field(Kind.TEXT, "every", "task.every", "how often it is done again; null: once"),
     _field(Kind.TEXT, "added_by", "task.origin.who"),
     _field(Kind.TEXT, "source", "task.origin.source", "operator or file"),
     _field(Kind.TEXT, "agent", "row.agent", "that carries it out, or last did"),

@@ -42,6 +42,7 @@ def _work(parser: argparse.ArgumentParser) -> None:
     add("--after", metavar="TASK", action="append", help="it starts once this one is done; may be said again")
     add("--attempts", metavar="N", type=_attempts, help="attempts that may fail (default: queue.max_attempts)")
     add("--not-before", metavar="WHEN", type=_later, help="30m, 18:30 or 2026-12-01T08:00")
+    add("--every", metavar="T", type=_every, help="do it again: 30m, 6h, 1d, hourly, daily, weekly or monthly")
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -114,6 +115,14 @@ def _later(text: str) -> int:
     return later(text)
 
 
+def _every(text: str) -> str:
+    from controlroom.domain.queue.repeat import problem
+
+    if text and (wrong := problem(text)):
+        raise argparse.ArgumentTypeError(wrong)
+    return text
+
+
 def _state(text: str) -> object:
     from controlroom.domain.tasks import TaskState
 
@@ -157,7 +166,8 @@ TASKS: Sequence[Verb] = (
         "tasks",
         "(TEXT | --file F | --from F) [--template T] [--var NAME=VALUE]...\n"
         "       [--priority N] [--profile P] [--host H] [--model M] [--cwd DIR]\n"
-        "       [--after TASK]... [--key K] [--attempts N] [--not-before WHEN] [--json]",
+        "       [--after TASK]... [--key K] [--attempts N] [--not-before WHEN]\n"
+        "       [--every T] [--json]",
         "Put tasks into the queue; print their ids.",
         "An agent carries each out as soon as hosts, limits and budgets allow. --from reads many: JSON (an array, or "
         "lines), TOML with [[tasks]], or a Markdown list; it takes all of them or none. What a record leaves out, "
@@ -214,7 +224,8 @@ TASKS: Sequence[Verb] = (
         "task edit",
         "tasks",
         "TASK [--text TEXT | --file F] [--priority N] [--profile P] [--host H]\n"
-        "       [--model M] [--cwd DIR] [--after TASK]... [--attempts N] [--not-before WHEN]",
+        "       [--model M] [--cwd DIR] [--after TASK]... [--attempts N] [--not-before WHEN]\n"
+        "       [--every T]",
         "Change a task that waits or is held.",
         "--after '' takes away what it comes after.",
         ("controlroom task edit t12 --priority 50",),

@@ -84,6 +84,7 @@ def _wish(args: argparse.Namespace) -> TaskWish:
         args.key or "",
         args.attempts or 0,
         args.not_before or 0,
+        args.every or "",
         variables=dict(args.var or ()),
     )
 
@@ -224,6 +225,7 @@ def edit(args: argparse.Namespace, entry_points: EntryPoints) -> int:
         None if args.after is None else tuple(word for word in args.after if word),
         args.attempts,
         args.not_before,
+        args.every,
         typed(args.to_text, "the task") if args.to_text is not None else body,
     )
     if args.change == TaskChange():

@@ -218,6 +218,8 @@ class Task:
     max_attempts: int = 0
     """Attempts that may fail; 0: as the queue's setting says."""
     not_before: int = 0
+    every: str = ""
+    """How often it is done again; empty: once."""
     origin: Origin = Origin()
     attempts: tuple[Attempt, ...] = ()
     reason: str = ""
@@ -264,6 +266,8 @@ class TaskWish:
     key: str = ""
     max_attempts: int = 0
     not_before: int = 0
+    every: str = ""
+    """How often it is done again (`queue.repeat`); empty: once."""
     source: Source = Source.OPERATOR
     variables: Mapping[str, str] = field(default_factory=dict)
     """For a template."""
@@ -281,6 +285,7 @@ class TaskChange:
     after: tuple[str, ...] | None = None
     max_attempts: int | None = None
     not_before: int | None = None
+    every: str | None = None
     body: str | None = None
     """Its whole text."""
 

@@ -528,3 +528,17 @@ async def test_the_audit_tells_what_became_of_a_task() -> None:
             ("the queue (t1)", "spawn", "vm1/a-t1"),
             ("the queue", "task done", "t1"),
         ]
+
+
+async def test_a_task_is_done_every_so_often() -> None:
+    host = Roomy()
+    async with queue_room(host) as here:
+        await add(here, "a", every="6h")
+        await runs(here, host, "a-t1")
+        host.end("a-t1")
+        waiting = await became(here, "t1", TaskState.WAITING)
+        assert (waiting.not_before, waiting.attempts[0].end) == (here.now + 6 * 60 * MINUTE, AttemptEnd.DONE)
+        here.now += 6 * 60 * MINUTE
+        await here.order(intents.MoveTask("t1", first=True))
+        await runs(here, host, "a-t1", "a-t1")
+        assert (await add(here, "b", every="sometimes")).reason.startswith("how often? expected 30m")

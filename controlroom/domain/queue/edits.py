@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from controlroom.domain.model import Fleet
 from controlroom.domain.preconditions import Refusal, check_size, host_named, profile_named
+from controlroom.domain.queue import repeat
 from controlroom.domain.queue.naming import summary, title
 from controlroom.domain.tasks import AttemptEnd, Origin, Source, Task, TaskChange, TaskState, TaskWish, read_id
 from controlroom.domain.words import nearest
@@ -62,6 +63,8 @@ def check_wish(fleet: Fleet, wish: TaskWish) -> None:
         raise Refusal(f"a task has 1 to {MOST_ATTEMPTS} attempts")
     if len(wish.key) > _KEY or wish.key != sanitize(wish.key, _KEY):
         raise Refusal(f"a key has at most {_KEY} plain characters")
+    if wish.every and (wrong := repeat.problem(wish.every)):
+        raise Refusal(f"how often? {wrong}")
     if wish.host:
         host_named(fleet, wish.host)
     check_profile(fleet, wish.profile, wish.source)
@@ -99,6 +102,7 @@ def _task(wish: TaskWish, number: int, who: str, now: int) -> Task:
         key=wish.key,
         max_attempts=wish.max_attempts,
         not_before=wish.not_before,
+        every=wish.every,
         origin=Origin(who, wish.source),
     )
 
@@ -213,7 +217,13 @@ def edited(fleet: Fleet, task: Task, change: TaskChange) -> Task:
 
 def _wish_of(task: Task, text: str) -> TaskWish:
     return TaskWish(
-        text, task.priority, task.profile, task.host, max_attempts=task.max_attempts, source=task.origin.source
+        text,
+        task.priority,
+        task.profile,
+        task.host,
+        max_attempts=task.max_attempts,
+        every=task.every,
+        source=task.origin.source,
     )
 
 

@@ -7,11 +7,12 @@ no task is at work twice.
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import tzinfo
 
 from controlroom.domain import intents
 from controlroom.domain.changes import Changes
 from controlroom.domain.orders import Order, Result
-from controlroom.domain.queue import attempts, dispatch
+from controlroom.domain.queue import attempts, dispatch, repeat
 from controlroom.domain.queue.dispatch import Plan, Start
 from controlroom.domain.tasks import Task, TaskState
 from controlroom.engine.background_tasks import Debouncer
@@ -36,9 +37,12 @@ Submit = Callable[[intents.Intent, str], Awaitable[Result]]
 class Dispatcher:
     """The queue at work. All methods are called on the event loop."""
 
-    def __init__(self, store: FleetStore, book: TaskBook, submit: Submit) -> None:
-        """`submit` decides an intent and orders what follows from it, as for an operator."""
-        self._store, self._book, self._submit = store, book, submit
+    def __init__(self, store: FleetStore, book: TaskBook, submit: Submit, zone: tzinfo) -> None:
+        """`submit` decides an intent and orders what follows from it, as for an operator.
+
+        `zone`: where the operator's days begin.
+        """
+        self._store, self._book, self._submit, self._zone = store, book, submit, zone
         self.halt = HaltKeeper(store, book, submit)
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
         self._has_work = False
@@ -100,7 +104,7 @@ class Dispatcher:
                 changed.append(after)
                 if after.state is not task.state:
                     self._book.tell(after)
-        self._book.update(changed)
+        self._book.update([repeat.again(task, now, self._zone) for task in changed])
 
     def _planned(self) -> Plan:
         """Decide what is next, and show why the rest waits."""
