@@ -24,6 +24,7 @@ from controlroom.tui.context import (
     Level,
     OpenAgent,
     OpenHosts,
+    OpenTasks,
     OpenThemes,
     RunAction,
     Say,
@@ -336,6 +337,12 @@ class ControlRoomApp(ContextApp):
         from controlroom.tui.actions.navigate import open_hosts
 
         open_hosts(self, event.host)
+
+    @on(OpenTasks)
+    def _open_tasks(self, event: OpenTasks) -> None:
+        from controlroom.tui.actions.navigate import open_tasks
+
+        open_tasks(self, event.task)
 
     @on(OpenThemes)
     def _open_themes(self, event: OpenThemes) -> None:

@@ -159,6 +159,13 @@ class OpenHosts(Message):
 
 
 @dataclass
+class OpenTasks(Message):
+    """Show the tasks, with the cursor on one of them."""
+
+    task: str = ""
+
+
+@dataclass
 class OpenThemes(Message):
     """Offer the themes, with the cursor on one of them."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does 
     from controlroom.domain.intents import Intent
     from controlroom.domain.model import Fleet, LogPlace
     from controlroom.domain.orders import Result
-    from controlroom.protocol.messages import Attached, Costs, History, HostChecked
+    from controlroom.protocol.messages import Attached, Costs, History, HostChecked, TaskText
 
 
 class Source(Protocol):
@@ -86,6 +86,9 @@ class Source(Protocol):
 
     async def costs(self, by: str, since: int, until: int) -> Costs:
         """Ask what was spent between two moments (UTC ms), by one of `domain.money.costs.BY`."""
+
+    async def task_text(self, task: str) -> TaskText:
+        """Read the whole text of a task."""
 
     async def attached(self) -> Attached:
         """Ask who is attached to the engine."""

@@ -17,8 +17,11 @@ from controlroom.domain.history import Point
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, State
 from controlroom.domain.money.costs import CostRow
 from controlroom.domain.orders import Result
+from controlroom.domain.preconditions import Refusal
+from controlroom.domain.queue import edits
 from controlroom.domain.reduce import reduce
-from controlroom.protocol.messages import Attached, Costs, History, HostChecked
+from controlroom.domain.tasks import Halt, Hold, Task
+from controlroom.protocol.messages import Attached, Costs, History, HostChecked, TaskText
 from controlroom.text.event_text import LogRecord
 from controlroom.text.states import Outcome, TellKind
 
@@ -37,6 +40,8 @@ class SmallEngine:
         self.spent: dict[str, list[CostRow]] = {}
         """What the ledger says, by what it is asked for."""
         self.ledger_problem = ""
+        self.task_texts: dict[str, str] = {}
+        """The whole texts of tasks, by id."""
         self.ran: dict[str, dict[str, int]] = {}
         self.history: dict[str, Sequence[Point]] = {}
         self.history_asked: list[tuple[str, int, int, int]] = []
@@ -121,6 +126,11 @@ class SmallEngine:
     def decide(self, intent: intents.Intent) -> Result:
         self.asked.append(intent)
         self._ops += 1
+        try:
+            if (result := self._queue(intent)) is not None:
+                return result
+        except Refusal as no:
+            return Result(Outcome.REFUSED, str(no))
         decision = decide(self.fleet, intent, self._ops, self.now())
         if isinstance(decision, Refused):
             return Result(Outcome.REFUSED, decision.reason)
@@ -129,6 +139,52 @@ class SmallEngine:
             self.effects.append(decision.effect)
             self._world(decision.effect)
         return Result(Outcome.DONE)
+
+    def _queue(self, intent: intents.Intent) -> Result | None:
+        """Do what is about tasks and the queue; None: it is about something else."""
+        fleet, now, words = self.fleet, self.now(), ""
+        queue = fleet.queue
+        match intent:
+            case intents.AddTasks(tasks=wishes):
+                first = 1 + max((task.number for task in fleet.tasks.values()), default=0)
+                new = edits.added(fleet, wishes, {}, first, "ann", now)
+                self.task_texts |= new.new
+                self.become(tasks={**fleet.tasks, **{task.id: task for task in new.tasks}})
+            case intents.HoldQueue():
+                self.become(queue=replace(queue, hold=Hold("ann", now, intent.reason)))
+            case intents.ReleaseQueue():
+                self.become(queue=replace(queue, hold=None))
+            case intents.HaltRoom():
+                self.become(queue=replace(queue, halt=Halt("ann", now, intent.reason, intent.kill)))
+                words = "3 agents are interrupted"
+            case intents.ResumeRoom():
+                self.become(queue=replace(queue, halt=None))
+                words = "the queue goes on; told to go on: 3 agents"
+            case _:
+                return self._edit_task(intent)
+        return Result(Outcome.DONE, words)
+
+    def _edit_task(self, intent: intents.Intent) -> Result | None:
+        fleet, now = self.fleet, self.now()
+        match intent:
+            case intents.HoldTask(task=name):
+                task = edits.held(fleet.tasks[name], "ann", now)
+            case intents.ReleaseTask(task=name):
+                task = edits.released(fleet.tasks[name], now)
+            case intents.DropTask(task=name):
+                task = edits.dropped(fleet, fleet.tasks[name], "ann", now)
+            case intents.RetryTask(task=name):
+                task = edits.retried(fleet.tasks[name], now)
+            case intents.MoveTask(task=name, first=first):
+                task = edits.moved(fleet, fleet.tasks[name], None, first=first)
+            case _:
+                return None
+        self.put_tasks(task)
+        return Result(Outcome.DONE)
+
+    def put_tasks(self, *tasks: Task) -> None:
+        """Replace whole tasks."""
+        self.become(tasks={**self.fleet.tasks, **{task.id: task for task in tasks}})
 
     def check(self, host: str) -> HostChecked:
         known = self.fleet.hosts[host]
@@ -298,6 +354,11 @@ class SmallClient:
         if data is None:
             return AgentScreen(reason=f"{agent} has no terminal now: its tmux session is gone")
         return AgentScreen(screen_lines(data), 120, 40)
+
+    async def task_text(self, task: str) -> TaskText:
+        self._alive()
+        await asyncio.sleep(0)
+        return TaskText(1, self.engine.task_texts.get(task, ""), "" if task in self.engine.task_texts else "not read")
 
     async def attached(self) -> Attached:
         self._alive()

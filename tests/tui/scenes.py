@@ -25,6 +25,18 @@ from controlroom.domain.model import (
 from controlroom.domain.money.costs import CostRow, grouped
 from controlroom.domain.orders import Work
 from controlroom.domain.questions import Item, Option, QuestionKind
+from controlroom.domain.tasks import (
+    Attempt,
+    AttemptEnd,
+    HostWait,
+    Origin,
+    Queue,
+    QueueRules,
+    Task,
+    TaskState,
+    Wait,
+    WaitReason,
+)
 from controlroom.text.event_text import LogRecord
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import AgentKind, Payer
@@ -247,6 +259,43 @@ def _used(key: str, billing: str, micro: int) -> CostRow:
     return CostRow(
         key, Payer(billing), micro // 9_000, micro // 50, micro // 70, micro // 40, micro // 900, micro * 3, 2, micro
     )
+
+
+def task(number: int, title: str, state: TaskState, minutes: int = 5, **changes: Any) -> Task:
+    at = NOW - minutes * MINUTE
+    made = Task(number, title, state, at, at, text=title, place=float(number), origin=Origin("ann"))
+    return replace(made, **changes)
+
+
+def attempt(of: Agent, end: AttemptEnd = AttemptEnd.OPEN, **changes: Any) -> Attempt:
+    """A try at a task by an agent's run."""
+    made = Attempt(of.host, of.name, of.epoch, of.started, 0 if end is AttemptEnd.OPEN else of.since, end)
+    return replace(made, **changes)
+
+
+def with_tasks(fleet: Fleet | None = None) -> Fleet:
+    """The farm with tasks in every state."""
+    fleet = fleet or farm()
+    agents = fleet.agents
+    full = Wait(WaitReason.FLEET_FULL, has=8, most=8)
+    hosts = (HostWait("vm1", WaitReason.HOST_MEMORY, 210 * MIB, 400 * MIB), HostWait("vm2", WaitReason.HOST_DOWN))
+    tried = attempt(agents["vm1/seed-9"], AttemptEnd.FAILED, reason="exit 1: not logged in", spent=120_000)
+    ended = attempt(agents["vm2/old-7"], AttemptEnd.DONE, spent=410_000)
+    tasks = [
+        task(1, "Bring the docs up to 2.4", TaskState.DONE, 600, attempts=(ended,)),
+        task(2, "Fill the staging database", TaskState.FAILED, 9, attempts=(tried,), reason="failed: not logged in"),
+        task(3, "Add cursor pagination to every list route", TaskState.RUNNING, 41,
+             attempts=(attempt(agents["vm2/api-3"]),), profile="default"),
+        task(4, "Make the site usable at 360 pixels", TaskState.RUNNING, 12, attempts=(attempt(agents["vm1/web-2"]),)),
+        task(5, "Fix issue 218: times are an hour off after a zone change", TaskState.WAITING, 30, priority=5,
+             profile="default", wait=Wait(WaitReason.NO_HOST, hosts=hosts)),
+        task(6, "Which dependencies need an update?", TaskState.WAITING, 20, wait=full, model="claude-haiku-5-5"),
+        task(7, "Write the release notes", TaskState.WAITING, 19, after=("t5", "t6"),
+             wait=Wait(WaitReason.AFTER, about=("t5", "t6"))),
+        task(8, "Migrate the orders table", TaskState.HELD, 200, reason="held by ann"),
+    ]  # fmt: skip
+    queue = Queue(QueueRules(max_agents=8), blocked=full)
+    return replace(fleet, tasks={each.id: each for each in tasks}, queue=queue)
 
 
 def thousand() -> Fleet:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from controlroom.domain.model import Fleet
+from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.queue.dispatch import in_order
 from controlroom.domain.tasks import Attempt, AttemptEnd, HostWait, Queue, Task, TaskState, Wait, WaitReason
 from controlroom.domain.words import age, ago, dollars, named_some, since, size
@@ -19,7 +19,7 @@ _ORDER = (
 )
 
 GLYPHS = {
-    TaskState.RUNNING: "▶",
+    TaskState.RUNNING: "▸",
     TaskState.WAITING: "·",
     TaskState.HELD: "‖",
     TaskState.FAILED: "✗",
@@ -178,18 +178,18 @@ def _soon(milliseconds: int) -> str:
     return f"in {age(milliseconds)}" if milliseconds >= 60_000 else "within a minute"
 
 
-def why(fleet: Fleet, task: Task, now: int) -> list[str]:
-    """Say why a task stands where it stands, and what ends that; a line each."""
+def why(fleet: Fleet, task: Task, now: int, *, verbs: bool = True) -> list[str]:
+    """Say why a task stands where it stands, and what ends that; a line each. `verbs`: with what to type for it."""
     lines = [f"{task.id} is {task.state}, {since(now - task.since)}: {task.title}"]
     if task.state is TaskState.WAITING:
         lines += _why_waiting(fleet, task, now)
     elif task.state is TaskState.RUNNING and task.last is not None:
-        lines.append(f"{task.last.id} carries it out: controlroom task logs {task.id} -f")
+        lines.append(f"{task.last.id} carries it out{f': controlroom task logs {task.id} -f' if verbs else ''}")
     elif task.reason:
         lines.append(task.reason)
-    if task.state is TaskState.HELD:
+    if task.state is TaskState.HELD and verbs:
         lines.append(f"to let it start: controlroom task release {task.id}")
-    if task.state is TaskState.FAILED:
+    if task.state is TaskState.FAILED and verbs:
         lines.append(f"to have it tried again: controlroom task retry {task.id}")
     for number, attempt in enumerate(task.attempts, 1):
         lines.append(f"attempt {number}: {attempt.id}, run {attempt.epoch}: {ended_words(attempt)}")
@@ -212,6 +212,35 @@ def _why_waiting(fleet: Fleet, task: Task, now: int) -> list[str]:
 def _next(wait: Wait, now: int) -> str:
     moments = [moment for moment in (wait.until, *(host.until for host in wait.hosts)) if moment > now]
     return f"next look: {_soon(min(moments) - now)}" if moments else "next look: when something changes"
+
+
+def facts(task: Task) -> list[str]:
+    """What is wished of a task, and what it came to so far; a line each."""
+    wishes = [
+        f"priority {task.priority}",
+        f"profile {task.profile}" if task.profile else "",
+        f"model {task.model}" if task.model else "",
+        f"on {task.host}" if task.host else "",
+        f"in {task.cwd}" if task.cwd else "",
+        f"after {named_some(task.after)}" if task.after else "",
+        f"key {task.key}" if task.key else "",
+    ]
+    outside = ", read from a file" if task.origin.is_outside else ""
+    came = [
+        f"{len(task.attempts)} attempt{'' if len(task.attempts) == 1 else 's'}" if task.attempts else "not tried yet",
+        f"cost {dollars(task.spent)}" if task.spent is not None else "",
+        f"given by {task.origin.who}{outside}" if task.origin.who else outside.removeprefix(", "),
+    ]
+    return [" · ".join(part for part in parts if part) for parts in (wishes, came)]
+
+
+def task_of(fleet: Fleet, agent: Agent) -> Task | None:
+    """The task that an agent's run carries out, or last did."""
+    for task in fleet.tasks.values():
+        last = task.last
+        if last is not None and last.agent == agent.name and last.host == agent.host and last.epoch == agent.epoch:
+            return task
+    return None
 
 
 def queue_line(fleet: Fleet, now: int) -> str:

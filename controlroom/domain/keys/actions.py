@@ -17,9 +17,9 @@ class Action:
     help: str
     """A sentence, for the help screen and the palette. `{name}` stands for the key of another action."""
     where: str = "overview agent"
-    """The screens it belongs to: overview, agent, questions, hosts, host_charts, costs, money_charts, timeline."""
+    """The screens it belongs to: overview, agent, questions, tasks, hosts, costs and others; or `anywhere`."""
     needs: str = ""
-    """What must be chosen: `agent`, `question`, `host` or nothing."""
+    """What must be chosen: `agent`, `question`, `host`, `task` or nothing."""
     danger: bool = False
     """It ends something: it asks first, and names its target."""
     changes: bool = False
@@ -453,6 +453,100 @@ ACTIONS: tuple[Action, ...] = (
     Action("fold_hosts", "[", "fold hosts", "Fold the hosts into one line, or open them again.", "overview"),
     Action("fold_limits", "]", "fold limits", "Fold budgets and limits into one line, or open them again.", "overview"),
     Action(
+        "tasks",
+        "#",
+        "tasks",
+        "The tasks: what runs, what waits and why, what is held, what has ended; on an agent's screen with its task.",
+        "overview agent questions hosts",
+        verb="task list",
+        footer=10,
+    ),
+    Action(
+        "task_open",
+        "enter",
+        "open",
+        "Open the log of the agent that carries the task out, or last did; without one, why the task waits.",
+        "tasks",
+        "task",
+        verb="task logs TASK",
+        footer=1,
+    ),
+    Action(
+        "task_add",
+        "a",
+        "add",
+        "Put a task into the queue: what is to be done, a profile, a priority.",
+        "tasks",
+        changes=True,
+        verb="task add TEXT",
+        footer=2,
+    ),
+    Action(
+        "task_why",
+        "e",
+        "why",
+        "Why the task stands where it stands, what its attempts came to, and its whole text.",
+        "tasks",
+        "task",
+        verb="why TASK",
+        footer=3,
+    ),
+    Action(
+        "task_hold",
+        "h",
+        "hold",
+        "Keep the task from starting; again: let it start.",
+        "tasks",
+        "task",
+        changes=True,
+        verb="task hold TASK",
+        footer=4,
+    ),
+    Action(
+        "task_first",
+        "f",
+        "first",
+        "Have the task start before all others of its priority.",
+        "tasks",
+        "task",
+        changes=True,
+        verb="task move TASK --first",
+        footer=5,
+    ),
+    Action(
+        "task_retry",
+        "r",
+        "retry",
+        "Have a task that has ended done again; its attempts are counted anew.",
+        "tasks",
+        "task",
+        changes=True,
+        verb="task retry TASK",
+        footer=4,
+    ),
+    Action(
+        "task_drop",
+        "x",
+        "drop",
+        "Take the task out of the queue; asks first.",
+        "tasks",
+        "task",
+        danger=True,
+        changes=True,
+        verb="task drop TASK",
+        footer=6,
+    ),
+    Action(
+        "queue_hold",
+        "p",
+        "hold all",
+        "Start no more tasks, what runs goes on; again: start them again.",
+        "tasks",
+        changes=True,
+        verb="queue hold",
+        footer=7,
+    ),
+    Action(
         "palette", ":", "all", "Find every action, agent and host by typing a part of its name.", "anywhere", footer=20
     ),
     Action(
@@ -478,10 +572,12 @@ ACTIONS: tuple[Action, ...] = (
 
 GROUPS: dict[str, str] = {
     "look": "open next filter search timeline sift bookmark bookmark_older bookmark_newer export match_older "
-    "match_newer screen explain copy hosts host_open host_charts host_check alarms attached palette help back",
+    "match_newer screen explain copy hosts host_open host_charts host_check tasks task_open task_why alarms attached "
+    "palette help back",
     "answer": "allow always deny questions undo",
     "act": "spawn kill pause resume reassign retry message interrupt attach forget mark mark_all host_add host_remove "
     "host_retry host_take",
+    "queue": "task_add task_hold task_first task_retry task_drop queue_hold",
     "money": "costs costs_limits costs_by money_charts budget",
     "view": "panes pane_size pin sort group fold_hosts fold_limits theme",
 }
@@ -511,6 +607,13 @@ OTHER_WORDS: dict[str, str] = {
     "hosts": "machines servers computers",
     "costs": "money spend spent budget tokens dollars usage",
     "costs_limits": "budget pause windows quota",
+    "tasks": "queue task backlog todo waiting jobs",
+    "task_add": "new create queue backlog",
+    "task_hold": "release pause queue",
+    "task_first": "move up priority sooner",
+    "task_drop": "delete remove cancel",
+    "task_why": "text reason wait",
+    "queue_hold": "stop pause release queue",
     "alarms": "warnings problems errors budget pause",
     "attached": "who clients watchers",
     "mark": "select choose",

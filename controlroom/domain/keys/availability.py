@@ -4,13 +4,19 @@ from collections.abc import Callable
 
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
-from controlroom.domain.preconditions import no_session
+from controlroom.domain.preconditions import Refusal, no_session
 from controlroom.domain.questions import NOTHING_LASTING
+from controlroom.domain.queue import edits
+from controlroom.domain.tasks import Task, TaskState
 from controlroom.text.states import AgentKind, State
 
 
-def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host: str | None = None) -> str | None:
+def unavailable(
+    action: Action, fleet: Fleet, agent_id: str | None = None, host: str | None = None, task: str | None = None
+) -> str | None:
     """Why an action cannot be done with what is chosen, or None. The engine decides again when it is ordered."""
+    if action.needs == "task":
+        return _no_task(action, fleet, fleet.tasks.get(task or ""))
     if action.needs == "host":
         there = fleet.hosts.get(host or "")
         check_host = _HOST_CHECKS.get(action.name)
@@ -46,6 +52,27 @@ def _no_retry(host: Host) -> str | None:
 
 
 _HOST_CHECKS: dict[str, Callable[[Host], str | None]] = {"host_take": _no_take, "host_retry": _no_retry}
+
+
+def _no_task(action: Action, fleet: Fleet, task: Task | None) -> str | None:
+    if task is None:
+        return "choose a task first" if fleet.tasks else "there is no task"
+    edit = _TASK_EDITS.get(action.name)
+    try:
+        if edit is not None:
+            edit(fleet, task)
+    except Refusal as no:
+        return str(no)
+    return None
+
+
+_TASK_EDITS: dict[str, Callable[[Fleet, Task], object]] = {
+    "task_hold": lambda _, task: edits.released(task, 0) if task.state is TaskState.HELD else edits.held(task, "", 0),
+    "task_first": lambda fleet, task: edits.moved(fleet, task, None, first=True),
+    "task_retry": lambda _, task: edits.retried(task, 0),
+    "task_drop": lambda fleet, task: edits.dropped(fleet, task, "", 0),
+}
+"""What actions make of a task; one that refuses says why."""
 
 
 def _asks(fleet: Fleet, agent: Agent) -> str | None:

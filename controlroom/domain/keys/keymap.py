@@ -18,7 +18,7 @@ class Motion:
 
     name: str
     where: str
-    """The screen: overview, agent, hosts, host_charts, costs, timeline."""
+    """The screen: overview, agent, hosts, host_charts, questions, tasks, costs, timeline."""
     keys: tuple[str, ...]
     """As Textual names them, the one that is shown first. Arrows and their like always do what they do here."""
     help: str
@@ -56,6 +56,10 @@ MOTIONS: tuple[Motion, ...] = (
     Motion("up", "questions", ("k", "up"), "Question before."),
     Motion("page_down", "questions", ("space", "pagedown"), "More of a long question."),
     Motion("page_up", "questions", ("b", "pageup"), "Back to its beginning."),
+    Motion("down", "tasks", ("j", "down"), "Next task."),
+    Motion("up", "tasks", ("k", "up"), "Task before."),
+    Motion("page_down", "tasks", ("space", "pagedown"), "More of what is known of a task."),
+    Motion("page_up", "tasks", ("b", "pageup"), "Back to its beginning."),
     Motion("down", "costs", ("j", "down"), "Next row, or line."),
     Motion("up", "costs", ("k", "up"), "Row or line before."),
     Motion("page_down", "costs", ("space", ".", "pagedown"), "A page on."),

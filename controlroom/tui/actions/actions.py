@@ -6,7 +6,7 @@ from functools import partial
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import plan
 from controlroom.text.states import Verdict
-from controlroom.tui.actions import agents, hosts, navigate, orders, questions, reports
+from controlroom.tui.actions import agents, hosts, navigate, orders, questions, reports, tasks
 from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.screens.base import RoomScreen, say
 from controlroom.tui.screens.overview import Overview
@@ -31,7 +31,7 @@ def do(app: ContextApp, name: str) -> None:
     elif view.engine is not Engine.HERE and action.changes:
         say(app, f"not now: {view.reason or 'the engine is still starting'}", Level.DANGER)
     elif action.needs and _has_gone_on(app, screen):
-        subject = screen.agent_here() or screen.host_here() or "something else"
+        subject = screen.agent_here() or screen.host_here() or screen.task_here() or "something else"
         say(app, f"this is {subject.rpartition('/')[2]} now: look, then press again")
     elif reason := screen.reason_against(action):
         say(app, reason)
@@ -126,6 +126,15 @@ _ACTS: dict[str, Act] = {
     "host_remove": hosts.remove,
     "host_retry": hosts.retry,
     "host_take": hosts.take,
+    "tasks": navigate.tasks,
+    "task_open": tasks.open_chosen,
+    "task_why": tasks.why,
+    "task_add": tasks.add,
+    "task_hold": tasks.hold,
+    "task_first": tasks.first,
+    "task_retry": tasks.retry,
+    "task_drop": tasks.drop,
+    "queue_hold": tasks.hold_queue,
     "mark": _overview(Overview.mark),
     "mark_all": _overview(Overview.mark_all),
     "panes": _overview(_panes),

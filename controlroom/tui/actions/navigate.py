@@ -29,6 +29,27 @@ def open_hosts(app: ContextApp, host: str | None = None) -> None:
         app.screen.turn_to(host)
 
 
+def open_tasks(app: ContextApp, task: str = "") -> None:
+    """Show the tasks, with the cursor on one of them; back to them where this screen was opened from there."""
+    from controlroom.tui.screens.tasks import TasksScreen
+
+    if any(isinstance(below, TasksScreen) for below in app.screen_stack):
+        while not isinstance(app.screen, TasksScreen):
+            app.pop_screen()
+        app.screen.turn_to(task)
+    else:
+        app.push_screen(TasksScreen(task))
+
+
+def tasks(app: ContextApp, screen: RoomScreen) -> None:
+    """Show the tasks; the cursor is on that of the agent under it, where there is one."""
+    from controlroom.domain.display.tasks import task_of
+
+    agent = app.context.fleet.agents.get(screen.agent_here() or "")
+    task = task_of(app.context.fleet, agent) if agent else None
+    open_tasks(app, task.id if task else "")
+
+
 def open_themes(app: ContextApp, name: str = "") -> None:
     """Offer the themes, with the cursor on one of them, or on the one in use."""
     from controlroom.tui.screens.themes import ThemeSheet

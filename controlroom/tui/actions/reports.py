@@ -45,7 +45,7 @@ def alarms(app: ContextApp, screen: RoomScreen) -> None:
 def host_check(app: ContextApp, screen: RoomScreen) -> None:
     """Check whether the chosen host has all that agents need."""
     if name := screen.host_here():
-        _ask(app, f"check of {name}", f"{name} is looking at itself…", lambda source: _checked(source, name))
+        ask(app, f"check of {name}", f"{name} is looking at itself…", lambda source: _checked(source, name))
 
 
 async def _checked(source: Source, name: str) -> Report:
@@ -69,10 +69,10 @@ def attached(app: ContextApp, screen: RoomScreen) -> None:
             return "who is attached", [Line("", result.reason, "warn")]
         return f"who is attached: {len(result.front_ends)}", lines(result.front_ends, view.now, view.clock)
 
-    _ask(app, "who is attached", "asking the engine…", report)
+    ask(app, "who is attached", "asking the engine…", report)
 
 
-def _ask(app: ContextApp, heading: str, meanwhile: str, ask: Callable[[Source], Awaitable[Report]]) -> None:
+def ask(app: ContextApp, heading: str, meanwhile: str, report: Callable[[Source], Awaitable[Report]]) -> None:
     """Show a sheet at once, and fill it when the engine answers."""
     from controlroom.tui.screens.dialogs import ReportSheet
 
@@ -86,7 +86,7 @@ def _ask(app: ContextApp, heading: str, meanwhile: str, ask: Callable[[Source], 
         from controlroom.client.client import EngineUnavailable
 
         try:
-            sheet.report(*await ask(source))
+            sheet.report(*await report(source))
         except EngineUnavailable as problem:
             sheet.report(f"{heading}: not done", [Line("", str(problem), "warn")])
 

@@ -124,6 +124,10 @@ class RoomScreen(PaintedScreen):
         """The name of the host that actions are about."""
         return None
 
+    def task_here(self) -> str | None:
+        """The id of the task that actions are about."""
+        return None
+
     def list_here(self) -> Rows[Any] | None:
         """The list whose cursor says what keys are about, where there is one."""
         return None
@@ -172,7 +176,7 @@ class RoomScreen(PaintedScreen):
 
     def reason_against(self, action: Action) -> str | None:
         """Why an action cannot be done here and now, or None."""
-        return unavailable(action, self.view.fleet, self.agent_here(), self.host_here())
+        return unavailable(action, self.view.fleet, self.agent_here(), self.host_here(), self.task_here())
 
     def show_keys(self) -> None:
         """Bring the footer up to date."""

@@ -14,11 +14,20 @@ from textual.widget import Widget
 
 from controlroom.domain.address import short_name
 from controlroom.domain.claims import claimed_words
-from controlroom.domain.intents import AddHost, AnswerQuestion, Intent, ReassignAgent, SendMessage, SpawnAgent
+from controlroom.domain.intents import (
+    AddHost,
+    AddTasks,
+    AnswerQuestion,
+    Intent,
+    ReassignAgent,
+    SendMessage,
+    SpawnAgent,
+)
 from controlroom.domain.keys.many import Plan
 from controlroom.domain.model import Agent, Fleet, LinkState, Question
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import Unfit, same, wants_words
+from controlroom.domain.tasks import TaskWish
 from controlroom.text.states import AgentKind, Verdict
 from controlroom.tui.context import SubmitOrder, SubmitPlan
 from controlroom.tui.screens.dialogs import AskSheet, Choices, Sheet
@@ -193,6 +202,41 @@ class SpawnForm(Form):
     def done(self) -> str:
         """It runs."""
         return f"{self.value('name').strip()} started on {self.value('host')}"
+
+
+class TaskForm(Form):
+    """Put a task into the queue. Profile and priority are suggested: the text is enough."""
+
+    heading = "add a task"
+    go = "add"
+
+    def __init__(self, fleet: Fleet) -> None:
+        profiles = (name for name, one in fleet.profiles.items() if one.kind is not AgentKind.INTERACTIVE)
+        self._profiles = sorted(profiles)
+        super().__init__()
+
+    def fields(self) -> list[Field]:
+        """The priority, the profile, then the text, where the cursor begins."""
+        default = "default" if "default" in self._profiles else ""
+        return [
+            OneLine("priority", "0", hint="the higher, the sooner"),
+            Choice("profile", ["", *self._profiles], default, empty="none"),
+            Prose("task", "What is to be done?  Enter adds it, \\ then Enter begins a new line"),
+        ]
+
+    def intent(self) -> Intent | str:
+        """The text must say something, the priority be a number."""
+        if not self.value("task").strip():
+            return "write what is to be done first"
+        try:
+            priority = int(self.value("priority").strip() or "0")
+        except ValueError:
+            return "a priority is a whole number"
+        return AddTasks((TaskWish(self.value("task"), priority, self.value("profile")),))
+
+    def done(self) -> str:
+        """It waits."""
+        return "added to the queue"
 
 
 def _hosts(fleet: Fleet) -> list[str]:

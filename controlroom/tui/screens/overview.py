@@ -29,7 +29,7 @@ from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.hosts import HostSummary, HostTable
 from controlroom.tui.widgets.limits import Meters
 from controlroom.tui.widgets.lines import set_lines
-from controlroom.tui.widgets.notices import AbsenceLine, AlarmLine
+from controlroom.tui.widgets.notices import AbsenceLine, AlarmLine, QueueLine
 from controlroom.tui.widgets.panes import SIDE, AgentPane, PaneGrid
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
@@ -140,6 +140,7 @@ class Overview(ArrangingScreen):
         yield Gauges(id="gauges")
         yield Meters(id="meters")
         yield AbsenceLine(id="absence")
+        yield QueueLine(id="queue")
         with Vertical(id="glance"):
             with Vertical(id="left"):
                 yield HostSummary(id="host-line")
@@ -195,6 +196,7 @@ class Overview(ArrangingScreen):
         self._seen = view
         self.query_one(Meters).show(view, self.context.monotonic())
         self.query_one(AlarmLine).show(view)
+        self.query_one(QueueLine).show(view)
         self._see_absence(view)
         self._see_hosts(view)
         self._see_agents(view)
@@ -288,7 +290,7 @@ class Overview(ArrangingScreen):
         many, rows = self.grid.many, len(self.table.rows)
         wishes = Wishes(wanted, len(fleet.alarms), len(fleet.hosts), rows, many, arranged, panes=self._pane_size)
         wishes = folded(wishes, self.layout_now)
-        shares = share(size.width, size.height, wishes)
+        shares = share(size.width, size.height - self.query_one(QueueLine).display, wishes)
         set_lines(meters, shares.meters)
         set_lines(self.query_one("#hosts"), shares.hosts)
         for part, shown in (

@@ -1,9 +1,10 @@
-"""Single lines that say what the operator should know: what happened during an absence, and the worst alarm."""
+"""Single lines that say what the operator should know: what happened during an absence, the queue, the worst alarm."""
 
 from collections.abc import Sequence
 
 from textual import events
 
+from controlroom.domain.display.tasks import queue_line
 from controlroom.domain.display.views import worst_first
 from controlroom.domain.words import age
 from controlroom.tui.context import RunAction
@@ -43,6 +44,37 @@ class AbsenceLine(Lines):
         start = f" since {self._when}  "
         what = styled.cut(glyphs.drawn(self._what), width - styled.width(start) - 1)
         return (styled.line((start, self.palette.quiet), (what, self.palette.text)),)
+
+
+class QueueLine(Lines):
+    """How many tasks wait, and why nothing moves. Takes no room while there is no task."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._words = ""
+
+    def show(self, view: ViewState) -> None:
+        """Show this from now on."""
+        words = queue_line(view.fleet, view.now)
+        if words != self._words:
+            self._words = words
+            self.display = bool(words)
+            self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Show the tasks."""
+        event.stop()
+        self.app.post_message(RunAction("tasks"))
+
+    def on_mount(self) -> None:
+        """Begin with nothing."""
+        self.display = False
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """One line, with the key that leads on."""
+        palette = self.palette
+        key = styled.line((f" {self.context.keys.shown('tasks')}", palette.key), (" tasks ", palette.quiet))
+        return (styled.spread(styled.line((f" {self._words}", palette.text)), key, width),)
 
 
 class AlarmLine(Lines):
