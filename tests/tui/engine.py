@@ -215,6 +215,13 @@ class SmallEngine:
                 pass
 
 
+def for_watchers(fleet: Fleet) -> SmallEngine:
+    """An engine that lets its clients look and nothing else."""
+    engine = SmallEngine(fleet)
+    engine.read_only = True
+    return engine
+
+
 @dataclass
 class SmallClient:
     """One client of it."""

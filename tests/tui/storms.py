@@ -11,6 +11,7 @@ from textual.keys import _character_to_key
 
 from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.model import State
+from controlroom.tui.screens.dialogs import YesSheet
 from tests.tui import scenes
 from tests.tui.room import Room
 
@@ -29,6 +30,9 @@ KEYS = [
     "left",
     "right",
 ]
+
+WAYS = {"overview": "", "agent": "enter", "hosts": "h", "costs": "c", "timeline": "l", "questions": "!", "tasks": "#"}
+"""The keys that lead from the overview to each screen."""
 
 
 def churn(here: Room, dice: random.Random) -> None:
@@ -81,6 +85,11 @@ def whole(here: Room) -> None:
     strips = here.strips()
     assert len(strips) == height
     assert all(strip.cell_length == width for strip in strips)
+
+
+async def asked(here: Room) -> None:
+    """Wait until the sheet that asks before something is done takes a yes."""
+    await here.until(lambda: here.screen(YesSheet)._painted)
 
 
 async def tap(here: Room, words: str, line: int | None = None, into: int = 1) -> None:

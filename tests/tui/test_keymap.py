@@ -30,7 +30,7 @@ KEYS = remapped(
         "message": "%",
         "allow": "^",
         "palette": ";",
-        "help": "-",
+        "help": "{",
         "back": "_",
         "hosts": "&",
         "host_add": "~",
@@ -78,9 +78,9 @@ async def test_footer_question_palette_and_help_name_the_keys_that_hold() -> Non
         assert "^ allow once" in text
         assert "% message" in text
         footer = text.splitlines()[-1]
-        for words in ("~ spawn", "$ open", "+ kill", "; all", "- help", "_ quit"):
+        for words in ("~ spawn", "$ open", "+ kill", "; all", "{ help", "_ quit"):
             assert words in footer
-        await here.press("-")
+        await here.press("{")
         shown = " ".join(here.text().split())
         assert "~ = Start an agent" in shown
         assert "; interrupt Stop an agent's turn" in shown

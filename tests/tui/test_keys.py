@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain.intents import AnswerQuestion, ForgetAgent, KillAgent
-from controlroom.domain.keys.actions import ACTIONS, GROUPS, OTHER_WORDS
+from controlroom.domain.keys.actions import ACTIONS
+from controlroom.domain.keys.groups import GROUPS, OTHER_WORDS
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, State
 from controlroom.text.states import Verdict

@@ -20,12 +20,11 @@ from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.palette import PaletteScreen
 from tests.tui import scenes
 from tests.tui.room import Room, room
-from tests.tui.storms import tap, typed
+from tests.tui.storms import WAYS, tap, typed
 
 UP, DOWN = (45, 9), (45, 20)
 """With the keyboard and without."""
 KEYBOARD = pytest.mark.parametrize("size", [UP, DOWN], ids=["keyboard", "whole"])
-WAYS = {"overview": "", "agent": "enter", "hosts": "h", "costs": "c", "timeline": "l", "questions": "!"}
 TEXT = "rm -rf build && make all\n" + " ".join(f"Sentence {n} says why the old build must go." for n in range(1, 25))
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timezone
 from typing import Protocol
 
 import pytest
 from textual.pilot import Pilot
 
+from controlroom.domain.model import Fleet
+from controlroom.domain.tasks import Halt
 from controlroom.tui.app import ControlRoomApp
 from controlroom.tui.theme import theme, theme_file
 from controlroom.tui.theme.colours import Depth
@@ -39,8 +42,9 @@ def farm(
     glyphs: theme.Glyphs = theme.RICH_GLYPHS,
     depth: Depth = Depth.MANY,
     money: bool = False,
+    fleet: Fleet | None = None,
 ) -> ControlRoomApp:
-    fleet, clock = scenes.watched() if money else scenes.farm(), Clock()
+    fleet, clock = fleet or (scenes.watched() if money else scenes.farm()), Clock()
     engine = SmallEngine(fleet, scenes.logs(fleet), clock)
     engine.spent, engine.ran = scenes.spent(fleet), scenes.ran(fleet)
     themes = ThemeStore(None, depth, glyphs)
@@ -94,6 +98,16 @@ def test_hosts(snap_compare: Compare, size: tuple[int, int]) -> None:
 @SIZES
 def test_costs(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(farm(money=True), terminal_size=size, run_before=pressing("c"))
+
+
+@pytest.mark.parametrize("size", [(120, 40), (45, 20)], ids=lambda it: f"{it[0]}x{it[1]}")
+@pytest.mark.parametrize("halted", [False, True], ids=["tasks", "halted"])
+def test_tasks(snap_compare: Compare, size: tuple[int, int], halted: bool) -> None:
+    fleet = scenes.with_tasks()
+    if halted:
+        halt = Halt("bob", scenes.NOW - 3 * scenes.MINUTE, "the deploy broke")
+        fleet = replace(fleet, queue=replace(fleet.queue, halt=halt))
+    assert snap_compare(farm(fleet=fleet), terminal_size=size, run_before=pressing("#", "j", "j"))
 
 
 @pytest.mark.parametrize("screen", KEYS)

@@ -19,12 +19,14 @@ from controlroom.domain.intents import (
 from controlroom.domain.model import Fleet
 from controlroom.domain.tasks import TaskState, TaskWish
 from controlroom.tui.screens.agent import AgentScreen
-from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet
+from controlroom.tui.screens.dialogs import ReportSheet
 from controlroom.tui.screens.forms import TaskForm
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.tasks import TasksScreen
 from tests.tui import scenes
+from tests.tui.engine import for_watchers
 from tests.tui.room import Room, room
+from tests.tui.storms import asked
 
 EVERY_SIZE = pytest.mark.parametrize("size", [(45, 20), (80, 24), (120, 40), (200, 50)], ids=lambda s: f"{s[0]}x{s[1]}")
 
@@ -114,7 +116,7 @@ async def test_keys_hold_release_move_retry_and_drop() -> None:
         await here.press("x")
         assert "Drop t2?" in here.text()
         assert DropTask("t2") not in here.engine.asked
-        await here.until(lambda: here.screen(ConfirmSheet)._painted)
+        await asked(here)
         await here.press("y")
         await here.until(lambda: here.engine.fleet.tasks["t2"].state is TaskState.DROPPED)
         orders = [HoldTask("t6"), ReleaseTask("t6"), MoveTask("t6", first=True), RetryTask("t2"), DropTask("t2")]
@@ -177,8 +179,7 @@ async def test_a_task_without_an_agent_opens_with_its_whole_text(size: tuple[int
 
 
 async def test_a_watcher_sees_tasks_and_changes_nothing() -> None:
-    async with room(scenes.with_tasks(), read_only=True) as here:
-        here.engine.read_only = True
+    async with room(Fleet(), engine=for_watchers(scenes.with_tasks())) as here:
         await here.press("#")
         chosen(here, "t6")
         footer = here.text().splitlines()[-1]
@@ -192,7 +193,7 @@ async def test_a_watcher_sees_tasks_and_changes_nothing() -> None:
 async def test_the_first_screen_says_how_many_wait_and_why(size: tuple[int, int]) -> None:
     async with room(scenes.with_tasks(), size=size) as here:
         assert "queue: 3 waiting, 2 running" in here.text()
-        if size[0] >= 80:
+        if size[0] >= 100:
             assert "8 of at most 8 agents are at work" in here.text()
         await here.pilot.click("#queue", offset=(3, 0))
         await here.settle()
@@ -232,3 +233,25 @@ async def test_two_hundred_tasks_on_a_phone() -> None:
         assert "more" in here.text()
         await here.press("h")
         await here.until(lambda: here.engine.asked == [HoldTask("t3")])
+
+
+@pytest.mark.parametrize("size", [(45, 20), (120, 40)], ids=lambda s: f"{s[0]}x{s[1]}")
+async def test_an_agent_says_which_task_it_carries_out(size: tuple[int, int]) -> None:
+    async with room(scenes.with_tasks(), size=size) as here:
+        here.screen(Overview).table.choose("vm1/web-2")
+        await here.press("enter")
+        assert "task  t4 # · Work on web-2" in here.text()
+        await here.press("e")
+        assert "t4, which is running, attempt 1" in " ".join(here.text().split())
+
+
+async def test_the_palette_finds_tasks_by_their_words_and_the_screen_by_others() -> None:
+    async with room(scenes.with_tasks()) as here:
+        await here.press(":")
+        await here.write("release notes")
+        await here.press("enter")
+        assert here.screen(TasksScreen).task_here() == "t7"
+        await here.press("q", ":")
+        await here.write("backlog")
+        await here.press("enter")
+        here.screen(TasksScreen)

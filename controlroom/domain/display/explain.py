@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from controlroom.domain.alarms import payer_doubt, payer_words
 from controlroom.domain.claims import claim_words, claimed_words
 from controlroom.domain.display.advice import Step, steps
+from controlroom.domain.display.tasks import task_of
 from controlroom.domain.display.views import Line
 from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Agent, Evidence, Fleet, Host, LinkState, State
@@ -108,7 +109,7 @@ class Explanation:
     stale: bool
     """Whether the host cannot be asked now."""
     notes: tuple[tuple[str, str], ...]
-    """More that is known, a sentence each: `claimed order asks until ended below denied key pays line budget use`."""
+    """More that is known, a sentence each: `task order asks until ended line budget use` …."""
     steps: tuple[Step, ...]
 
 
@@ -128,7 +129,7 @@ def explain(fleet: Fleet, agent: Agent, now: int) -> Explanation:
         tuple(_disagreements(agent)),
         _host_words(agent.host, host, now),
         host is None or host.link is not LinkState.UP,
-        (*_notes(agent, now), *_doubts(fleet, agent, now)),
+        (*_carried_out(fleet, agent), *_notes(agent, now), *_doubts(fleet, agent, now)),
         steps(fleet, agent, now),
     )
 
@@ -213,6 +214,11 @@ def _host_words(name: str, host: Host | None, now: int) -> str:
 
 
 # --------------------------------------------------------------------------- what else is known
+
+
+def _carried_out(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:
+    if task := task_of(fleet, agent):
+        yield "task", f"{task.id}, which is {task.state}, attempt {len(task.attempts)}: {task.title}"
 
 
 def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:

@@ -135,6 +135,7 @@ _ACTS: dict[str, Act] = {
     "task_retry": tasks.retry,
     "task_drop": tasks.drop,
     "queue_hold": tasks.hold_queue,
+    "halt": tasks.halt,
     "mark": _overview(Overview.mark),
     "mark_all": _overview(Overview.mark_all),
     "panes": _overview(_panes),

@@ -108,7 +108,7 @@ async def _order(app: ContextApp, source: Source, intent: "Intent", done: str, t
 
 def _outcome(result: "Result", done: str) -> Say:
     if result.ok:
-        return Say(done, Level.DONE)
+        return Say(done or result.reason, Level.DONE)
     if result.outcome is Outcome.REFUSED:
         return Say(result.reason, Level.DANGER)
     return Say(f"not known whether that was done: {result.reason or 'the link dropped'}; looking again")

@@ -1,4 +1,4 @@
-"""Actions on tasks and on the queue: add, hold, move, retry, drop, and say why one waits."""
+"""Actions on tasks and on the queue: add, hold, move, retry, drop, say why one waits; and the halt of the room."""
 
 from controlroom.domain import intents
 from controlroom.domain.display.views import Line
@@ -95,3 +95,20 @@ def hold_queue(app: ContextApp, screen: RoomScreen) -> None:
         order(app, intents.HoldQueue(), "no task starts any more; what runs goes on")
     else:
         order(app, intents.ReleaseQueue(), "tasks start again")
+
+
+def halt(app: ContextApp, screen: RoomScreen) -> None:
+    """Halt the room, or end its halt, after a confirmation."""
+    from controlroom.domain.display.tasks import queue_line
+    from controlroom.tui.screens.dialogs import ConfirmSheet
+
+    fleet = app.context.fleet
+    if fleet.queue.halt is None:
+        text = (
+            "Every agent of this room is interrupted, and nothing starts or goes on until somebody ends the halt. "
+            "What cannot be reached now is stopped when it can be.\nTo end agents, too: controlroom halt --kill"
+        )
+        app.push_screen(ConfirmSheet("Halt the room?", text, "halt", intents.HaltRoom()))
+    else:
+        text = f"{queue_line(fleet, app.context.view.now)}.\nAgents that the halt interrupted are told to go on."
+        app.push_screen(ConfirmSheet("End the halt?", text, "resume", intents.ResumeRoom(), "the halt is over"))

@@ -1,7 +1,7 @@
 """What all screens share: the gauge line, the footer, and keys that become actions."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from textual import events, on
@@ -17,6 +17,7 @@ from controlroom.tui.widgets.fields import FilterLine
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.lines import PaintedScreen
+from controlroom.tui.widgets.notices import HaltLine
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
 
@@ -87,7 +88,17 @@ class RoomScreen(PaintedScreen):
     def see(self, view: ViewState) -> None:
         """Show this from now on."""
         self.query_one(Gauges).show(view)
+        self._see_halt(view)
         self.show_keys()
+
+    def _see_halt(self, view: ViewState) -> None:
+        """Show a halt of the room above everything else."""
+        lines, halted = self.query(HaltLine), view.fleet.queue.halt is not None
+        self.app.screen.set_class(halted, "-halted")
+        if halted and not lines:
+            self.mount(HaltLine(), after="#gauges")
+        for line in lines:
+            line.show(view)
 
     def news(self, view: ViewState) -> None:
         """Show this, which came after what was shown last: whoever knows what lies between draws just that."""
@@ -171,8 +182,12 @@ class RoomScreen(PaintedScreen):
         return self.context.keys.on_screen(self.where, watching=self.view.read_only)
 
     def items(self) -> list[Item]:
-        """The footer."""
-        return [Item(action, self.reason_against(action) or "") for action in self.actions()]
+        """The footer. A phone has no room for the way back, the halt and the help: that is found in the palette."""
+        halted = self.view.fleet.queue.halt is not None
+        narrow = self.size.width < 60 and self.where != "overview" and not self.view.read_only
+        items = [Item(action, self.reason_against(action) or "") for action in self.actions()]
+        items = [item for item in items if not (narrow and item.action.name == "help")]
+        return [replace(item, title="resume") if halted and item.action.name == "halt" else item for item in items]
 
     def reason_against(self, action: Action) -> str | None:
         """Why an action cannot be done here and now, or None."""
@@ -212,7 +227,7 @@ class RoomScreen(PaintedScreen):
     def _tapped_gauge(self, event: Gauges.Tapped) -> None:
         """What waits is gone to, what else is counted is shown alone."""
         event.stop()
-        leads = {"costs": "costs", "hosts": "hosts", "attached": "attached", "waiting": "next"}
+        leads = {"costs": "costs", "hosts": "hosts", "attached": "attached", "waiting": "next", "halt": "halt"}
         if event.what == self.where:
             return
         if event.what in leads:

@@ -46,6 +46,7 @@ class Sheet(ModalScreen[None]):
     def on_mount(self) -> None:
         """Note that all parts are there."""
         self.made = True
+        self.set_class(self.context.fleet.queue.halt is not None, "-halted")
         self.app.call_later(self.context.keyboard.screen_made)
 
     def on_unmount(self) -> None:

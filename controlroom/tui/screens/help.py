@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from controlroom.domain.display.views import MEANINGS, ORDER
-from controlroom.domain.keys.actions import GROUPS, OTHER_WORDS
+from controlroom.domain.keys.groups import GROUPS, OTHER_WORDS
 from controlroom.domain.keys.keymap import shown
 from controlroom.tui.context import Level, Say
 from controlroom.tui.screens.base import Motion, plain_key

@@ -29,7 +29,7 @@ from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.hosts import HostSummary, HostTable
 from controlroom.tui.widgets.limits import Meters
 from controlroom.tui.widgets.lines import set_lines
-from controlroom.tui.widgets.notices import AbsenceLine, AlarmLine, QueueLine
+from controlroom.tui.widgets.notices import AbsenceLine, AlarmLine, QueueLine, halt_lines
 from controlroom.tui.widgets.panes import SIDE, AgentPane, PaneGrid
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
@@ -290,7 +290,8 @@ class Overview(ArrangingScreen):
         many, rows = self.grid.many, len(self.table.rows)
         wishes = Wishes(wanted, len(fleet.alarms), len(fleet.hosts), rows, many, arranged, panes=self._pane_size)
         wishes = folded(wishes, self.layout_now)
-        shares = share(size.width, size.height - self.query_one(QueueLine).display, wishes)
+        taken = self.query_one(QueueLine).display + halt_lines(self.view, size.width)
+        shares = share(size.width, size.height - taken, wishes)
         set_lines(meters, shares.meters)
         set_lines(self.query_one("#hosts"), shares.hosts)
         for part, shown in (

@@ -1,4 +1,4 @@
-"""The palette: every action, agent, host and theme, found by typing a part of its name."""
+"""The palette: every action, agent, host, task and theme, found by typing a part of its name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,12 @@ from textual.containers import Vertical
 from textual.fuzzy import Matcher
 from textual.message import Message
 
+from controlroom.domain.display.tasks import rows as task_rows
 from controlroom.domain.display.views import agent_rows, host_rows
-from controlroom.domain.keys.actions import OTHER_WORDS, Action
+from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.groups import OTHER_WORDS
 from controlroom.domain.keys.keymap import shown
-from controlroom.tui.context import OpenAgent, OpenHosts, OpenThemes, RunAction
+from controlroom.tui.context import OpenAgent, OpenHosts, OpenTasks, OpenThemes, RunAction
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.dialogs import Sheet
 from controlroom.tui.theme import styled
@@ -108,6 +110,12 @@ class PaletteScreen(Sheet):
         self._finds += [
             Find(f"host {row.name}", "host", row.name, row.address, "", OpenHosts(row.name))
             for row in host_rows(context.fleet, context.view.now, context.view.counts)
+        ]
+        self._finds += [
+            Find(
+                f"task {row.id}", row.glyph, f"{row.id} {row.title}", f"{row.state} · {row.line}", "", OpenTasks(row.id)
+            )
+            for row in task_rows(context.fleet, context.view.now)
         ]
         self._finds += [
             Find(f"theme {name}", "theme", name, "colours of the screen", "", OpenThemes(name))

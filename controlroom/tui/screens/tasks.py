@@ -23,6 +23,7 @@ from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.lines import ScrollableText, set_lines
+from controlroom.tui.widgets.notices import halt_lines
 from controlroom.tui.widgets.rows import Rows
 
 _LIKE: Mapping[TaskState, State] = {
@@ -121,7 +122,7 @@ class TaskText(ScrollableText):
             *((words, palette.strong) for words in self._reasons),
             *((words, palette.quiet) for words in facts(task)),
         ]
-        told += [(task.text, palette.text)] if task.text != task.title or width < NARROW else []
+        told.append((task.text, palette.text))
         cells = max(8, width - 4)
         return [styled.line((f"  {part}", style)) for words, style in told for part in styled.wrap(words, cells)]
 
@@ -188,7 +189,7 @@ class TasksScreen(RoomScreen):
 
     def _share_out(self) -> None:
         """Size the table: what it needs, but for what is known of the chosen task."""
-        table, room = self.table, self.query_one("#body").size.height - 2
+        table, room = self.table, self.size.height - 4 - halt_lines(self.view, self.size.width)
         most = max(3, room - max(_TEXT, room // 3))
         wanted = len(table.rows) + len(table.begin(self.size.width, 4)) if table.rows else most
         set_lines(table, max(1, min(wanted, most)))

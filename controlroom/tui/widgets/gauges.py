@@ -96,6 +96,8 @@ class Gauges(Lines):
         where = self._view.where if width >= _NAMED else ""
         known = (styled.cut(where, 30), "read-only" if self._view.read_only else "")
         name = styled.line((" control room  " if width >= 80 else " ", self.palette.key))
+        if self._view.fleet.queue.halt is not None:
+            return [(styled.line((" HALTED  ", self.palette.danger)), "halt")]
         told = [(styled.line((f"{words}  ", self.palette.quiet)), "attached") for words in known if words]
         return [(name, ""), *told]
 

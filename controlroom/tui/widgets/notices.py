@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.style import Style
 from textual import events
 
 from controlroom.domain.display.tasks import queue_line
@@ -12,7 +13,7 @@ from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.limits import level_style
-from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.lines import Lines, set_lines
 
 
 class AbsenceLine(Lines):
@@ -46,8 +47,55 @@ class AbsenceLine(Lines):
         return (styled.line((start, self.palette.quiet), (what, self.palette.text)),)
 
 
+class HaltLine(Lines):
+    """Says that the room is halted: by whom, since when, why, and with which key that ends."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._words = ""
+
+    def ground(self) -> Style:
+        """It stands out as a whole."""
+        return self.palette.panel
+
+    def on_mount(self) -> None:
+        """Show what is known by now."""
+        self.show(self.context.view)
+
+    def show(self, view: ViewState) -> None:
+        """Show this from now on."""
+        halt = view.fleet.queue.halt
+        self._words = queue_line(view.fleet, view.now) if halt is not None else ""
+        set_lines(self, halt_lines(view, self.app.size.width))
+        self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The words, then the key, as many lines as there are."""
+        palette = self.palette
+        keys = (
+            ()
+            if self.context.view.read_only
+            else ((f" {self.context.keys.shown('halt')}", palette.key), (" resume ", palette.text))
+        )
+        words = styled.wrap(self._words, max(8, width - 4)) if height > 1 else [self._words]
+        rest = " ".join(words[1:])
+        lines = [styled.line((f" {palette.glyphs.drawn('✕')} {words[0]}", palette.danger))]
+        lines += [styled.line((f"   {rest}", palette.danger))] if height > 1 else []
+        return [*lines[:-1], styled.spread(lines[-1], styled.line(*keys), width)]
+
+    def on_click(self, event: events.Click) -> None:
+        """Offer to end it."""
+        event.stop()
+        self.app.post_message(RunAction("halt"))
+
+
+def halt_lines(view: ViewState, width: int) -> int:
+    """The lines that a halt takes on a screen of this width."""
+    return 0 if view.fleet.queue.halt is None else 2 if width < 100 else 1
+
+
 class QueueLine(Lines):
-    """How many tasks wait, and why nothing moves. Takes no room while there is no task."""
+    """How many tasks wait, and why nothing moves. Takes no room while there is no task, or a halt says it all."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -55,7 +103,7 @@ class QueueLine(Lines):
 
     def show(self, view: ViewState) -> None:
         """Show this from now on."""
-        words = queue_line(view.fleet, view.now)
+        words = queue_line(view.fleet, view.now) if view.fleet.queue.halt is None else ""
         if words != self._words:
             self._words = words
             self.display = bool(words)

@@ -12,6 +12,7 @@ from textual.message import Message
 
 from controlroom.domain.claims import doubt_words
 from controlroom.domain.display.layout import Panes, Pick, seats
+from controlroom.domain.display.tasks import task_of
 from controlroom.domain.display.views import agent_row, limit_end, memory_words, short_model
 from controlroom.domain.model import Agent, State
 from controlroom.domain.words import age, ago, percent, size
@@ -111,8 +112,11 @@ class Head(Lines):
         return styled.line((f" ? {words}", self.palette.warn)) if words else ()
 
     def _tasked(self, agent: Agent) -> Line:
-        shown = " ".join(agent.task.split())
-        return styled.line(("   task  ", self.palette.quiet), (shown, self.palette.text)) if shown else ()
+        palette, words = self.palette, " ".join(agent.task.split())
+        task = task_of(self._view.fleet, agent)
+        key = context_of(self.app).keys.shown("tasks")
+        way = ((f"{task.id} ", palette.strong), (key, palette.key), (" · ", palette.quiet)) if task else ()
+        return styled.line(("   task  ", palette.quiet), *way, (words, palette.text)) if words or task else ()
 
     def _evidence(self, agent: Agent) -> Line:
         palette, runs = self.palette, list[tuple[str, Style | None]]()
@@ -195,7 +199,8 @@ class AgentPane(Vertical):
         """Show this agent from now on."""
         state = view.fleet.state_of(agent) if agent else None
         palette = context_of(self.app).palette
-        shown = (agent, state, book, view.now, view.zone, self.tag, self.size, self.made, palette)
+        task = task_of(view.fleet, agent) if agent and self._full else None
+        shown = (agent, state, book, view.now, view.zone, self.tag, self.size, self.made, palette, task and task.id)
         self._view, self.agent, self._book = view, agent, book
         if self.made and shown != self._shown:
             self._shown = shown

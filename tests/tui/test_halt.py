@@ -1,0 +1,103 @@
+"""One key that stops it all, on every screen; a halted room says so wherever one looks, and the same key ends it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain.intents import HaltRoom, ResumeRoom
+from controlroom.domain.model import Fleet
+from controlroom.domain.tasks import Halt
+from tests.tui import scenes
+from tests.tui.engine import for_watchers
+from tests.tui.room import Room, room
+from tests.tui.storms import WAYS, asked, tap
+
+SIZES = pytest.mark.parametrize("size", [(45, 20), (120, 40)], ids=lambda s: f"{s[0]}x{s[1]}")
+EVERY_SCREEN = pytest.mark.parametrize("where", WAYS)
+
+
+def halted() -> Fleet:
+    fleet = scenes.with_tasks()
+    halt = Halt("bob", scenes.NOW - 3 * scenes.MINUTE, "the deploy broke")
+    return replace(fleet, queue=replace(fleet.queue, halt=halt))
+
+
+async def confirm(here: Room, key: str) -> None:
+    await asked(here)
+    await here.press(key)
+
+
+@SIZES
+@EVERY_SCREEN
+async def test_one_key_and_a_yes_halt_the_room_and_the_same_key_ends_that(where: str, size: tuple[int, int]) -> None:
+    async with room(scenes.with_tasks(), size=size) as here:
+        await here.press(*[WAYS[where]] * bool(WAYS[where]))
+        below = here.app.screen
+        await here.press("-")
+        assert here.engine.asked == []
+        await confirm(here, "y")
+        await here.until(lambda: "3 agents are interrupted" in here.said())
+        assert here.engine.asked == [HaltRoom()]
+        assert here.app.screen is below
+        assert "HALTED by ann, just now: nothing starts or goes on" in " ".join(here.text().split())
+        assert "- resume" in here.text().splitlines()[-1]
+        await here.press("-")
+        await confirm(here, "y")
+        await here.until(lambda: here.said() == "the halt is over")
+        assert here.engine.asked == [HaltRoom(), ResumeRoom()]
+        assert "HALTED" not in here.text()
+
+
+@SIZES
+@EVERY_SCREEN
+async def test_a_halted_room_says_so_on_every_screen(where: str, size: tuple[int, int]) -> None:
+    async with room(halted(), size=size) as here:
+        await here.press(*[WAYS[where]] * bool(WAYS[where]))
+        words = " ".join(here.text().split())
+        assert words.startswith("HALTED")
+        assert "HALTED by bob, 3m ago (the deploy broke): nothing starts or goes on" in words
+        await here.press("?")
+        assert "HALTED by bob, 3m ago (the deploy broke)" in " ".join(here.text().split())
+
+
+async def test_two_taps_halt_the_room_on_a_phone() -> None:
+    async with room(scenes.farm(), size=(45, 20)) as here:
+        await tap(here, "- halt", -1)
+        await asked(here)
+        await tap(here, "y halt")
+        await here.until(lambda: here.engine.asked == [HaltRoom()])
+
+
+async def test_a_no_halts_nothing() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("-")
+        await confirm(here, "n")
+        assert here.engine.asked == []
+
+
+async def test_a_halt_by_somebody_else_appears_and_goes() -> None:
+    async with room(scenes.with_tasks()) as here:
+        queue = here.engine.fleet.queue
+        here.engine.become(queue=replace(queue, halt=Halt("bob", scenes.NOW)))
+        await here.until(lambda: "HALTED by bob" in here.text())
+        assert "queue:" not in here.text()
+        here.engine.become(queue=queue)
+        await here.until(lambda: "HALTED" not in here.text())
+        await here.until(lambda: "queue: 3 waiting" in here.text())
+
+
+async def test_a_watcher_sees_the_halt_and_has_no_key_for_it() -> None:
+    async with room(Fleet(), engine=for_watchers(halted())) as here:
+        assert "HALTED by bob" in here.text()
+        assert "- resume" not in here.text()
+        await here.press("-")
+        assert "read-only" in here.said()
+        assert here.engine.asked == []
+
+
+async def test_the_line_of_the_halt_can_be_tapped() -> None:
+    async with room(halted(), size=(45, 20)) as here:
+        await tap(here, "nothing starts")
+        assert "End the halt?" in here.text()
