@@ -85,15 +85,24 @@ class OrderedRun:
     op: int
     at: int = 0
     """When it was ordered, by the clock of home; 0: not known any more. Kept with the orders."""
+    resumed: bool = False
+    """It goes on with what the run before it was to do, and was told only that. Kept with the orders."""
     ended: bool = False
     """An order has ended it. Kept with the orders."""
     paused: bool = False
     """That order was to pause it."""
+    first: "OrderedRun | None" = None
+    """The run whose task a resumed one goes on with; None: not resumed, or not known any more."""
 
     @property
     def key(self) -> tuple[str, str, int]:
         """What names it."""
         return self.host, self.name, self.epoch
+
+    @property
+    def given(self) -> "OrderedRun":
+        """The run that was given the task: this one, unless it only goes on."""
+        return self.first or self
 
     @property
     def work(self) -> Work:
@@ -158,7 +167,7 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None, *, k
         profile=run.profile,
         model=model if "model" in differ or not seen.model else seen.model,
         cwd=cwd if "cwd" in differ or not seen.cwd else seen.cwd,
-        task=task,
+        task=run.given.task or task,
         billing=billing,
         ordered=run.work,
         claims=claims,

@@ -255,7 +255,8 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, now: int) -> Decision:
     if not ladder.is_paused(agent):
         payer = ladder.payer(fleet, ordered.profile)
         _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer).check()
-    return _again(fleet, agent, ordered, intent.task, agent.session, now)
+    decision = _again(fleet, agent, ordered, intent.task, agent.session, now)
+    return replace(decision, row=replace(decision.row, task=agent.task) if decision.row else None)
 
 
 def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -> Decision:

@@ -64,7 +64,7 @@ class ClaimChecker:
 
     # ----------------------------------------------------------------------- what is ordered
 
-    def ordered(self, effect: SpawnOn, op: int) -> Statement:
+    def ordered(self, effect: SpawnOn, order: Order) -> Statement:
         """Take what is being ordered; give what is to be written with the order."""
         profile = self._store.fleet.profiles.get(effect.profile)
         before = self._latest((effect.host, effect.name))
@@ -83,8 +83,9 @@ class ClaimChecker:
             shown(effect.task),
             digest(effect.task),
             command,
-            op,
+            order.op,
             self._store.clock(),
+            order.verb == "resume",
         )
         self._take(run)
         return write_ordered(run)
@@ -123,11 +124,17 @@ class ClaimChecker:
         """Return what was ordered of a run; None: this room did not order it."""
         return self._runs.get((host, name), {}).get(epoch)
 
+    def given(self, host: str, name: str, epoch: int) -> OrderedRun | None:
+        """Return the run that was given the task on which a run works; None: this room did not order it."""
+        run = self.of(host, name, epoch)
+        return None if run is None else run.given
+
     def _take(self, run: OrderedRun) -> None:
         name = (run.host, run.name)
         runs = self._runs.setdefault(name, {})
         runs.pop(run.epoch, None)
-        runs[run.epoch] = run
+        before = runs.get(run.epoch - 1) if run.resumed else None
+        runs[run.epoch] = replace(run, first=before.given) if before is not None else run
         for old in list(runs)[:-EPOCHS]:
             del runs[old]
         self._audited.pop(name, None)

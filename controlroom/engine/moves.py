@@ -159,12 +159,14 @@ class MoveCoordinator:
 
     async def _retried(self, intent: RetryAgent, who: str, submit: Callable[[Intent], Awaitable[Result]]) -> Result:
         host, _, name = intent.agent.partition("/")
-        run = self._claims.of(host, name, intent.epoch)
+        run = self._claims.given(host, name, intent.epoch)
         agent = self._store.fleet.agents.get(intent.agent)
         if agent is None or agent.ordered is None:
             return self._ledger_writer.refused(intent, f"{intent.agent} is no longer there", who)
         try:
-            spec = await self._inquiries.ask(host, ReadSpec(self._store.new_id(), name, intent.epoch), SpecRead)
+            spec = await self._inquiries.ask(
+                host, ReadSpec(self._store.new_id(), name, run.epoch if run else intent.epoch), SpecRead
+            )
             start = _filled(SpawnOn(host, name, intent.epoch + 1, "", agent.ordered.kind), run, spec)
         except Unanswered as problem:
             return self._ledger_writer.refused(intent, short(f"nothing was begun: {problem}", _REASON), who)
@@ -237,9 +239,10 @@ class MoveCoordinator:
 
     async def _read(self, move: Move) -> SpawnOn:
         """Ask the old host for what it alone keeps of the run. Raises `Unanswered`."""
-        asked = ReadSpec(self._store.new_id(), move.end.name, move.end.epoch)
+        run = self._claims.given(move.end.host, move.end.name, move.end.epoch)
+        asked = ReadSpec(self._store.new_id(), move.end.name, run.epoch if run else move.end.epoch)
         spec = await self._inquiries.ask(move.end.host, asked, SpecRead)
-        return _filled(move.start, self._claims.of(move.end.host, move.end.name, move.end.epoch), spec)
+        return _filled(move.start, run, spec)
 
     async def _carried(self, way: _Way) -> Result:
         move, reason = way.move, ""

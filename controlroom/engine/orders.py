@@ -112,7 +112,7 @@ class OrderBook:
         """Send an order to begin a run, with its grant, once both are on the disk; one that cannot be is refused."""
         op = opened.order.op
         grant, statements = self._budgets.granted(share) if share else (None, [])
-        statements = [*statements, self._claims.ordered(effect, op)]
+        statements = [*statements, self._claims.ordered(effect, opened.order)]
         agent = to_known(effect, opened.order.at)
         if problem := await self._ledger_writer.ordered(opened.order, agent, statements):
             self.conclude(opened, Result(Outcome.REFUSED, f"nothing was started: {problem}"))

@@ -341,6 +341,26 @@ async def test_an_agent_that_was_paused_is_shown_so_until_it_is_resumed_also_by_
         await here.until(lambda: here.agent("vm1/a1").state is State.WORKING)
 
 
+async def test_an_agent_that_was_resumed_keeps_its_task_and_retries_it_also_by_an_engine_that_comes_back() -> None:
+    async with lied_to() as (here, _, honest):
+        await here.order(spawn("a1", "vm2"))
+        for epoch in (1, 2):
+            await here.until(lambda: here.agent("vm2/a1").session)
+            await here.order(intents.PauseAgent("vm2/a1", epoch))
+            await here.order(intents.ResumeAgent("vm2/a1", epoch, f"go on, {epoch}"))
+            await here.until(lambda: here.agent("vm2/a1").state is State.WORKING)
+            assert here.agent("vm2/a1").task == "write the docs of vm2"
+        agents, specs = honest.agents, honest.specs
+    async with lied_to() as (here, _, honest):
+        honest.agents, honest.specs = agents, specs
+        await lie(here, honest, {})
+        await here.until(lambda: here.agent("vm2/a1").state is State.WORKING)
+        assert (here.agent("vm2/a1").task, here.agent("vm2/a1").claims) == ("write the docs of vm2", ())
+        assert (await here.order(intents.RetryAgent("vm2/a1", 3))).outcome == "done"
+        (order,) = [message for message in honest.heard if isinstance(message, wire.Spawn)]
+        assert (order.epoch, order.task, order.spec.resume) == (4, "write the docs of vm2", "")
+
+
 async def test_what_a_host_says_that_a_run_has_spent_holds_no_more_of_a_budget_than_twice_its_ceiling() -> None:
     async with lied_to() as (here, liar, _):
         await here.order(spawn("a1"))

@@ -233,7 +233,8 @@ ORDERED_TABLES: Sequence[str] = (
 )
 """A format of the ledger; older ones kept no more of an order than its agent."""
 
-ORDERED_RUNS = "select ordered_runs.*, ifnull(orders.at, 0) from ordered_runs left join orders using (op) order by op"
+ORDERED_RUNS = """select ordered_runs.*, ifnull(orders.at, 0), ifnull(orders.verb = 'resume', 0)
+    from ordered_runs left join orders using (op) order by op"""
 
 ENDED_BY_ORDER = """select host, agent, epoch, verb, outcome from orders
     where verb in ('kill', 'pause') and (outcome is null or outcome <> 'refused') order by verb = 'pause', op"""
@@ -247,7 +248,7 @@ _PRUNE_ORDERED = """delete from ordered_runs where op < (select max(op) from ord
 
 def write_ordered(run: OrderedRun) -> Statement:
     """Write what was ordered of a run."""
-    kept = [value for name, value in vars(run).items() if name not in ("at", "ended", "paused")]
+    kept = [value for name, value in vars(run).items() if name not in ("at", "resumed", "ended", "paused", "first")]
     return _WRITE_ORDERED, tuple(redact(value) if isinstance(value, str) else value for value in kept)
 
 

@@ -145,10 +145,10 @@ class Rows(Wheeled, Generic[Row]):
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw the part around the cursor that fits."""
+        self._drawn_at = {}
         if not self.rows:
             return self.empty(width)
         above = list(self.begin(width, height))
-        self._drawn_at = {}
         room = max(1, (height - len(above)) // self.per_row)
         self._bring_into_view(self.place(), room)
         shown = range(self._top, min(len(self.rows), self._top + room))
