@@ -87,6 +87,8 @@ class ClaimChecker:
             self._store.clock(),
             order.verb == "resume",
         )
+        if self._killed.get((run.host, run.name)) == run.epoch:
+            del self._killed[run.host, run.name]
         self._take(run)
         return write_ordered(run)
 

@@ -361,6 +361,28 @@ async def test_an_agent_that_was_resumed_keeps_its_task_and_retries_it_also_by_a
         assert (order.epoch, order.task, order.spec.resume) == (4, "write the docs of vm2", "")
 
 
+async def test_an_order_to_end_a_forgotten_run_says_nothing_of_a_later_one_with_its_number() -> None:
+    async with lied_to() as (here, _, honest):
+        await here.order(spawn("a1", "vm2"))
+        await here.until(lambda: here.agent("vm2/a1").session)
+        await here.order(intents.PauseAgent("vm2/a1", 1))
+        await here.order(intents.ForgetAgent("vm2/a1", 1))
+        await here.order(spawn("a1", "vm2"))
+        assert here.agent("vm2/a1").epoch == 1
+        await _ends_as_it_says(here, honest)
+        agents = honest.agents
+    async with lied_to() as (here, _, honest):
+        honest.agents = agents
+        await _ends_as_it_says(here, honest)
+
+
+async def _ends_as_it_says(here: Room, host: Lying) -> None:
+    for state, killed_by in ((State.DONE, 0), (State.FAILED, 9)):
+        host.agents["a1"] = replace(host.agents["a1"], state=state.value, exit_signal=killed_by, ended=NOON)
+        await lie(here, host, {})
+        await here.until(lambda state=state: here.agent("vm2/a1").state is state)  # type: ignore[misc]
+
+
 async def test_what_a_host_says_that_a_run_has_spent_holds_no_more_of_a_budget_than_twice_its_ceiling() -> None:
     async with lied_to() as (here, liar, _):
         await here.order(spawn("a1"))

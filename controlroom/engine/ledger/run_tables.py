@@ -236,9 +236,13 @@ ORDERED_TABLES: Sequence[str] = (
 ORDERED_RUNS = """select ordered_runs.*, ifnull(orders.at, 0), ifnull(orders.verb = 'resume', 0)
     from ordered_runs left join orders using (op) order by op"""
 
-ENDED_BY_ORDER = """select host, agent, epoch, verb, outcome from orders
-    where verb in ('kill', 'pause') and (outcome is null or outcome <> 'refused') order by verb = 'pause', op"""
-"""Runs that were ordered to end, how, and what came of that; nothing yet of an order that is open."""
+ENDED_BY_ORDER = """select host, agent, epoch, verb, outcome
+    from orders left join ordered_runs using (host, agent, epoch) where verb in ('kill', 'pause')
+    and (outcome is null or outcome <> 'refused') and orders.op > ifnull(ordered_runs.op, 0)
+    order by verb = 'pause', orders.op"""
+"""Runs that were ordered to end, how, and what came of that; nothing yet of an order that is open. One that is older
+than the run was for one of the same number, which has been forgotten.
+"""
 
 _WRITE_ORDERED = "insert or replace into ordered_runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DROP_ORDERED = "delete from ordered_runs where host = ? and agent = ? and epoch <= ?"
