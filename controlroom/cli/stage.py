@@ -1,4 +1,4 @@
-"""Sends the agents of a demo on stage: spawns them all, and interrupts those whose scene wants it."""
+"""Sends the agents of a demo on stage: spawns them all, interrupts those whose scene wants it, and fills the queue."""
 
 import asyncio
 import contextlib
@@ -7,8 +7,9 @@ from typing import Protocol
 
 from controlroom.cli.room import PATIENCE, wait_for, wait_settled
 from controlroom.client.client import Client, EngineUnavailable
-from controlroom.domain.intents import InterruptAgent, SpawnAgent
+from controlroom.domain.intents import AddTasks, InterruptAgent, SpawnAgent
 from controlroom.domain.model import Fleet, State
+from controlroom.domain.tasks import TaskWish
 from controlroom.text.names import LOCAL
 
 
@@ -28,33 +29,67 @@ class CastMember(Protocol):
         """Seconds of work after which it is interrupted; 0: never."""
 
 
-def direct(parts: Sequence[CastMember], ready: Callable[[], None]) -> str:
-    """Start the agents in the room of this process's environment; return why there is no engine, or an empty text.
+class QueuedTask(Protocol):
+    """One task for the queue."""
+
+    @property
+    def text(self) -> str:
+        """What is to be done."""
+
+    @property
+    def profile(self) -> str:
+        """What carries it out."""
+
+    @property
+    def priority(self) -> int:
+        """The higher, the sooner."""
+
+    @property
+    def after(self) -> str:
+        """The key of the task that must be done first; empty: none."""
+
+    @property
+    def key(self) -> str:
+        """What others name it by."""
+
+
+def direct(parts: Sequence[CastMember], tasks: Sequence[QueuedTask], ready: Callable[[], None]) -> str:
+    """Start the agents in the room of this process's environment, and fill its queue; return why there is no engine.
 
     `ready` is called once the engine answers, before the first agent. It is no error that the room ends meanwhile.
     """
-    return asyncio.run(_direct(parts, ready))
+    return asyncio.run(_direct(parts, tasks, ready))
 
 
-async def _direct(parts: Sequence[CastMember], ready: Callable[[], None]) -> str:
+async def _direct(parts: Sequence[CastMember], tasks: Sequence[QueuedTask], ready: Callable[[], None]) -> str:
     try:
         client = await Client.connect(role="cli")
     except EngineUnavailable as problem:
         return str(problem)
     ready()
     with contextlib.suppress(EngineUnavailable):
-        await _play_all(client, parts)
+        await _play_all(client, parts, tasks)
     return ""
 
 
-async def _play_all(client: Client, parts: Sequence[CastMember]) -> None:
+async def _play_all(client: Client, parts: Sequence[CastMember], tasks: Sequence[QueuedTask]) -> None:
     try:
         await wait_settled(client, LOCAL)
         async with asyncio.TaskGroup() as group:
             for part in parts:
                 group.create_task(_play(client, part))
+            group.create_task(_fill_queue(client, parts, tasks))
     finally:
         await client.close()
+
+
+async def _fill_queue(client: Client, parts: Sequence[CastMember], tasks: Sequence[QueuedTask]) -> None:
+    """Put the tasks into the queue once every agent is there: those of the queue stand behind them."""
+    names = {part.name for part in parts}
+    with contextlib.suppress(EngineUnavailable):
+        await wait_for(client, lambda fleet: names <= {agent.name for agent in fleet.agents.values()}, PATIENCE)
+        wishes = (TaskWish(t.text, t.priority, t.profile, after=(t.after,) * bool(t.after), key=t.key) for t in tasks)
+        await client.submit(AddTasks(tuple(wishes)))
 
 
 async def _play(client: Client, part: CastMember) -> None:

@@ -1,4 +1,4 @@
-"""Who plays what, and what pays for it: the first parts show every state there is, the rest is work."""
+"""Who plays what, what pays for it, and what waits in the queue: the first parts show every state, the rest is work."""
 
 from __future__ import annotations
 
@@ -66,6 +66,39 @@ class CastMember(NamedTuple):
         return SCENES[self.scene].interrupted_after
 
 
+class QueuedTask(NamedTuple):
+    """One task of the demo's queue."""
+
+    text: str
+    scene: str
+    priority: int = 0
+    after: str = ""
+    """The key of the task that must be done first."""
+    key: str = ""
+
+    @property
+    def profile(self) -> str:
+        """The profile that carries it out, and the folder that this works in."""
+        return f"{self.scene}-task"
+
+
+TASKS = (
+    QueuedTask("Fix issue 231: a birthday in the spring is a day early.", "fix", 5, key="issue-231"),
+    QueuedTask("Are there updates among our dependencies that cannot wait?", "audit", 3),
+    QueuedTask("The C parser dies on empty input. Fix it.", "native", 2),
+    QueuedTask("Say in the release notes what became of issue 231.", "docs", 1, after="issue-231"),
+    QueuedTask("Add cursor pagination to the routes for invoices and exports.", "api"),
+    QueuedTask("Make the forms usable at 360 pixels.", "web"),
+    QueuedTask("Read all pages again for words that nobody uses.", "docs", -1),
+)
+"""What waits in the queue: some end soon, one fails, some go on for as long as the demo does."""
+
+_SHORT = ("seed", "fix", "native", "audit", "backup", "migrate")
+"""Scenes that end by themselves."""
+
+_TASKS_AT_ONCE, _QUEUE_FROM = 2, 8
+
+
 class Pace(NamedTuple):
     """How the scenes are played: a factor on every pause, and (for pictures) after how many beats they stand still."""
 
@@ -90,7 +123,7 @@ def _parts() -> Iterator[tuple[str, str]]:
 
 
 def config(parts: Sequence[CastMember], work: str, root: str, pace: Pace) -> dict[str, Any]:
-    """The config of the demo's room: a profile for each part.
+    """The config of the demo's room: a profile for each part, and for each kind of task.
 
     `work`: the folder that holds a folder to work in for each scene; `root`: where our package is imported from.
     """
@@ -98,16 +131,36 @@ def config(parts: Sequence[CastMember], work: str, root: str, pace: Pace) -> dic
         "adopt": False,
         "limits": {"memory_per_agent_mb": 0},
         "api": API,
-        "profiles": {part.name: _profile(part, work, root, pace) for part in parts},
+        "queue": {
+            "max_agents": sum(part.scene not in _SHORT for part in parts) + _TASKS_AT_ONCE,
+            "stagger_seconds": 2,
+            "retry_seconds": 5,
+            "memory_percent": 100,
+            "min_disk_mb": 0,
+        },
+        "profiles": {
+            **{part.name: _profile(part, part.scene, work, root, pace) for part in parts},
+            **{part.name: _profile(part, part.name, work, root, pace) for part in _played(queued(parts))},
+        },
     }
 
 
-def _profile(part: CastMember, work: str, root: str, pace: Pace) -> dict[str, Any]:
+def queued(parts: Sequence[CastMember]) -> Sequence[QueuedTask]:
+    """What waits in the queue beside these parts: a demo of a few agents has none."""
+    return TASKS if len(parts) >= _QUEUE_FROM else ()
+
+
+def _played(tasks: Sequence[QueuedTask]) -> list[CastMember]:
+    """A part for each profile that carries out tasks."""
+    return [CastMember(f"{scene}-task", scene, 100) for scene in dict.fromkeys(task.scene for task in tasks)]
+
+
+def _profile(part: CastMember, folder: str, work: str, root: str, pace: Pace) -> dict[str, Any]:
     scene = SCENES[part.scene]
     profile: dict[str, Any] = {
         "kind": scene.kind,
         "command": _command(part, pace),
-        "cwd": f"{work}/{part.scene}",
+        "cwd": f"{work}/{folder}",
         "env": {"PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1", "CLAUDE_CONFIG_DIR": f"{work}/.{scene.login}"},
         "credential": credential(part.scene, work),
     }

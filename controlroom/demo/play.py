@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from controlroom.demo.cast import NATURAL, CastMember, Pace, cast
+from controlroom.demo.cast import NATURAL, CastMember, Pace, QueuedTask, cast, queued
 from controlroom.demo.world import NoDemo, World
 
-Direct = Callable[[Sequence[CastMember], Callable[[], None]], str]
-"""Starts the agents of a room (that of this process's environment), and interrupts those that are to be; returns why it
-could not, or an empty text. Calls the function it is given once the room's engine answers, before the first agent."""
+Direct = Callable[[Sequence[CastMember], Sequence[QueuedTask], Callable[[], None]], str]
+"""Starts the agents of a room (that of this process's environment), interrupts those that are to be, and fills the
+queue; returns why it could not, or an empty text. Calls the function it is given once the room's engine answers, before
+the first agent."""
 
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SCREEN_GRACE = 5.0
@@ -59,7 +60,7 @@ def _show(world: World, direct: Direct) -> int:
     """Run the screen as a process of its own: however it ends, we are here to clean up."""
     terminal = termios.tcgetattr(sys.stdin)
     screen = subprocess.Popen([sys.executable, "-m", "controlroom"])
-    threading.Thread(target=direct, args=(world.parts, lambda: None), daemon=True).start()
+    threading.Thread(target=direct, args=(world.parts, queued(world.parts), lambda: None), daemon=True).start()
     try:
         screen.wait()
     except _Told:
@@ -95,7 +96,7 @@ def _hold(world: World, direct: Direct) -> int:
         sys.stdout.write(f"CONTROLROOM_HOME={world.folder}\n")
         sys.stdout.flush()
 
-    if problem := direct(world.parts, announce):
+    if problem := direct(world.parts, queued(world.parts), announce):
         raise NoDemo(problem)
     while True:
         signal.pause()

@@ -13,11 +13,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from controlroom.demo.cast import BUDGETS, CastMember, Pace, config, leave_key
+from controlroom.demo.cast import BUDGETS, CastMember, Pace, config, leave_key, queued
 from controlroom.demo.scenes import SCENES
 
 TOKEN = "CONTROLROOM_DEMO"  # noqa: S105 - a mark, not a secret
@@ -85,7 +85,7 @@ class World:
     def _furnish(self) -> None:
         import tomli_w
 
-        for name in ("state", "cache", "config", "run", "tmux", *(f"src/{part.scene}" for part in self.parts)):
+        for name in ("state", "cache", "config", "run", "tmux", *self._folders()):
             (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         for login in {SCENES[part.scene].login for part in self.parts}:
             kept = self.folder / "src" / f".{login}" / ".claude.json"
@@ -97,6 +97,11 @@ class World:
             file = self.folder / name
             file.touch(0o600)
             file.write_text(tomli_w.dumps(told), "utf-8")
+
+    def _folders(self) -> Iterable[str]:
+        """A folder to work in for each scene, and for each kind of task."""
+        names = {part.scene for part in self.parts} | {task.profile for task in queued(self.parts)}
+        return sorted(f"src/{name}" for name in names)
 
     def _start_sweeper(self) -> subprocess.Popen[bytes]:
         """Start it before there is anything to sweep. It lives outside of the room."""

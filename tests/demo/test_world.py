@@ -57,6 +57,10 @@ class Demo:
         """What its agents do."""
         return {name: agent["state"] for name, agent in self.agents().items()}
 
+    def tasks(self) -> set[str]:
+        """The states that tasks of its queue are in."""
+        return {each["state"] for each in json.loads(self.run("task", "list", "--all", "--json"))["tasks"]}
+
     def processes(self) -> list[psutil.Process]:
         """Its processes, the one we started and the sweeper too."""
         sweepers = [one for one in psutil.process_iter() if _mentions(one, self.folder)]
@@ -114,7 +118,7 @@ def test_every_state_is_seen_and_answers_are_obeyed(start: Callable[[int], Demo]
         "parse-8": "failed",
         "migrate": "failed",
     }
-    wait_for(lambda: demo.states() == expected, 60, "every state of the demo", poll=0.2)
+    wait_for(lambda: expected.items() <= demo.states().items(), 60, "every state of the demo", poll=0.2)
     agents = demo.agents()
     assert agents["audit-6"]["detail"] == "done, 3 denied"
     assert (agents["parse-8"]["exit_signal"], agents["migrate"]["exit_code"]) == (signal.SIGSEGV, 3)
@@ -136,6 +140,7 @@ def test_every_state_is_seen_and_answers_are_obeyed(start: Callable[[int], Demo]
     wait_for(lambda: "Going on with: Look at the commits" in demo.run("logs", "perf-5"), 20, "the message to arrive")
     demo.run("reassign", "fix-7", "--task", "Fix the next one.")
     wait_for(lambda: demo.agents()["fix-7"]["run"] == 2, 20, "the new epoch")
+    wait_for(lambda: {"done", "running", "waiting"} <= demo.tasks(), 60, "a queue at work", poll=0.2)
 
     assert demo.end(signal.SIGINT) == 0
     assert_gone(demo, home)
