@@ -96,6 +96,11 @@ class ClaimChecker:
         """Take that a run is being ended: how it ends is known before its host says it."""
         self._killed[order.host, order.agent] = order.epoch
 
+    def was_killed(self, host: str, name: str, epoch: int) -> bool:
+        """Whether this room ordered a run to end for good, also where an engine before this one did."""
+        run = self.of(host, name, epoch)
+        return self._killed.get((host, name)) == epoch and not (run is not None and run.paused)
+
     def concluded(self, order: Order, outcome: Outcome) -> None:
         """Take what became of an order."""
         if outcome is Outcome.REFUSED and order.verb in ENDS:

@@ -101,7 +101,7 @@ class Engine:
         self.history = HistoryRecorder(store, writer)
         templates = home.config.parent / "templates"
         self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates)
-        self.dispatcher = Dispatcher(store, self.tasks, self.submit, config.zone)
+        self.dispatcher = Dispatcher(store, self.tasks, claims, self.submit, config.zone)
         room_editor = RoomEditor(home, config, store, writer, budgets, self.links, self.host_events.removed)
         self._apart: dict[type, Callable[[Any, str], Awaitable[Result]]] = {
             intents.SettleUsage: self.spending.settle,

@@ -104,7 +104,8 @@ def test_a_paused_agent_goes_on_in_its_session_when_it_is_resumed(room: Room, vm
     (paused,) = room.records("agents", "pause", "a")
     assert (paused["agent"], paused["outcome"]) == ("vm1/a", "done")
     assert room.wait_for_state("a", "paused")["detail"] == "until it is resumed"
-    assert str(first["pid"]) not in vm1.run("ps -e -o pid=").split()
+    there = (line.split() for line in vm1.run("ps -e -o pid=,stat=").splitlines())
+    assert str(first["pid"]) not in {pid for pid, state in there if not state.startswith("Z")}
     assert "controlroom resume vm1/a" in room.run("explain", "a")
 
     assert "has ended" in room.run("pause", "a", expect=1)

@@ -77,7 +77,7 @@ def test_halt_stops_what_runs_and_what_would_start_until_resume(room: Room, home
     wait_for(lambda: not [agent for agent in room.status()["agents"] if agent["state"] == "working"], 60, poll=0.2)
     room.run("stop")
     assert "halted" in room.run("spawn", "more", "--", "true", expect=1)
-    assert {task["state"] for task in tasks(room).values()} == {"waiting"}
+    wait_for(lambda: {task["state"] for task in tasks(room).values()} == {"waiting"}, 60, "all wait", poll=0.2)
     room.run("resume")
     begun(home, "begun.txt", 6)
     room.run("halt", "--kill", "--yes")

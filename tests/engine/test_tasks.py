@@ -431,6 +431,18 @@ async def test_an_agent_that_ended_while_no_engine_ran_ends_its_task() -> None:
         assert len(host.spawned) == 1
 
 
+async def test_a_kill_that_an_engine_before_this_one_ordered_holds_its_task() -> None:
+    host = Roomy()
+    async with queue_room(host) as here:
+        await add(here, "a")
+        await runs(here, host, "a-t1")
+        here.engine.dispatcher.close()  # it ends before it could take note
+        await here.order(intents.KillAgent("vm1/a-t1", 1))
+        assert task(here, "t1").state is TaskState.RUNNING
+    async with room(host) as here:
+        assert (await became(here, "t1", TaskState.HELD)).reason == "its agent was killed"
+
+
 # --------------------------------------------------------------------------- the halt
 
 

@@ -81,10 +81,15 @@ def ordered(task: Task, order: Order) -> Task:
     elif order.verb == "pause" and order.epoch == attempt.epoch:
         followed = replace(attempt, paused=True)
     elif order.verb != "resume" and order.epoch == attempt.epoch:
-        followed = replace(attempt, killed=True)
+        return killed(task)
     else:
         return task
     return replace(task, attempts=(*task.attempts[:-1], followed))
+
+
+def killed(task: Task) -> Task:
+    """The task whose agent was ordered to end for good."""
+    return replace(task, attempts=(*task.attempts[:-1], replace(task.attempts[-1], killed=True)))
 
 
 def _kept(task: Task, attempt: Attempt, agent: Agent) -> Task:

@@ -16,6 +16,7 @@ from controlroom.domain.queue import attempts, dispatch, repeat
 from controlroom.domain.queue.dispatch import Plan, Start
 from controlroom.domain.tasks import Task, TaskState
 from controlroom.engine.background_tasks import Debouncer
+from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.ledger.ledger import LedgerProblem
 from controlroom.engine.ledger.writer import Keep
 from controlroom.engine.queue.halt import HaltKeeper
@@ -37,12 +38,12 @@ Submit = Callable[[intents.Intent, str], Awaitable[Result]]
 class Dispatcher:
     """The queue at work. All methods are called on the event loop."""
 
-    def __init__(self, store: FleetStore, book: TaskBook, submit: Submit, zone: tzinfo) -> None:
+    def __init__(self, store: FleetStore, book: TaskBook, claims: ClaimChecker, submit: Submit, zone: tzinfo) -> None:
         """`submit` decides an intent and orders what follows from it, as for an operator.
 
         `zone`: where the operator's days begin.
         """
-        self._store, self._book, self._submit, self._zone = store, book, submit, zone
+        self._store, self._book, self._claims, self._submit, self._zone = store, book, claims, submit, zone
         self.halt = HaltKeeper(store, book, submit)
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
         self._has_work = False
@@ -99,12 +100,20 @@ class Dispatcher:
         changed: list[Task] = []
         for task in [task for task in fleet.tasks.values() if task.state is TaskState.RUNNING]:
             order = orders.get(task.last.id) if task.last else None
-            after = attempts.settled(attempts.ordered(task, order) if order else task, fleet, now)
+            noted = self._killed(attempts.ordered(task, order) if order else task)
+            after = attempts.settled(noted, fleet, now)
             if after is not task:
                 changed.append(after)
                 if after.state is not task.state:
                     self._book.tell(after)
         self._book.update([repeat.again(task, now, self._zone) for task in changed])
+
+    def _killed(self, task: Task) -> Task:
+        """The task with what is known of an order to end its agent, be it of an engine before this one."""
+        last = task.last
+        if last is None or last.killed or last.paused or not self._claims.was_killed(last.host, last.agent, last.epoch):
+            return task
+        return attempts.killed(task)
 
     def _planned(self) -> Plan:
         """Decide what is next, and show why the rest waits."""
