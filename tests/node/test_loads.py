@@ -119,9 +119,10 @@ def test_a_real_agent_is_counted_with_the_child_it_left_behind(node: NodeClient)
         return loads[-1] if loads else None
 
     def busy() -> bool:
+        """Its child may still have been filling its block when it was looked at: either alone takes less than 80."""
         load = newest()
         assert load is not None
-        assert (load.rss > 120 * MB, load.cpu_percent > 2, load.processes) == (True, True, 3), load
+        assert (load.rss > 90 * MB, load.cpu_percent > 2, load.processes) == (True, True, 3), load
         return True
 
     wait_for(busy, 20)
