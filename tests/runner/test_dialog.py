@@ -45,7 +45,7 @@ def screen(name: str) -> list[str]:
         ("write", "Write", "1 one\n2 two\n3 three\nnew.txt"),
         (
             "fetch",
-            "Fetch",
+            "WebFetch",
             "url: https://example.com/a\nprompt: read it\nClaude wants to fetch content from example.com",
         ),
     ],
@@ -308,6 +308,23 @@ def test_a_prompt_is_that_of_its_call_and_of_no_other(name: str) -> None:
     shown = PROMPTS[name]["rows"]
     assert [other for other, call in PROMPTS.items() if is_call(shown, call["tool"], call["input"])] == [name]
     assert not is_call([], PROMPTS[name]["tool"], PROMPTS[name]["input"])
+
+
+@pytest.mark.parametrize(
+    ("name", "tool", "given"),
+    [
+        ("fetch", "WebFetch", {"url": "https://example.com/", "prompt": "read it"}),
+        ("fetch", "WebFetch", {**PROMPTS["fetch"]["input"], "prompt": "write it"}),
+        ("fetch", "mcp__other__do", PROMPTS["fetch"]["input"]),
+        ("fetch", "mcp__other__do", {"task": "read it"}),
+        ("read_out", "Read", {"file_path": "/etc/host"}),
+        ("read_out", "Read", {"file_path": "/hostname"}),
+        ("read_out", "Grep", {"pattern": "etc"}),
+        ("read_out", "Rea", {}),
+    ],
+)
+def test_a_prompt_is_not_that_of_a_call_of_which_it_shows_but_a_part(name: str, tool: str, given: Any) -> None:
+    assert not is_call(PROMPTS[name]["rows"], tool, given)
 
 
 def without(words: str) -> list[str]:

@@ -201,7 +201,14 @@ _EDIT_ON = (
 )
 _PROMPT_CHOICE = re.compile(r" (?:❯ |  )([1-9])\. (.+)")
 _MORE_OF_A_CHOICE = " " * 6
-_TOOLS = {"Bash command": "Bash", "Create file": "Write", "Overwrite file": "Write", "Edit file": "Edit"}
+_TOOLS = {
+    "Bash command": "Bash",
+    "Create file": "Write",
+    "Overwrite file": "Write",
+    "Edit file": "Edit",
+    "Read file": "Read",
+    "Fetch": "WebFetch",
+}
 _PLAN_BEGINS = ("Ready to code?", "Here is Claude's plan:")
 _LEAVES_PLANNING = "Exitplanmode?Claudewantstoexitplanmode❯1.Yes,andswitchtodefault(askeachtime)forthissession2.No"
 _PLAN_INDENT, _PLAN_EDGE = "   ", 2
@@ -316,7 +323,16 @@ def asks_for(screen: list[str], tool: str, given: dict[str, Any]) -> bool:
     if tool in ("Write", "Edit"):
         return _is_file(shown, tool, _all(given, "file_path")) and _is_written(shown, given)
     subject = _letters(asked(tool, given).split("\n", 1)[0])
-    return subject in _letters("".join([*shown.above, *shown.called]))
+    return any(_is_about(subject, given, _letters("".join(rows))) for rows in (shown.above, shown.called))
+
+
+def _is_about(subject: str, given: dict[str, Any], letters: str) -> bool:
+    """Return whether letters of a prompt say what a call is about, as a whole, and nothing else of its arguments."""
+    names = {f"{_letters(name)}:": _letters(value) if isinstance(value, str) else "" for name, value in given.items()}
+    name = "|".join(map(re.escape, names)) or "(?!)"
+    whole = rf"(?:^|[(\[{{\"']|{name}){re.escape(subject)}(?:[)\]}}\"']*$|[\"'],|[\"']?,?(?:{name}))"
+    alike = all(name not in letters or f"{name}{value}" in letters for name, value in names.items())
+    return bool(subject) and alike and re.search(whole, letters) is not None
 
 
 _COMPARED = 100_000
