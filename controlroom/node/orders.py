@@ -187,7 +187,7 @@ class Actor:
 
     async def _end(self, entry: Entry, why: str = "") -> None:
         """End an agent; come back only when nothing of it is left. Raises `OSError` naming what is."""
-        words, since = f"killed: {why}" if why else "killed", now()
+        words, since = why or "killed", now()
         before = _status(entry)
         if before is None or is_live(before):
             try:

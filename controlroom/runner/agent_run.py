@@ -218,7 +218,7 @@ class AgentRun:
         if isinstance(received.request, End):
             why = received.request.why[:200]
             self._waiting.append(caller)
-            self._end(State.DONE, f"killed: {why}" if why else "killed")
+            self._end(State.DONE, why or "killed")
             return
         try:
             self._do(received.request, received.fields, caller)

@@ -43,7 +43,7 @@ def test_a_command_moves_with_its_task_and_leaves_nothing_running(
     assert room.run("reassign", "job", "--host", "vm2") == "vm2/job\n"
     wait_for(lambda: (vm2.home / "work" / "got").read_text() == TASK, 20, "the task to arrive")
     old = on(room, "vm1", "job")
-    assert (old["state"], old["detail"], old["pending"]) == ("done", "killed: moved to vm2", None)
+    assert (old["state"], old["detail"], old["pending"]) == ("done", "moved to vm2", None)
     assert not [process for process in vm1.processes() if "sleep 6001" in process.command]
     assert [process for process in vm2.processes() if "sleep 6001" in process.command]
     room.run("kill", "vm2/job", "--yes")

@@ -127,7 +127,7 @@ class HalfWay(ScriptedHost):
             super().order(channel, message)
             return
         self.times -= 1
-        self.agents["a1"] = replace(self.agents["a1"], state="done", detail="killed: reassigned", ended=NOON)
+        self.agents["a1"] = replace(self.agents["a1"], state="done", detail="reassigned", ended=NOON)
         if self.says:
             self.show()
             channel.say(wire.Reply(message.id, Outcome(self.says), "the disk of vm1 is full"))

@@ -82,7 +82,7 @@ def test_a_running_agent_is_not_spawned_over_unless_it_is_replaced(node: NodeCli
     assert not of_tag("one", 1)
     assert node.wait_agent("one", lambda seen: seen.pid and seen.state == "working").epoch == 2
     first = json.loads((state_folder(Path(os.environ["HOME"])) / "agents/one.1/status.json").read_text())
-    assert (first["state"], first["detail"]) == ("done", "killed: reassigned")
+    assert (first["state"], first["detail"]) == ("done", "reassigned")
 
 
 def test_a_run_that_was_ended_for_one_that_does_not_begin_is_not_said_to_be_refused(

@@ -246,7 +246,7 @@ def test_end_takes_along_what_its_tools_have_started(agent: MakeAgent) -> None:
     assert run.ask(do="end", why="enough") == ""
     assert not alive(sleeper)
     assert not alive(claude)
-    assert (run.finish().state, run.seen().detail) == ("done", "killed: enough")
+    assert (run.finish().state, run.seen().detail) == ("done", "enough")
 
 
 # -- what it is given

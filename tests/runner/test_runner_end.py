@@ -42,7 +42,7 @@ def test_end_leaves_nothing_whatever_hides(agent: MakeAgent) -> None:
     assert run.ask(do="end", why="enough") == ""
     assert [pid for pid in tree if alive(pid)] == []
     seen = run.finish()
-    assert (seen.state, seen.detail, seen.exit_signal) == ("done", "killed: enough", signal.SIGTERM)
+    assert (seen.state, seen.detail, seen.exit_signal) == ("done", "enough", signal.SIGTERM)
 
 
 def below(root: int) -> list[int]:
