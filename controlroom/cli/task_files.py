@@ -19,6 +19,8 @@ _ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[(?P<box>[ xX])\][ \t]+)?(?P
 _TEXTS = ("profile", "host", "model", "cwd", "key", "every")
 _NUMBERS = {"priority": "priority", "attempts": "max_attempts"}
 
+_DEEP = "that is nested too deeply"
+
 VARIABLE_DEPTH = 3
 """How deep a value may be nested that becomes a variable."""
 
@@ -28,7 +30,7 @@ def read_tasks(text: str, common: TaskWish) -> list[TaskWish]:
     common = replace(common, source=Source.FILE)
     if text.lstrip()[:1] in ("[", "{") and not text.lstrip().startswith("[["):
         return [_of_record(record, number, common) for number, record in enumerate(_json(text), 1)]
-    if re.search(r"^\s*\[\[tasks\]\]\s*$", text, re.MULTILINE):
+    if re.search(r"^[ \t]*\[\[tasks\]\][ \t]*$", text, re.MULTILINE):
         return [_of_record(record, number, common) for number, record in enumerate(_toml(text), 1)]
     wishes = [replace(common, text=item) for item in markdown_items(text)]
     if not wishes:
@@ -41,6 +43,8 @@ def _json(text: str) -> list[Any]:
     try:
         whole = json.loads(text)
         return whole if isinstance(whole, list) else [whole]
+    except RecursionError:
+        raise Stop(Exit.USAGE, _DEEP) from None
     except ValueError:
         pass
     records = []
@@ -48,6 +52,8 @@ def _json(text: str) -> list[Any]:
         if line.strip():
             try:
                 records.append(json.loads(line))
+            except RecursionError:
+                raise Stop(Exit.USAGE, f"line {number}: {_DEEP}") from None
             except ValueError as error:
                 raise Stop(Exit.USAGE, f"line {number} is not JSON: {error}") from None
     return records
@@ -56,7 +62,9 @@ def _json(text: str) -> list[Any]:
 def _toml(text: str) -> list[Any]:
     try:
         tasks = tomllib.loads(text).get("tasks", [])
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise Stop(Exit.USAGE, _DEEP) from None
+    except ValueError as error:  # also of a number with thousands of digits
         raise Stop(Exit.USAGE, f"that is not TOML: {error}") from None
     return tasks if isinstance(tasks, list) else [tasks]
 
@@ -69,6 +77,9 @@ def _of_record(record: Any, number: int, common: TaskWish) -> TaskWish:
         raise Stop(Exit.USAGE, f"task {number} is not a record: expected {{…}} or text")
     title, body = _said(record, "title"), _said(record, "body")
     text = _said(record, "text") or "\n\n".join(part for part in (title, body) if part)
+    for name in ("text", *_TEXTS):
+        if not isinstance(record.get(name, ""), str | None):
+            raise Stop(Exit.USAGE, f"task {number}: {name} is not a text")
     parts: dict[str, Any] = {name: value for name in _TEXTS if (value := _said(record, name))}
     for name, field in _NUMBERS.items():
         number_said = record.get(name)

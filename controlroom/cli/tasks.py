@@ -61,6 +61,8 @@ def add(args: argparse.Namespace, entry_points: EntryPoints) -> int:
         raise Stop(Exit.USAGE, "say the task once: as TEXT, with --file, or many of them with --from")
     if not any(given) and not args.template:
         raise Stop(Exit.USAGE, "what is to be done? say TEXT, --file F, or --from F")
+    if args.source is not None and args.key:
+        raise Stop(Exit.USAGE, "--key names one task: in a file each record says its own key")
     common = _wish(args)
     if args.source is not None:
         args.wishes = read_tasks(read_text(args.source, "the tasks"), common)

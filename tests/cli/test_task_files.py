@@ -85,3 +85,19 @@ def test_moments_to_come() -> None:
     assert 0 < moment("18:30", noon) / 1000 - noon <= 86_400
     with pytest.raises(ValueError, match="expected a time like"):
         moment("soon", noon)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"a":' * 100_000, "nested too deeply"),
+        ("[[tasks]]\nx = " + "[" * 100_000, "nested too deeply"),
+        ("[[tasks]]\nx = " + "9" * 5_000, "that is not TOML"),
+        ('[{"text": "a", "priority": NaN}]', "task 1: priority is not a whole number"),
+        ('[{"text": "a"}, {"text": "b", "host": 3}]', "task 2: host is not a text"),
+        ('[{"text": "a", "key": 12}]', "task 1: key is not a text"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_a_sentence(text: str, problem: str) -> None:
+    with pytest.raises(Stop, match=problem):
+        read_tasks(text, COMMON)
