@@ -143,6 +143,10 @@ class WaitReason(OpenStrEnum):
     BUDGET = "budget"
     LIMIT = "limit"
     """A limit is nearly used up."""
+    AT_WORK = "at work"
+    """Its agent is at work again: a person had it go on, or gave it other work."""
+    OUTSIDE = "outside"
+    """Its profile takes no tasks whose text comes from a file."""
     LOGIN = "login"
     """The last agents of its profile failed to log in there: it is tried again at a moment, by one of them."""
     NO_HOST = "no host"
@@ -226,6 +230,8 @@ class Task:
     """Why it is held, has failed or was dropped."""
     counted_from: int = 0
     """The first attempt that counts, from 0: those before it a person forgave by `retry`."""
+    anew_from: int = 0
+    """The first attempt in whose session it may go on, from 0: it was another task before."""
     wait: Wait | None = None
     """Why it waits, as far as it was looked at; worked out anew by each engine."""
 
@@ -238,6 +244,15 @@ class Task:
     def last(self) -> Attempt | None:
         """Its newest attempt."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def goes_on_from(self) -> Attempt | None:
+        """The attempt in whose session it goes on; None: it begins anew."""
+        began = (attempt for attempt in reversed(self.attempts) if attempt.end is not AttemptEnd.NEVER_BEGAN)
+        last = next(began, None)
+        if last is None or not last.end.goes_on or not last.session:
+            return None
+        return last if last in self.attempts[self.anew_from :] else None
 
     @property
     def failures(self) -> int:

@@ -101,7 +101,7 @@ class Engine:
         self.history = HistoryRecorder(store, writer)
         templates = home.config.parent / "templates"
         self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates)
-        self.dispatcher = Dispatcher(store, self.tasks, claims, self.submit, config.zone)
+        self.dispatcher = Dispatcher(store, self.tasks, claims, self.submit, orders.result_of, config.zone)
         room_editor = RoomEditor(home, config, store, writer, budgets, self.links, self.host_events.removed)
         self._apart: dict[type, Callable[[Any, str], Awaitable[Result]]] = {
             intents.SettleUsage: self.spending.settle,
@@ -120,6 +120,7 @@ class Engine:
         self.store.apply(events.Configured(self._config.profiles, self._config.limits, self._config.hosts, at))
         self._recall(at)
         self.tasks.recall({f"{agent.host}/{agent.name}": agent.epoch for agent in self.ledger.agents})
+        self.dispatcher.halt.recall(self.ledger_writer.open_orders)
         self.claims.start()
         for host, address in self._config.hosts.items():
             self.links.connect(host, address, self._config.fingerprints.get(host, ""))

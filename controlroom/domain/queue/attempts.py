@@ -9,6 +9,7 @@ from itertools import takewhile
 
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.orders import Order
+from controlroom.domain.preconditions import MAX_TASK
 from controlroom.domain.tasks import Attempt, AttemptEnd, QueueRules, Task, TaskState
 from controlroom.text.sanitize import sanitize
 from controlroom.text.states import Cause
@@ -90,6 +91,16 @@ def ordered(task: Task, order: Order) -> Task:
 def killed(task: Task) -> Task:
     """The task whose agent was ordered to end for good."""
     return replace(task, attempts=(*task.attempts[:-1], replace(task.attempts[-1], killed=True)))
+
+
+def resumed(task: Task, order: Order, now: int) -> Task:
+    """A task that waits, after somebody has had the agent of its last attempt go on: that is its next attempt."""
+    last = task.goes_on_from
+    if task.state is not TaskState.WAITING or last is None or order.verb != "resume":
+        return task
+    if last.id != order.subject or order.epoch <= last.epoch:
+        return task
+    return begun(task, last.host, last.agent, order.epoch, now, last.session)
 
 
 def _kept(task: Task, attempt: Attempt, agent: Agent) -> Task:
@@ -186,12 +197,17 @@ def _ended(task: Task, state: TaskState, end: AttemptEnd, reason: str, now: int)
     return replace(task, state=state, since=now, attempts=attempts, reason=reason, wait=None, not_before=0)
 
 
-def told(task: Task, text: str, *, resumes: bool) -> str:
-    """What the agent of the next attempt is told: the task's whole `text`, or to go on with it."""
-    last = task.last
+def told(task: Task, text: str, host: str, *, resumes: bool) -> str:
+    """What the agent of the next attempt on `host` is told: the task's whole `text`, or to go on with it.
+
+    What one host said of an attempt is told to no agent on another.
+    """
+    last = task.goes_on_from if resumes else task.last
     if last is None:
         return text
-    why = f" ({last.reason})" if last.reason else ""
+    why = f" ({last.reason})" if last.reason and last.host == host else ""
     if resumes:
         return f"Your last run was ended: {last.end}{why}. Look at what is done already, and go on with your task."
-    return f"{text}\n\n(An earlier attempt at this task ended: {last.end}{why}. It may have left traces here.)"
+    note = f"(An earlier attempt at this task ended: {last.end}{why}. It may have left traces here.)"
+    whole = f"{text}\n\n{note}"
+    return whole if len(whole.encode("utf-8", "replace")) <= MAX_TASK else text

@@ -173,19 +173,30 @@ class _World:
 
     def placed(self, task: Task) -> "Wait | Start":
         """The start of a task that waits for nothing of its own, or what keeps it."""
+        if at_work := self._at_work(task):
+            return Wait(WaitReason.AT_WORK, about=(at_work,))
         session_host = self._session_host(task)
-        work = task.profile, task.host, task.model, task.cwd, session_host
+        outside = str(task.origin.source) if task.origin.is_outside else ""
+        work = task.profile, task.host, task.model, task.cwd, session_host, outside
         placed = self._placed.get(work)
         if placed is None:
             placed = self._placed[work] = self._place(task, session_host)
         if isinstance(placed, Wait):
             return placed
-        return Start(task, placed, agent_name(task), resumes=bool(session_host))
+        last = task.goes_on_from
+        if session_host and last is not None:
+            return Start(task, placed, last.agent, resumes=True)
+        return Start(task, placed, agent_name(task))
+
+    def _at_work(self, task: Task) -> str:
+        """The agent of an earlier attempt that is at work again; empty: none is."""
+        agents = (self._fleet.agents.get(attempt.id) for attempt in task.attempts)
+        return next((agent.id for agent in agents if agent and not agent.adopted and is_at_work(agent)), "")
 
     def _session_host(self, task: Task) -> str:
         """The host on which a task goes on in its session; empty: it begins anew."""
-        last = task.attempts[-1] if task.attempts else None
-        if last is None or not last.end.goes_on or not last.session or last.host not in self._fleet.hosts:
+        last = task.goes_on_from
+        if last is None or last.host not in self._fleet.hosts:
             return ""
         agent = self._fleet.agents.get(last.id)
         return last.host if agent and agent.epoch == last.epoch and agent.ordered else ""
@@ -195,6 +206,8 @@ class _World:
         if task.profile and task.profile not in self._fleet.profiles:
             return Wait(WaitReason.NO_PROFILE, about=(task.profile,))
         profile = self._fleet.profiles.get(task.profile, Profile(""))
+        if task.profile and task.origin.is_outside and not profile.takes_outside:
+            return Wait(WaitReason.OUTSIDE, about=(task.profile,))
         there = self._per_profile[task.profile]
         if profile.max_agents and there >= profile.max_agents:
             return Wait(WaitReason.PROFILE_FULL, about=(task.profile,), has=there, most=profile.max_agents)

@@ -1,6 +1,6 @@
 """What operators do to tasks and the queue: (fleet, wish, now) -> the tasks as they become, or a refusal. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -10,11 +10,17 @@ from controlroom.domain.queue import repeat
 from controlroom.domain.queue.naming import summary, title
 from controlroom.domain.tasks import AttemptEnd, Origin, Source, Task, TaskChange, TaskState, TaskWish, read_id
 from controlroom.domain.words import nearest
-from controlroom.text.sanitize import sanitize
+from controlroom.text.sanitize import redact, sanitize
 from controlroom.text.states import AgentKind
 
 _KEY = 200
 """Characters of a key."""
+
+_PATH = 4096
+"""Characters of a folder, or of a model's name."""
+
+LATEST = 253_402_300_799_000
+"""The last moment of the year 9999, UTC milliseconds."""
 
 MOST_ATTEMPTS = 100
 MOST_PRIORITY = 1_000
@@ -47,7 +53,8 @@ def added(fleet: Fleet, wishes: Sequence[TaskWish], known: Mapping[str, Task], f
                 by_key[wish.key] = task
         tasks.append(task)
     _check_bound(fleet, len(texts))
-    linked = [_linked(fleet, task, by_key, tasks) if task.id in texts else task for task in tasks]
+    ids = {task.id for task in tasks}
+    linked = [_linked(fleet, task, by_key, ids) if task.id in texts else task for task in tasks]
     check_acyclic([*fleet.tasks.values(), *linked])
     return Added(tuple(linked), texts)
 
@@ -61,13 +68,27 @@ def check_wish(fleet: Fleet, wish: TaskWish) -> None:
         raise Refusal(f"a priority is a whole number from -{MOST_PRIORITY} to {MOST_PRIORITY}")
     if not 0 <= wish.max_attempts <= MOST_ATTEMPTS:
         raise Refusal(f"a task has 1 to {MOST_ATTEMPTS} attempts")
-    if len(wish.key) > _KEY or wish.key != sanitize(wish.key, _KEY):
-        raise Refusal(f"a key has at most {_KEY} plain characters")
+    _check_key(wish.key)
+    for what, value in (("a model", wish.model), ("a folder", wish.cwd)):
+        if len(value) > _PATH or not value.isprintable():
+            raise Refusal(f"{what} has at most {_PATH} characters, all of them printable")
+    if not 0 <= wish.not_before <= LATEST:
+        raise Refusal("no task starts after the year 9999")
     if wish.every and (wrong := repeat.problem(wish.every)):
         raise Refusal(f"how often? {wrong}")
     if wish.host:
         host_named(fleet, wish.host)
     check_profile(fleet, wish.profile, wish.source)
+
+
+def _check_key(key: str) -> None:
+    """See that a key names nothing else, and may be shown. Raises `Refusal`."""
+    if len(key) > _KEY or key != sanitize(key, _KEY):
+        raise Refusal(f"a key has at most {_KEY} plain characters")
+    if read_id(key):
+        raise Refusal(f"key {key} would name a task by its id: put a word before it, like issue-{read_id(key)}")
+    if key != redact(key):
+        raise Refusal("a key is kept and shown in the open, and this one looks like a secret: choose another")
 
 
 def check_profile(fleet: Fleet, name: str, source: Source) -> None:
@@ -115,13 +136,12 @@ def _check_bound(fleet: Fleet, more: int) -> None:
         raise Refusal(f"the queue takes {most} open tasks and has {there}: {some} not fit (queue.max_tasks)")
 
 
-def _linked(fleet: Fleet, task: Task, by_key: Mapping[str, Task], batch: Iterable[Task]) -> Task:
-    """The task with what it comes after by id."""
-    ids = {other.id for other in batch}
+def _linked(fleet: Fleet, task: Task, by_key: Mapping[str, Task], ids: Collection[str]) -> Task:
+    """The task with what it comes after by id. `ids`: those of the same addition."""
     return replace(task, after=tuple(_before(fleet, name, by_key, ids) for name in task.after))
 
 
-def _before(fleet: Fleet, name: str, by_key: Mapping[str, Task], ids: Iterable[str] = ()) -> str:
+def _before(fleet: Fleet, name: str, by_key: Mapping[str, Task], ids: Collection[str] = ()) -> str:
     id_ = f"t{read_id(name)}"
     task = by_key.get(name) or fleet.tasks.get(id_)
     if task is not None and task.state in (TaskState.FAILED, TaskState.DROPPED):
@@ -199,6 +219,10 @@ def retried(task: Task, now: int) -> Task:
     )
 
 
+_ANOTHER = frozenset({"body", "profile", "host", "model", "cwd"})
+"""What an agent that went on in its session would not learn of."""
+
+
 def edited(fleet: Fleet, task: Task, change: TaskChange) -> Task:
     """The task with what is to be another. Raises `Refusal`."""
     if task.state not in (TaskState.WAITING, TaskState.HELD):
@@ -209,6 +233,8 @@ def edited(fleet: Fleet, task: Task, change: TaskChange) -> Task:
         parts["after"] = tuple(_before(fleet, name, by_key) for name in change.after)
     if change.body is not None:
         parts |= {"title": title(change.body), "text": summary(change.body)}
+    if _ANOTHER & {name for name, value in vars(change).items() if value is not None}:
+        parts["anew_from"] = len(task.attempts)
     changed = replace(task, **parts, wait=None)
     check_wish(fleet, _wish_of(changed, task.text if change.body is None else change.body))
     check_acyclic([*(one for one in fleet.tasks.values() if one.id != task.id), changed])
@@ -221,7 +247,10 @@ def _wish_of(task: Task, text: str) -> TaskWish:
         task.priority,
         task.profile,
         task.host,
+        task.model,
+        task.cwd,
         max_attempts=task.max_attempts,
+        not_before=task.not_before,
         every=task.every,
         source=task.origin.source,
     )

@@ -42,5 +42,6 @@ def again(task: Task, now: int, zone: tzinfo) -> Task:
         state=TaskState.WAITING,
         attempts=kept,
         counted_from=len(kept),
+        anew_from=len(kept),
         not_before=next_moment(task.every, now, zone),
     )

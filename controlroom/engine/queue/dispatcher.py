@@ -19,7 +19,7 @@ from controlroom.engine.background_tasks import Debouncer
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.ledger.ledger import LedgerProblem
 from controlroom.engine.ledger.writer import Keep
-from controlroom.engine.queue.halt import HaltKeeper
+from controlroom.engine.queue.halt import HaltKeeper, ResultOf
 from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.store import FleetStore
 from controlroom.text.states import Outcome
@@ -38,13 +38,21 @@ Submit = Callable[[intents.Intent, str], Awaitable[Result]]
 class Dispatcher:
     """The queue at work. All methods are called on the event loop."""
 
-    def __init__(self, store: FleetStore, book: TaskBook, claims: ClaimChecker, submit: Submit, zone: tzinfo) -> None:
+    def __init__(
+        self,
+        store: FleetStore,
+        book: TaskBook,
+        claims: ClaimChecker,
+        submit: Submit,
+        result_of: ResultOf,
+        zone: tzinfo,
+    ) -> None:
         """`submit` decides an intent and orders what follows from it, as for an operator.
 
         `zone`: where the operator's days begin.
         """
         self._store, self._book, self._claims, self._submit, self._zone = store, book, claims, submit, zone
-        self.halt = HaltKeeper(store, book, submit)
+        self.halt = HaltKeeper(store, book, submit, result_of)
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
         self._has_work = False
         """Whether any task is open, or the room is halted: else what agents do is nothing to the queue."""
@@ -98,6 +106,10 @@ class Dispatcher:
         fleet, now = self._store.fleet, self._store.clock()
         orders, self._ordered = {order.subject: order for order in self._ordered.values()}, {}
         changed: list[Task] = []
+        for task in [task for task in fleet.tasks.values() if orders and task.state is TaskState.WAITING]:
+            order = orders.get(task.goes_on_from.id) if task.goes_on_from else None
+            if order is not None and (again := attempts.resumed(task, order, now)) is not task:
+                changed.append(again)
         for task in [task for task in fleet.tasks.values() if task.state is TaskState.RUNNING]:
             order = orders.get(task.last.id) if task.last else None
             noted = self._killed(attempts.ordered(task, order) if order else task)
@@ -133,7 +145,9 @@ class Dispatcher:
         written = self._book.update([begun], Keep.ONCE)
         problem = await written if written is not None else ""
         try:
-            text = "" if problem else attempts.told(start.task, await self._text(start), resumes=start.resumes)
+            text = (
+                "" if problem else attempts.told(start.task, await self._text(start), start.host, resumes=start.resumes)
+            )
         except LedgerProblem as unread:
             problem = str(unread)
         if problem:

@@ -1,12 +1,13 @@
 """The halt of a room: one word that stops every agent, in force until a person ends it, whatever restarts meanwhile."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Set
 from dataclasses import replace
+from functools import partial
 
 from controlroom.domain import intents
 from controlroom.domain.model import Agent, State
-from controlroom.domain.orders import Result
+from controlroom.domain.orders import Order, Result
 from controlroom.domain.tasks import Halt
 from controlroom.domain.words import named_some
 from controlroom.engine.queue.task_book import TaskBook
@@ -18,13 +19,16 @@ GO_ON = "You were interrupted because all work was halted for a while. Go on wit
 
 Submit = Callable[[intents.Intent, str], Awaitable[Result]]
 
+ResultOf = Callable[[int], "asyncio.Future[Result] | None"]
+"""What becomes of an order; None: no such order is known."""
+
 
 class HaltKeeper:
     """Halts a room, and keeps it so. All methods are called on the event loop."""
 
-    def __init__(self, store: FleetStore, book: TaskBook, submit: Submit) -> None:
+    def __init__(self, store: FleetStore, book: TaskBook, submit: Submit, result_of: ResultOf) -> None:
         """`submit` decides an intent and orders what follows from it, as for an operator."""
-        self._store, self._book, self._submit = store, book, submit
+        self._store, self._book, self._submit, self._result_of = store, book, submit, result_of
         self._turn = asyncio.Lock()
 
     async def halt(self, intent: intents.HaltRoom, who: str) -> Result:
@@ -56,6 +60,10 @@ class HaltKeeper:
         words = f"the queue goes on; told to go on: {agents_words(count)}" if count else ""
         return self._book.audited(intent, Result(Outcome.DONE, words), who)
 
+    def recall(self, orders: Iterable[Order]) -> None:
+        """Take up a halt. `orders`: those that were open when the engine before this one ended; they may be lost."""
+        self._missed({f"{order.subject} {order.epoch}" for order in orders if order.verb in ("interrupt", "kill")})
+
     async def enforce(self) -> None:
         """Stop every agent that is at work though the room is halted, and that can be reached."""
         async with self._turn:
@@ -68,11 +76,26 @@ class HaltKeeper:
         if not agents:
             return
         results = await asyncio.gather(*(self._stop(agent, halt) for agent in agents))
-        reached = [_run(agent) for agent, result in zip(agents, results, strict=True) if result.ok]
+        reached = [(_run(agent), result.op) for agent, result in zip(agents, results, strict=True) if result.ok]
         queue = self._store.fleet.queue
         if reached and queue.halt is not None:
-            kept = replace(queue.halt, reached=(*queue.halt.reached, *reached))
+            kept = replace(queue.halt, reached=(*queue.halt.reached, *(run for run, _ in reached)))
             self._book.set_queue(replace(queue, halt=kept))
+        for run, op in reached:
+            if (result := self._result_of(op)) is not None:
+                result.add_done_callback(partial(self._concluded, run))
+
+    def _concluded(self, run: str, result: "asyncio.Future[Result]") -> None:
+        """Stop a run again whose order may not have arrived; what its host has refused, it would refuse again."""
+        if not result.cancelled() and (result.result().looked or result.result().outcome is Outcome.UNKNOWN):
+            self._missed({run})
+
+    def _missed(self, runs: Set[str]) -> None:
+        """Note that these runs have perhaps not been stopped."""
+        queue = self._store.fleet.queue
+        if queue.halt is not None and not runs.isdisjoint(queue.halt.reached):
+            reached = tuple(run for run in queue.halt.reached if run not in runs)
+            self._book.set_queue(replace(queue, halt=replace(queue.halt, reached=reached)))
 
     def _is_due(self, agent: Agent, halt: Halt) -> bool:
         """Whether an agent is still to be stopped."""
