@@ -200,8 +200,9 @@ class QuestionsScreen(RoomScreen):
         return super().reason_against(action) if not reasons or None in reasons else reasons[0]
 
     def items(self) -> list[Item]:
-        """The answers stand in the footer, here no panel has them; on a phone they take the place of help."""
-        shown = [item for item in super().items() if item.action.name != "help" or self.size.width >= NARROW]
+        """The answers stand in the footer, here no panel has them; on a phone they take the place of help and halt."""
+        narrow = self.size.width < NARROW
+        shown = [item for item in super().items() if not (narrow and item.action.name in ("help", "halt"))]
         return [replace(item, action=replace(item.action, needs="agent")) for item in shown]
 
     def motions(self) -> list[Motion]:
