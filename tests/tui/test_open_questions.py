@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain.intents import AnswerQuestion, ForgetAgent, SendMessage
-from controlroom.domain.keys.many import alike
+from controlroom.domain.keys.many import Asking, alike, answer_to_all
 from controlroom.domain.model import Fleet, State
 from controlroom.domain.questions import Item, Option, Question, QuestionKind
 from controlroom.text.states import ItemAnswer, Verdict
@@ -224,3 +224,11 @@ async def test_a_forgotten_agent_can_be_kept_for_a_while() -> None:
         await here.press("f", "y")
         await here.until(lambda: bool(here.engine.asked))
         assert here.engine.asked == [ForgetAgent("vm2/old-7", 1)]
+
+
+def test_an_answer_for_all_goes_to_nobody_who_asks_something_else_by_now() -> None:
+    was, other = (scenes.permission(f"run: {command}", command, 9, "q-1") for command in ("make", "rm -r build"))
+    asking = [scenes.agent(name, "vm1", State.WAITING, 9, question=asks) for name, asks in (("a", was), ("b", other))]
+    asked = Asking(was, tuple(agent.id for agent in asking))
+    plan = answer_to_all(Fleet(agents={agent.id: agent for agent in asking}), asked, ())
+    assert [target.agent.name for target in plan.targets] == ["a"]

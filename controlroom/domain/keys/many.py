@@ -127,9 +127,12 @@ def alike(fleet: Fleet) -> list[Asking]:
     """
     groups: dict[object, list[tuple[str, Question]]] = {}
     for subject, question in fleet.questions():
-        shown = (question.kind, question.title, question.lines[0], question.items, question.always, question.cut)
-        groups.setdefault(shown if subject in fleet.agents else subject, []).append((subject, question))
+        groups.setdefault(_asked(question) if subject in fleet.agents else subject, []).append((subject, question))
     return [Asking(asked[0][1], tuple(subject for subject, _ in asked)) for asked in groups.values()]
+
+
+def _asked(question: Question) -> tuple[object, ...]:
+    return question.kind, question.title, question.lines[0], question.items, question.always, question.cut
 
 
 def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str] = (), host: str = "") -> Plan:
@@ -162,7 +165,7 @@ def answer_to_all(fleet: Fleet, asked: Asking, answers: tuple[ItemAnswer, ...]) 
     targets = tuple(
         Target(agent, intents.AnswerQuestion(agent.id, own.id, Verdict.ALLOW, digest=own.digest, answers=answers))
         for agent in (fleet.agents[subject] for subject in asked.whom if subject in fleet.agents)
-        if (own := agent.question) is not None
+        if (own := agent.question) is not None and _asked(own) == _asked(asked.question)
     )
     return Plan("allow", targets, (), answer="; ".join(answer_words(asked.question, answers)))
 
