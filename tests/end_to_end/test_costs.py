@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import Any
 
 import pytest
 
@@ -80,8 +81,14 @@ def test_what_claude_reports_beyond_its_transcript_is_a_row_of_its_own(room: Roo
     room.wait_until("more is spent", lambda _: billed(room, "deep-1") > theirs)
     more = billed(room, "deep-1")
     room.wait_until("it is metered", lambda _: micro(room.agent("deep-1")["spent_usd"]) == more)
-    rows = {row["key"]: row for row in room.records("rows", "costs", "--by", "model")}
-    assert len(rows) == 2
+    rows: dict[str, Any] = {}
+
+    def attributed() -> bool:
+        """What Claude reports in the end is there a moment before the transcript says which message it was."""
+        rows.update({row["key"]: row for row in room.records("rows", "costs", "--by", "model")})
+        return len(rows) == 2
+
+    wait_for(attributed, 30, "the message is a row of its own")
     assert rows["unattributed"]["list_price_usd"] == f"{theirs / 1_000_000:.6f}"
     assert "unattributed" in room.run("costs", "--by", "model")
     assert room.run("ledger", "check") == ""
