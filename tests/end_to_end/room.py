@@ -30,9 +30,15 @@ class Room:
     def run(self, *words: str, expect: int = 0, stdin: str = "", env: Mapping[str, str] | None = None) -> str:
         """Run one verb; fails unless it exits with `expect`. Gives its stdout, or its stderr when it is to fail.
 
-        It runs in this process, where it can: to start one takes longer than most verbs do.
+        It runs in this process, where it can: to start one takes longer than most verbs do. The engine itself cannot:
+        it takes rights from its process that tests need.
         """
-        apart = env is not None or _in_a_loop() or threading.current_thread() is not threading.main_thread()
+        apart = (
+            env is not None
+            or "--foreground" in words
+            or _in_a_loop()
+            or threading.current_thread() is not threading.main_thread()
+        )
         code, out, errors = _in_a_process(words, stdin, env) if apart else _here(words, stdin)
         said = f"controlroom {' '.join(words)[:200]}: exit {code}\n{out}\n{errors}"
         assert code == expect, said
@@ -89,7 +95,10 @@ def _here(words: Sequence[str], stdin: str) -> tuple[int, str, str]:
         patch("sys.stdin", TextIOWrapper(given, "utf-8")),
         patch.dict(os.environ),
     ):
+        mask = os.umask(0o022)
+        os.umask(mask)
         code = main(words)
+        assert os.umask(mask) == mask, f"controlroom {' '.join(words)}: it has left another umask in the test's process"
         if code == Exit.INTERRUPTED:
             raise KeyboardInterrupt  # whoever interrupts a test means the run
         printed, told = (each.getvalue().decode().replace("\r\n", "\n") for each in (out, errors))

@@ -180,11 +180,20 @@ def _soon(milliseconds: int) -> str:
     return f"in {age(milliseconds)}" if milliseconds >= 60_000 else "within a minute"
 
 
-def why(fleet: Fleet, task: Task, now: int, *, verbs: bool = True) -> list[str]:
-    """Say why a task stands where it stands, and what ends that; a line each. `verbs`: with what to type for it."""
+def places(fleet: Fleet, now: int) -> list[str]:
+    """The ids of the tasks that wait, in the order in which they start."""
+    waiting = (task for task in fleet.tasks.values() if task.state is TaskState.WAITING)
+    return [task.id for task in in_order(waiting, fleet.queue, now)]
+
+
+def why(fleet: Fleet, task: Task, now: int, *, verbs: bool = True, order: Mapping[str, int] | None = None) -> list[str]:
+    """Say why a task stands where it stands, and what ends that; a line each.
+
+    `verbs`: with what to type for it. `order`: the places of those that wait, where many are asked about.
+    """
     lines = [f"{task.id} is {task.state}, {since(now - task.since)}: {task.title}"]
     if task.state is TaskState.WAITING:
-        lines += _why_waiting(fleet, task, now)
+        lines += _why_waiting(fleet, task, now, order)
     elif task.state is TaskState.RUNNING and task.last is not None:
         lines.append(f"{task.last.id} carries it out{f': controlroom task logs {task.id} -f' if verbs else ''}")
     elif task.reason:
@@ -198,14 +207,14 @@ def why(fleet: Fleet, task: Task, now: int, *, verbs: bool = True) -> list[str]:
     return lines
 
 
-def _why_waiting(fleet: Fleet, task: Task, now: int) -> list[str]:
+def _why_waiting(fleet: Fleet, task: Task, now: int, order: Mapping[str, int] | None) -> list[str]:
     wait = task.wait
     if wait is None:
         return [wait_words(task, now)]
     if wait.reason is WaitReason.BEHIND:
-        waiting = in_order((one for one in fleet.tasks.values() if one.state is TaskState.WAITING), fleet.queue, now)
-        ahead = waiting.index(task) if task in waiting else 0
-        return [f"{ahead} start first; the first of them: {waiting[0].id}" if ahead else "it is next"]
+        order = order or {key: place for place, key in enumerate(places(fleet, now))}
+        ahead = order.get(task.id, 0)
+        return [f"{ahead} start first; the first of them: {next(iter(order))}" if ahead else "it is next"]
     if wait.reason is WaitReason.NO_HOST and wait.hosts:
         return ["no host takes it now:", *(f"  {host_words(host, now)}" for host in wait.hosts), _next(wait, now)]
     return [words_of(wait, now), _next(wait, now)]

@@ -184,7 +184,7 @@ class RoomScreen(PaintedScreen):
     def items(self) -> list[Item]:
         """The footer. A phone has no room for the way back, the halt and the help: that is found in the palette."""
         halted = self.view.fleet.queue.halt is not None
-        narrow = self.size.width < 60 and self.where != "overview" and not self.view.read_only
+        narrow = self.size.width < 64 and self.where != "overview" and not self.view.read_only
         items = [Item(action, self.reason_against(action) or "") for action in self.actions()]
         items = [item for item in items if not (narrow and item.action.name == "help")]
         return [replace(item, title="resume") if halted and item.action.name == "halt" else item for item in items]
