@@ -114,7 +114,8 @@ class InteractiveRun(AgentRun):
             self._moved = now
 
     def _read_screen(self) -> None:
-        if self._claude.wants_screen(_now()):
+        """See what its screen asks; while answers are put in there key by key, it shows them and no question anew."""
+        if not isinstance(self._pressed, Filled) and self._claude.wants_screen(_now()):
             screen: list[str] = []
             with contextlib.suppress(Refused):
                 screen = self._keys.screen()
