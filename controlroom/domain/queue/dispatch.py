@@ -173,9 +173,9 @@ class _World:
 
     def placed(self, task: Task) -> "Wait | Start":
         """The start of a task that waits for nothing of its own, or what keeps it."""
-        if at_work := self._at_work(task):
+        if task.attempts and (at_work := self._at_work(task)):
             return Wait(WaitReason.AT_WORK, about=(at_work,))
-        session_host = self._session_host(task)
+        session_host = self._session_host(task) if task.attempts else ""
         outside = str(task.origin.source) if task.origin.is_outside else ""
         work = task.profile, task.host, task.model, task.cwd, session_host, outside
         placed = self._placed.get(work)
