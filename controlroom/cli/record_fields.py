@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from controlroom.domain.money.costs import decimal
@@ -66,3 +67,12 @@ def iso(at: int) -> str | None:
 def record(fields: Iterable[Field], thing: Any) -> dict[str, Any]:
     """Write a thing as a record of these fields."""
     return {field.name: field.write(thing) for field in fields}
+
+
+Get = Callable[[Any], Any] | str | None
+"""How a value is found: by a function, by the name of an attribute, or under the field's own name."""
+
+
+def field_of(kind: Kind, name: str, get: Get = None, says: str = "", fields: tuple[Field, ...] = ()) -> Field:
+    """A field of this kind and name."""
+    return Field(name, kind, get if callable(get) else attrgetter(get or name), says, fields)

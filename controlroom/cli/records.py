@@ -10,7 +10,7 @@ from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from controlroom.cli.record_fields import Field, Kind, record
+from controlroom.cli.record_fields import Field, Get, Kind, field_of, record
 from controlroom.cli.task_records import TASK_ANSWERS
 from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.display.checkup import is_well
@@ -29,36 +29,28 @@ def answer(verb: str, thing: Any) -> dict[str, Any]:
     return {"version": VERSION, **record(ANSWERS[verb], thing)}
 
 
-Get = Callable[[Any], Any] | str | None
-"""How a value is found: by a function, by the name of an attribute, or under the field's own name."""
-
-
-def _field(kind: Kind, name: str, get: Get = None, says: str = "", fields: tuple[Field, ...] = ()) -> Field:
-    return Field(name, kind, get if callable(get) else attrgetter(get or name), says, fields)
-
-
 def _several(kind: Kind, *names: str) -> tuple[Field, ...]:
-    return tuple(_field(kind, name) for name in names)
+    return tuple(field_of(kind, name) for name in names)
 
 
-_text = partial(_field, Kind.TEXT)
-_texts = partial(_field, Kind.TEXTS)
-_time = partial(_field, Kind.TIME)
-_count = partial(_field, Kind.COUNT)
-_flag = partial(_field, Kind.FLAG)
-_usd = partial(_field, Kind.USD)
-_bytes = partial(_field, Kind.BYTES)
-_percent = partial(_field, Kind.PERCENT)
-_number = partial(_field, Kind.NUMBER)
-_seconds = partial(_field, Kind.SECONDS)
+_text = partial(field_of, Kind.TEXT)
+_texts = partial(field_of, Kind.TEXTS)
+_time = partial(field_of, Kind.TIME)
+_count = partial(field_of, Kind.COUNT)
+_flag = partial(field_of, Kind.FLAG)
+_usd = partial(field_of, Kind.USD)
+_bytes = partial(field_of, Kind.BYTES)
+_percent = partial(field_of, Kind.PERCENT)
+_number = partial(field_of, Kind.NUMBER)
+_seconds = partial(field_of, Kind.SECONDS)
 
 
 def _record(name: str, fields: tuple[Field, ...], get: Get = None, says: str = "") -> Field:
-    return _field(Kind.RECORD, name, get, says, fields)
+    return field_of(Kind.RECORD, name, get, says, fields)
 
 
 def _records(name: str, fields: tuple[Field, ...], get: Get = None, says: str = "") -> Field:
-    return _field(Kind.RECORDS, name, get, says, fields)
+    return field_of(Kind.RECORDS, name, get, says, fields)
 
 
 # --------------------------------------------------------------------------- status, host list, explain
@@ -256,7 +248,7 @@ def _in_units(
     def where(suffix: str) -> Callable[[Any], Any]:
         return lambda thing: get(thing) if unit(thing) == suffix else None
 
-    return (_field(kind, f"{name}_{suffix}", where(suffix)) for suffix, kind in kinds.items())
+    return (field_of(kind, f"{name}_{suffix}", where(suffix)) for suffix, kind in kinds.items())
 
 
 def _amounts(name: str, get: str) -> Iterator[Field]:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import tomllib
 
+from controlroom.domain.queue.rules import BOUNDS
 from controlroom.engine.config import config
 from controlroom.engine.config.first_run import reference
+from controlroom.engine.config.queue_config import QueueTable
 from controlroom.engine.config.settings import TABLES
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.config.written_files import drop_host, keep_host
@@ -249,3 +251,18 @@ def test_the_reference_names_every_setting_and_is_a_config_once_uncommented(plac
 
 def _is_setting(line: str) -> bool:
     return line.startswith("[") or line.split(" = ")[0].isidentifier()
+
+
+@pytest.mark.parametrize(
+    ("setting", "rule", "unit"),
+    [
+        *((name, name, 1) for name in BOUNDS if name not in ("stagger", "retry", "aging", "min_disk")),
+        ("stagger_seconds", "stagger", 1000),
+        ("retry_seconds", "retry", 1000),
+        ("aging_minutes", "aging", 60_000),
+        ("min_disk_mb", "min_disk", 1024 * 1024),
+    ],
+)
+def test_a_rule_of_the_queue_may_be_the_same_in_the_config_and_by_a_verb(setting: str, rule: str, unit: int) -> None:
+    limits = {type(limit).__name__: limit for limit in QueueTable.model_fields[setting].metadata}
+    assert (limits["Ge"].ge * unit, limits["Le"].le * unit) == BOUNDS[rule]

@@ -4,10 +4,11 @@ The text stands there as it was given, for its agent is to get just that; the fi
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from controlroom.domain.queue.rules import ruled
 from controlroom.domain.tasks import Halt, Hold, Queue, QueueRules, Task
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.text.sanitize import redact
@@ -76,11 +77,6 @@ def read_queue(rows: Iterable[tuple[str, str]], rules: QueueRules) -> Queue:
         rules,
         {name: value for name, value in (parts.get("rules") or {}).items() if hasattr(rules, name)},
     )
-
-
-def ruled(queue: Queue, rules: QueueRules, changed: Mapping[str, int]) -> Queue:
-    """The queue with the config's rules, and over them those that an operator has changed."""
-    return replace(queue, rules=replace(rules, **changed), changed=dict(changed))
 
 
 def _written(task: Task) -> str:

@@ -11,7 +11,7 @@ from controlroom.domain.events import QueueSeen, TasksSeen
 from controlroom.domain.model import Fleet
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
-from controlroom.domain.queue import attempts, edits
+from controlroom.domain.queue import attempts, edits, rules
 from controlroom.domain.queue.templates import filled
 from controlroom.domain.tasks import Hold, Queue, QueueRules, Task, TaskState, TaskWish, read_id
 from controlroom.domain.words import nearest
@@ -35,20 +35,6 @@ TaskIntent = (
     | intents.SetQueue
 )
 """What operators want of tasks and of the queue."""
-
-RULE_BOUNDS: Mapping[str, tuple[int, int]] = {
-    "max_tasks": (1, 100_000),
-    "max_agents": (0, 10_000),
-    "max_agents_per_host": (0, 10_000),
-    "stagger": (0, 3_600_000),
-    "memory_percent": (1, 100),
-    "min_disk": (0, 1 << 50),
-    "max_attempts": (1, 100),
-    "retry": (0, 86_400_000),
-    "aging": (0, 365 * 86_400_000),
-    "window_percent": (1, 100),
-}
-"""What each rule may be."""
 
 
 class TaskBook:
@@ -172,8 +158,8 @@ class TaskBook:
                     raise Refusal("the queue is not held")
                 return await self._queue(replace(self.fleet.queue, hold=None), "")
             case intents.SetQueue():
-                queue, words = self._ruled(intent.rules)
-                return await self._queue(queue, words)
+                queue = rules.changed(self.fleet.queue, self._rules, intent.rules)
+                return await self._queue(queue, rules.change_words(intent.rules))
             case _:
                 return await self._edit(intent, who, now)
 
@@ -255,20 +241,6 @@ class TaskBook:
             there = nearest(template, names) or (f" (there are {', '.join(names)})" if names else " (there is none)")
             raise Refusal(f"there is no template {ascii(template)[:60]}{there}")
         return replace(wish, text=filled(template, text, {"text": wish.text, **wish.variables}))
-
-    def _ruled(self, rules: Mapping[str, int | None]) -> tuple[Queue, str]:
-        """The queue with other rules, and what is said of it. Raises `Refusal`."""
-        for name, value in rules.items():
-            if name not in RULE_BOUNDS:
-                raise Refusal(f"{ascii(name)[:40]} is no rule of the queue{nearest(name, RULE_BOUNDS)}")
-            low, high = RULE_BOUNDS[name]
-            if value is not None and not low <= value <= high:
-                raise Refusal(f"{name} is a whole number from {low} to {high}")
-        queue = self.fleet.queue
-        changed = {**queue.changed, **{name: value for name, value in rules.items() if value is not None}}
-        changed = {name: value for name, value in changed.items() if rules.get(name, value) is not None}
-        words = ", ".join(f"{name} {'as configured' if value is None else value}" for name, value in rules.items())
-        return task_tables.ruled(queue, self._rules, changed), words
 
 
 def _never_ordered(task: Task, ordered: Mapping[str, int], rules: QueueRules, now: int) -> Task | None:
