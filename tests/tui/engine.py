@@ -49,6 +49,8 @@ class SmallEngine:
         self.asked: list[intents.Intent] = []
         """Every intent, in order, refused ones too."""
         self.effects: list[intents.Effect] = []
+        self.before_deciding: Callable[[], None] = lambda: None
+        """What happens between a key and its decision, before any screen can hear of it."""
         self.clients: list[SmallClient] = []
         self.running = True
         self.stopped = False
@@ -125,6 +127,7 @@ class SmallEngine:
 
     def decide(self, intent: intents.Intent) -> Result:
         self.asked.append(intent)
+        self.before_deciding()
         self._ops += 1
         try:
             if (result := self._queue(intent)) is not None:

@@ -129,8 +129,8 @@ async def test_an_answer_to_a_question_that_has_changed_is_refused_with_the_reas
     async with room(scenes.farm(), size=WIDE) as here:
         asking = here.engine.fleet.agents["vm1/docs-1"]
         other = replace(asking, question=scenes.permission("run: rm -r /", id_="q-9"))
-        here.engine.fleet = replace(here.engine.fleet, agents={**here.engine.fleet.agents, asking.id: other})
-        await here.press("y")  # the screen has not heard of it yet
+        here.engine.before_deciding = lambda: here.engine.put(other)
+        await here.press("y")
         assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", Verdict.ALLOW)]
         await here.until(lambda: "asks something else now" in here.said())
 

@@ -126,8 +126,8 @@ async def test_the_answer_carries_what_was_shown_and_is_refused_when_it_has_been
     async with room(asking(LOOK), size=WIDE) as here:
         await at_the_question(here)
         other = asking(LOOK, digest="d2").agents["vm2/infra"]
-        here.engine.fleet = replace(here.engine.fleet, agents={**here.engine.fleet.agents, other.id: other})
-        await here.press("2")  # the screen has not heard of it yet
+        here.engine.before_deciding = lambda: here.engine.put(other)
+        await here.press("2")
         assert here.engine.asked == [answer(ItemAnswer((2,)))]
         await here.until(lambda: "asks something else now" in here.said())
 
