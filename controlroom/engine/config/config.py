@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from controlroom.domain import model
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.engine.config import settings
+from controlroom.engine.config.profile_config import FileCredential, ProfileTable
 from controlroom.engine.config.queue_config import rules_of
-from controlroom.engine.config.settings import ConfigFile, FileCredential, ProfileTable, RosterFile
+from controlroom.engine.config.settings import ConfigFile, RosterFile
 from controlroom.engine.config.toml_file import ConfigProblem as ConfigProblem
 from controlroom.engine.config.toml_tables import read
 from controlroom.engine.config.written_files import rules

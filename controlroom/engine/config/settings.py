@@ -23,7 +23,8 @@ from controlroom.domain.money.budget import (
 )
 from controlroom.domain.money.budget import NAME as BUDGET_NAME
 from controlroom.domain.news import NewsKind, Wish
-from controlroom.engine.config.queue_config import OUTSIDE, Outside, QueueTable, Templates, TemplateTable
+from controlroom.engine.config.profile_config import NAME, Profiles, ProfileTable
+from controlroom.engine.config.queue_config import QueueTable, Templates, TemplateTable
 from controlroom.engine.config.toml_tables import Table
 from controlroom.engine.notify.notifier import Outlet
 from controlroom.text.names import LOCAL, host_name_problem
@@ -353,9 +354,6 @@ def _wish(table: NotifyTable) -> Wish:
     return Wish(frozenset(table.about), round(table.pause * 1000), quiet, frozenset(table.despite_quiet))
 
 
-_PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
-_MONEY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _FINGERPRINT = re.compile(r"(SHA256:[A-Za-z0-9+/]{43})?")
 
 
@@ -378,20 +376,6 @@ def _home(value: str) -> str:
     return value
 
 
-def _variables(value: dict[str, str]) -> dict[str, str]:
-    for name in value:
-        if not _VARIABLE.fullmatch(name):
-            raise ValueError(f"{ascii(name)[:60]} cannot name a variable: use letters, digits and _")
-    return value
-
-
-def _money(value: object) -> str:
-    text = str(value)
-    if isinstance(value, bool) or (text and not _MONEY.fullmatch(text)):
-        raise ValueError('expected dollars like "2.50"')
-    return text
-
-
 def _keys(value: object) -> object:
     """Take a key or several. What they may be the screen says: a wrong one must not keep an engine from its work."""
     if isinstance(value, str) or (isinstance(value, list) and all(isinstance(key, str) for key in value)):
@@ -408,16 +392,9 @@ def _host_names(value: "dict[str, HostTable]") -> "dict[str, HostTable]":
     return value
 
 
-def _profile_names(value: "dict[str, ProfileTable]") -> "dict[str, ProfileTable]":
-    for name in value:
-        if not _PROFILE_NAME.fullmatch(name):
-            raise ValueError(f"{ascii(name)[:60]} cannot name a profile: use 1 to 41 of A-Z a-z 0-9 . _ -")
-    return value
-
-
 def _outlet_names(value: dict[str, NotifyTable]) -> dict[str, NotifyTable]:
     for name in value:
-        if not _PROFILE_NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise ValueError(f"{ascii(name)[:60]} cannot name it: use 1 to 41 of A-Z a-z 0-9 . _ -")
     return value
 
@@ -438,69 +415,6 @@ class HostTable(Table):
     fingerprint: Annotated[str, AfterValidator(_fingerprint)] = Field(
         "", description="SHA256:… of its host key, known from elsewhere: it is then trusted without a question"
     )
-
-
-class FileCredential(Table):
-    """A file that holds a key or token."""
-
-    file: str = Field(min_length=1, description="a file on the host; ~ is the host user's home")
-
-
-class CommandCredential(Table):
-    """A command that prints a key or token."""
-
-    command: list[str] = Field(min_length=1, description="a command on the host, word by word")
-
-
-class ProfileTable(Table):
-    """A template to spawn agents from."""
-
-    kind: Literal["headless", "interactive", "command"] = Field(
-        "headless",
-        description="headless: Claude Code, driven by its events; interactive: Claude Code on a terminal of its own, "
-        "to attach to; command: any program",
-    )
-    command: list[str] = Field(
-        [], description="what to run, word by word; else the Claude program instead of claude from PATH"
-    )
-    model: str = Field("", description="the model, as Claude Code names it; empty: Claude's own default")
-    permission_mode: str = Field(
-        "", description="Claude's permission mode, like default, acceptEdits or plan; empty: Claude's own default"
-    )
-    cwd: str = Field("", description="the folder to work in, on the host; relative to the home there; empty: the home")
-    env: Annotated[dict[str, str], AfterValidator(_variables)] = Field(
-        {}, description="variables for the agent; for secrets use env_file or credential"
-    )
-    env_file: str = Field("", description="a file on the host with NAME=value lines, read when an agent starts")
-    credential: Literal["plan"] | FileCredential | CommandCredential | None = Field(
-        None,
-        description='how it logs in: "plan" (Claude\'s own login; keys are taken out of the environment), '
-        '{ file = "…" } or { command = ["…"] } that gives a key; unset: what the login shell has',
-    )
-    max_hours: float = Field(
-        0.0, ge=0, le=24 * 366, allow_inf_nan=False, description="hours after which an agent is ended; 0: never"
-    )
-    max_log_mb: int = Field(
-        1024, ge=1, le=1024 * 1024, description="MiB of log kept for an agent; the oldest part goes first"
-    )
-    max_turns: int = Field(0, ge=0, le=10**6, description="turns Claude may take (headless); 0: no limit")
-    max_output_tokens: int = Field(0, ge=0, le=10**7, description="tokens of one answer of Claude; 0: its own default")
-    max_budget_usd: Annotated[str, BeforeValidator(_money)] = Field(
-        "", description='US dollars Claude may spend in one run (headless), like "2.50"; empty: no limit'
-    )
-    priority: int = Field(
-        0, ge=-1000, le=1000, description="who goes on when a budget runs dry: agents of a higher priority last longer"
-    )
-    max_agents: int = Field(
-        0,
-        ge=0,
-        le=10_000,
-        description="agents of it that the queue has at work at once; 0: as many as there is room for",
-    )
-    shares_folder: bool = Field(
-        False, description="whether several tasks may be at work in one folder at once, as when they only read"
-    )
-    outside: Outside = Field("asking", description=OUTSIDE)
 
 
 class LimitsTable(Table):
@@ -525,7 +439,6 @@ class WatchTable(Table):
 
 
 Hosts = Annotated[dict[str, HostTable], AfterValidator(_host_names)]
-Profiles = Annotated[dict[str, ProfileTable], AfterValidator(_profile_names)]
 
 Notify = Annotated[dict[str, NotifyTable], AfterValidator(_outlet_names)]
 
