@@ -1,12 +1,17 @@
-"""Alarms that follow from the fleet alone: a full disk, a login that agents fail with, a payer that nobody meant."""
+"""Alarms that follow from the fleet, or from what a host says of itself.
 
-from collections.abc import Iterable
+A full disk, a login that agents fail with, a payer that nobody meant, use that nobody can count.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from typing import NamedTuple
 
 from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Agent, Host, State
 from controlroom.text.host_sample import HostSample
-from controlroom.text.states import DISK_FULL, Cause
+from controlroom.text.states import DISK_FULL, Cause, Uncounted
 
 _DISK = "disk of "
 
@@ -131,3 +136,37 @@ def _strays(agent: Agent) -> bool:
 def _payer_alarm(agent: Agent) -> Alarm:
     text = f"{agent.id} {payer_words(agent)}" if agent.stray_key else f"{agent.id}: {payer_doubt(agent)}"
     return Alarm(text, since=agent.started or agent.since, agent=agent.id)
+
+
+GAPS = "gaps "
+"""How what such an alarm is about begins; the host follows."""
+
+_UNCOUNTED = {
+    Uncounted.NO_TRANSCRIPT: "one keeps no transcript (--no-session-persistence)",
+    Uncounted.GONE: "its transcript is gone",
+    Uncounted.UNREADABLE: "transcripts cannot be read",
+    Uncounted.TOO_MANY: "there are more transcripts than are read",
+    Uncounted.NO_LAST_LOOK: "the record of the last look there cannot be used",
+}
+
+
+class Gap(NamedTuple):
+    """Use of Claudes of others that nobody can count. `since`: UTC ms, 0: not known."""
+
+    since: int
+    why: Uncounted
+    where: str
+
+
+def gaps_alarm(host: str, gaps: Sequence[Gap]) -> Alarm | None:
+    """The alarm about use on a host that nobody can count; None: there is none."""
+    if not gaps:
+        return None
+    first = min(gaps, key=lambda gap: gap.since)
+    at = datetime.fromtimestamp(first.since / 1000, timezone.utc) if first.since else None
+    begun = f", since {at:%Y-%m-%d %H:%M} UTC" if at else ""
+    reason = _UNCOUNTED.get(first.why, "its host does not say why")
+    more = f", and {len(gaps) - 1} more" if len(gaps) > 1 else ""
+    about = f" ({first.where})" if first.where else ""
+    text = f"what adopted Claudes cost on {host} is not known in full{begun}: {reason}{about}{more}"
+    return Alarm(text, since=first.since)

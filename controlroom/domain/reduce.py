@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from controlroom.domain import clock_set, events
-from controlroom.domain.alarms import forget_payer, watch_disk, watch_logins, watch_payers
+from controlroom.domain.alarms import GAPS, forget_payer, watch_disk, watch_logins, watch_payers
 from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.claims import paused
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
@@ -111,6 +111,7 @@ def _host_added(draft: Draft, event: events.HostAdded) -> None:
 def _host_removed(draft: Draft, event: events.HostRemoved) -> None:
     draft.hosts.drop(event.host)
     watch_disk(draft, event.host, None, 0)
+    draft.alarms.drop(f"{GAPS}{event.host}")
     _forget_agents(draft, event.host)
 
 

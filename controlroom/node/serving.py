@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from controlroom.node import host
 from controlroom.node.adopted.agents import AdoptedAgents, LastReports
 from controlroom.node.adopted.claudes import NewClaudes
+from controlroom.node.adopted.last_look import LastLook
 from controlroom.node.adopted.logs import AdoptedLogs
 from controlroom.node.adopted.tmux import UserTmux
 from controlroom.node.adopted.usage import AdoptedUsage
@@ -57,7 +58,7 @@ from controlroom.wire.messages import (
     ToNode,
     read_to_node,
 )
-from controlroom.wire.usage import UsageOrder
+from controlroom.wire.usage import UsageGaps, UsageOrder
 
 SECOND = 1.0
 
@@ -132,6 +133,7 @@ class Node:
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
         self._adopted = _adopted(place) if greeting.adopt else None
         self._starts = NewClaudes(os.environ, os.path.expanduser("~")) if greeting.adopt else None
+        self._last_look = LastLook(place.state, greeting.room, place.boot_id, read_only=greeting.read_only)
         self._noticed = asyncio.Event()
         self._starting = asyncio.Lock()
         self._inquirer = Inquirer(place, self._login_shell, self._adopted)
@@ -160,9 +162,8 @@ class Node:
         loop.add_reader(self._channel.source, self._readable)
         self._take(self._channel.early)
         works = [self._watch_processes(), self._watch_tmux(), self._keep_noticing(), self._tidy()]
-        if self._adopted and self._watch:
-            works.append(self._watch_adopted(self._adopted, self._watch))
-        if self._starts:
+        if self._adopted and self._watch and self._starts:
+            works.append(self._watch_adopted(self._adopted, self._watch, self._starts))
             loop.add_signal_handler(nested.SIGNAL, self._start_seen, self._starts)
             works.append(self._watch_starts(self._starts))
         for work in works:
@@ -278,6 +279,8 @@ class Node:
         login = await self._login.read()
         if self._adopted:
             self._adopted.tmux.take_login(login.variables)
+        if self._starts:
+            self._starts.take_login(login.variables)
         self._begin(self._notice(), self._tasks)
         return login
 
@@ -340,7 +343,7 @@ class Node:
                 await self._supervisor.ask_tmux()
             await asyncio.sleep(SECOND)
 
-    async def _watch_adopted(self, adopted: AdoptedAgents, watch: FileWatch) -> None:
+    async def _watch_adopted(self, adopted: AdoptedAgents, watch: FileWatch, starts: NewClaudes) -> None:
         """See what others started, at its own speed: it means files of theirs, on whatever disk they are.
 
         All of it after each look at the processes; between them those whose files change, as soon as they do.
@@ -360,7 +363,7 @@ class Node:
             await asyncio.to_thread(adopted.look, self._look, self._clock())
             watch.follow(adopted.files())
             self._tell_adopted(adopted, changes.all(adopted.seen(), adopted.ended()))
-            await self._send_adopted_usage(adopted)
+            await self._send_adopted_usage(adopted, starts)
 
     def _tell_adopted(self, adopted: AdoptedAgents, news: list[AdoptedSeen]) -> None:
         for report in news:
@@ -370,13 +373,27 @@ class Node:
         if self._adopted_logs and self._outbox.idle:
             self._adopted_logs.look()
 
-    async def _send_adopted_usage(self, adopted: AdoptedAgents) -> None:
-        running = adopted.running()
-        if self._starts and self._adopted_usage.asked:
-            async with self._starting:
-                running = await asyncio.to_thread(self._starts.running, running, adopted.members())
-        for piece in await asyncio.to_thread(self._adopted_usage.look, running, host.now(), self._clock()):
+    async def _send_adopted_usage(self, adopted: AdoptedAgents, starts: NewClaudes) -> None:
+        """Send what Claudes of others have used, from home's first question on; also what nobody was here to see."""
+        if not self._adopted_usage.asked:
+            return
+        async with self._starting:
+            running = await asyncio.to_thread(starts.running, adopted.running(), adopted.members())
+        now, at = host.now(), self._clock()
+        usage, last_look, shown = self._adopted_usage, self._last_look, adopted.seen()
+        if starts.knows_login:
+            usage.add(await asyncio.to_thread(last_look.missed, running, starts.projects, now, at))
+            if ended := last_look.ended({agent.name for agent in shown}):
+                self._outbox.adopted(AdoptedSeen(ended, complete=False))
+        pieces = await asyncio.to_thread(usage.look, running, now, at)
+        for why, where in starts.uncounted():
+            last_look.lose(why, where, now, now)
+        if starts.knows_login:
+            await asyncio.to_thread(last_look.keep, usage.unread, shown, starts.projects, now, at)
+        for piece in pieces:
             self._outbox.send(piece)
+        if (gaps := last_look.gaps()) is not None:
+            self._outbox.send(UsageGaps(gaps))
 
     def _start_seen(self, starts: NewClaudes) -> None:
         starts.notice()

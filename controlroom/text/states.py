@@ -128,6 +128,22 @@ class Payer(OpenStrEnum):
     UNKNOWN = ""
 
 
+class Uncounted(OpenStrEnum):
+    """Why what Claudes of others have used cannot be counted."""
+
+    NO_TRANSCRIPT = "no-transcript"
+    """One kept none (`--no-session-persistence`)."""
+    GONE = "gone"
+    """The transcripts of one that was at work are there no more."""
+    UNREADABLE = "unreadable"
+    """Where transcripts lie cannot be read."""
+    TOO_MANY = "too-many"
+    """There were more than are read."""
+    NO_LAST_LOOK = "no-last-look"
+    """When a node last looked cannot be read, or not be written down."""
+    UNKNOWN = ""
+
+
 class Cause(StrEnum):
     """Why an agent is paused, has failed or is unknown, where something follows from that."""
 

@@ -26,7 +26,7 @@ from controlroom.wire.runner import (
     request_fields,
 )
 from controlroom.wire.spec import AgentSpec
-from controlroom.wire.usage import LimitsSeen, UsageOrder, UsageSeen
+from controlroom.wire.usage import LimitsSeen, UsageGaps, UsageOrder, UsageSeen
 
 
 @dataclass(frozen=True)
@@ -457,7 +457,7 @@ class Notice:
 
 _Order = Spawn | Kill | Tell | Forget | Take | GrantOrder
 ToNode = Greet | Ping | _Order | Follow | Credit | Fetch | GiveUp | Inquiry | UsageOrder
-AgentRecord = HostSample | OwnerSeen | AgentsSeen | AdoptedSeen | LastLines | Loads | TmuxSeen | Notice
+AgentRecord = HostSample | OwnerSeen | AgentsSeen | AdoptedSeen | LastLines | Loads | TmuxSeen | UsageGaps | Notice
 FromNode = Welcome | Pong | Reply | AgentRecord | LogChunk | Fetched | Finding | UsageSeen | LimitsSeen
 
 NODE_PATIENCE = 30.0

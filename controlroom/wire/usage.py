@@ -9,6 +9,8 @@ have written: the place is then one in the transcript, and the epoch is a number
 
 from dataclasses import dataclass
 
+from controlroom.text.states import Uncounted
+
 USAGE_PIECE = 64 * 1024
 """Bytes of one piece at most; a longer line is passed over."""
 
@@ -55,6 +57,26 @@ class UsageSeen:
     lost: bool = False
     """The file holds less than was booked of it, or is another one: what nobody has booked of it may be lost. Then
     there may be no line, and `end` may be the place itself."""
+
+
+@dataclass(frozen=True)
+class UsageGap:
+    """What Claudes of others used, and nobody can count."""
+
+    since: int
+    """UTC ms; 0: nobody knows since when."""
+    until: int
+    """UTC ms; 0: it goes on."""
+    why: Uncounted
+    where: str = ""
+    """The file or folder that it is about."""
+
+
+@dataclass(frozen=True)
+class UsageGaps:
+    """All that is known to be missing of the last day, where that is new."""
+
+    gaps: tuple[UsageGap, ...] = ()
 
 
 UsageOrder = SendUsage | UsageBooked

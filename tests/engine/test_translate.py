@@ -25,11 +25,12 @@ from controlroom.engine.hosts.translate import (
 )
 from controlroom.text.host_sample import HostSample
 from controlroom.text.names import agent_name_problem
-from controlroom.text.states import AgentKind, ItemAnswer, Outcome, TellKind, Verdict
+from controlroom.text.states import AgentKind, ItemAnswer, Outcome, TellKind, Uncounted, Verdict
 from controlroom.wire import messages as wire
 from controlroom.wire.codec import decode
 from controlroom.wire.runner import ItemSeen, OptionSeen
 from controlroom.wire.spec import AgentSpec, Credential
+from controlroom.wire.usage import UsageGap, UsageGaps
 
 NOW = 1_795_307_427_677
 SETTING = HostContext("vm1", "room", NOW)
@@ -102,6 +103,12 @@ message = st.one_of(
         at=whole,
         agents=st.lists(
             st.builds(wire.AgentLoad, name=names, epoch=whole, rss=whole, cpu_percent=real, processes=whole), max_size=4
+        ).map(tuple),
+    ),
+    st.builds(
+        UsageGaps,
+        gaps=st.lists(
+            st.builds(UsageGap, since=whole, until=whole, why=st.sampled_from(Uncounted), where=nasty), max_size=4
         ).map(tuple),
     ),
     st.builds(wire.Notice, text=nasty),
@@ -259,6 +266,20 @@ def test_names_that_break_the_rule_are_left_out_and_said() -> None:
     assert ([agent.name for agent in first.agents], first.gone) == (["a"], ("ok",))
     assert isinstance(notice, events.HostNoticed)
     assert "left out 2 agent(s)" in notice.text
+
+
+def test_use_that_nobody_can_count_is_an_alarm_of_its_host_with_its_age_until_there_is_none() -> None:
+    since = NOW - 3_600_000
+    gap = UsageGap(since, NOW, Uncounted.NO_TRANSCRIPT, "/srv/\x1b[31mwork")
+    (happened,) = to_events(UsageGaps((gap, replace(gap, since=NOW, why=Uncounted.GONE))), SETTING)
+    assert isinstance(happened, events.Alarmed)
+    assert happened.alarm
+    assert (happened.about, happened.alarm.since) == ("gaps vm1", since)
+    assert happened.alarm.text == (
+        "what adopted Claudes cost on vm1 is not known in full, since 2026-11-21 23:30 UTC: "
+        "one keeps no transcript (--no-session-persistence) (/srv/work), and 1 more"
+    )
+    assert to_events(UsageGaps(), SETTING) == [events.Alarmed("gaps vm1", None)]
 
 
 def test_a_question_that_nobody_could_answer_is_said() -> None:

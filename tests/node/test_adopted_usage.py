@@ -108,6 +108,17 @@ def test_the_last_of_one_that_ended_is_read_and_what_was_under_way_is_estimated_
     assert len(work.told()) == 3
 
 
+def test_the_rest_of_one_that_ended_is_sent_though_home_asks_anew(work: Session) -> None:
+    work.add(line(1))
+    work.ask()
+    work.settle(work.running())
+    work.add(line(2))
+    work.usage.look([], BEGAN)
+    work.ask()
+    work.settle()
+    assert work.told() == [("msg_1", RUN), ("msg_2", RUN)]
+
+
 def test_one_that_goes_on_with_a_session_is_another_run(work: Session) -> None:
     work.add(line(1), asked(2))
     work.ask()

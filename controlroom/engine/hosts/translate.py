@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 from controlroom.domain import events, intents, model
+from controlroom.domain.alarms import GAPS, Gap, gaps_alarm
 from controlroom.domain.display.checkup import HostCheck
 from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
@@ -23,6 +24,7 @@ from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked
 from controlroom.wire.runner import ItemSeen
 from controlroom.wire.spec import AgentSpec
+from controlroom.wire.usage import UsageGaps
 
 _BLANK = r"[^\S\n]|\u2800"
 """Blanks of all kinds; the Braille pattern without a dot looks like one and is none to Unicode."""
@@ -53,7 +55,7 @@ QUESTION = 32 * 1024
 
 _NOTICE, _DETAIL, _PATH, _WORD, _TITLE = 1_000, 300, 400, 100, 120
 _LABEL, _SENTENCES = 400, 2_500
-_MAX_EVIDENCE = 8
+_MAX_EVIDENCE, _MAX_GAPS = 8, 100
 _Number = TypeVar("_Number", int, float)
 _MAX_BYTES = 2**53
 _MAX_PID = 2**22
@@ -122,6 +124,8 @@ def to_events(message: wire.AgentRecord, setting: HostContext) -> list[events.Ev
         case wire.TmuxSeen():
             version, problem = short(message.version, _WORD), short(message.problem, _DETAIL)
             return [events.TmuxFound(setting.host, version, problem)]
+        case UsageGaps():
+            return [events.Alarmed(f"{GAPS}{setting.host}", gaps_alarm(setting.host, _gaps(message, setting)))]
         case wire.Notice():
             return [events.HostNoticed(setting.host, short(message.text, _NOTICE), setting.now)]
 
@@ -275,6 +279,10 @@ def _fits(name: str, epoch: int) -> bool:
 def _shows(name: str, epoch: int) -> bool:
     """Return whether an agent that is shown can have this name and epoch, ours or another's."""
     return _fits(name, epoch) or (is_adopted_name(name) and epoch == 0)
+
+
+def _gaps(seen: UsageGaps, setting: HostContext) -> list[Gap]:
+    return [Gap(setting.time(gap.since), gap.why, short(gap.where, _PATH)) for gap in seen.gaps[:_MAX_GAPS]]
 
 
 def _adopted(seen: wire.AdoptedSeen, setting: HostContext) -> Iterable[model.Agent]:

@@ -27,6 +27,7 @@ from controlroom.node.observation.agent_records import SESSION_STATES, sessions_
 from controlroom.node.observation.figures import Member
 from controlroom.node.observation.processes import LINUX, Process, program
 from controlroom.runner import process_tree
+from controlroom.runner.claude import settings
 from controlroom.runner.claude.nested import Nested, NestedClaude
 from controlroom.runner.claude.nested import is_claude as runs_claude
 from controlroom.runner.claude.result import limit_ends, login_trouble, refusal
@@ -36,7 +37,7 @@ from controlroom.runner.folder import TAG
 from controlroom.text.event_text import telling_words
 from controlroom.text.json_fields import table, tables, text, whole
 from controlroom.text.sanitize import redact
-from controlroom.text.states import Cause, State
+from controlroom.text.states import Cause, State, Uncounted
 from controlroom.wire.lines import PeerError, from_line
 
 NAMES = frozenset({b"claude", b"claude.exe", b"node", b"nodejs", b"bun", b"MainThread"})
@@ -365,8 +366,32 @@ class NewClaudes:
         self._nested = Nested({"HOME": home, **environ}, home, self._is_of_others)
         self._over: list[NestedClaude] = []
         """Those that are read to their ends, and are yet to be told of."""
+        self._login_config = ""
+        self._unseen: dict[str, None] = {}
+        """Folders in which some have begun that keep no transcript."""
         self._names: dict[str, str] = {}
         """By session, the agents that those still known here were listed as."""
+
+    def take_login(self, variables: Mapping[str, str]) -> None:
+        """Take the variables of the user's login shell: they may name another settings folder."""
+        self._login_config = settings.config_folder({"HOME": self._home, **variables}, self._home)
+
+    @property
+    def knows_login(self) -> bool:
+        """Whether the login shell has been asked."""
+        return bool(self._login_config)
+
+    @property
+    def projects(self) -> list[str]:
+        """Where the transcripts of all projects lie, of each settings folder that one has or had."""
+        configs = dict.fromkeys([*self._nested.configs, self._login_config])
+        return [os.path.join(config, "projects") for config in configs if config]
+
+    def uncounted(self) -> list[tuple[Uncounted, str]]:
+        """Return what cannot be counted since the last call: why, and of whom in which folder."""
+        unseen, self._unseen = list(self._unseen), {}
+        too_many = [(Uncounted.TOO_MANY, "")] if self._nested.too_many else []
+        return [*too_many, *((Uncounted.NO_TRANSCRIPT, cwd) for cwd in unseen)]
 
     @property
     def wakes_at(self) -> float:
@@ -379,7 +404,10 @@ class NewClaudes:
 
     def look(self, now: float) -> None:
         """See who has begun and ended. Reads files, so it may take its time."""
-        self._over = [*self._over, *(claude for claude in self._nested.look(now) if claude.session)][-_MOST:]
+        over = self._nested.look(now)
+        met = (*self._nested.alive.values(), *over)
+        self._unseen.update(dict.fromkeys(claude.cwd for claude in met if claude.is_unseen))
+        self._over = [*self._over, *(claude for claude in over if claude.session)][-_MOST:]
 
     def close(self) -> None:
         """Watch nothing any more."""

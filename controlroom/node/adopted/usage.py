@@ -7,7 +7,7 @@ as the usage of our own agents does (`wire.usage`), by places in the transcripts
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from controlroom.metering.usage_file import to_line
 from controlroom.node.adopted.claudes import RunningClaude
@@ -37,7 +37,7 @@ class AdoptedUsage:
         """Take what home has to say."""
         if isinstance(order, SendUsage):
             self._booked = {(place.name, place.epoch): place for place in order.places}
-            self._sessions = {}
+            self._sessions = {key: _Session(session.latest) for key, session in self._sessions.items()}
             self._open = set()
         elif self._booked is not None:
             key = order.place.name, order.place.epoch
@@ -48,6 +48,16 @@ class AdoptedUsage:
     def asked(self) -> bool:
         """Whether home has asked: until then nothing is looked at."""
         return self._booked is not None
+
+    def add(self, ended: Iterable[RunningClaude]) -> None:
+        """Read runs to their ends that have ended before they were looked at."""
+        for claude in ended:
+            self._sessions.setdefault((claude.name, claude.run), _Session(claude))
+
+    @property
+    def unread(self) -> list[RunningClaude]:
+        """The runs that are not read to their ends."""
+        return [session.latest for session in self._sessions.values()]
 
     def look(self, running: list[RunningClaude], now: int, at: float = 0.0) -> list[UsageSeen]:
         """Return what is to be sent now: a piece of a file at most, and of each only when the last one is booked.

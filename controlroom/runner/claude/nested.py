@@ -242,6 +242,11 @@ class Nested:
         mine = self._session()
         return sum(1 for claude in self.alive.values() if claude.ends_at == _NEVER and claude.session not in ("", mine))
 
+    @property
+    def configs(self) -> list[str]:
+        """The folders of Claude's own that those met, or the one that is followed, have."""
+        return list(self._configs)
+
     def notice(self) -> None:
         """Something was created in a folder that is watched."""
         self._noticed, self.wakes_at = True, 0.0
