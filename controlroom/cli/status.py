@@ -29,10 +29,11 @@ _LABEL = 9
 
 def explain(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Explain an agent's state."""
-    return with_room(_explain, args)
+    return with_room(explained, args)
 
 
-async def _explain(client: Client, args: argparse.Namespace) -> int:
+async def explained(client: Client, args: argparse.Namespace) -> int:
+    """Explain the state of `args.agent`."""
     agent = await find_agent(client, args.agent)
     now = client.now()
     explanation = why.explain(client.fleet, agent, now)

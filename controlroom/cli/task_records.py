@@ -64,6 +64,15 @@ def _counted(state: TaskState, shown: tuple[Fleet, Mapping[TaskState, int]]) -> 
     return shown[1][state]
 
 
+_RESTARTS = (
+    Field("agent", Kind.TEXT, lambda pair: pair[0], "its id; of one that a profile keeps running, its name"),
+    Field("starts", Kind.COUNT, lambda pair: len(pair[1].starts), "without being asked, of those that still count"),
+    Field("starting", Kind.FLAG, lambda pair: pair[1].starting),
+    Field("gave_up", Kind.TEXT, lambda pair: pair[1].gave_up, "why it is not started any more"),
+    Field("wait", Kind.TEXT, lambda pair: pair[1].wait and pair[1].wait.reason, "why it is not started now"),
+    Field("refused", Kind.TEXT, lambda pair: pair[1].refused, "why its last start was refused"),
+)
+
 _QUEUE = (
     *(
         Field(state.value, Kind.COUNT, partial(_counted, state), f"tasks that are {state.value}")
@@ -73,6 +82,13 @@ _QUEUE = (
     Field("held_by", Kind.RECORD, lambda shown: shown[0].queue.hold, "null: the queue is not held", _STOP),
     Field("halted_by", Kind.RECORD, lambda shown: shown[0].queue.halt, "null: the room is not halted", _STOP),
     Field("blocked", Kind.TEXT, lambda shown: shown[0].queue.blocked and shown[0].queue.blocked.reason),
+    Field(
+        "restarts",
+        Kind.RECORDS,
+        lambda shown: sorted(shown[0].queue.restarts.items()),
+        "agents that are started without being asked",
+        _RESTARTS,
+    ),
     Field("rules", Kind.RECORD, lambda shown: shown[0].queue.rules, "", tuple(map(_rule, vars(QueueRules())))),
     Field("changed", Kind.TEXTS, lambda shown: sorted(shown[0].queue.changed), "rules that queue set has changed"),
 )

@@ -203,10 +203,11 @@ TASKS: Sequence[Verb] = (
     Verb(
         "why",
         "tasks",
-        "TASK [--json]",
-        "Say why a task waits or how it ended, and what comes next.",
-        "Each host says why it does not take it; the next look is when that can change.",
-        ("controlroom why t12",),
+        "TASK|AGENT [--json]",
+        "Say why a task waits, what comes next; of an agent, what explain says.",
+        "Each host says why it does not take it; the next look is when that can change. An agent that a profile keeps "
+        "running is named as it will be, like watcher-2.",
+        ("controlroom why t12", "controlroom why watcher-2"),
         "tasks:why",
         _task_shown,
     ),

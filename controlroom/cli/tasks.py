@@ -13,7 +13,7 @@ from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import agent_of, check_profile, host_of, read_text, typed
 from controlroom.cli.room import code_of, confirmed, order, wait_for, with_room
-from controlroom.cli.status import wait_briefly
+from controlroom.cli.status import explained, wait_briefly
 from controlroom.cli.task_files import read_tasks
 from controlroom.client.client import Client
 from controlroom.domain import intents
@@ -166,12 +166,18 @@ async def _show(client: Client, args: argparse.Namespace) -> int:
 
 
 def why(args: argparse.Namespace, entry_points: EntryPoints) -> int:
-    """Say why a task waits, or how it ended."""
+    """Say why a task waits, or how it ended; of an agent, why its state is what it is."""
     return with_room(_why, args)
 
 
 async def _why(client: Client, args: argparse.Namespace) -> int:
     await wait_briefly(client)
+    if client.fleet.find(args.task):
+        args.agent = args.task
+        return await explained(client, args)
+    if not args.json and (words := shown.restart_words(client.fleet, args.task, client.now())):
+        output.data(f"{args.task}: {words}")
+        return Exit.DONE
     task = _found(client.fleet, args.task)
     if args.json:
         output.json_answer("why", _shown(client, task))
@@ -308,6 +314,8 @@ async def _queue_show(client: Client, args: argparse.Namespace) -> int:
         output.json_answer("queue show", (fleet, shown.counted(fleet.tasks.values())))
         return Exit.DONE
     output.data(shown.queue_line(fleet, now) or "queue: empty")
+    for key in sorted(fleet.queue.restarts):
+        output.data(f"{key}: {shown.restart_words(fleet, key, now)}")
     rules = vars(fleet.queue.rules)
     output.table(
         [(name, str(value), "changed" if name in fleet.queue.changed else "") for name, value in rules.items()]

@@ -3,13 +3,15 @@
 A full disk, a login that agents fail with, a payer that nobody meant, use that nobody can count.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple
 
 from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Agent, Host, State
+from controlroom.domain.tasks import Restarts
+from controlroom.domain.words import named_some
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import DISK_FULL, Cause, Uncounted
 
@@ -91,6 +93,53 @@ def _kept_out(agent: Agent) -> bool:
     """Whether it died of the login, or, on a terminal of its own, lives and gets no further."""
     return agent.state in (State.FAILED, State.IDLE) and agent.cause in _DIED
 
+
+_REBOOT = "reboot of "
+
+
+def watch_reboots(draft: Draft, host: str, seen: Iterable[tuple[Agent | None, Agent | None]]) -> None:
+    """Raise or end the alarm of a host whose reboot has ended agents that nobody has go on: as they were, and are."""
+    turned = [pair for pair in seen if _rebooted(pair[0]) != _rebooted(pair[1])]
+    if not turned:
+        return
+    profiles, tasks = draft.fleet.profiles, draft.fleet.tasks.values()
+    carried = {(task.last.id, task.last.epoch) for task in tasks if task.last and task.state.is_open}
+    left = []
+    for agent in filter(_rebooted, draft.agents_on(host)):
+        profile = profiles.get(agent.ordered.profile) if agent.ordered else None
+        by_itself = profile is not None and (profile.restarts.after_reboot or profile.restarts.keep)
+        if not by_itself and (agent.id, agent.epoch) not in carried:
+            left.append(agent)
+    if not left:
+        draft.alarms.drop(f"{_REBOOT}{host}")
+        return
+    ended = f"{len(left)} agents: {named_some([agent.name for agent in left])}" if len(left) > 1 else left[0].name
+    words = f"a reboot of {host} has ended {ended}; to let them go on: controlroom resume host:{host} cause:rebooted"
+    draft.alarms.put(f"{_REBOOT}{host}", Alarm(words, since=min(agent.since for agent in left)))
+
+
+def _rebooted(agent: Agent | None) -> bool:
+    """Whether a reboot of its host ended it."""
+    return agent is not None and agent.cause is Cause.REBOOTED and agent.has_ended and bool(agent.session)
+
+
+_CARE = "care "
+"""How what such alarms are about begins; what names the agent in `Queue.restarts` follows."""
+
+
+def watch_restarts(draft: Draft, restarts: Mapping[str, Restarts]) -> None:
+    """Raise and end the alarms of agents that are given up: they are not started again without being asked."""
+    for about in [about for about, _ in draft.alarms.items(draft.fleet.alarms, _CARE) if about.startswith(_CARE)]:
+        if not restarts.get(about.removeprefix(_CARE), _NEVER_STARTED).gave_up:
+            draft.alarms.drop(about)
+    for key, kept in restarts.items():
+        if kept.gave_up:
+            id_ = key if "/" in key else f"{kept.host}/{key}"
+            words = f"{id_} is given up: {kept.gave_up}; see controlroom explain {id_}; to begin it again: controlroom"
+            draft.alarms.put(f"{_CARE}{key}", Alarm(f"{words} retry {id_}", AlarmLevel.DANGER, kept.since, id_))
+
+
+_NEVER_STARTED = Restarts()
 
 _KEY = "key "
 """How what such alarms are about begins; the agent follows."""

@@ -10,7 +10,7 @@ from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Agent, Host
 from controlroom.domain.questions import Question
-from controlroom.domain.tasks import Attempt, Queue, Task
+from controlroom.domain.tasks import Attempt, Queue, Restarts, Task
 
 
 def later(at: int, by: int) -> int:
@@ -84,6 +84,17 @@ def _queue(queue: Queue, by: int) -> Queue:
         last_start=later(queue.last_start, by),
         hold=queue.hold and replace(queue.hold, at=later(queue.hold.at, by)),
         halt=queue.halt and replace(queue.halt, at=later(queue.halt.at, by)),
+        restarts={key: _restarts(kept, by) for key, kept in queue.restarts.items()},
+    )
+
+
+def _restarts(kept: Restarts, by: int) -> Restarts:
+    return replace(
+        kept,
+        starts=tuple(later(at, by) for at in kept.starts),
+        since=later(kept.since, by),
+        not_before=later(kept.not_before, by),
+        wait=None,
     )
 
 

@@ -248,6 +248,9 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, now: int) -> Decision:
         raise Refusal(f"{agent.id} has not ended ({state_words(fleet, agent, now)}): send it a message")
     if none := no_session(agent):
         raise Refusal(f"{agent.id} {none} to go on in: retry gives it its task again")
+    if intent.paced:
+        ordered_work(agent, trust=False)
+        return Decision()
     if reason := no_room_for(fleet, host, agent.kind):
         raise Refusal(reason)
     ordered = ordered_work(agent, trust=False)

@@ -77,6 +77,8 @@ class ResumeAgent:
     epoch: int
     task: str = GO_ON
     """What it is told."""
+    paced: bool = False
+    """Among several: each once there is room for it, one after the other, by the rules of the queue."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import Question as Question
-from controlroom.domain.tasks import Queue, Task
+from controlroom.domain.tasks import Queue, RestartRules, Task
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import ENDED, LIVE, AgentKind, Cause, Payer, State, StrEnum, has_ended, lives
 
@@ -223,6 +223,8 @@ class Profile:
     """Several of its tasks may be at work in one folder."""
     takes_outside: bool = True
     """It carries out tasks whose text may be somebody else's."""
+    restarts: RestartRules = field(default_factory=RestartRules)
+    """Which of its agents are started without being asked."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,15 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from controlroom.domain import clock_set, events
-from controlroom.domain.alarms import GAPS, forget_payer, watch_disk, watch_logins, watch_payers
+from controlroom.domain.alarms import (
+    GAPS,
+    forget_payer,
+    watch_disk,
+    watch_logins,
+    watch_payers,
+    watch_reboots,
+    watch_restarts,
+)
 from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.claims import paused
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
@@ -119,7 +127,9 @@ def _forget_agents(draft: Draft, host: str) -> None:
     agents = [*draft.agents_on(host), *draft.agents_on(host, adopted=True)]
     for agent in agents:
         _drop(draft, agent)
-    watch_logins(draft, host, [(agent, None) for agent in agents])
+    gone = [(agent, None) for agent in agents]
+    watch_logins(draft, host, gone)
+    watch_reboots(draft, host, gone)
 
 
 def _drop(draft: Draft, agent: Agent) -> None:
@@ -232,6 +242,7 @@ def _agents_observed(draft: Draft, event: events.AgentsObserved) -> None:
         _drop(draft, agent)
     watch_payers(draft, [seen.id for seen in theirs])
     watch_logins(draft, event.host, pairs)
+    watch_reboots(draft, event.host, pairs)
 
 
 def _missing(draft: Draft, event: events.AgentsObserved, present: set[str]) -> list[Agent]:
@@ -370,6 +381,8 @@ def _tasks_seen(draft: Draft, event: events.TasksSeen) -> None:
 
 
 def _queue_seen(draft: Draft, event: events.QueueSeen) -> None:
+    if event.queue.restarts != draft.fleet.queue.restarts:
+        watch_restarts(draft, event.queue.restarts)
     draft.set_room(queue=event.queue)
 
 

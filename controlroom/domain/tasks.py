@@ -331,6 +331,68 @@ class QueueRules:
     """Nothing new starts while a window of a plan is used so far, per cent; 100: until it is full."""
 
 
+class Restart(OpenStrEnum):
+    """Which ends of an agent are followed by another run. Those that a person ordered never are."""
+
+    NEVER = "never"
+    FAILURE = "on-failure"
+    """It failed, was killed from outside, or nobody saw how it ended."""
+    ALWAYS = "always"
+    """Also when it has done its task."""
+    UNKNOWN = ""
+
+
+@dataclass(frozen=True)
+class RestartRules:
+    """What a profile says of starting its agents again, and of those that are kept running."""
+
+    restart: Restart = Restart.NEVER
+    starts: int = 5
+    """Starts without being asked in `within`; then it is given up."""
+    within: int = 600_000
+    """Milliseconds."""
+    pause: int = 10_000
+    """Milliseconds before the first of them; doubled for each further one in `within`."""
+    after_reboot: bool = False
+    """What a reboot of its host ended goes on in its session."""
+    keep: int = 0
+    """Agents of the profile that are kept running."""
+    hosts: tuple[str, ...] = ()
+    """Where those run; none named: anywhere."""
+
+    @property
+    def starts_any(self) -> bool:
+        """Whether an agent of the profile may be started without being asked."""
+        return self.keep > 0 or self.after_reboot or self.restart in (Restart.FAILURE, Restart.ALWAYS)
+
+
+@dataclass(frozen=True)
+class Restarts:
+    """How one agent has been started without being asked, and what comes next."""
+
+    host: str = ""
+    epoch: int = 0
+    """The run that all of this is about, with its host: what a person starts afterwards begins it anew."""
+    starts: tuple[int, ...] = ()
+    """When it was started so, UTC milliseconds: those that still count."""
+    gave_up: str = ""
+    """Why it is not started any more; empty: it is."""
+    since: int = 0
+    """Since when it is given up."""
+    halted: int = 0
+    """The run that the halt of the room ended: nobody wanted this agent of all to end."""
+    asked: int = 0
+    """The run that a person wants to go on once there is room for it; 0: none."""
+    not_before: int = 0
+    """Its start was refused, and is tried again then."""
+    refused: str = ""
+    """Why it was refused."""
+    starting: bool = False
+    """Its start is on its way, and no host has shown it yet. The ledger does not keep this."""
+    wait: Wait | None = None
+    """Why it is not started now. The ledger does not keep this."""
+
+
 @dataclass(frozen=True)
 class Hold:
     """The queue starts nothing new."""
@@ -365,6 +427,8 @@ class Queue:
     last_start: int = 0
     blocked: Wait | None = None
     """Why nothing starts though tasks wait; None: something is about to, or none waits."""
+    restarts: Mapping[str, Restarts] = field(default_factory=dict)
+    """Agents that are started without being asked, by id; those that a profile keeps running, by name."""
 
 
 def read_id(text: str) -> int:

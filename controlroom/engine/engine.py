@@ -101,7 +101,9 @@ class Engine:
         self.history = HistoryRecorder(store, writer)
         templates = home.config.parent / "templates"
         self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates)
-        self.dispatcher = Dispatcher(store, self.tasks, claims, self.submit, orders.result_of, config.zone)
+        self.dispatcher = Dispatcher(
+            store, self.tasks, claims, self.submit, orders.result_of, config.zone, config.kept_tasks
+        )
         room_editor = RoomEditor(home, config, store, writer, budgets, self.links, self.host_events.removed)
         self._apart: dict[type, Callable[[Any, str], Awaitable[Result]]] = {
             intents.SettleUsage: self.spending.settle,
@@ -203,6 +205,8 @@ class Engine:
             return self.ledger_writer.refused(intent, no_money, who)
         if isinstance(intent, intents.RetryAgent):
             return self.moves.retry(intent, who, lambda again: self.submit(again, who))
+        if isinstance(intent, intents.ResumeAgent) and intent.paced:
+            return await self.dispatcher.restarter.later(intent, who)
         self._note(decision, intent, who)
         was = self.store.fleet
         for event in decision.events:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from controlroom.domain.alarms import payer_doubt, payer_words
 from controlroom.domain.claims import claim_words, claimed_words
 from controlroom.domain.display.advice import Step, steps
-from controlroom.domain.display.tasks import task_of
+from controlroom.domain.display.tasks import restart_words, task_of
 from controlroom.domain.display.views import Line
 from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Agent, Evidence, Fleet, Host, LinkState, State
 from controlroom.domain.money import ladder
 from controlroom.domain.money.budget import amount
 from controlroom.domain.orders import STARTS
+from controlroom.domain.queue.care import key_of
 from controlroom.domain.words import age, ago, since
 from controlroom.text.states import AgentKind, Cause
 
@@ -109,7 +110,7 @@ class Explanation:
     stale: bool
     """Whether the host cannot be asked now."""
     notes: tuple[tuple[str, str], ...]
-    """More that is known, a sentence each: `task order asks until ended line budget use` …."""
+    """More that is known, a sentence each: `task care order asks until ended line budget use` …."""
     steps: tuple[Step, ...]
 
 
@@ -129,7 +130,7 @@ def explain(fleet: Fleet, agent: Agent, now: int) -> Explanation:
         tuple(_disagreements(agent)),
         _host_words(agent.host, host, now),
         host is None or host.link is not LinkState.UP,
-        (*_carried_out(fleet, agent), *_notes(agent, now), *_doubts(fleet, agent, now)),
+        (*_carried_out(fleet, agent, now), *_notes(agent, now), *_doubts(fleet, agent, now)),
         steps(fleet, agent, now),
     )
 
@@ -216,9 +217,11 @@ def _host_words(name: str, host: Host | None, now: int) -> str:
 # --------------------------------------------------------------------------- what else is known
 
 
-def _carried_out(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:
+def _carried_out(fleet: Fleet, agent: Agent, now: int) -> Iterator[tuple[str, str]]:
     if task := task_of(fleet, agent):
         yield "task", f"{task.id}, which is {task.state}, attempt {len(task.attempts)}: {task.title}"
+    if words := restart_words(fleet, key_of(fleet, agent), now):
+        yield "care", words
 
 
 def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:

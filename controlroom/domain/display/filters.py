@@ -28,6 +28,7 @@ _VALUES: Mapping[str, Callable[[Agent, AgentRow], tuple[str, ...]]] = {
     "profile": lambda agent, row: (agent.profile,),
     "model": lambda agent, row: (agent.model, row.model),
     "kind": lambda agent, row: (agent.kind.value,),
+    "cause": lambda agent, row: (agent.cause.value,),
 }
 """What each kind of term compares."""
 

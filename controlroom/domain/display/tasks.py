@@ -254,6 +254,28 @@ def task_of(fleet: Fleet, agent: Agent) -> Task | None:
     return None
 
 
+def restart_words(fleet: Fleet, key: str, now: int) -> str:
+    """What comes next of an agent that is started without being asked, by its key in the queue; empty: nothing."""
+    kept = fleet.queue.restarts.get(key)
+    if kept is None:
+        return ""
+    if kept.gave_up:
+        id_ = key if "/" in key else f"{kept.host}/{key}"
+        return f"given up {ago(now - kept.since)}: {kept.gave_up}; to begin it again: controlroom retry {id_}"
+    count = len(kept.starts)
+    times = f"; started {'once' if count == 1 else f'{count} times'} without being asked lately" if count else ""
+    if kept.starting:
+        return f"it is being started{times}"
+    refused = f"its start was refused: {kept.refused}; " if kept.refused and kept.not_before else ""
+    if kept.wait is not None:
+        words = _RETRIED.format(until=_in(kept.wait.until, now)) if kept.wait.reason is WaitReason.RETRY else ""
+        return f"to be started: {refused}{words or words_of(kept.wait, now)}{times}"
+    return times.removeprefix("; ")
+
+
+_RETRIED = "not yet{until}"
+
+
 def queue_line(fleet: Fleet, now: int) -> str:
     """The queue in one line, for the first screen: how many wait, and why nothing moves; empty: there is no task."""
     queue, counts = fleet.queue, counted(fleet.tasks.values())

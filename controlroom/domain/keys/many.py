@@ -46,7 +46,7 @@ class Plan:
         """The same plan for the same runs, with these words; `host`: where they are to go, but for those there."""
         stay = tuple((target.agent, _is_there(target.agent)) for target in self.targets if target.agent.host == host)
         targets = (
-            Target(target.agent, intent_of(target.agent, self.action, text, keep, host))
+            Target(target.agent, _paced(intent_of(target.agent, self.action, text, keep, host), len(self.targets)))
             for target in self.targets
             if target.agent.host != host
         )
@@ -64,6 +64,8 @@ class Plan:
     @property
     def done(self) -> str:
         """What has been done to those to whom it was done."""
+        if any(isinstance(target.intent, intents.ResumeAgent) and target.intent.paced for target in self.targets):
+            return "to go on, one after the other"
         return "moved" if self.host else "answered" if self.answer else _DONE[self.action]
 
     @property
@@ -157,6 +159,8 @@ def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str]
         else:
             left_out.append((agent, reason))
     unseen = tuple(fleet.agents[agent] for agent in hidden if agent in fleet.agents)
+    if len(targets) > 1:
+        targets = [replace(target, intent=_paced(target.intent)) for target in targets]
     return Plan(action, tuple(targets), tuple(left_out), unseen)
 
 
@@ -168,6 +172,11 @@ def answer_to_all(fleet: Fleet, asked: Asking, answers: tuple[ItemAnswer, ...]) 
         if (own := agent.question) is not None and _asked(own) == _asked(asked.question)
     )
     return Plan("allow", targets, (), answer="; ".join(answer_words(asked.question, answers)))
+
+
+def _paced(intent: Intent, among: int = 2) -> Intent:
+    """What is asked for one of several: those that go on do so one after the other, as there is room."""
+    return replace(intent, paced=True) if isinstance(intent, intents.ResumeAgent) and among > 1 else intent
 
 
 def _is_there(agent: Agent) -> str:

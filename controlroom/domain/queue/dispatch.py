@@ -74,7 +74,7 @@ def plan(fleet: Fleet, now: int) -> Plan:
     waiting = [task for task in fleet.tasks.values() if task.state is TaskState.WAITING]
     if not waiting:
         return Plan()
-    world = _World(fleet, now)
+    world = World(fleet, now)
     waits: dict[str, Wait] = {}
     ready: list[Task] = []
     for task in waiting:
@@ -87,7 +87,7 @@ def plan(fleet: Fleet, now: int) -> Plan:
     return Plan(start, waits, blocked, _next_look(waits.values(), now))
 
 
-def _first_start(ready: Sequence[Task], world: "_World", waits: dict[str, Wait]) -> tuple[Start | None, Wait | None]:
+def _first_start(ready: Sequence[Task], world: "World", waits: dict[str, Wait]) -> tuple[Start | None, Wait | None]:
     """The first task in order that may start, and why the first of all does not; why each one waits goes to `waits`."""
     blocked: Wait | None = None
     for index, task in enumerate(ready):
@@ -121,12 +121,17 @@ def in_order(tasks: Iterable[Task], queue: Queue, now: int) -> list[Task]:
 _PLACE = attrgetter("place", "number")
 
 
-class _World:
+class World:
     """A fleet as the queue sees it; all that several tasks ask is worked out once."""
 
     def __init__(self, fleet: Fleet, now: int) -> None:
         self._fleet, self._now, self._rules = fleet, now, fleet.queue.rules
-        self._live = [agent for agent in fleet.agents.values() if not agent.adopted and is_at_work(agent)]
+        starting = {key for key, kept in fleet.queue.restarts.items() if kept.starting}
+        self._live = [
+            agent
+            for agent in fleet.agents.values()
+            if not agent.adopted and (is_at_work(agent) or agent.id in starting)
+        ]
         self._running = [task for task in fleet.tasks.values() if task.state is TaskState.RUNNING]
         self._unseen = _unseen(self._running, fleet)
         self._per_host = Counter(agent.host for agent in self._live) + Counter(one.host for _, one in self._unseen)

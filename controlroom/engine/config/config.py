@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from controlroom.domain import model
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.engine.config import settings
-from controlroom.engine.config.profile_config import FileCredential, ProfileTable
+from controlroom.engine.config.profile_config import FileCredential, ProfileTable, restart_rules
 from controlroom.engine.config.queue_config import rules_of
 from controlroom.engine.config.settings import ConfigFile, RosterFile
 from controlroom.engine.config.toml_file import ConfigProblem as ConfigProblem
@@ -74,6 +74,8 @@ class Config:
         """What the queue keeps to, unless an operator has changed it."""
         self.templates = {name: table.text for name, table in file.templates.items()}
         """Texts of tasks that stand in the config, by name."""
+        self.kept_tasks = {name: table.keep_task for name, table in file.profiles.items() if table.keep}
+        """What agents are told that a profile keeps running, by profile."""
         self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
 
     def spec(self, profile: str) -> AgentSpec:
@@ -95,7 +97,14 @@ def _profile(name: str, table: ProfileTable) -> model.Profile:
     billing = Payer.PLAN if table.credential == "plan" else Payer.UNKNOWN
     outside = table.outside == "always" or (table.outside == "asking" and table.permission_mode != _NO_QUESTIONS)
     return model.Profile(
-        name, *work, table.priority, billing, table.max_agents, table.shares_folder, takes_outside=outside
+        name,
+        *work,
+        table.priority,
+        billing,
+        table.max_agents,
+        table.shares_folder,
+        takes_outside=outside,
+        restarts=restart_rules(table),
     )
 
 

@@ -3,10 +3,12 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from controlroom.domain.tasks import Restart, RestartRules
 from controlroom.engine.config.queue_config import OUTSIDE, Outside
 from controlroom.engine.config.toml_tables import Table
+from controlroom.text.names import agent_name_problem
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 """What names a profile, or a way to notify people."""
@@ -90,13 +92,57 @@ class ProfileTable(Table):
         False, description="whether several tasks may be at work in one folder at once, as when they only read"
     )
     outside: Outside = Field("asking", description=OUTSIDE)
+    restart: Literal["never", "on-failure", "always"] = Field(
+        "never",
+        description="which ends of its agents are followed by another run without being asked; what a person ends, and "
+        "agents of tasks, never are",
+    )
+    restart_starts: int = Field(
+        5, ge=1, le=1_000, description="how often an agent is started so in restart_minutes before it is given up"
+    )
+    restart_minutes: float = Field(10.0, gt=0, le=525_600, description="minutes in which restart_starts are counted")
+    restart_seconds: float = Field(
+        10.0, ge=0, le=86_400, description="seconds before the first such start; doubled for each further one"
+    )
+    after_reboot: Literal["resume", "wait"] | None = Field(
+        None,
+        description="whether its agents go on in their sessions once their host is up again after a reboot, or wait "
+        "for you; unset: resume, unless restart is never",
+    )
+    keep: int = Field(0, ge=0, le=1_000, description="agents of it that are kept running, as NAME-1, NAME-2 and so on")
+    keep_task: str = Field("", description="what those agents are to do")
+    keep_hosts: list[str] = Field([], description="the hosts where they run; empty: anywhere")
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> "ProfileTable":
+        if self.keep and self.kind == "headless" and not self.keep_task.strip():
+            raise ValueError("keep needs keep_task: what are these agents to do?")
+        if self.keep and self.kind == "command" and not self.command:
+            raise ValueError("keep needs a command")
+        return self
 
 
 def _profile_names(value: dict[str, ProfileTable]) -> dict[str, ProfileTable]:
-    for name in value:
+    for name, table in value.items():
         if not NAME.fullmatch(name):
             raise ValueError(f"{ascii(name)[:60]} cannot name a profile: use 1 to 41 of A-Z a-z 0-9 . _ -")
+        if table.keep and agent_name_problem(f"{name}-{table.keep}"):
+            raise ValueError(f"{name} has keep, so its name must be fit for agents: use 1 to 36 of a-z 0-9 _ -")
     return value
 
 
 Profiles = Annotated[dict[str, ProfileTable], AfterValidator(_profile_names)]
+
+
+def restart_rules(table: ProfileTable) -> RestartRules:
+    """Return when agents of a profile are started without being asked, in the engine's terms."""
+    restart = Restart(table.restart)
+    return RestartRules(
+        restart,
+        table.restart_starts,
+        round(table.restart_minutes * 60_000),
+        round(table.restart_seconds * 1000),
+        table.after_reboot == "resume" or (table.after_reboot is None and restart is not Restart.NEVER),
+        table.keep,
+        tuple(table.keep_hosts),
+    )

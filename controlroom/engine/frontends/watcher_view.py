@@ -111,7 +111,7 @@ class Watcher(Rights):
             return fleet
         if fleet is not self._seen:
             shown = unnamed(fleet) if self.withheld.accounts else fleet
-            if fleet.tasks:
+            if fleet.tasks or fleet.queue.restarts:
                 shown = replace(shown, tasks=self._tasks(fleet, changes), queue=self._queue(fleet.queue))
             if self.withheld.tasks or self.withheld.logs:
                 shown = replace(shown, agents=self._withheld(fleet, changes))
@@ -161,7 +161,8 @@ class Watcher(Rights):
         return replace(wait, about=_UNNAMED.get(wait.reason, wait.about)) if wait else None
 
     def _queue(self, queue: Queue) -> Queue:
-        return replace(queue, blocked=self._wait(queue.blocked))
+        restarts = {key: replace(kept, refused="", wait=self._wait(kept.wait)) for key, kept in queue.restarts.items()}
+        return replace(queue, blocked=self._wait(queue.blocked), restarts=restarts)
 
     def _agent(self, agent: Agent) -> Agent:
         if self.withheld.tasks:

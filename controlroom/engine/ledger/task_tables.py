@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from controlroom.domain.queue.rules import ruled
-from controlroom.domain.tasks import Halt, Hold, Queue, QueueRules, Task
+from controlroom.domain.tasks import Halt, Hold, Queue, QueueRules, Restarts, Task
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.text.sanitize import redact
 from controlroom.wire.codec import decode, encode
@@ -55,8 +55,9 @@ def keep_text(number: int, text: str) -> Statement:
 
 
 def keep_queue(queue: Queue) -> list[Statement]:
-    """Write what operators have made of the queue."""
-    parts = {"rules": dict(queue.changed), "hold": queue.hold, "halt": queue.halt}
+    """Write what operators have made of the queue, and which agents were started without being asked."""
+    restarts = {key: replace(kept, starting=False, wait=None) for key, kept in queue.restarts.items()}
+    parts = {"rules": dict(queue.changed), "hold": queue.hold, "halt": queue.halt, "restarts": restarts}
     return [
         ("insert or replace into queue values (?, ?)", (name, redact(json.dumps(encode(part)))))
         for name, part in parts.items()
@@ -72,8 +73,9 @@ def read_queue(rows: Iterable[tuple[str, str]], rules: QueueRules) -> Queue:
     """Read the queue. `rules`: those of the config, for what no operator has changed."""
     parts: dict[str, Any] = {name: json.loads(value) for name, value in rows}
     hold, halt = parts.get("hold"), parts.get("halt")
+    restarts = {key: decode(Restarts, kept) for key, kept in (parts.get("restarts") or {}).items()}
     return ruled(
-        Queue(hold=decode(Hold, hold) if hold else None, halt=decode(Halt, halt) if halt else None),
+        Queue(hold=decode(Hold, hold) if hold else None, halt=decode(Halt, halt) if halt else None, restarts=restarts),
         rules,
         {name: value for name, value in (parts.get("rules") or {}).items() if hasattr(rules, name)},
     )

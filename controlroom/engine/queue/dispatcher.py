@@ -5,7 +5,7 @@ no task is at work twice.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -19,7 +19,8 @@ from controlroom.engine.background_tasks import Debouncer
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.ledger.ledger import LedgerProblem
 from controlroom.engine.ledger.writer import Keep
-from controlroom.engine.queue.halt import HaltKeeper, ResultOf
+from controlroom.engine.queue.halt import HaltKeeper, ResultOf, Submit
+from controlroom.engine.queue.restarter import Restarter
 from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.store import FleetStore
 from controlroom.text.states import Outcome
@@ -31,8 +32,6 @@ GATHER = 0.25
 
 IDLE = 3600.0
 """Seconds between two rounds when nothing happens and nothing is due."""
-
-Submit = Callable[[intents.Intent, str], Awaitable[Result]]
 
 
 class Dispatcher:
@@ -46,13 +45,15 @@ class Dispatcher:
         submit: Submit,
         result_of: ResultOf,
         zone: tzinfo,
+        kept_tasks: Mapping[str, str],
     ) -> None:
         """`submit` decides an intent and orders what follows from it, as for an operator.
 
-        `zone`: where the operator's days begin.
+        `zone`: where the operator's days begin; `kept_tasks`: what agents are told that a profile keeps running.
         """
         self._store, self._book, self._claims, self._submit, self._zone = store, book, claims, submit, zone
         self.halt = HaltKeeper(store, book, submit, result_of)
+        self.restarter = Restarter(store, book, claims, submit, result_of, kept_tasks, self._wake)
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
         self._has_work = False
         """Whether any task is open, or the room is halted: else what agents do is nothing to the queue."""
@@ -78,6 +79,9 @@ class Dispatcher:
         self._store.unsubscribe(self._changed)
         self._rounds.close()
 
+    def _wake(self) -> None:
+        self._rounds.want(0.0)
+
     def _changed(self, changes: Changes) -> None:
         fleet = self._store.fleet
         for agent in (fleet.agents.get(key) for key in changes.agents):
@@ -85,7 +89,7 @@ class Dispatcher:
                 self._ordered[agent.pending.op] = agent.pending
         if changes.tasks or changes.room:
             is_open = any(task.state.is_open for task in fleet.tasks.values())
-            self._has_work = is_open or fleet.queue.halt is not None
+            self._has_work = is_open or fleet.queue.halt is not None or self.restarter.has_work
             self._rounds.want(0.0)
         elif self._has_work:
             self._rounds.want(GATHER)
@@ -94,17 +98,19 @@ class Dispatcher:
         """Do all that is to be done now; the seconds until the next round at the latest."""
         self._settle()
         await self.halt.enforce()
+        looks = [await self.restarter.start_due()]
         plan = self._planned()
         while plan.start is not None and await self._start(plan.start):
             plan = self._planned()
-        if not plan.next_look:
-            return IDLE
-        return min(IDLE, max(0.05, (plan.next_look - self._store.clock()) / 1000))
+        looks.append(plan.next_look)
+        next_look = min((moment for moment in looks if moment), default=0)
+        return min(IDLE, max(0.05, (next_look - self._store.clock()) / 1000)) if next_look else IDLE
 
     def _settle(self) -> None:
         """Close the attempts whose agents have ended, and note what is worth keeping of the others."""
         fleet, now = self._store.fleet, self._store.clock()
         orders, self._ordered = {order.subject: order for order in self._ordered.values()}, {}
+        self.restarter.note(orders.values())
         changed: list[Task] = []
         for task in [task for task in fleet.tasks.values() if orders and task.state is TaskState.WAITING]:
             order = orders.get(task.goes_on_from.id) if task.goes_on_from else None

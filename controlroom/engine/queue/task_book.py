@@ -105,6 +105,11 @@ class TaskBook:
         self._ledger_writer.audited(who, verb_of(intent), "room", 0, result)
         return result
 
+    def told(self, who: str, verb: str, about: str, epoch: int, result: Result) -> Result:
+        """Audit what was done to an agent, or decided about it."""
+        self._ledger_writer.audited(who, verb, about, epoch, result)
+        return result
+
     def tell(self, task: Task) -> None:
         """Audit what has become of a task: done, failed, held, or waiting for another attempt."""
         about = task.last.id if task.last else ""

@@ -1,0 +1,298 @@
+"""Which agents are started without being asked: (fleet, now) -> the one that starts now, why the others do not. Pure.
+
+Agents that ended and whose profile has them started again, those that a profile keeps running, and those that a person
+wants to go on once there is room. They keep to all that tasks keep to: `dispatch.World` says what takes an agent.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
+
+from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
+from controlroom.domain.queue.dispatch import Start, World, is_at_work
+from controlroom.domain.tasks import Restart, RestartRules, Restarts, Task, TaskState, Wait, WaitReason
+from controlroom.domain.words import age
+from controlroom.text.states import AgentKind, Cause, StrEnum
+
+LONGEST_PAUSE = 1_800_000
+"""Milliseconds between two starts at most."""
+
+REFUSED_PAUSE = 60_000
+"""Milliseconds until a start that was refused is tried again."""
+
+_GOES_ON = frozenset({Cause.OUT_OF_MEMORY, Cause.REBOOTED, Cause.RUNNER_KILLED, Cause.RUNNER_FAILED, Cause.DISK_FULL})
+"""Ends that are no fault of the work: it goes on in its session."""
+
+
+class Why(StrEnum):
+    """Why an agent is started without being asked, or by whom it was wished."""
+
+    FAILED = "it failed"
+    ENDED = "it ended"
+    REBOOTED = "its host was rebooted"
+    KEPT = "its profile keeps it running"
+    ASKED = "a person wants it to go on"
+
+
+class How(StrEnum):
+    """What is done to start it."""
+
+    RESUME = "resume"
+    """It goes on in its Claude session."""
+    RETRY = "retry"
+    """It is given its task again."""
+    SPAWN = "spawn"
+    """It begins with what its profile says."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An agent that is to run and does not."""
+
+    key: str
+    """What names it in `Queue.restarts`."""
+    name: str
+    host: str
+    """Where it ran; empty: anywhere."""
+    epoch: int
+    """Its run that has ended; 0: it has had none there."""
+    profile: str
+    why: Why
+    how: How
+    until: int = 0
+    """Not before, UTC milliseconds."""
+    model: str = ""
+    cwd: str = ""
+
+    @property
+    def id(self) -> str:
+        """The id of the agent that ended."""
+        return f"{self.host}/{self.name}"
+
+
+@dataclass(frozen=True)
+class CarePlan:
+    """What is to be done about agents that ended."""
+
+    start: Wanted | None = None
+    """It is started now, on `Wanted.host`."""
+    restarts: Mapping[str, Restarts] = field(default_factory=dict)
+    """What is known of each, with why it waits."""
+    next_look: int = 0
+    """When it changes though nothing happens, UTC milliseconds; 0: it does not."""
+
+
+def plan(fleet: Fleet, now: int, stopped: Set[str] = frozenset()) -> CarePlan:
+    """Decide which agent is started now, if any. `stopped`: ids of those whose run a person ended for good."""
+    if not fleet.queue.restarts and not any(profile.restarts.starts_any for profile in fleet.profiles.values()):
+        return CarePlan()
+    wanted: list[Wanted] = []
+    kept: dict[str, Restarts] = {}
+    for key, known, candidate in _looked_at(fleet, now, stopped):
+        if candidate is not None and known.gave_up == "":
+            known = _judged(known, candidate, _rules(fleet, candidate.profile), now)
+            if not known.gave_up:
+                wanted.append(candidate)
+        if known != Restarts(known.host, known.epoch):
+            kept[key] = known
+    start, waits = _first(fleet, sorted(wanted, key=lambda one: _rank(fleet, one)), now)
+    for one in wanted:
+        known = kept.get(one.key, Restarts(one.host, one.epoch))
+        kept[one.key] = replace(known, wait=waits.get(one.key))
+    moments = [wait.until for wait in waits.values() if wait.until > now]
+    moments += [host.until for wait in waits.values() for host in wait.hosts if host.until > now]
+    return CarePlan(start, kept, min(moments, default=0))
+
+
+def _rank(fleet: Fleet, one: Wanted) -> tuple[int, int, str]:
+    profile = fleet.profiles.get(one.profile)
+    return -profile.priority if profile else 0, one.until, one.key
+
+
+def _first(fleet: Fleet, wanted: Iterable[Wanted], now: int) -> tuple[Wanted | None, dict[str, Wait]]:
+    """The first that may start, with its host, and why the others wait, by key."""
+    start: Wanted | None = None
+    waits: dict[str, Wait] = {}
+    world: World | None = None
+    for one in wanted:
+        if one.until > now:
+            waits[one.key] = Wait(WaitReason.RETRY, until=one.until)
+            continue
+        if start is not None:
+            waits[one.key] = Wait(WaitReason.BEHIND)
+            continue
+        world = world or World(fleet, now)
+        placed = world.common_wait or _placed(world, one, fleet, now)
+        if isinstance(placed, Wait):
+            waits[one.key] = placed
+        else:
+            row = fleet.agents.get(f"{placed}/{one.name}")
+            start = replace(one, host=placed, epoch=row.epoch if row else 0)
+    return start, waits
+
+
+def _placed(world: World, one: Wanted, fleet: Fleet, now: int) -> Wait | str:
+    """The host that takes it, or why none does."""
+    hosts = (one.host,) if one.host else _rules(fleet, one.profile).hosts or ("",)
+    waits = []
+    for host in sorted(hosts, key=lambda host: sum(agent.profile == one.profile for agent in fleet.agents_on(host))):
+        work = Task(0, one.name, TaskState.WAITING, now, now, profile=one.profile, host=host, model=one.model)
+        placed = world.placed(replace(work, cwd=one.cwd))
+        if isinstance(placed, Start):
+            return placed.host
+        waits.append(placed)
+    if len(waits) == 1 or waits[0].reason is not WaitReason.NO_HOST:
+        return waits[0]
+    named = tuple(host for wait in waits for host in wait.hosts if host.reason is not WaitReason.HOST_OTHER)
+    return replace(waits[0], hosts=named)
+
+
+# --------------------------------------------------------------------------- who is to run
+
+
+def _looked_at(fleet: Fleet, now: int, stopped: Set[str]) -> Iterator[tuple[str, Restarts, Wanted | None]]:
+    """All that is known of restarts by its key, and whether an agent is to run that does not."""
+    slots = {name: profile for profile in fleet.profiles.values() for name in slot_names(profile)}
+    carried = {(task.last.id, task.last.epoch) for task in fleet.tasks.values() if task.last}
+    for name, profile in slots.items():
+        yield name, *_slot(fleet, name, profile, now, stopped)
+    for agent in fleet.agents.values():
+        its = fleet.profiles.get(agent.ordered.profile) if agent.ordered else None
+        if agent.adopted or (its is not None and slots.get(agent.name) is its):
+            continue
+        known = _known(fleet, agent.id, agent)
+        if (agent.id, agent.epoch) in carried:  # its task decides, but for what a person wants
+            yield agent.id, known, None
+        elif known.asked or (its is not None and its.restarts.starts_any):
+            yield agent.id, known, _again(agent, known, (its or _NO_PROFILE).restarts, now, stopped)
+
+
+_NO_PROFILE = Profile("")
+
+
+def slot_names(profile: Profile) -> list[str]:
+    """The names of the agents that a profile keeps running."""
+    return [f"{profile.name}-{number}" for number in range(1, profile.restarts.keep + 1)]
+
+
+def key_of(fleet: Fleet, agent: Agent) -> str:
+    """What names an agent in `Queue.restarts`."""
+    profile = fleet.profiles.get(agent.ordered.profile) if agent.ordered else None
+    return agent.name if profile and agent.name in slot_names(profile) else agent.id
+
+
+def _rules(fleet: Fleet, profile: str) -> RestartRules:
+    return fleet.profiles.get(profile, _NO_PROFILE).restarts
+
+
+def _known(fleet: Fleet, key: str, agent: Agent) -> Restarts:
+    """What is known of an agent's restarts; nothing, once a person has started it since."""
+    kept = fleet.queue.restarts.get(key)
+    if kept is None or agent.epoch > kept.epoch or agent.host != kept.host:
+        return Restarts(agent.host, agent.epoch)
+    return replace(kept, wait=None)
+
+
+def _is_left(agent: Agent, known: Restarts, stopped: Set[str]) -> bool:
+    """Whether an agent that ended is left as it is: a person ended it, or whoever paused it has it go on."""
+    if agent.pending or known.starting or agent.state is State.PAUSED:
+        return True
+    return agent.id in stopped and known.halted != agent.epoch
+
+
+def _again(agent: Agent, known: Restarts, rules: RestartRules, now: int, stopped: Set[str]) -> Wanted | None:
+    """Whether an agent of no task is to be started again."""
+    if not agent.has_ended or agent.ordered is None or agent.pending or known.starting:
+        return None
+    if known.asked == agent.epoch:
+        return _wanted(agent.id, agent, Why.ASKED, known.not_before)
+    if agent.state is State.LIMITED or _is_left(agent, known, stopped):
+        return None
+    if agent.cause is Cause.REBOOTED:
+        return _wanted(agent.id, agent, Why.REBOOTED, known.not_before) if rules.after_reboot else None
+    done = agent.state is State.DONE
+    if rules.restart is Restart.ALWAYS or (rules.restart is Restart.FAILURE and not done):
+        return _wanted(agent.id, agent, Why.ENDED if done else Why.FAILED, _due(agent, known, rules, now))
+    return None
+
+
+def _slot(fleet: Fleet, name: str, profile: Profile, now: int, stopped: Set[str]) -> tuple[Restarts, Wanted | None]:
+    """What is known of an agent that a profile keeps running, and whether it is to be started."""
+    rows = [row for host in fleet.hosts if (row := fleet.agents.get(f"{host}/{name}")) is not None]
+    running = [row for row in rows if is_at_work(row) or row.pending]
+    last = max(running or rows, key=lambda row: (row.started, row.since), default=None)
+    if last is None:
+        known = replace(fleet.queue.restarts.get(name, Restarts()), wait=None)
+        new = Wanted(name, name, "", 0, profile.name, Why.KEPT, How.SPAWN, _due(None, known, profile.restarts, now))
+        return known, None if known.starting else replace(new, cwd=profile.cwd, model=profile.model)
+    known = _known(fleet, name, last)
+    if running or not last.has_ended or _is_left(last, known, stopped):
+        return known, None
+    until = known.not_before
+    if last.cause is not Cause.REBOOTED:
+        until = max(_due(last, known, profile.restarts, now), last.limited_until or 0)
+    wanted = _wanted(name, last, Why.REBOOTED if last.cause is Cause.REBOOTED else Why.KEPT, until)
+    if wanted.how is How.RETRY:
+        wanted = replace(wanted, how=How.SPAWN)
+    host = fleet.hosts.get(last.host)
+    if host is None or host.link is not LinkState.UP:  # it has ended there for certain: it may run elsewhere
+        wanted = replace(wanted, host="", how=How.SPAWN)
+    return known, wanted
+
+
+def _wanted(key: str, agent: Agent, why: Why, until: int) -> Wanted:
+    """An agent to be started again: in its session where it has one and its work is not at fault."""
+    goes_on = agent.cause in _GOES_ON or agent.state is State.LIMITED or why is Why.ASKED
+    in_session = goes_on and bool(agent.session) and agent.kind is not AgentKind.COMMAND
+    how = How.RESUME if in_session else How.RETRY
+    ordered = agent.ordered
+    profile, model, cwd = (ordered.profile, ordered.model, ordered.cwd) if ordered else ("", "", "")
+    return Wanted(key, agent.name, agent.host, agent.epoch, profile, why, how, until, model, cwd)
+
+
+def _due(agent: Agent | None, known: Restarts, rules: RestartRules, now: int) -> int:
+    """When an agent may be started again: later each time while it ends soon."""
+    recent = [at for at in known.starts if 0 <= now - at < rules.within]
+    ended = (agent.ended or agent.since) if agent else 0
+    if agent is None or ended > now:  # by a clock that is wrong
+        ended = max(recent, default=0)
+    if not ended:
+        return known.not_before
+    return max(known.not_before, ended + min(rules.pause << min(len(recent), 16), LONGEST_PAUSE))
+
+
+def _judged(known: Restarts, one: Wanted, rules: RestartRules, now: int) -> Restarts:
+    """What is known of its restarts, once it is decided whether it is given up."""
+    recent = tuple(at for at in known.starts if 0 <= now - at < rules.within)
+    known = replace(known, starts=recent)
+    if one.why is Why.ASKED or len(recent) < rules.starts or one.until > now:
+        return known
+    times = "once" if len(recent) == 1 else f"{len(recent)} times"
+    return replace(known, gave_up=f"it was started {times} in {age(rules.within)}, and ended each time", since=now)
+
+
+# --------------------------------------------------------------------------- what becomes of a start
+
+
+def begun(known: Restarts, one: Wanted, now: int) -> Restarts:
+    """What is known of its restarts when it is about to be started: written down before it is ordered."""
+    starts = known.starts if one.why is Why.ASKED else (*known.starts, now)
+    return Restarts(one.host, one.epoch + 1, starts, starting=True)
+
+
+def not_begun(known: Restarts, one: Wanted, reason: str, now: int) -> Restarts:
+    """What is known of its restarts when its start was refused: it is tried again later, and does not count."""
+    starts = known.starts if one.why is Why.ASKED else known.starts[:-1]
+    asked = one.epoch if one.why is Why.ASKED else 0
+    return Restarts(one.host, one.epoch, starts, asked=asked, not_before=now + REFUSED_PAUSE, refused=reason)
+
+
+def arrived(known: Restarts) -> Restarts:
+    """What is known of its restarts once its start is answered."""
+    return replace(known, starting=False)
+
+
+def told(one: Wanted) -> str:
+    """What an agent is told that goes on in its session."""
+    if one.why is Why.ASKED:
+        return "Go on where you stopped."
+    return f"Your last run was ended: {one.why}. Look at what is done already, and go on with your task."

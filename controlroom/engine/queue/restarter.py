@@ -1,0 +1,154 @@
+"""Starts agents without being asked: those that ended, and those that a profile keeps running, one after the other.
+
+A start is on the disk before it is ordered, so that starts are counted whatever is lost; and a run begins but once, for
+its host begins no epoch twice.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from controlroom.domain import intents
+from controlroom.domain.orders import Order, Result
+from controlroom.domain.queue import care
+from controlroom.domain.queue.care import How, Wanted
+from controlroom.domain.tasks import Restarts
+from controlroom.engine.claims import ClaimChecker
+from controlroom.engine.queue.halt import ResultOf, Submit
+from controlroom.engine.queue.task_book import TaskBook
+from controlroom.engine.store import FleetStore
+from controlroom.text.states import Outcome
+
+log = logging.getLogger("controlroom.engine")
+
+
+class Restarter:
+    """Agents that are started without being asked. All methods are called on the event loop."""
+
+    def __init__(
+        self,
+        store: FleetStore,
+        book: TaskBook,
+        claims: ClaimChecker,
+        submit: Submit,
+        result_of: ResultOf,
+        tasks: Mapping[str, str],
+        wake: Callable[[], None],
+    ) -> None:
+        """`tasks`: what agents are told that a profile keeps running, by profile; `wake`: have a round soon."""
+        self._store, self._book, self._claims, self._submit = store, book, claims, submit
+        self._result_of, self._tasks, self._wake = result_of, tasks, wake
+
+    @property
+    def has_work(self) -> bool:
+        """Whether what agents do may be followed by a start."""
+        fleet = self._store.fleet
+        return bool(fleet.queue.restarts) or any(profile.restarts.starts_any for profile in fleet.profiles.values())
+
+    def note(self, orders: Iterable[Order]) -> None:
+        """Take note of the runs that the halt of the room ends: they are nobody's wish."""
+        fleet = self._store.fleet
+        if fleet.queue.halt is None or not fleet.queue.halt.kill:
+            return
+        kept = dict(fleet.queue.restarts)
+        for order in orders:
+            agent = fleet.agents.get(order.subject)
+            if order.verb == "kill" and agent is not None and agent.epoch == order.epoch:
+                key = care.key_of(fleet, agent)
+                kept[key] = replace(kept.get(key, Restarts(agent.host, agent.epoch)), halted=order.epoch)
+        self._keep(kept)
+
+    async def start_due(self) -> int:
+        """Start all that may start now; the moment of the next look, 0 for none."""
+        while self.has_work:
+            fleet, now = self._store.fleet, self._store.clock()
+            plan = care.plan(fleet, now, self._stopped())
+            self._keep(plan.restarts)
+            if plan.start is None or not await self._start(plan.start):
+                return plan.next_look
+        return 0
+
+    async def later(self, intent: intents.ResumeAgent, who: str) -> Result:
+        """Have an agent go on once there is room for it, as was decided."""
+        fleet = self._store.fleet
+        agent = fleet.agents[intent.agent]
+        key = care.key_of(fleet, agent)
+        kept = replace(fleet.queue.restarts.get(key, Restarts()), host=agent.host, epoch=agent.epoch)
+        wish = replace(kept, asked=agent.epoch, gave_up="", since=0, not_before=0, refused="")
+        problem = await self._book.set_queue(replace(fleet.queue, restarts={**fleet.queue.restarts, key: wish}))
+        words = f"it goes on once there is room{f'; not on the disk yet: {problem}' if problem else ''}"
+        return self._book.told(who, "resume", agent.id, agent.epoch, Result(Outcome.DONE, words))
+
+    def _stopped(self) -> set[str]:
+        """The ids of the agents whose run was ended by an order, also by one of an engine before this one."""
+        agents = (agent for agent in self._store.fleet.agents.values() if agent.has_ended and not agent.adopted)
+        return {agent.id for agent in agents if self._claims.was_killed(agent.host, agent.name, agent.epoch)}
+
+    def _keep(self, restarts: Mapping[str, Restarts]) -> None:
+        """Show what is known of all restarts; write it down where it is another, and say what is given up."""
+        queue = self._store.fleet.queue
+        if restarts == queue.restarts:
+            return
+        before = {key: _lasting(kept) for key, kept in queue.restarts.items()}
+        after = {key: _lasting(kept) for key, kept in restarts.items()}
+        if before == after:
+            self._book.show((), replace(queue, restarts=restarts))
+            return
+        self._book.set_queue(replace(queue, restarts=restarts))
+        for key, kept in restarts.items():
+            if kept.gave_up and not before.get(key, Restarts()).gave_up:
+                about = key if "/" in key else f"{kept.host}/{key}"
+                self._book.told("care", "gave up", about, kept.epoch, Result(Outcome.REFUSED, kept.gave_up))
+
+    async def _start(self, one: Wanted) -> bool:
+        """Start an agent; False: it was not possible to write that down, so nothing was ordered."""
+        now, known = self._store.clock(), self._store.fleet.queue.restarts.get(one.key, Restarts())
+        begun = care.begun(known, one, now)
+        written = await self._put(one.key, begun)
+        if written:
+            self._put(one.key, care.not_begun(begun, one, written, self._store.clock()))
+            return False
+        result = await self._submit(self._intent(one), f"care: {one.why}")
+        answer = self._result_of(result.op) if result.outcome is Outcome.ASKED else None
+        if answer is None or answer.done():
+            self._answered(one, begun, result if answer is None else answer.result())
+        else:
+            answer.add_done_callback(partial(self._later_answered, one, begun))
+        if result.ok:
+            queue = self._store.fleet.queue
+            self._book.show((), replace(queue, last_start=self._store.clock()))
+        return True
+
+    def _put(self, key: str, kept: Restarts) -> "asyncio.Future[str]":
+        queue = self._store.fleet.queue
+        return self._book.set_queue(replace(queue, restarts={**queue.restarts, key: kept}))
+
+    def _intent(self, one: Wanted) -> intents.Intent:
+        if one.how is How.RESUME:
+            return intents.ResumeAgent(one.id, one.epoch, care.told(one))
+        if one.how is How.RETRY:
+            return intents.RetryAgent(one.id, one.epoch)
+        return intents.SpawnAgent(one.name, self._tasks.get(one.profile, ""), host=one.host, profile=one.profile)
+
+    def _later_answered(self, one: Wanted, begun: Restarts, answer: "asyncio.Future[Result]") -> None:
+        if not answer.cancelled():
+            self._answered(one, begun, answer.result())
+
+    def _answered(self, one: Wanted, begun: Restarts, result: Result) -> None:
+        """Take what became of a start; one that was refused is tried again later."""
+        known = self._store.fleet.queue.restarts.get(one.key)
+        if known is None or not known.starting or known.epoch != begun.epoch:
+            return
+        if result.outcome is Outcome.REFUSED:
+            self._put(one.key, care.not_begun(known, one, result.reason, self._store.clock()))
+            log.info("%s is not started: %s", one.key, result.reason)
+        else:
+            self._put(one.key, care.arrived(known))
+        self._wake()
+
+
+def _lasting(kept: Restarts) -> Restarts:
+    """What the ledger keeps of it."""
+    return replace(kept, starting=False, wait=None)

@@ -1,0 +1,226 @@
+"""Agents that are started without being asked, by a real engine: counted, never twice, and given up in sight of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain import intents
+from controlroom.domain.model import State
+from controlroom.domain.queue import care
+from controlroom.domain.tasks import Restarts, WaitReason
+from controlroom.text.states import Cause, Outcome
+from controlroom.wire import messages as wire
+from controlroom.wire.inquiries import ReadSpec
+from tests.engine.queued import MINUTE, Roomy, queue_room
+from tests.engine.rooms import Room, room
+from tests.engine.scripted import NOON, ScriptedChannel, seen
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+class Lively(Roomy):
+    """It says of which profile its agents are, and in which session."""
+
+    def act(self, message: wire.ToNode) -> wire.Reply:
+        reply = super().act(message)
+        if isinstance(message, wire.Spawn):
+            named = replace(self.agents[message.name], profile=message.spec.profile, session=f"s-{message.name}")
+            self.agents[message.name] = named
+        return reply
+
+
+FAILING = """
+[queue]
+stagger_seconds = 0
+[profiles.fixer]
+restart = "on-failure"
+restart_starts = 2
+restart_seconds = 0
+"""
+
+KEPT = """
+[queue]
+stagger_seconds = 0
+[profiles.watcher]
+keep = 2
+keep_task = "watch the build"
+restart_seconds = 0
+"""
+
+
+async def spawned(here: Room, name: str = "docs", profile: str = "fixer") -> None:
+    result = await here.order(intents.SpawnAgent(name, "write the docs", host="vm1", profile=profile))
+    assert result.outcome is Outcome.DONE, result
+
+
+def restarts_of(here: Room) -> Mapping[str, Restarts]:
+    return here.engine.store.fleet.queue.restarts
+
+
+async def runs(here: Room, host: Roomy, *runs: str) -> None:
+    """Wait until these runs, and no others, were ordered."""
+    await here.until(lambda: [f"{order.name} {order.epoch}" for order in host.spawned] == list(runs), f"{runs}")
+    await here.engine.wait_idle()
+
+
+async def test_an_agent_that_fails_has_its_task_again_until_it_is_given_up_and_a_person_begins_it_again() -> None:
+    host = Lively()
+    async with queue_room(host, settings=FAILING) as here:
+        await spawned(here)
+        host.end("docs", State.FAILED)
+        await runs(here, host, "docs 1", "docs 2")
+        assert host.spawned[1].task == "write the docs"
+        host.end("docs", State.FAILED)
+        await runs(here, host, "docs 1", "docs 2", "docs 3")
+        host.end("docs", State.FAILED)
+        fleet = here.engine.store
+        await here.until(lambda: "care vm1/docs" in fleet.fleet.alarms)
+        assert len(host.spawned) == 3
+        await here.engine.wait_idle()
+        audit = here.ledger.read("select who, verb, target, outcome from audit where who like 'care%' order by id")
+        assert audit[-1] == ("care", "gave up", "vm1/docs", "refused")
+        assert ("care: it failed", "reassign", "vm1/docs", "done") in audit
+        await here.order(intents.RetryAgent("vm1/docs", 3))
+        await here.until(lambda: "care vm1/docs" not in fleet.fleet.alarms)
+        host.end("docs", State.FAILED)
+        await runs(here, host, *(f"docs {epoch}" for epoch in (1, 2, 3, 4, 5)))
+
+
+async def test_what_a_person_kills_stays_dead_also_after_a_restart_of_the_engine() -> None:
+    host = Lively()
+    async with queue_room(host, settings=FAILING.replace("on-failure", "always")) as here:
+        await spawned(here)
+        await here.order(intents.KillAgent("vm1/docs", 1))
+        await here.engine.wait_idle()
+        assert len(host.spawned) == 1
+    async with room(host) as here:
+        await here.engine.wait_idle()
+        assert here.agent("vm1/docs").has_ended
+        assert len(host.spawned) == 1
+
+
+async def test_starts_are_counted_through_a_restart_of_the_engine() -> None:
+    host = Lively()
+    async with queue_room(host, settings=FAILING) as here:
+        await spawned(here)
+        host.end("docs", State.FAILED)
+        await runs(here, host, "docs 1", "docs 2")
+    async with room(host) as here:
+        host.end("docs", State.FAILED)
+        await runs(here, host, "docs 1", "docs 2", "docs 3")
+        host.end("docs", State.FAILED)
+        await here.until(lambda: "care vm1/docs" in here.engine.store.fleet.alarms)
+    async with room(host) as here:
+        await here.engine.wait_idle()
+        assert "care vm1/docs" in here.engine.store.fleet.alarms
+        assert len(host.spawned) == 3
+
+
+async def test_a_profile_keeps_its_agents_running_and_a_lower_number_ends_none() -> None:
+    host = Lively()
+    async with queue_room(host, settings=KEPT) as here:
+        await runs(here, host, "watcher-1 1", "watcher-2 1")
+        assert {order.task for order in host.spawned} == {"watch the build"}
+        host.end("watcher-2")
+        await runs(here, host, "watcher-1 1", "watcher-2 1", "watcher-2 2")
+    here.home.config.write_text(here.home.config.read_text().replace("keep = 2", "keep = 1"))
+    async with room(host) as here:
+        await here.engine.wait_idle()
+        assert [message for message in host.heard if isinstance(message, wire.Kill)] == []
+        host.end("watcher-2")
+        await here.engine.wait_idle()
+        assert len(host.spawned) == 3
+
+
+async def test_what_the_halt_ended_is_kept_running_again_once_the_halt_is_over() -> None:
+    host = Lively()
+    async with queue_room(host, settings=KEPT) as here:
+        await runs(here, host, "watcher-1 1", "watcher-2 1")
+        await here.order(intents.HaltRoom(kill=True))
+        await here.engine.wait_idle()
+        assert all(agent.has_ended for agent in here.engine.store.fleet.agents.values())
+        waits = restarts_of(here)
+        assert {kept.wait and kept.wait.reason for kept in waits.values()} == {WaitReason.HALTED}
+        assert len(host.spawned) == 2
+        await here.order(intents.ResumeRoom())
+        await here.until(lambda: len(host.spawned) == 4)
+
+
+async def test_after_a_reboot_agents_go_on_in_their_sessions_one_after_the_other() -> None:
+    host = Lively()
+    settings = FAILING.replace("stagger_seconds = 0", "stagger_seconds = 5")
+    async with queue_room(host, settings=settings) as here:
+        for name in ("a", "b"):
+            await spawned(here, name)
+        for name in ("a", "b"):
+            rebooted = {"state": "failed", "cause": Cause.REBOOTED, "session": f"s-{name}", "ended": NOON}
+            host.agents[name] = replace(host.agents[name], **rebooted)  # type: ignore[arg-type]
+        host.show()
+        await runs(here, host, "a 1", "b 1", "a 2")
+        assert host.spawned[2].spec.resume == "s-a"
+        wait = restarts_of(here)["vm1/b"].wait
+        assert wait is not None
+        assert wait.reason is WaitReason.STAGGER
+        here.now += 5_000
+        host.end("a")
+        await runs(here, host, "a 1", "b 1", "a 2", "b 2")
+
+
+async def test_agents_whose_profile_says_nothing_go_on_when_a_person_says_so_one_after_the_other() -> None:
+    host = Lively()
+    for name in ("a", "b"):
+        host.agents[name] = seen(name, state="failed", cause=Cause.REBOOTED, session=f"s-{name}", ended=NOON)
+    async with queue_room(host, settings="[queue]\nstagger_seconds = 5\n") as here:
+        await here.engine.wait_idle()
+        assert host.spawned == []
+        for name in ("a", "b", "b"):
+            result = await here.order(intents.ResumeAgent(f"vm1/{name}", 1, paced=True))
+            assert result.outcome is Outcome.DONE
+        await runs(here, host, "a 2")
+        here.now += 5_000
+        host.end("a")
+        await runs(here, host, "a 2", "b 2")
+        here.now += MINUTE
+        host.end("b")
+        await here.engine.wait_idle()
+        assert len(host.spawned) == 2, "never twice"
+
+
+class KeepsSpecs(Lively):
+    """It does not say what an agent was to do."""
+
+    asked = 0
+
+    def take(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        if isinstance(message, ReadSpec):
+            self.asked += 1
+        else:
+            super().take(channel, message)
+
+
+async def test_while_a_start_is_on_its_way_it_is_not_ordered_again() -> None:
+    host = KeepsSpecs()
+    async with queue_room(host, settings=FAILING) as here:
+        await spawned(here)
+        host.end("docs", State.FAILED)
+        await here.until(lambda: host.asked)
+        assert restarts_of(here)["vm1/docs"].starting
+        host.show()
+        await here.engine.dispatcher.wait_idle()
+        assert host.asked == 1
+
+
+async def test_a_start_that_is_refused_is_tried_again_later_and_does_not_count() -> None:
+    host = Lively()
+    async with queue_room(host, settings=FAILING) as here:
+        await spawned(here)
+        host.specs.clear()
+        host.end("docs", State.FAILED)
+        await here.until(lambda: restarts_of(here).get("vm1/docs", Restarts()).refused)
+        kept = restarts_of(here)["vm1/docs"]
+        assert kept.refused == "nothing was begun: docs is not on this host"
+        assert (kept.starts, kept.starting, kept.not_before) == ((), False, NOON + care.REFUSED_PAUSE)
+        assert len(host.spawned) == 1
