@@ -11,7 +11,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from controlroom.cli.record_fields import Field, Get, Kind, field_of, record
-from controlroom.cli.task_records import TASK_ANSWERS
+from controlroom.cli.task_records import FIGURES, TASK_ANSWERS, USED
 from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.display.checkup import is_well
 from controlroom.domain.display.limit_rows import left
@@ -183,6 +183,8 @@ class Asked(NamedTuple):
     fleet: Any
     at: int
     agents: Iterable[Any] = ()
+    figures: Any = None
+    """`domain.figures.Figures`; None: they cannot be read."""
 
 
 _STATUS = (
@@ -196,6 +198,8 @@ _STATUS = (
     _records("hosts", _HOST, _hosts),
     _records("agents", _AGENT, _agents),
     _records("alarms", _ALARM, lambda asked: sorted(asked.fleet.alarms.items(), key=lambda pair: urgency(pair[1]))),
+    _record("figures", FIGURES, says="how well work flows; null: the ledger cannot be read"),
+    _records("limits", USED, lambda asked: sorted(asked.fleet.headroom.values(), key=attrgetter("key"))),
 )
 
 

@@ -79,7 +79,8 @@ async def _status(client: Client, args: argparse.Namespace) -> int:
     fleet = client.fleet
     rows = [row for row in views.agent_rows(fleet, now) if fits(fleet.agents[row.id], row, wanted)]
     if args.json:
-        output.json_answer("status", Asked(fleet, now, [fleet.agents[row.id] for row in rows]))
+        agents = [fleet.agents[row.id] for row in rows]
+        output.json_answer("status", Asked(fleet, now, agents, (await client.figures()).figures))
         return Exit.DONE
     if wanted:
         agent_table(fleet, rows, now)

@@ -50,6 +50,7 @@ from controlroom.protocol.messages import (
     AskCosts,
     AskDoubted,
     AskEstimate,
+    AskFigures,
     AskHistory,
     AskRunways,
     AskTask,
@@ -63,6 +64,7 @@ from controlroom.protocol.messages import (
     Estimated,
     FetchLog,
     FleetNews,
+    Flowing,
     FollowedAgent,
     FollowLogs,
     Hello,
@@ -369,6 +371,10 @@ class Client:
     async def history(self, subject: str, since: int, until: int, points: int) -> History:
         """Ask what a host did, or how full a window was, between two moments (UTC milliseconds)."""
         return await self._ask(AskHistory(self._new_id(), subject, since, until, points), History)
+
+    async def figures(self) -> Flowing:
+        """Ask how well work flows."""
+        return await self._ask(AskFigures(self._new_id()), Flowing)
 
     async def compare(self, days: int, terms: Terms) -> Compared:
         """Ask what the use of the last days would cost in other ways."""

@@ -54,6 +54,11 @@ class Headroom:
         """What names it in the fleet."""
         return f"{self.account} {self.name}"
 
+    @property
+    def used_percent(self) -> float | None:
+        """How much of it is used; None: that, or how much there is, is not known."""
+        return None if self.used is None or not self.limit else 100 * self.used / self.limit
+
 
 class AlarmLevel(StrEnum):
     """How urgent something is, calm first."""

@@ -1,8 +1,8 @@
-"""Figures of hosts and of plans' windows over hours and weeks: what is kept of them, and how they are read.
+"""Figures of hosts, of plans' windows and of the room's work over weeks: what is kept of them, and how they are read.
 
 Five-minute means and peaks are kept for thirty days. Shares are per cent of the machine or window, traffic is bytes a
-second; times are UTC milliseconds of this machine's clock. A span in which a host was not connected has no points:
-nothing is known of it.
+second, what happens is so many an hour; times are UTC milliseconds of this machine's clock. A span in which a host was
+not connected, or no engine ran, has no points: nothing is known of it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,8 +25,12 @@ MOST_POINTS = 1000
 """Points of one metric in one answer at most."""
 
 
+ROOM = "*"
+"""The room among the subjects of which figures are kept; no host and no window is called so."""
+
+
 class Metric(StrEnum):
-    """What is kept: of a host, and `USE` of a window of a plan."""
+    """What is kept: of a host, `USE` of a window of a plan, and of the room how its work flows."""
 
     CPU = "cpu"
     MEMORY = "memory"
@@ -34,11 +38,45 @@ class Metric(StrEnum):
     NETWORK_IN = "network_in"
     NETWORK_OUT = "network_out"
     USE = "use"
+    AGENTS = "agents"
+    """Agents that live, those of others left out."""
+    WORKING = "working"
+    """Those of them that work, and wait neither for a person nor for work."""
+    WAITING = "waiting"
+    """Tasks that wait."""
+    OLDEST = "oldest_wait"
+    """For how long the first of them has waited, milliseconds."""
+    BEGUN = "attempts"
+    """Attempts at tasks that began, an hour."""
+    DONE = "tasks_done"
+    """Tasks that were done, an hour."""
+    FAILED = "tasks_failed"
+    """Tasks that failed for good, an hour."""
+    ANSWER = "answer"
+    """How long the API took for an answer, milliseconds: the median, and as the peak the 95th percentile."""
+    RATE_LIMITED = "rate_limited"
+    """Requests that the API refused with 429, an hour."""
+    OVERLOADED = "overloaded"
+    """Requests that it refused with 529, an hour."""
 
     @property
     def is_share(self) -> bool:
-        """Whether it is per cent of the machine or window; the others are bytes a second."""
-        return self not in (Metric.NETWORK_IN, Metric.NETWORK_OUT)
+        """Whether it is per cent of a machine or window."""
+        return self in (Metric.CPU, Metric.MEMORY, Metric.DISK, Metric.USE)
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether it is how often something happens, an hour."""
+        return self in RATES
+
+    @property
+    def units(self) -> int:
+        """The parts of one in which it is kept."""
+        return 1 if self in (Metric.NETWORK_IN, Metric.NETWORK_OUT, Metric.OLDEST, Metric.ANSWER) else 100
+
+
+RATES = (Metric.BEGUN, Metric.DONE, Metric.FAILED, Metric.RATE_LIMITED, Metric.OVERLOADED)
+HOST_METRICS = (Metric.CPU, Metric.MEMORY, Metric.DISK, Metric.NETWORK_IN, Metric.NETWORK_OUT)
 
 
 @dataclass(frozen=True)
@@ -70,19 +108,11 @@ def _percent(part: int, whole: int) -> float:
     return min(100.0, max(0.0, 100 * part / whole))
 
 
-HOST_METRICS = tuple(metric for metric in Metric if metric is not Metric.USE)
-
-
 def window_use(window: Headroom, now: int) -> float | None:
     """Return how much of a plan's window is used, in per cent; None: not known, or from before its reset."""
-    if (
-        window.kind is not LimitKind.WINDOW
-        or window.used is None
-        or not window.limit
-        or (window.resets and window.resets <= now)
-    ):
+    if window.kind is not LimitKind.WINDOW or (window.resets and window.resets <= now):
         return None
-    return 100 * window.used / window.limit
+    return window.used_percent
 
 
 def width_of(since: int, until: int, points: int) -> int:

@@ -33,6 +33,18 @@ def since(milliseconds: int) -> str:
     return f"for {age(milliseconds)}" if milliseconds >= 60_000 else "just now"
 
 
+def seconds(milliseconds: float) -> str:
+    """How long something took: `0.4 s`, `12 s`, `3m`."""
+    if milliseconds >= 120_000:
+        return age(round(milliseconds))
+    return f"{milliseconds / 1000:.{0 if milliseconds >= 9_950 else 1}f} s"
+
+
+def amount(number: float) -> str:
+    """A number that need not be whole, in at most four characters: 0.3, 12, 3.4k."""
+    return f"{number:.1f}".removesuffix(".0") if number < 9.95 else count(round(number))
+
+
 def size(count: int | None) -> str:
     """Bytes in at most four characters: 310M, 1.2G; a dash for no reading."""
     if count is None:

@@ -126,6 +126,7 @@ class Engine:
         self.claims.start()
         for host, address in self._config.hosts.items():
             self.links.connect(host, address, self._config.fingerprints.get(host, ""))
+        self.history.start()
         self.spending.start()
         self.headroom.start()
         self.budgets.start()

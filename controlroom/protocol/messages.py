@@ -13,6 +13,7 @@ from controlroom.domain.audit import AuditLine
 from controlroom.domain.calculators.comparison import Comparison, Terms
 from controlroom.domain.calculators.estimate import Estimate, Wish
 from controlroom.domain.display.checkup import Check
+from controlroom.domain.figures import Figures
 from controlroom.domain.history import Point
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import LogPlace
@@ -302,6 +303,13 @@ class AskCosts:
 
 
 @dataclass(frozen=True)
+class AskFigures:
+    """How well does work flow? Answered by `Flowing`."""
+
+    id: int
+
+
+@dataclass(frozen=True)
 class AskTask:
     """What is the whole text of a task? Answered by `TaskText`."""
 
@@ -317,7 +325,7 @@ class StopEngine:
 # What a watcher may ask of these stands in `engine.frontends.watcher_view`; any other is refused to watchers.
 Question = (
     FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskHistory | AskAudit | CheckLedger | BackUpLedger
-    | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted | AskTask
+    | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted | AskFigures | AskTask
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
@@ -452,6 +460,15 @@ class Costs:
 
 
 @dataclass(frozen=True)
+class Flowing:
+    """The answer to `AskFigures`; none, for this reason."""
+
+    id: int
+    figures: Figures | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class TaskText:
     """The answer to `AskTask`; none, for this reason."""
 
@@ -462,7 +479,7 @@ class TaskText:
 
 Answer = (
     Answered | Page | Screen | Hits | HostChecked | Costs | History | Audit | LedgerResult | Compared | Estimated
-    | Attached | Runways | SetAside | TaskText
+    | Attached | Runways | SetAside | TaskText | Flowing
 )  # fmt: skip
 Told = Welcome | Unwelcome | FleetNews | Answer
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does 
     from controlroom.domain.intents import Intent
     from controlroom.domain.model import Fleet, LogPlace
     from controlroom.domain.orders import Result
-    from controlroom.protocol.messages import Attached, Costs, History, HostChecked, TaskText
+    from controlroom.protocol.messages import Attached, Costs, Flowing, History, HostChecked, TaskText
 
 
 class Source(Protocol):
@@ -83,6 +83,9 @@ class Source(Protocol):
 
     async def history(self, subject: str, since: int, until: int, points: int) -> History:
         """Ask what a host did, or how full a window was, in at most so many points of each metric."""
+
+    async def figures(self) -> Flowing:
+        """Ask how well work flows."""
 
     async def costs(self, by: str, since: int, until: int) -> Costs:
         """Ask what was spent between two moments (UTC ms), by one of `domain.money.costs.BY`."""

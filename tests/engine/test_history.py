@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from controlroom.client.client import Client
 from controlroom.domain import events
 from controlroom.domain.gauges import Headroom, LimitKind
-from controlroom.domain.history import KEPT, STEP, Metric, Point
+from controlroom.domain.history import KEPT, ROOM, STEP, Metric, Point
 from controlroom.domain.model import Fleet, Limits, LinkState
-from controlroom.engine.history import HistoryRecorder, recorded
+from controlroom.domain.queue import attempts
+from controlroom.domain.tasks import AttemptEnd, Task, TaskState
+from controlroom.engine.history import HistoryRecorder, flow_kept, recorded
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
@@ -161,7 +164,7 @@ async def test_invented_windows_are_kept_up_to_a_bound(ledger: Ledger, monkeypat
     watched.history.look()
     watched.history.write()
     await watched.writer.outbox.wait_idle()
-    assert len(ledger.read("select * from history")) == 3
+    assert len(ledger.read("select * from history where subject <> ?", (ROOM,))) == 3
 
 
 async def test_a_clock_that_is_a_year_ahead_takes_a_day_of_history_at_most(ledger: Ledger) -> None:
@@ -174,3 +177,59 @@ async def test_a_clock_that_is_a_year_ahead_takes_a_day_of_history_at_most(ledge
     watched.now += 365 * DAY
     watched.does(10)
     assert len(await watched.read(NOON - STEP, NOON + 3 * DAY)) == 2
+
+
+async def test_how_work_flows_is_kept_as_well(ledger: Ledger) -> None:
+    watched = Watched(ledger)
+    watched.history.start()
+    waiting = Task(1, "a task", TaskState.WAITING, NOON, NOON)
+    begun = attempts.begun(waiting, "vm1", "a", 1, NOON)
+    ended = replace(begun.attempts[0], end=AttemptEnd.DONE, ended=NOON)
+    watched.store.apply(events.TasksSeen((waiting,)))
+    watched.history.look()
+    for task in (begun, replace(begun, state=TaskState.DONE, attempts=(ended,))):
+        watched.store.apply(events.TasksSeen((task,)))
+    for number in range(3):
+        watched.history.answered(f"m{number}", 1_000 * (number + 1))
+    watched.history.answered("m2", 8_000)
+    for _ in range(2):
+        watched.history.refused("r1", Metric.RATE_LIMITED)
+    for _ in range(59):
+        watched.now += 1_000
+        watched.history.look()
+    expected = {
+        Metric.DONE: 60,
+        Metric.BEGUN: 60,
+        Metric.RATE_LIMITED: 60,
+        Metric.OVERLOADED: 0,
+        Metric.WAITING: 1 / 60,
+    }
+    watched.history.write()
+    await watched.writer.outbox.wait_idle()
+    points = {point.metric: point for point in recorded(ledger, (), ROOM, NOON - STEP, NOON + STEP, 100)}
+    for metric, mean in expected.items():
+        assert points[metric].mean == pytest.approx(mean, abs=0.01)
+    assert points[Metric.DONE].peak == 12  # an hour, had nothing else been done in its five minutes
+    assert points[Metric.ANSWER].mean == pytest.approx(2_000, rel=0.05)
+    assert points[Metric.ANSWER].peak == pytest.approx(8_000, rel=0.05)
+    figures = watched.history.figures(flow_kept(ledger, watched.now, NOON - DAY, {}), NOON - DAY)
+    assert (figures.watched, figures.answers, figures.waiting) == (60_000, 3, 0)
+    assert figures.done == pytest.approx(60, abs=0.1)
+
+
+async def test_an_engine_that_starts_again_knows_the_hour_but_not_the_time_between(ledger: Ledger) -> None:
+    watched = Watched(ledger)
+    watched.does(5.0, looks=30)
+    await watched.read(0, NOON)
+    later = Watched(ledger)
+    later.now = NOON + 10 * 60_000
+    later.does(5.0, looks=30)
+    figures = later.history.figures(flow_kept(ledger, later.now, NOON - DAY, {}), NOON - DAY)
+    assert (figures.watched, figures.done, figures.answer_median) == (60_000, 0.0, None)
+
+
+async def test_a_watcher_is_told_how_work_flows(home: World) -> None:
+    async with room(ScriptedHost()), connected("watch") as client:
+        answer = await client.figures()
+        assert answer.figures is not None
+        assert (answer.reason, answer.figures.waiting, answer.figures.most_agents) == ("", 0, 10)

@@ -13,6 +13,7 @@ from controlroom.domain.attached import FrontEnd
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.display.checkup import HostCheck, checks, link_check
 from controlroom.domain.display.loglines import LogHit, Matches, log_lines, screen_lines
+from controlroom.domain.figures import Figures
 from controlroom.domain.history import Point
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, State
 from controlroom.domain.money.costs import CostRow
@@ -21,7 +22,7 @@ from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import edits
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import Halt, Hold, Task
-from controlroom.protocol.messages import Attached, Costs, History, HostChecked, TaskText
+from controlroom.protocol.messages import Attached, Costs, Flowing, History, HostChecked, TaskText
 from controlroom.text.event_text import LogRecord
 from controlroom.text.states import Outcome, TellKind
 
@@ -44,6 +45,7 @@ class SmallEngine:
         """The whole texts of tasks, by id."""
         self.ran: dict[str, dict[str, int]] = {}
         self.history: dict[str, Sequence[Point]] = {}
+        self.figures: Figures | None = None
         self.history_asked: list[tuple[str, int, int, int]] = []
         self.costs_asked: list[tuple[str, int, int]] = []
         self.asked: list[intents.Intent] = []
@@ -275,6 +277,11 @@ class SmallClient:
         self.engine.costs_asked.append((by, since, until))
         await asyncio.sleep(0)
         return Costs(1, tuple(self.engine.spent.get(by, ())), self.engine.ledger_problem, self.engine.ran.get(by, {}))
+
+    async def figures(self) -> Flowing:
+        self._alive()
+        await asyncio.sleep(0)
+        return Flowing(1, self.engine.figures, self.engine.ledger_problem)
 
     async def history(self, host: str, since: int, until: int, points: int) -> History:
         self._alive()

@@ -20,12 +20,14 @@ from controlroom.domain.display.charts import (
     window_chart,
 )
 from controlroom.domain.display.spans import SpendRow, each_moment
+from controlroom.domain.figures import Figures
 from controlroom.domain.gauges import Headroom, LimitKind
-from controlroom.domain.history import HOST_METRICS, STEP, Metric, Point
+from controlroom.domain.history import HOST_METRICS, ROOM, STEP, Metric, Point
 from controlroom.domain.money.costs import CostRow
 from controlroom.text.states import Payer
-from controlroom.tui.screens.charts import HostCharts, MoneyCharts
+from controlroom.tui.screens.charts import FlowCharts, HostCharts, MoneyCharts
 from controlroom.tui.screens.hosts import HostsScreen
+from controlroom.tui.screens.tasks import TasksScreen
 from controlroom.tui.widgets.charts import Charts
 from tests.tui import scenes
 from tests.tui.room import Room, room
@@ -232,3 +234,86 @@ async def test_costs_and_windows_are_drawn_at_every_size(size: tuple[int, int]) 
             assert "at its reset" in shown
         await here.press("2")
         await here.until(lambda: "a day" in here.text())
+
+
+FIGURES = Figures(
+    at=scenes.NOW,
+    waiting=42,
+    running=180,
+    held=1,
+    oldest_wait=3 * HOUR,
+    median_wait=20 * 60_000,
+    agents=187,
+    working=171,
+    most_agents=200,
+    agents_mean=180,
+    agents_peak=200,
+    working_mean=160,
+    working_peak=181,
+    watched=HOUR,
+    done=61.5,
+    failed=2,
+    attempts=70,
+    rate_limited=12,
+    overloaded=0,
+    answers=9_000,
+    answer_median=4_200,
+    answer_95=31_000,
+    task_cost=1_230_000,
+    tasks_costed=80,
+    rows=(CostRow("", Payer.API, micro=400_000_000),),
+    ran={"": 900 * HOUR},
+)
+
+
+def flowing() -> list[Point]:
+    """A day of work, with two hours in which no engine ran."""
+    points = []
+    for number in range(288):
+        at, wave = scenes.NOW - DAY + number * STEP, 100 + 80 * math.sin(number / 30)
+        if not 100 <= number < 124:
+            tasks = [
+                (Metric.DONE, wave / 3),
+                (Metric.WAITING, wave),
+                (Metric.OLDEST, wave * 60_000),
+                (Metric.FAILED, 2.0),
+            ]
+            agents = [(Metric.AGENTS, wave), (Metric.WORKING, wave * 0.9), (Metric.RATE_LIMITED, 12.0)]
+            points += [Point(metric, at, mean, mean * 1.2) for metric, mean in (*tasks, *agents)]
+            points.append(Point(Metric.ANSWER, at, 4_000 + 10 * wave, 30_000))
+    return points
+
+
+async def flow(here: Room, *words: str) -> str:
+    """Open the figures, and wait until all these words stand there."""
+    await here.press("#", "g")
+    here.screen(FlowCharts)
+    await here.until(lambda: all(each in here.text() for each in words))
+    return here.text()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+async def test_how_work_flows_is_drawn_at_every_size(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        here.engine.history[ROOM], here.engine.figures = flowing(), FIGURES
+        words = ["187 agents live, 171 work", "busy 89% of the time", "tasks done", "[2 day]"]
+        if size[1] >= 40:
+            words += ["an agent's hour $0.44", "62 tasks done an hour", "answers of the API", "12 times 429 an hour"]
+        shown = await flow(here, *words)
+        assert max(map(len, (line.rstrip() for line in shown.splitlines()))) <= size[0]
+        await here.press("q")
+        here.screen(TasksScreen)
+
+
+async def test_what_is_not_known_of_the_flow_is_said() -> None:
+    names = "done failed attempts agents_peak answer_median answer_95 agents_mean working_mean rate_limited"
+    async with room(scenes.farm()) as here:
+        here.engine.figures = replace(FIGURES, **dict.fromkeys(names.split()))  # type: ignore[arg-type]
+        shown = await flow(here, "tasks an hour: not known yet", "Nothing is known of this time")
+        assert "429" not in shown
+
+
+async def test_the_palette_leads_to_the_figures() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("#", ":", *"throughput", "enter")
+        await here.until(lambda: isinstance(here.app.screen, FlowCharts))

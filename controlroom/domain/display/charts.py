@@ -12,7 +12,7 @@ from enum import Enum
 from controlroom.domain.display.spans import SpendRow
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.history import HOST_METRICS, Metric, Point, columns
-from controlroom.domain.words import age, count, dollars, percent, size
+from controlroom.domain.words import age, amount, count, dollars, percent, seconds, size
 from controlroom.text.states import StrEnum
 
 _HOUR = 3_600_000
@@ -147,6 +147,59 @@ def _host_chart(points: Sequence[Point], metric: Metric, since: int, until: int,
 
 def _value(metric: Metric, value: float) -> str:
     return percent(value) if metric.is_share else f"{size(round(value))}/s"
+
+
+# --------------------------------------------------------------------------- how work flows
+
+
+def agent_charts(points: Sequence[Point], since: int, until: int, width: int) -> list[Chart]:
+    """Draw agents and the API: who lives, who works, how long answers take, how often requests are refused."""
+    metrics = (Metric.AGENTS, Metric.WORKING, Metric.ANSWER, Metric.RATE_LIMITED, Metric.OVERLOADED)
+    return [_flow_chart(points, metric, since, until, width) for metric in metrics]
+
+
+def task_charts(points: Sequence[Point], since: int, until: int, width: int) -> list[Chart]:
+    """Draw tasks: how many are done, wait, fail, and how long the first of them has waited."""
+    metrics = (Metric.DONE, Metric.WAITING, Metric.OLDEST, Metric.BEGUN, Metric.FAILED)
+    return [_flow_chart(points, metric, since, until, width) for metric in metrics]
+
+
+_FLOW_TITLES = {
+    Metric.AGENTS: "agents",
+    Metric.WORKING: "agents working",
+    Metric.ANSWER: "answers of the API",
+    Metric.RATE_LIMITED: "429",
+    Metric.OVERLOADED: "529",
+    Metric.DONE: "tasks done",
+    Metric.WAITING: "tasks waiting",
+    Metric.OLDEST: "longest wait",
+    Metric.BEGUN: "attempts",
+    Metric.FAILED: "tasks failed",
+}
+
+
+def _flow_chart(points: Sequence[Point], metric: Metric, since: int, until: int, width: int) -> Chart:
+    laid = columns(points, metric, since, until, width)
+    known = [point for point in laid if point is not None]
+    highest = max((point.peak for point in known), default=0.0)
+    words = "not known"
+    if known and metric is Metric.ANSWER:
+        words = f"median {seconds(known[-1].mean)}, 95 of 100 within {seconds(known[-1].peak)}"
+    elif known and metric.is_rate:
+        words = f"{amount(sum(point.mean for point in known) / len(known))} an hour, at most {amount(highest)}"
+    elif known:
+        words = f"{_flow_value(metric, known[-1].mean)}, at most {_flow_value(metric, highest)}"
+    top = max(60_000.0 if metric is Metric.OLDEST else 1_000.0 if metric is Metric.ANSWER else 1.0, highest)
+    drawn = [None if point is None else Column(point.mean, point.peak) for point in laid]
+    scale = seconds(top) if metric is Metric.ANSWER else _flow_value(metric, top)
+    return Chart(_FLOW_TITLES[metric], words, drawn, top, scale, since, until, tall=metric in _TALL)
+
+
+_TALL = (Metric.AGENTS, Metric.DONE)
+
+
+def _flow_value(metric: Metric, value: float) -> str:
+    return age(round(value)) if metric is Metric.OLDEST else amount(value)
 
 
 # --------------------------------------------------------------------------- money

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from controlroom.domain.figures import Figures
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.queue.dispatch import in_order
 from controlroom.domain.tasks import Attempt, AttemptEnd, HostWait, Queue, Task, TaskState, Wait, WaitReason
-from controlroom.domain.words import age, ago, dollars, named_some, since, size
+from controlroom.domain.words import age, ago, amount, dollars, named_some, seconds, since, size
 
 _ORDER = (
     TaskState.RUNNING,
@@ -293,6 +294,35 @@ def _stands(queue: Queue, waiting: int, now: int) -> str:
     if queue.hold is not None:
         return f"; held by {queue.hold.who}{f' ({queue.hold.reason})' if queue.hold.reason else ''}"
     return f"; {words_of(queue.blocked, now)}" if waiting and queue.blocked is not None else ""
+
+
+def flow_lines(figures: Figures) -> list[str]:
+    """How well work flows: a line each for agents, tasks, money and the API. What is not known is left out."""
+    busy = figures.busy_percent
+    agents = [
+        f"{figures.agents} agents live, {figures.working} work",
+        f"at most {amount(figures.agents_peak)} in the last hour" if figures.agents_peak is not None else "",
+        f"busy {busy:.0f}% of the time" if busy is not None else "",
+    ]
+    tasks = [
+        f"{amount(figures.done)} tasks done an hour" if figures.done is not None else "tasks an hour: not known yet",
+        f"{amount(figures.failed)} failed" if figures.failed else "",
+        f"{figures.waiting} wait" if figures.waiting else "none waits",
+        f"the longest {since(figures.oldest_wait)}" if figures.oldest_wait is not None else "",
+        f"half of them {since(figures.median_wait)}" if figures.median_wait is not None else "",
+    ]
+    money = [
+        f"an agent's hour {dollars(cost)}" if (cost := figures.agent_hour_billed) is not None else "",
+        f"covered ≈{dollars(cost)} an agent's hour" if (cost := figures.agent_hour_covered) is not None else "",
+        f"a finished task {dollars(figures.task_cost)}" if figures.task_cost is not None else "",
+    ]
+    api = [
+        f"the API answers in {seconds(figures.answer_median)}" if figures.answer_median is not None else "",
+        f"95 of 100 within {seconds(figures.answer_95)}" if figures.answer_95 is not None else "",
+        f"{amount(figures.rate_limited)} times 429 an hour" if figures.rate_limited else "",
+        f"{amount(figures.overloaded)} times 529 an hour" if figures.overloaded else "",
+    ]
+    return [line for parts in (agents, tasks, money, api) if (line := " · ".join(part for part in parts if part))]
 
 
 def counted(tasks: Iterable[Task]) -> dict[TaskState, int]:

@@ -547,6 +547,15 @@ ACTIONS: tuple[Action, ...] = (
         footer=7,
     ),
     Action(
+        "figures",
+        "g",
+        "figures",
+        "How work flows, over an hour to 30 days: agents, tasks an hour, waits, the API's answers, costs.",
+        "tasks",
+        verb="status --json",
+        footer=8,
+    ),
+    Action(
         "halt",
         "-",
         "halt",

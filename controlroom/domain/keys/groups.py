@@ -2,8 +2,8 @@
 
 GROUPS: dict[str, str] = {
     "look": "open next filter search timeline sift bookmark bookmark_older bookmark_newer export match_older "
-    "match_newer screen explain copy hosts host_open host_charts host_check tasks task_open task_why alarms attached "
-    "palette help back",
+    "match_newer screen explain copy hosts host_open host_charts host_check tasks task_open task_why figures "
+    "alarms attached palette help back",
     "answer": "allow always deny questions undo",
     "act": "spawn kill pause resume reassign retry message interrupt attach forget mark mark_all host_add host_remove "
     "host_retry host_take",
@@ -43,6 +43,7 @@ OTHER_WORDS: dict[str, str] = {
     "task_first": "move up priority sooner",
     "task_drop": "delete remove cancel",
     "task_why": "text reason wait",
+    "figures": "metrics statistics throughput utilisation latency graphs charts",
     "queue_hold": "stop pause release queue",
     "halt": "stop emergency panic everything resume",
     "alarms": "warnings problems errors budget pause",

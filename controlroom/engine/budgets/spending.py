@@ -96,6 +96,10 @@ class Spending:
         if self._reading is not None and not self._reading.done():
             await asyncio.wait([self._reading])
 
+    def day_began(self) -> int:
+        """When the day began, UTC milliseconds."""
+        return hour_and_day(self._store.clock(), self._zone)[1]
+
     def close(self) -> None:
         """Stop: nothing more is begun."""
         self._write_told()

@@ -8,7 +8,7 @@ from controlroom.engine.budgets.advisor import compared, estimated
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.frontends.turns import Turns
-from controlroom.engine.history import HistoryRecorder, recorded
+from controlroom.engine.history import HistoryRecorder, flow_kept, recorded
 from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered, check_up
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate import short
@@ -29,6 +29,7 @@ from controlroom.protocol.messages import (
     AskCosts,
     AskDoubted,
     AskEstimate,
+    AskFigures,
     AskHistory,
     AskRunways,
     AskTask,
@@ -41,6 +42,7 @@ from controlroom.protocol.messages import (
     Costs,
     Estimated,
     FetchLog,
+    Flowing,
     History,
     Hits,
     HostChecked,
@@ -89,7 +91,7 @@ async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, tu
             return await _look_at_screen(parts, asked, rank)
         case CheckHost():
             return HostChecked(asked.id, *await check_up(parts.store, parts.inquiries, asked.host))
-        case AskCosts() | AskHistory():
+        case AskCosts() | AskHistory() | AskFigures():
             return await _over_time(parts, asked, turns)
         case AskAudit() | AskAttached() | AskRunways() | AskDoubted():
             return await _people(parts, asked, asks, turns)
@@ -143,7 +145,11 @@ async def _search(parts: Answering, asked: SearchLog, rank: Rank) -> Hits:
     return Hits(asked.id, reached, result.hits, result.done, result.searched, short(result.reason, _REASON), result.at)
 
 
-async def _over_time(parts: Answering, asked: AskCosts | AskHistory, turns: Turns) -> Costs | History:
+async def _over_time(
+    parts: Answering, asked: AskCosts | AskHistory | AskFigures, turns: Turns
+) -> Costs | History | Flowing:
+    if isinstance(asked, AskFigures):
+        return await _figures(parts, asked, turns)
     return await (_costs(parts, asked, turns) if isinstance(asked, AskCosts) else _history(parts, asked, turns))
 
 
@@ -165,6 +171,15 @@ async def _history(parts: Answering, asked: AskHistory, turns: Turns) -> History
     except LedgerProblem as problem:
         return History(asked.id, reason=str(problem))
     return History(asked.id, points)
+
+
+async def _figures(parts: Answering, asked: AskFigures, turns: Turns) -> Flowing:
+    store, day = parts.store, parts.spending.day_began()
+    try:
+        kept = await turns.apart(flow_kept, parts.ledger, store.clock(), day, known_alive(store.fleet, store.clock()))
+    except LedgerProblem as problem:
+        return Flowing(asked.id, reason=str(problem))
+    return Flowing(asked.id, parts.history.figures(kept, day))
 
 
 async def _people(

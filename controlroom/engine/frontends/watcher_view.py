@@ -30,6 +30,7 @@ from controlroom.protocol.messages import (
     AskAudit,
     AskComparison,
     AskCosts,
+    AskFigures,
     AskHistory,
     AskRunways,
     AskTask,
@@ -81,6 +82,7 @@ MAY_ASK = (
     AskAudit,
     AskAttached,
     AskRunways,
+    AskFigures,
     AskTask,
 )
 """The questions that a watcher may ask. What is not named here it may not: also what is yet to be invented.

@@ -1,25 +1,24 @@
-"""Figures of hosts and windows over time: five-minute means and peaks in the ledger, thirty days of them.
+"""Figures of hosts, windows and the room over time: five-minute means and peaks in the ledger, thirty days of them.
 
-Values are whole: shares in hundredths of a per cent, traffic in bytes a second.
+Values are whole, in the units of their metric: shares in hundredths of a per cent, traffic in bytes a second.
 """
 
 # ruff: noqa: S608 - only our own words go into these
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from controlroom.domain.history import KEPT, STEP, Metric, Point, width_of
 from controlroom.engine.ledger.usage_tables import Statement
 
 _DAY = 86_400_000
-_UNITS = 100
-"""Units of a per cent."""
 
 HISTORY_TABLES = (
     """create table history (
     subject text not null, metric text not null, at integer not null, looks integer not null, mean integer not null,
     peak integer not null, primary key (subject, metric, at)) without rowid""",
 )
-"""`looks`: how often the subject (a host, or a window by its key) was looked at in the five minutes from `at` on."""
+"""`looks`: how often the subject (a host, a window by its key, the room) was looked at in five minutes."""
 
 _KEPT_MEAN = "(mean * looks + excluded.mean * excluded.looks) / (looks + excluded.looks)"
 _KEEP = f"""insert into history values (?, ?, ?, ?, ?, ?) on conflict do update set
@@ -30,7 +29,7 @@ _READ = """select metric, ? + (at - ?) / ? * ? as start, sum(1.0 * mean * looks)
 
 @dataclass(frozen=True)
 class Mean:
-    """What was seen of one metric of a host or window in the five minutes from `at` on; `looks`: how often."""
+    """What was seen of one metric of a subject in the five minutes from `at` on; `looks`: how often."""
 
     subject: str
     metric: Metric
@@ -42,7 +41,7 @@ class Mean:
     @property
     def whole(self) -> tuple[int, int]:
         """Both values as they are kept."""
-        units = _UNITS if self.metric.is_share else 1
+        units = self.metric.units
         return round(self.mean * units), round(self.peak * units)
 
 
@@ -57,20 +56,29 @@ def drop_old(now: int) -> list[Statement]:
 
 
 def points_query(subject: str, since: int, until: int, points: int) -> tuple[str, tuple[int | str, ...]]:
-    """Return the query for a span of a host or window, in at most so many points of each metric; for `points_of`."""
+    """Return the query for a span of a subject, in at most so many points of each metric; for `points_of`."""
     width, first = width_of(since, until, points), since // STEP * STEP
     return _READ, (first, first, width, width, subject, since - STEP, until)
 
 
 def points_of(rows: Iterable[tuple[str, int, int, int]]) -> tuple[Point, ...]:
     """Make points of the rows that were read; metrics of a newer version are left out."""
-    known = {str(metric): metric for metric in Metric}
-    return tuple(
-        Point(known[name], at, _value(known[name], mean), _value(known[name], peak))
-        for name, at, mean, peak in rows
-        if name in known
-    )
+    return tuple(Point(metric, at, mean / metric.units, peak / metric.units) for metric, at, mean, peak in _known(rows))
 
 
-def _value(metric: Metric, kept: int) -> float:
-    return kept / _UNITS if metric.is_share else float(kept)
+SUMS = """select metric, max(at), sum(looks), sum(1.0 * mean * looks) / sum(looks), max(peak) from history
+    where subject = ? and at > ? and at <= ? group by metric"""
+
+
+def sums_of(rows: Iterable[tuple[str, int, int, float, int]], subject: str) -> list[Mean]:
+    """Make one mean of each metric of the rows that `SUMS` read."""
+    return [
+        Mean(subject, metric, at, looks, mean / metric.units, peak / metric.units)
+        for metric, at, looks, mean, peak in _known(rows)
+    ]
+
+
+def _known(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Rows with their metrics; those of a newer version are left out."""
+    names = {str(metric): metric for metric in Metric}
+    return ((names[name], *rest) for name, *rest in rows if name in names)

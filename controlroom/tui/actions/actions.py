@@ -86,6 +86,7 @@ _ACTS: dict[str, Act] = {
     "hosts": navigate.hosts,
     "host_charts": navigate.host_charts,
     "money_charts": navigate.money_charts,
+    "figures": navigate.figures,
     "host_open": navigate.host_in_full,
     "costs": navigate.costs,
     "budget": navigate.budgets,

@@ -135,6 +135,13 @@ def host_charts(app: ContextApp, screen: RoomScreen) -> None:
         app.push_screen(HostCharts(host))
 
 
+def figures(app: ContextApp, screen: RoomScreen) -> None:
+    """Show how work flows."""
+    from controlroom.tui.screens.charts import FlowCharts
+
+    app.push_screen(FlowCharts())
+
+
 def money_charts(app: ContextApp, screen: RoomScreen) -> None:
     """Draw what was spent, and the windows of plans, over the span on show."""
     from controlroom.tui.screens.charts import MoneyCharts

@@ -1,4 +1,4 @@
-"""What would rather be looked at than read: a host over time, and money with the windows of plans."""
+"""What would rather be looked at than read: a host over time, how work flows, and money with the windows of plans."""
 
 from collections.abc import Hashable, Sequence
 from datetime import tzinfo
@@ -9,20 +9,32 @@ from textual import on
 from textual.app import ComposeResult
 
 from controlroom.domain.display.bars import gauges
-from controlroom.domain.display.charts import ChartSpan, host_charts, spend_charts, window_chart, window_span
+from controlroom.domain.display.charts import (
+    ChartSpan,
+    agent_charts,
+    host_charts,
+    spend_charts,
+    task_charts,
+    window_chart,
+    window_span,
+)
 from controlroom.domain.display.spans import By, Span, each_moment, whole_moments
+from controlroom.domain.display.tasks import flow_lines
+from controlroom.domain.figures import Figures
 from controlroom.domain.gauges import Headroom, LimitKind
-from controlroom.domain.history import Point
+from controlroom.domain.history import ROOM, Point
 from controlroom.domain.money.costs import CostRow
 from controlroom.text.time_zones import zone_of
 from controlroom.tui.engine_client import Source, unless_lost
 from controlroom.tui.screens.base import Motion, RoomScreen
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.charts import Charts
 from controlroom.tui.widgets.footer import Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.headings import Rule, Tab, Tabs
-from controlroom.tui.widgets.lines import set_lines
+from controlroom.tui.widgets.lines import Lines, set_lines
 
 S = TypeVar("S", ChartSpan, Span)
 
@@ -202,6 +214,75 @@ class HostCharts(ChartsScreen[ChartSpan]):
             self.motion("up", partial(self.turn_host, -1)),
         ]
         return [*hosts, *super().motions()]
+
+
+class _FlowText(Lines):
+    """The figures of now in words, in a third of the screen at most."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._said: Sequence[str] = ()
+
+    def show(self, said: Sequence[str], width: int) -> None:
+        """Show these lines from now on."""
+        self._said = [part for line in said for part in styled.wrap(line, max(8, width - 4))]
+        self.display = bool(self._said)
+        set_lines(self, min(len(self._said), max(2, self.screen.size.height // 3)))
+        self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """As many lines as fit."""
+        return [styled.line((f"  {part}", self.palette.text)) for part in self._said[:height]]
+
+
+class FlowCharts(ChartsScreen[ChartSpan]):
+    """How work flows: agents and the API, tasks and how long they wait; above them the figures of now."""
+
+    where = "figures"
+
+    def __init__(self) -> None:
+        super().__init__(tuple(ChartSpan), ChartSpan.DAY)
+        self._points: Sequence[Point] = ()
+        self._figures: Figures | None = None
+        self._until = 0
+        """The moment that the points reach to, UTC milliseconds."""
+
+    def compose(self) -> ComposeResult:
+        """The figures of now stand between the spans and the charts."""
+        for widget in super().compose():
+            if isinstance(widget, Charts):
+                yield _FlowText(id="flow")
+            yield widget
+
+    def subject(self) -> Hashable:
+        """The span."""
+        return self.span
+
+    async def fetch(self, source: Source, now: int) -> str:
+        """Ask for the figures, and for those of the span."""
+        span, width = self.span, self.query_one(Charts).chart_width
+        figures = await source.figures()
+        answer = await source.history(ROOM, now - span.length, now, width)
+        if span is self.span:
+            self._points, self._figures, self._until = answer.points, figures.figures, now
+        return figures.reason or answer.reason
+
+    def forget(self) -> None:
+        """Another span: what was in it is not known yet; the figures of now stay."""
+        self._points, self._until = (), 0
+
+    def draw(self, charts: Charts) -> None:
+        """Tasks at the left, agents and the API at the right."""
+        words = "filled: mean · shaded: peak; of answers: median, 95 of 100" if self.size.width >= 80 else ""
+        self.query_one("#charts-rule", Rule).show("figures", words, strong=True)
+        self.query_one(_FlowText).show(flow_lines(self._figures) if self._figures else (), self.size.width)
+        until = self._until or self.view.now
+        drawn = self._points, until - self.span.length, until, charts.chart_width
+        nothing = "Nothing is known of this time: figures are kept while an engine runs."
+        if self._points:
+            charts.show(task_charts(*drawn), agent_charts(*drawn), self.zone)
+        else:
+            charts.show((), (), self.zone, self.instead(nothing))
 
 
 class MoneyCharts(ChartsScreen[Span]):
