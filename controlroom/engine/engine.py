@@ -93,12 +93,12 @@ class Engine:
         self.spending = Spending(store, ledger, writer, claims, budgets, send, prices, config.zone, config.unordered)
         unordered = UnorderedWatch(store, writer, budgets.gave)
         self.orders = orders = OrderBook(store, writer, claims, unordered, budgets, config.spec, send)
+        self.history = history = HistoryRecorder(store, writer)
         self.host_events = HostEvents(
-            store, orders, claims, unordered, budgets, self.spending, self.headroom, inquiries, logs, writer
+            store, orders, claims, unordered, budgets, self.spending, self.headroom, inquiries, logs, writer, history
         )
         happened, moves = self.host_events.happened, home.state_folder / "moves"
         self.moves = MoveCoordinator(store, orders, inquiries, claims, writer, budgets.first, moves, happened)
-        self.history = HistoryRecorder(store, writer)
         templates = home.config.parent / "templates"
         self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates)
         self.dispatcher = Dispatcher(

@@ -14,6 +14,7 @@ from controlroom.domain.figures import figures as room_figures
 from controlroom.domain.history import RATES, ROOM, STEP, Metric, Point, figures, window_use
 from controlroom.domain.model import LinkState
 from controlroom.domain.money.costs import CostRow
+from controlroom.engine.hosts.translate_usage import UsagePiece
 from controlroom.engine.ledger.history_tables import (
     SUMS,
     Mean,
@@ -31,6 +32,9 @@ from controlroom.engine.store import FleetStore
 
 MOST_SERIES = 2_000
 """Metrics of hosts and windows in five minutes; windows are named by hosts, which may name any number."""
+
+_REFUSED = {429: Metric.RATE_LIMITED, 529: Metric.OVERLOADED}
+"""What refusals are counted as, by their status."""
 
 MOST_PAUSE = 5_000
 """Milliseconds between two looks that count as watched: beyond it this machine slept."""
@@ -128,13 +132,18 @@ class HistoryRecorder:
         means = (mean for mean in self._running.means() if mean.subject == subject)
         return tuple(Point(mean.metric, mean.at, mean.mean, mean.peak) for mean in means)
 
-    def answered(self, key: str, took: int) -> None:
-        """Count an answer of the API; one that comes again counts as it was told last."""
-        self._flow.answered(key, took)
+    def used(self, used: UsagePiece) -> None:
+        """Count how long answers of the API took, and what it refused, as far as that is of the last hour.
 
-    def refused(self, key: str, metric: Metric) -> None:
-        """Count a request that the API refused, once."""
-        self._flow.refused(key, metric)
+        What is told again counts once, as it was told last.
+        """
+        since = self._store.clock() - HOUR
+        for message in used.messages:
+            if message.took and message.at > since:
+                self._flow.answered(f"{message.id} {message.request}", message.took)
+        for refusal in used.refusals:
+            if refusal.status in _REFUSED and refusal.at > since:
+                self._flow.refused(refusal.id, _REFUSED[refusal.status])
 
     def figures(self, kept: "FlowKept", day: int) -> Figures:
         """Return how well work flows. `day`: when it began."""

@@ -14,6 +14,7 @@ from controlroom.domain.reduce import is_long_ended
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch
+from controlroom.engine.history import HistoryRecorder
 from controlroom.engine.hosts.channel import HostRefuses
 from controlroom.engine.hosts.inquiries import Inquiries
 from controlroom.engine.hosts.log_router import LogRouter
@@ -52,6 +53,7 @@ class HostEvents:
     inquiries: Inquiries
     logs: LogRouter
     ledger_writer: LedgerWriter
+    history: HistoryRecorder
     _met: dict[str, events.HostMet] = field(default_factory=dict)
     """Hosts that are connected and have not said yet which agents they have."""
     _proven: dict[str, set[str]] = field(default_factory=dict)
@@ -94,6 +96,7 @@ class HostEvents:
             self.headroom.heard(counted)
         else:
             self.spending.used(host, counted)
+            self.history.used(counted)
             self.headroom.used(host, counted)
 
     def link_failed(self, host: str, reason: str) -> None:

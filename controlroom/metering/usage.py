@@ -64,6 +64,8 @@ class Message(NamedTuple):
     """It was cut off: what it used is not known for certain."""
     run: str = ""
     """The run of Claude that asked for it (`metering.usage_file`); empty: one that nothing is known of."""
+    took: int = 0
+    """Milliseconds from the request to the end of what it says here; 0: not known."""
 
     @property
     def key(self) -> tuple[str, str]:

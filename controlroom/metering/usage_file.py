@@ -1,4 +1,4 @@
-"""Records of usage.jsonl: what each message used and what Claude reports a session to have cost, as JSON lines.
+"""Records of usage.jsonl: what each message used, what Claude reports a session to have cost, what was refused.
 
 Claude reports more than its transcripts hold, for titles and classifiers stand in none. Claude Code 2.1.330, observed:
 a `result` event gives `total_cost_usd`, and the part of it that is new since the last one by model; the transcript's
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from controlroom.metering.prices import DOLLAR
 from controlroom.metering.usage import LINE_LIMIT, Damaged, Message, Usage, count_in, name_in, refused
-from controlroom.text.json_fields import table
+from controlroom.text.json_fields import table, whole
 
 MOST_REPORTED = 10**17
 """Pico-dollars that one run can have cost: 100,000 dollars. More is damage."""
@@ -29,6 +29,15 @@ class Report(NamedTuple):
     """15 hexadecimal digits, drawn by lot: a process of Claude and a session in it."""
     pico: int
     """Pico-dollars, without what the session had cost before."""
+    at: int
+    """UTC milliseconds."""
+
+
+class Refusal(NamedTuple):
+    """A request that the API refused: 429, 529 or another status."""
+
+    id: str
+    status: int
     at: int
     """UTC milliseconds."""
 
@@ -76,20 +85,26 @@ _MOST_CLAIMED = 10**15
 _FIELDS = ("format", "id", "request", "at", "model", "counts", "flags")
 _FLAGS = ("fast", "us", "batch", "estimated")
 _RUN = re.compile("[0-9a-f]{15}")
+LONGEST = 3_600_000
+"""Milliseconds that an answer can have taken; what took longer is not known."""
 
-Record = Message | Report
+Record = Message | Report | Refusal
 
 
 def to_line(record: Record) -> bytes:
     """Write one line of a runner's usage.jsonl, newline included."""
     if isinstance(record, Report):
         value: dict[str, Any] = {"format": _FORMAT, "run": record.run, "reported": record.pico, "at": record.at}
+    elif isinstance(record, Refusal):
+        value = {"format": _FORMAT, "refused": record.status, "id": record.id, "at": record.at}
     else:
         flags = [name for name in _FLAGS if getattr(record, name)]
         fields = (_FORMAT, record.id, record.request, record.at, record.model, list(record.usage), flags)
         value = dict(zip(_FIELDS, fields, strict=True))
         if record.run:
             value["run"] = record.run
+        if record.took:
+            value["took"] = record.took
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
@@ -101,6 +116,9 @@ def from_line(line: bytes) -> Record:
             raise Damaged(f"it has format {ascii(version)[:20]}, this one reads {_FORMAT}")
         if "reported" in entry:
             return Report(_run(entry), count_in(entry, "reported", MOST_REPORTED), count_in(entry, "at", 2**53))
+        if "refused" in entry:
+            status = count_in(entry, "refused", 999)
+            return Refusal(name_in(entry, "id"), status, count_in(entry, "at", 2**53))
         flags = entry["flags"]
         if not entry["id"] and not entry["request"]:
             raise Damaged("it names neither a message nor a request")
@@ -112,6 +130,7 @@ def from_line(line: bytes) -> Record:
             Usage._make(count_in({"count": count}, "count", _MOST_CLAIMED) for count in entry["counts"]),
             **{name: name in flags for name in _FLAGS},
             run=_run(entry) if "run" in entry else "",
+            took=took if (took := whole(entry.get("took"))) <= LONGEST else 0,
         )
     except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise Damaged(f"it is no usage: {error}"[:200]) from None

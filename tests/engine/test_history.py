@@ -17,10 +17,14 @@ from controlroom.domain.model import Fleet, Limits, LinkState
 from controlroom.domain.queue import attempts
 from controlroom.domain.tasks import AttemptEnd, Task, TaskState
 from controlroom.engine.history import HistoryRecorder, flow_kept, recorded
+from controlroom.engine.hosts.translate_usage import UsagePiece
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
+from controlroom.metering.usage import Message, Usage
+from controlroom.metering.usage_file import Refusal
 from controlroom.text.host_sample import HostSample
+from controlroom.wire.usage import UsagePlace
 from tests.engine.rooms import room
 from tests.engine.scripted import NOON, ScriptedHost
 from tests.lab.world import World
@@ -189,11 +193,11 @@ async def test_how_work_flows_is_kept_as_well(ledger: Ledger) -> None:
     watched.history.look()
     for task in (begun, replace(begun, state=TaskState.DONE, attempts=(ended,))):
         watched.store.apply(events.TasksSeen((task,)))
-    for number in range(3):
-        watched.history.answered(f"m{number}", 1_000 * (number + 1))
-    watched.history.answered("m2", 8_000)
-    for _ in range(2):
-        watched.history.refused("r1", Metric.RATE_LIMITED)
+    answers = [Message(f"m{number}", "", NOON, "opus", Usage(), took=1_000 * (number + 1)) for number in range(3)]
+    old = answers[0]._replace(id="old", at=NOON - 2 * 3_600_000, took=60_000)
+    again = answers[2]._replace(took=8_000)
+    refusals = (Refusal("r1", 429, NOON), Refusal("r1", 429, NOON), Refusal("r2", 500, NOON))
+    watched.history.used(UsagePiece(UsagePlace("a", 1, 0), 1, (*answers, old, again), refusals=refusals))
     for _ in range(59):
         watched.now += 1_000
         watched.history.look()

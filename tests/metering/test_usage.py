@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.metering.usage import Damaged, Message, Usage, message_of, messages_of
-from controlroom.metering.usage_file import MOST_REPORTED, Record, Report, from_line, to_line
+from controlroom.metering.usage_file import LONGEST, MOST_REPORTED, Record, Refusal, Report, from_line, to_line
 
 
 def line(usage: Any = None, **more: Any) -> bytes:
@@ -209,11 +209,13 @@ messages = st.builds(
     st.booleans(),
     st.booleans(),
     st.sampled_from(("", "0123456789abcde")),
+    st.integers(0, LONGEST),
 )
+refusals = st.builds(Refusal, st.text(max_size=50), st.integers(0, 999), st.integers(0, 2**53))
 reports = st.builds(Report, st.just("f" * 15), st.integers(0, MOST_REPORTED), st.integers(0, 2**53))
 
 
-@given(messages | reports)
+@given(messages | reports | refusals)
 def test_a_runners_line_is_read_as_it_was_written(record: Record) -> None:
     written = to_line(record)
     assert written.count(b"\n") == 1
@@ -256,3 +258,13 @@ def test_a_message_that_was_cut_off_is_estimated_from_what_it_has_said() -> None
 def test_a_runners_line_that_is_damaged_is_not_counted(said: bytes) -> None:
     with pytest.raises(Damaged):
         from_line(said)
+
+
+def test_lines_of_usage_tell_how_long_an_answer_took_and_what_was_refused() -> None:
+    message = Message("m", "r", 5, "opus", Usage(1, 2), took=4_200)
+    assert from_line(to_line(message).rstrip()) == message
+    assert from_line(to_line(Refusal("u1", 429, 5)).rstrip()) == Refusal("u1", 429, 5)
+    written = json.loads(to_line(message))
+    assert from_line(json.dumps({**written, "took": 10**12}).encode()) == message._replace(took=0)
+    del written["took"]
+    assert from_line(json.dumps(written).encode()) == message._replace(took=0)

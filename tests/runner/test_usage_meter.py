@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from controlroom.metering.usage_file import Report
+from controlroom.metering.usage_file import Refusal, Report
 from controlroom.runner.claude.transcripts import find_transcript
 from controlroom.runner.money.usage_meter import LATE, NEVER, OFTEN, SOON, UsageMeter
 from tests.runner.usage import BEGAN, FORK, SESSION, Claude, claude, line, names, stamped, told, total, written
@@ -312,3 +313,86 @@ def test_a_clock_that_is_turned_tells_copies_from_what_a_fork_adds(claude: Claud
     meter.expect(boot + 4)
     meter.due(FORK, boot + 4.25)
     assert [(message.id, message.run) for message in told()] == [("msg_1", ""), ("msg_2", RUN), ("msg_3", RUN)]
+
+
+# -- when the API answers, and when it refuses
+
+
+def compact(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+
+
+def asked(name: str, second: int) -> bytes:
+    return compact({"type": "api-request", "id": name, "timestamp": stamped(BEGAN + 1_000 * second), "params": {}})
+
+
+def answered(number: int, name: str, second: int, output: int = 10) -> bytes:
+    entry = json.loads(line(number, output, stamped(BEGAN + 1_000 * second)))
+    return compact({**entry, "requestRef": name})
+
+
+def took() -> list[tuple[str, int]]:
+    return [(message.id, message.took) for message in told()]
+
+
+def test_an_answer_takes_from_its_last_request_to_its_last_block(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, asked("a", 1), asked("b", 5))
+    meter.look(SESSION)
+    say(claude.transcript, answered(1, "b", 7))
+    meter.look(SESSION)
+    say(claude.transcript, answered(1, "b", 9, output=20), asked("c", 10), answered(2, "c", 11))
+    meter.look(SESSION)
+    assert took() == [("msg_1", 2_000), ("msg_1", 4_000), ("msg_2", 1_000)]
+
+
+def test_an_answer_whose_request_stands_nowhere_took_nobody_knows_how_long(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, asked("a", 1), line(1, at=stamped(BEGAN + 9_000)), answered(2, "other", 8))
+    say(claude.subagent("agent-a.jsonl"), answered(3, "a", 8))
+    meter.look(SESSION)
+    assert took() == [("msg_1", 0), ("msg_2", 0), ("msg_3", 0)]
+
+
+def test_what_an_earlier_run_was_answered_is_not_told_again(claude: Claude) -> None:
+    say(claude.transcript, asked("a", 1), refused(1, 429), answered(1, "a", 2))
+    meter = claude.meter(resumed=SESSION)
+    say(claude.transcript, asked("b", 11), answered(2, "b", 14))
+    meter.look(SESSION)
+    assert [pair for pair in took() if pair[1]] == [("msg_2", 3_000)]
+    assert refusals() == []
+
+
+def refused(second: int, status: object, **more: object) -> bytes:
+    entry = {"type": "system", "subtype": "api_error", "error": {"status": status}, "uuid": f"u{second}"}
+    return compact({**entry, "timestamp": stamped(BEGAN + 1_000 * second), **more})
+
+
+def refusals() -> list[tuple[str, int]]:
+    return [(record.id, record.status) for record in written() if isinstance(record, Refusal)]
+
+
+def test_each_request_that_the_api_refused_is_told_once(claude: Claude) -> None:
+    meter = claude.meter()
+    final = {
+        "type": "assistant",
+        "subtype": "",
+        "isApiErrorMessage": True,
+        "apiErrorStatus": 529,
+        "error": "overloaded",
+    }
+    say(claude.transcript, asked("a", 1), refused(2, 429), asked("b", 3), refused(4, 529))
+    meter.look(SESSION)
+    say(claude.transcript, refused(5, 429, uuid="u5", **final))
+    meter.look(SESSION)
+    meter.look(SESSION)
+    assert refusals() == [("u2", 429), ("u4", 529), ("u5", 529)]
+    assert told() == []
+
+
+@pytest.mark.parametrize("status", [None, "429", 7, True, 10**30, {}, -429, float("nan")], ids=repr)
+def test_what_is_no_status_is_no_refusal(claude: Claude, status: object) -> None:
+    say(claude.transcript, refused(2, status), refused(3, 429, uuid=7), refused(4, 429, timestamp="soon"))
+    say(claude.transcript, b'{"type":"api-request",' + b"[" * 100_000 + b"\n")
+    claude.meter().look(SESSION)
+    assert written() == []

@@ -9,7 +9,7 @@ from controlroom.domain.model import Agent
 from controlroom.engine.hosts.translate import HostContext, short
 from controlroom.engine.ledger.usage_tables import RESERVED
 from controlroom.metering.usage import Damaged, Message
-from controlroom.metering.usage_file import Report, from_line
+from controlroom.metering.usage_file import Refusal, Report, from_line
 from controlroom.text.names import agent_name_problem, is_adopted_name
 from controlroom.wire.usage import LimitsSeen, UsagePlace, UsageSeen, WindowSeen
 
@@ -35,6 +35,8 @@ class UsagePiece:
 
     lost: bool = False
     """What was not booked of the file may be lost."""
+    refusals: tuple[Refusal, ...] = ()
+    """Requests that the API refused."""
 
     def is_of(self, agent: Agent) -> bool:
         """Return whether it was used by what is shown of an agent: the run that it is in now, or the session."""
@@ -58,6 +60,7 @@ def read_usage(seen: UsageSeen, setting: HostContext) -> UsagePiece | None:
         return None
     messages: list[Message] = []
     reports: list[Report] = []
+    refusals: list[Refusal] = []
     lines = [line for line in seen.data.encode("utf-8", "replace").split(b"\n") if line]
     for line in lines:
         try:
@@ -67,12 +70,15 @@ def read_usage(seen: UsageSeen, setting: HostContext) -> UsagePiece | None:
         at = setting.time(record.at) or setting.now
         if isinstance(record, Report):
             reports.append(record._replace(at=at))
+        elif isinstance(record, Refusal):
+            refusals.append(record._replace(at=at))
         elif not record.id.startswith(RESERVED):
             messages.append(record._replace(at=at, model=short(record.model, _MODEL)))
-    damaged = len(lines) - len(messages) - len(reports)
+    damaged = len(lines) - len(messages) - len(reports) - len(refusals)
     billing = seen.billing if seen.billing in ("api", "plan") else ""
+    session = "" if ours else seen.session
     return UsagePiece(
-        place, seen.end, tuple(messages), tuple(reports), damaged, "" if ours else seen.session, billing, lost=seen.lost
+        place, seen.end, tuple(messages), tuple(reports), damaged, session, billing, seen.lost, tuple(refusals)
     )
 
 

@@ -7,11 +7,11 @@ before is another's, and in a session that may be a fork, what is older than the
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from controlroom.metering.usage import Message
-from controlroom.metering.usage_file import Record, Report, to_line
+from controlroom.metering.usage_file import Record, Refusal, Report, to_line
 from controlroom.runner.claude.transcripts import Piece, RecentPieces, Tail, Told, files_of
 
 A_PART = 48 * 1024
@@ -20,6 +20,9 @@ A_PART = 48 * 1024
 A_LOOK = 64 * 1024 * 1024
 """Bytes read in one look, a piece more or less; the next one goes on."""
 
+
+_MOST_ASKED = 32
+"""Requests of earlier pieces whose answers may still come."""
 
 TURNED = 500
 """Milliseconds by which a clock that goes evenly may seem to go back."""
@@ -97,8 +100,9 @@ class SessionUsage:
             file = self._file(path)
             while left > 0 and (piece := file.next()):
                 left -= piece.size
-                records = (self._record(file, line, now, main=path == transcript) for line in piece.told)
-                news = News(file.tail, piece, latest(records))
+                asked = file.requests(piece)
+                records = [self._record(file, line, now, asked, main=path == transcript) for line in piece.told]
+                news = News(file.tail, piece, latest([*records, *self._refused(file, piece)]))
                 yield news
                 if not news.is_taken:
                     return
@@ -114,9 +118,9 @@ class SessionUsage:
             file.begun = False
         records, size, left = [], 0, A_LOOK
         while left > 0 and size < A_PART and (piece := file.next()):
-            end = 0
+            end, asked = 0, file.requests(piece)
             for line in piece.told:
-                record = self._record(file, line, now, main=main)
+                record = self._record(file, line, now, asked, main=main)
                 if record and line.offset >= start:
                     records.append(record)
                     size += len(to_line(record))
@@ -125,16 +129,26 @@ class SessionUsage:
                     break
             left -= piece.size
             file.tail.taken(piece, end)
+            records += self._refused(file, piece, range(start, end or piece.end))
         return RecordBatch(latest(records), file.tail.offset, more=left <= 0 or size >= A_PART)
 
     def _file(self, path: str) -> "_File":
         return self._files.setdefault(path, _File(path, self._recent))
 
-    def _record(self, file: "_File", told: Told, now: int, *, main: bool) -> Record | None:
+    def _refused(self, file: "_File", piece: Piece, span: range | None = None) -> Iterator[Refusal]:
+        """Yield the requests of the run that the API refused; `span`: where in the file they stand."""
+        for request in piece.requests:
+            is_of_run = request.offset >= file.older and (self.fresh or request.at >= self._since)
+            if request.status and is_of_run and (span is None or request.offset in span):
+                yield Refusal(request.id, request.status, request.at)
+
+    def _record(self, file: "_File", told: Told, now: int, asked: Mapping[str, int], *, main: bool) -> Record | None:
         """Turn what a line says into a record; None for a damaged one, and for what is not of this run."""
         old = told.offset < file.older
         if told.message:
-            return self._attributed(told.message, file, old=old)
+            message = self._attributed(told.message, file, old=old)
+            began = asked.get(told.request, 0) if message.run else 0
+            return message._replace(took=max(0, message.at - began)) if began else message
         if not main or told.total is None:
             return None
         return self._totalled(told.total, now, old=old or (self._inherits and not file.begun and not self.fresh))
@@ -174,7 +188,7 @@ def latest(records: Iterable[Record | None]) -> list[Record]:
 
 
 def _tells_more(record: Message, known: Message) -> bool:
-    same = record._replace(usage=known.usage, at=known.at) == known
+    same = record._replace(usage=known.usage, at=known.at, took=known.took) == known
     return same and all(count >= before for count, before in zip(record.usage, known.usage, strict=True))
 
 
@@ -201,6 +215,15 @@ class _File:
         self.older = older
         self.begun = False
         """Whether something that the run has added was met."""
+        self._asked: dict[str, int] = {}
+        """When the last requests were made."""
+
+    def requests(self, piece: Piece) -> Mapping[str, int]:
+        """When the requests were made that messages of a piece may answer."""
+        self._asked.update((request.id, request.at) for request in piece.requests if not request.status)
+        while len(self._asked) > _MOST_ASKED + len(piece.requests):
+            del self._asked[next(iter(self._asked))]
+        return self._asked
 
     def next(self) -> Piece | None:
         """Read what has been added; in a file that has been cut short nothing stood there before."""

@@ -29,7 +29,7 @@ from controlroom.metering.usage_file import transcript_total
 from controlroom.runner import process_tree
 from controlroom.runner.files import open_regular, read_regular
 from controlroom.runner.log_writer import EVENT_LINE, LineCutter
-from controlroom.text.json_fields import table, tables, text
+from controlroom.text.json_fields import table, tables, text, whole
 from controlroom.wire.lines import PeerError, from_line
 
 _SESSION_LIMIT = 256 * 1024
@@ -210,6 +210,17 @@ class Told(NamedTuple):
     message: Message | None = None
     total: int | None = None
     """What the session has cost by now, in pico-dollars."""
+    request: str = ""
+    """Claude's own name for the request that the message answers."""
+
+
+class Request(NamedTuple):
+    """A request that Claude has made, as a line of a transcript says; `status`: why the API refused it, else 0."""
+
+    offset: int
+    id: str
+    at: int
+    status: int = 0
 
 
 class Piece:
@@ -221,11 +232,12 @@ class Piece:
         self.end, self.size = start + len(data), len(data)
         self.skipping = not data.endswith(b"\n")
         """Whether it ends within a line that is too long."""
-        self.told = list(_all_told(start, data, skipping))
+        self.requests: list[Request] = []
+        self.told = list(_all_told(start, data, skipping, self.requests))
         self._start = start
         self._data = data if len(data) <= _SMALL else b""
         self._work = None if self._data else last_work(data)
-        self.weight = len(self._data) + _TOLD_BYTES * len(self.told)
+        self.weight = len(self._data) + _TOLD_BYTES * (len(self.told) + len(self.requests))
         """Bytes of memory that it takes, roughly."""
 
     @property
@@ -336,7 +348,8 @@ class Tail:
         return data[:end] if end or len(data) < _AT_ONCE else data
 
 
-def _all_told(start: int, data: bytes, skipping: bool) -> Iterator[Told]:
+def _all_told(start: int, data: bytes, skipping: bool, requests: list[Request]) -> Iterator[Told]:
+    """Read whole lines; requests that they tell of are added to `requests`."""
     for number, line in enumerate(data.split(b"\n")):
         end = start + len(line) + 1
         if number or not skipping:
@@ -344,10 +357,47 @@ def _all_told(start: int, data: bytes, skipping: bool) -> Iterator[Told]:
                 if (total := transcript_total(line)) is not None:
                     yield Told(start, end, total=total)
                 else:
-                    yield from (Told(start, end, message) for message in messages_of(line))
+                    yield from (Told(start, end, message, None, _request_of(line)) for message in messages_of(line))
+                    requests += _requests_in(start, line)
             except Damaged:
                 yield Told(start, end)
         start = end
+
+
+_REQUEST = re.compile(rb'"requestRef":"([^"\\]{1,200})"')
+_ERROR = b'"subtype":"api_error"', b'"isApiErrorMessage":true'
+"""Where a request was refused and is made again, and where it is not (Claude Code 2.1.330 without a terminal)."""
+_SHORT = 64 * 1024
+"""Bytes of such a line at most."""
+
+
+def _request_of(line: bytes) -> str:
+    named = _REQUEST.search(line)
+    return named[1].decode("utf-8", "replace") if named else ""
+
+
+def _requests_in(start: int, line: bytes) -> Iterator[Request]:
+    """Read the request that a line tells of, or that was refused."""
+    asks = line.startswith(_ASKED)
+    if len(line) > _SHORT or not (asks or any(mark in line for mark in _ERROR)):
+        return
+    try:
+        entry = table(json.loads(line))
+    except (ValueError, RecursionError):
+        return
+    at = moment(entry.get("timestamp"))
+    if asks and (name := text(entry.get("id"), 200)) and at:
+        yield Request(start, name, at)
+    elif not asks and (name := text(entry.get("uuid"), 200)) and at and (status := _refused_with(entry)):
+        yield Request(start, name, at, status)
+
+
+def _refused_with(entry: dict[str, Any]) -> int:
+    """The status with which a request was refused; 0: it was not, or nobody says."""
+    status = whole(table(entry.get("error")).get("status"))
+    if entry.get("type") == "assistant" and entry.get("isApiErrorMessage") is True:
+        status = whole(entry.get("apiErrorStatus"))
+    return status if 400 <= status <= 599 else 0
 
 
 def _subagents(folder: str, depth: int = 0) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from controlroom.metering.usage import Message
-from controlroom.metering.usage_file import Record, Report, result_costs, to_line
+from controlroom.metering.usage_file import Record, Refusal, Report, result_costs, to_line
 from controlroom.runner.claude.session_usage import A_LOOK, TURNED, SessionUsage
 from controlroom.runner.claude.transcripts import RecentPieces, find_transcript, in_flight, session_files
 from controlroom.runner.files import append_to, read_piece
@@ -251,7 +251,8 @@ class UsageMeter:
         fresh = [record for record in records if self._is_new(record)]
         self._owed.update((record.run, record) for record in fresh if isinstance(record, Report))
         messages = [record for record in fresh if isinstance(record, Message)]
-        lines: list[Record] = [*messages, *self._owed.values()]
+        refused = [record for record in fresh if isinstance(record, Refusal)]
+        lines: list[Record] = [*messages, *refused, *self._owed.values()]
         if not self._write(b"".join(map(to_line, lines))):
             return False
         self._owed.clear()
@@ -262,7 +263,7 @@ class UsageMeter:
         return True
 
     def _is_new(self, record: Record) -> bool:
-        return isinstance(record, Report) or self._told.get(record.key) != record
+        return not isinstance(record, Message) or self._told.get(record.key) != record
 
     def _write(self, lines: bytes) -> bool:
         """Append to usage.jsonl; False when the disk does not take it."""
