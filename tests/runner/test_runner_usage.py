@@ -10,7 +10,7 @@ import pytest
 
 from controlroom.engine.catalogs.list_prices import list_prices
 from controlroom.metering.prices import micro
-from controlroom.metering.usage_file import Report
+from controlroom.metering.usage_file import Refusal, Report
 from controlroom.wire.spec import Credential
 from tests.lab.agent_under_test import Agent, MakeAgent
 from tests.lab.claude import TOKEN, log_in
@@ -156,3 +156,11 @@ def test_a_key_of_the_login_shell_moves_it_off_its_plan(agent: MakeAgent, home: 
     planned = agent("[[text hello]]", credential=Credential(plan=True))
     seen = planned.finish(60)
     assert (seen.billing, seen.stray_key) == ("plan", "")
+
+
+def test_how_long_the_api_took_and_what_it_refused_is_told(agent: MakeAgent) -> None:
+    run = agent("[[error 429 times=1 retry_after=1]][[slow 0.2 3]][[text through]]")
+    run.finish()
+    (message,) = metered(run).values()
+    assert 400 <= message.took < 60_000
+    assert [record.status for record in records(run) if isinstance(record, Refusal)] == [429]

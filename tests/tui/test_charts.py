@@ -296,7 +296,7 @@ async def flow(here: Room, *words: str) -> str:
 async def test_how_work_flows_is_drawn_at_every_size(size: tuple[int, int]) -> None:
     async with room(scenes.farm(), size=size) as here:
         here.engine.history[ROOM], here.engine.figures = flowing(), FIGURES
-        words = ["187 agents live, 171 work", "busy 89% of the time", "tasks done", "[2 day]"]
+        words = ["187 agents live, 171 work", "busy 89%", "tasks done", "[2 day]"]
         if size[1] >= 40:
             words += ["an agent's hour $0.44", "62 tasks done an hour", "answers of the API", "12 times 429 an hour"]
         shown = await flow(here, *words)

@@ -302,7 +302,7 @@ def flow_lines(figures: Figures) -> list[str]:
     agents = [
         f"{figures.agents} agents live, {figures.working} work",
         f"at most {amount(figures.agents_peak)} in the last hour" if figures.agents_peak is not None else "",
-        f"busy {busy:.0f}% of the time" if busy is not None else "",
+        f"busy {busy:.0f}%" if busy is not None else "",
     ]
     tasks = [
         f"{amount(figures.done)} tasks done an hour" if figures.done is not None else "tasks an hour: not known yet",
