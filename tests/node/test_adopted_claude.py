@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from controlroom.wire.messages import AgentSeen
+from controlroom.wire.messages import AdoptedSeen, AgentSeen
 from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
+from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.adopted import LATE, node, session, wait_ended, wait_others
+from tests.node.adopted import LATE, Home, node, session, tmux, wait_ended, wait_others
+from tests.runner.claude_agents import BY_KEY, KEY
 
 __all__ = ["node"]
 
@@ -76,3 +79,34 @@ def test_one_whose_login_is_refused_is_told_as_failed(project: Path, node: NodeC
     assert (seen.state, seen.detail.endswith("; its exit code is not known")) == ("failed", True)
     assert seen.cause == "login-refused"
     wait_others(node, lambda seen: set(seen) == {"~talk-2"})
+
+
+TURNS = '[[tool Bash {"command":"sleep 1"}]]' * 90 + "[[text done]]"
+
+
+def test_one_that_gets_another_login_while_it_runs_has_another_payer_from_then_on(
+    home: World, project: Path, node: NodeClient, api: Api
+) -> None:
+    log_in(home.home, "ann@example.org")
+    api.configure(ratelimit="unified")
+    (home.home / "task").write_text(TURNS)
+    run(project, 'claude -p --allowedTools=Bash "$(cat ~/task)"')
+    node.greet()
+    books = Home(node)
+    wait_for(lambda: books.book() and told_of(node)[-1].billing == "plan", LATE)
+    (home.home / ".claude" / "settings.json").write_text(json.dumps(BY_KEY))
+    wait_for(lambda: books.book() and any(agent.billing_doubt for agent in told_of(node)), LATE)
+    (told,) = {(agent.billing, agent.billing_doubt[:52]) for agent in told_of(node) if agent.billing_doubt}
+    assert told == ("", "who pays was changed while it runs: ANTHROPIC_API_KE")
+    wait_for(lambda: books.book() and "api" in {billing for _, billing in books.said()}, LATE)
+    tmux("kill-session", "-t", "=talk")
+    assert (told_of(node)[-1].billing, told_of(node)[-1].billing_doubt) == ("api", "")
+    by_key = [request["headers"].get("x-api-key") == KEY for request in api.requests(main=True)]
+    paid = [piece.billing for _, piece in books.messages.values()]
+    assert 0 < paid.count("plan") <= by_key.count(False)
+    assert 0 < paid.count("api") <= by_key.count(True)
+
+
+def told_of(node: NodeClient) -> list[AgentSeen]:
+    """All that was said of the one in the session, the newest last."""
+    return [agent for told in node.all(AdoptedSeen) for agent in told.agents if agent.name == "~talk" and agent.session]

@@ -7,7 +7,7 @@ one is listed as well. What carries an agent's tag, or descends from what does, 
 import hashlib
 import os
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -66,6 +66,9 @@ _BARE = "only its process is seen: it has no session file"
 _MOST_ENDED = 100
 """Claudes that have ended whose words can still be read."""
 
+_PAYER_SETTLES = 10.0
+"""Seconds after a change of the login in which a request that began before may still be paid as before."""
+
 _STILL = 3
 """Looks in a row without a program after which a shell is taken to wait at its prompt."""
 
@@ -118,7 +121,11 @@ class _Agent:
     process: Process | None = None
     cwd: str = ""
     billing: str = ""
+    billing_doubt: str = ""
     stray_key: str = ""
+    login_watch: login.LoginWatch | None = None
+    payer_due: float = 0.0
+    """When a change of the payer counts, on the clock of the looks."""
     told: str | None = None
     """The line that was told last."""
     said: dict[str, tuple[StateClaim, int]] = field(default_factory=dict)
@@ -170,6 +177,7 @@ class _Agent:
             place=f"tmux {self.pane.session}"[:200] if self.pane else f"pid {self.pid}",
             pane=self.pane.id if self.pane and not self.ended else "",
             billing=self.billing,
+            billing_doubt=self.billing_doubt,
             stray_key=self.stray_key,
         )
 
@@ -384,12 +392,7 @@ class AdoptedAgents:
         agent.become(*_state_of(agent, session, _now()))
         agent.cause = _login_trouble(agent)
         before, agent.cwd = agent.cwd, (session.cwd if session else "") or processes.folder(agent.pid)
-        if agent.cwd != before and (environ := processes.environment(agent.pid)):
-            program = processes.program(agent.pid)
-            argv = program.argv if program else ()
-            interactive = {"-p", "--print"}.isdisjoint(argv)
-            agent.billing = login.find(environ, agent.cwd, argv, interactive=interactive).billing
-            agent.stray_key = login.stray_login(environ, agent.cwd, arguments=argv)[:200]
+        _see_payer(agent, at, moved=agent.cwd != before)
         agent.hear("session file", StateClaim(session.state.value, session.words) if session else None)
         stopped = stop_words(agent.process) if agent.process else ""
         agent.hear(
@@ -442,6 +445,34 @@ def _state_of(agent: _Agent, session: Session | None, now: int) -> tuple[State, 
     if trouble.limited and 0 < trouble.until + GOES_ON < now:
         return State.IDLE, since, "its limit is over, and it has not gone on by itself", 0
     return State.LIMITED if trouble.limited else State.IDLE, since, trouble.words, trouble.until
+
+
+def _see_payer(agent: _Agent, at: float, *, moved: bool) -> None:
+    """See who pays; after a change that is not known until what was under way is over. `moved`: to another folder."""
+    watch = None if moved else agent.login_watch
+    if watch and (changed := watch.change(at)):
+        agent.billing, agent.billing_doubt, agent.payer_due = "", changed[:200], at + _PAYER_SETTLES
+        return
+    if watch and (not agent.billing_doubt or at < agent.payer_due):
+        return
+    environ, program = processes.environment(agent.pid), processes.program(agent.pid)
+    if not environ or program is None:  # it is ending
+        return
+    watch = agent.login_watch = watch or _watch_login(agent, program.argv, environ)
+    agent.billing, agent.billing_doubt = watch.billing, ""
+    agent.stray_key = login.stray_login(environ, agent.cwd, arguments=program.argv)[:200]
+
+
+def _watch_login(agent: _Agent, argv: Sequence[str], environ: Mapping[str, str]) -> login.LoginWatch:
+    """Watch how a Claude of others logs in. Its environment, which may hold a key, is read anew for each look."""
+    pid, cwd, interactive = agent.pid, agent.cwd, {"-p", "--print"}.isdisjoint(argv)
+
+    def find_login() -> login.Login:
+        environ = processes.environment(pid)
+        return login.find(environ, cwd, argv, interactive=interactive) if environ else login.Login(login.UNKNOWN, "")
+
+    place = {name: environ[name] for name in ("HOME", "CLAUDE_CONFIG_DIR") if name in environ}
+    return login.LoginWatch(place, cwd, argv, find_login)
 
 
 def _login_trouble(agent: _Agent) -> Cause:

@@ -441,9 +441,7 @@ class NewClaudes:
 
 def _known_better(listed: RunningClaude, begun: NestedClaude | None) -> RunningClaude:
     """Add to what is known of an agent what was seen at its beginning."""
-    if begun is None:
-        return listed
-    return listed._replace(fresh=begun.fresh, billing=begun.billing())
+    return listed._replace(fresh=begun.fresh) if begun else listed
 
 
 def _running(

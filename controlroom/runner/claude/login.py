@@ -15,7 +15,7 @@ says of itself while it runs is held against all this (`told_by`).
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from controlroom.runner.claude import settings
@@ -312,13 +312,17 @@ _PAUSE, _LASTS = 1.0, 10.0
 """Seconds between two looks at least, and for which the list of files lasts while none of them changes."""
 
 
+FindLogin = Callable[[], Login]
+
+
 class LoginWatch:
     """How one Claude logs in, from its start on."""
 
-    def __init__(self, environ: Mapping[str, str], cwd: str, spec: AgentSpec) -> None:
-        self._environ, self._cwd, self._spec = environ, cwd, spec
+    def __init__(self, place: Mapping[str, str], cwd: str, arguments: Sequence[str], find_login: FindLogin) -> None:
+        """`place`: variables that say where its settings are; `find_login` finds how it logs in now."""
+        self._place, self._cwd, self._arguments, self._find = place, cwd, arguments, find_login
         self._due = self._list_due = 0.0
-        self.billing = of_spec(environ, cwd, spec).billing
+        self.billing = find_login().billing
         """Who pays, as it was found last (`login.Login`)."""
         self._seen = self._signatures(self._files())
 
@@ -333,14 +337,14 @@ class LoginWatch:
         before, self._seen = self._seen, self._signatures(self._files())
         if self._seen == before:
             return ""
-        login = of_spec(self._environ, self._cwd, self._spec)
+        login = self._find()
         if login.billing in (UNKNOWN, self.billing):  # a file that is being written says nothing for a moment
             return ""
         self.billing = login.billing
         return f"who pays was changed while it runs: {login.source}"
 
     def _files(self) -> list[str]:
-        return settings.files(self._environ, self._cwd, self._spec.command[1:])
+        return settings.files(self._place, self._cwd, self._arguments)
 
     @staticmethod
     def _signatures(paths: Iterable[str]) -> dict[str, tuple[int, ...]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from controlroom.metering.usage_file import pico_of
 from controlroom.runner.claude import channel, login, settings
-from controlroom.runner.claude.login import LoginWatch
+from controlroom.runner.claude.login import LoginWatch, of_spec
 from controlroom.runner.claude.nested import LATE, Nested, NestedClaude, below, is_fresh
 from controlroom.runner.claude.plan_windows import PlanWindows
 from controlroom.runner.claude.transcripts import RecentPieces
@@ -62,7 +62,9 @@ class Money:
         `environ` is the agent's, with the folder that it works in as PWD.
         """
         spec = self._order.spec
-        self._login = LoginWatch(environ, environ["PWD"], spec) if self._metered else None
+        if self._metered:
+            cwd = environ["PWD"]
+            self._login = LoginWatch(environ, cwd, spec.command[1:], lambda: of_spec(environ, cwd, spec))
         self.billing = self._login.billing if self._login else ""
         has_windows = self._metered and self.billing != Payer.API
         self._windows = self._budget.windows = PlanWindows(environ) if has_windows else None
