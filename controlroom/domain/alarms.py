@@ -94,6 +94,20 @@ def _kept_out(agent: Agent) -> bool:
     return agent.state in (State.FAILED, State.IDLE) and agent.cause in _DIED
 
 
+_TROUBLE = "trouble "
+
+
+def watch_troubles(draft: Draft, seen: Iterable[tuple[Agent | None, Agent | None]]) -> None:
+    """Raise and end the alarms of agents that run and are in trouble: as they were, and are."""
+    for before, agent in seen:
+        was, words = before.trouble if before else "", agent.trouble if agent and agent.lives else ""
+        if agent is not None and words:
+            text = f"{agent.id}: {words}; look at it, or end it"
+            draft.alarms.put(f"{_TROUBLE}{agent.id}", Alarm(text, since=agent.since, agent=agent.id, mark="trouble"))
+        elif was and before is not None:
+            draft.alarms.drop(f"{_TROUBLE}{before.id}")
+
+
 _REBOOT = "reboot of "
 
 

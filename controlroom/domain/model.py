@@ -163,6 +163,8 @@ class Agent:
     """How many subagents of it are at work, as its runner sees it while a budget binds it; None: not known."""
     forged: int = 0
     """How many orders have come to its runner that its room had not signed, as its host says."""
+    trouble: str = ""
+    """What is wrong with it though it runs, as its runner says: nothing heard for long, the same failure, its size."""
     last_line: str = ""
     last_line_at: int = 0
     pending: Order | None = None

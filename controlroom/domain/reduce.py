@@ -16,6 +16,7 @@ from controlroom.domain.alarms import (
     watch_payers,
     watch_reboots,
     watch_restarts,
+    watch_troubles,
 )
 from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.claims import paused
@@ -130,6 +131,7 @@ def _forget_agents(draft: Draft, host: str) -> None:
     gone = [(agent, None) for agent in agents]
     watch_logins(draft, host, gone)
     watch_reboots(draft, host, gone)
+    watch_troubles(draft, gone)
 
 
 def _drop(draft: Draft, agent: Agent) -> None:
@@ -243,6 +245,7 @@ def _agents_observed(draft: Draft, event: events.AgentsObserved) -> None:
     watch_payers(draft, [seen.id for seen in theirs])
     watch_logins(draft, event.host, pairs)
     watch_reboots(draft, event.host, pairs)
+    watch_troubles(draft, pairs)
 
 
 def _missing(draft: Draft, event: events.AgentsObserved, present: set[str]) -> list[Agent]:

@@ -359,11 +359,14 @@ class RestartRules:
     """Agents of the profile that are kept running."""
     hosts: tuple[str, ...] = ()
     """Where those run; none named: anywhere."""
+    after_trouble: tuple[str, ...] = ()
+    """Troubles (`text.states.TROUBLES`) after which an agent that was ended for them begins again."""
 
     @property
     def starts_any(self) -> bool:
         """Whether an agent of the profile may be started without being asked."""
-        return self.keep > 0 or self.after_reboot or self.restart in (Restart.FAILURE, Restart.ALWAYS)
+        again = self.restart in (Restart.FAILURE, Restart.ALWAYS)
+        return again or self.keep > 0 or self.after_reboot or bool(self.after_trouble)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from controlroom.runner.recorder import DONE_WITH, Recorder
 from controlroom.runner.signed import Orders
 from controlroom.runner.spec import Order
 from controlroom.runner.status_file import StatusFile
+from controlroom.runner.watch import Watch
 from controlroom.text.states import AgentKind, Cause, State
 from controlroom.wire import records
 from controlroom.wire.runner import Answer, AskPlan, End, Interrupt, Message, Received, SealedRequest, TakeGrant
@@ -55,8 +56,10 @@ class AgentRun:
         self._pid = 0
         self._inlet: AgentInput | None = None
         self._money = Money(order, lambda: self._talk.session if self._talk else "", self._recorder.note)
+        self._watch = Watch(order.spec, lambda: self._recorder.taken)
         self._exit: Exit | None = None
         self._verdict: tuple[State, str] | None = None
+        self._ended_for = Cause.NONE
         self._ending: Generator[float, None, list[process_tree.Process]] | None = None
         self._ending_at = 0.0
         self._time_up_at = _NEVER
@@ -132,6 +135,7 @@ class AgentRun:
         now = time.monotonic()
         times = [*self._recorder.wakes_at(), self._time_up_at, self._ending_at if self._ending else _NEVER]
         times.append(self._money.wakes_at(ending=self._ends))
+        times.append(_NEVER if self._ends else self._watch.wakes_at())
         if self._control.busy or self._status.unsaved:
             times.append(now + 1.0)
         if (close_at := self._may_close_at()) is not None:
@@ -148,6 +152,8 @@ class AgentRun:
             self._wind_up(State.PAUSED, why)
         if self._conversation and self._conversation.working and not self._ends:
             self._write(self._money.question())
+        if not self._ends:
+            self._look_after()
         if self._time_up_at <= time.monotonic():
             self._time_is_up()
         if self._verdict and not (self._talk and self._talk.working):
@@ -156,6 +162,14 @@ class AgentRun:
             self._go_on_ending()
         if not self._finished:
             self._save()
+
+    def _look_after(self) -> None:
+        """See what goes wrong, and end it where its profile says so."""
+        self._watch.due(self._talk is None or self._talk.state is State.WORKING)
+        trouble = self._watch.trouble
+        if trouble and trouble.cause.value in self._order.spec.end_on and not self._is_done():
+            self._ended_for = trouble.cause
+            self._wind_up(State.FAILED, trouble.words)
 
     @property
     def _ends(self) -> bool:
@@ -197,6 +211,7 @@ class AgentRun:
         if self._conversation:
             self._write(self._conversation.feed(event, _now()))
         self._money.hear(event)
+        self._watch.hear(event)
 
     def _write(self, data: bytes) -> None:
         if data and self._inlet:
@@ -277,6 +292,7 @@ class AgentRun:
             self._time_up_at = _NEVER
             self._begin_ending()
         else:
+            self._ended_for = Cause.OVER_LIMIT
             self._wind_up(State.FAILED, f"stopped after {self._order.spec.max_hours:g} h (max_hours)")
 
     def _wind_up(self, state: State, words: str) -> None:
@@ -345,7 +361,7 @@ class AgentRun:
         reason = f"still there after SIGKILL: {process_tree.names(left)}" if left else ""
         failed = self._verdict is None and state is State.FAILED
         self._conclude(
-            state, f"{detail} ({reason})" if reason else detail, reason, self._cause() if failed else Cause.NONE
+            state, f"{detail} ({reason})" if reason else detail, reason, self._cause() if failed else self._ended_for
         )
 
     def _cause(self) -> Cause:
@@ -394,6 +410,9 @@ class AgentRun:
         changes: dict[str, Any] = {"state": state, "detail": detail[:500], "log_bytes": self._recorder.log.size, **more}
         changes.update(self._money.fields(last=ending is not None), billing=self._money.billing)
         changes.update({"forged": self._forged} if self._forged else {})
+        trouble = None if ending else self._watch.trouble
+        if trouble or before.get("trouble"):
+            changes["trouble"] = trouble.words if trouble else ""
         if talk:
             question = None if ending else talk.question
             changes["question"] = question and question.shown()

@@ -127,6 +127,7 @@ class InteractiveRun(AgentRun):
             self._money.hear(event)
             self._recorder.told(event, line)
             self._claude.hear(event, _now())
+            self._watch.hear(event)
             for typed in self._typing:
                 typed.hear(event)
             if self._typed_last and refusal(event):

@@ -39,7 +39,7 @@ def snapshot() -> dict[int, Process]:
 def started_for(path: str) -> int:
     """Return the pid of a Python of ours whose last argument is `path`; 0 when there is none, or no `/proc` to ask."""
     for entry in os.listdir(PROC) if os.path.isdir(PROC) else ():
-        words = _content(int(entry), "cmdline").split(b"\0") if entry.isdecimal() else []
+        words = content(int(entry), "cmdline").split(b"\0") if entry.isdecimal() else []
         if len(words) > 3 and words[-2] == os.fsencode(path) and b"python" in words[0]:
             with contextlib.suppress(OSError):
                 if os.stat(os.path.join(PROC, entry)).st_uid == os.geteuid():
@@ -68,7 +68,7 @@ def below(root: int) -> list[int]:
     waiting = [root]
     while waiting:
         pid = waiting.pop()
-        children = [int(word) for thread in _threads(pid) for word in _content(pid, f"task/{thread}/children").split()]
+        children = [int(word) for thread in _threads(pid) for word in content(pid, f"task/{thread}/children").split()]
         new = [child for child in children if child not in pids]
         pids += new
         waiting += new
@@ -127,13 +127,13 @@ def starts(pids: Iterable[int]) -> dict[int, str]:
 
 def environment(pid: int) -> dict[str, str]:
     """Return the environment that a process of this user began with; nothing where that cannot be seen."""
-    pairs = (item.partition(b"=") for item in _content(pid, "environ").split(b"\0") if item)
+    pairs = (item.partition(b"=") for item in content(pid, "environ").split(b"\0") if item)
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
 
 def arguments(pid: int) -> list[str]:
     """Return the words that a process was started with; none where they cannot be seen."""
-    return [os.fsdecode(word) for word in _content(pid, "cmdline").split(b"\0")[:-1]]
+    return [os.fsdecode(word) for word in content(pid, "cmdline").split(b"\0")[:-1]]
 
 
 def link(pid: int, name: str) -> str:
@@ -240,7 +240,7 @@ def _read(entry: str) -> Process | None:
 
 
 def _environ(pid: int) -> set[bytes]:
-    return set(_content(pid, "environ").split(b"\0"))
+    return set(content(pid, "environ").split(b"\0"))
 
 
 def _threads(pid: int) -> list[str]:
@@ -250,7 +250,8 @@ def _threads(pid: int) -> list[str]:
         return []
 
 
-def _content(pid: int, name: str) -> bytes:
+def content(pid: int, name: str) -> bytes:
+    """Return what a file of a process holds; nothing where it is not there or cannot be read."""
     try:
         with open(os.path.join(PROC, str(pid), name), "rb") as file:
             return file.read()

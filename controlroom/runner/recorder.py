@@ -43,6 +43,8 @@ class Recorder:
         clock: Callable[[], int],
     ) -> None:
         self.log, self.pane = log, pane
+        self.taken = 0
+        """What was read of it so far, counted in reads and events."""
         self._selector, self._hear, self._clock = selector, hear, clock
         self._cutters: dict[int, tuple[bytes, LineCutter]] = {}
         self._partial_since: dict[int, float] = {}
@@ -68,6 +70,7 @@ class Recorder:
 
     def told(self, event: dict[str, Any], line: bytes) -> None:
         """Log an event that came another way than through a pipe, with the bytes it came in."""
+        self.taken += 1
         self._write([(records.EVENT, LinePart(kept_event(event, line), True))], [event])
 
     def complained(self, words: str) -> None:
@@ -112,6 +115,7 @@ class Recorder:
             return DONE_WITH
         except OSError:
             data = b""
+        self.taken += 1
         stream, cutter = self._cutters[end]
         if stream == records.EVENT or cutter.holding or not self.pane.free or not _PLAIN.fullmatch(data):
             self._take(end, data)

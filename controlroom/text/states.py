@@ -169,8 +169,18 @@ class Cause(StrEnum):
     """Its runner could not work on its host."""
     DISK_FULL = "disk-full"
     """Its runner could not work, because the disk was full."""
+    QUIET = "quiet"
+    """Nothing was heard of it for longer than its profile allows."""
+    REPEATING = "repeating"
+    """The same action of it failed again and again."""
+    OVER_LIMIT = "over-limit"
+    """It took more memory, processes or time than its profile allows."""
     UNSEEN = "unseen"
     """The engine knows of it from its ledger alone: its host has said nothing yet. No host says this."""
+
+
+TROUBLES = frozenset({Cause.QUIET, Cause.REPEATING, Cause.OVER_LIMIT})
+"""What a runner ends an agent for, where its profile says so."""
 
 
 _OLDER = (

@@ -319,6 +319,7 @@ class AgentSeen:
     subagents: int | None = None  # how many are at work, while a grant binds it; None: not known, nor to older runners
     forged: int = 0
     """How many orders have come to its runner that its room had not signed."""
+    trouble: str = ""  # what is wrong with it though it runs, in a few words
     log_bytes: int = 0
     """Bytes in its log segments by now."""
     evidence: tuple[EvidenceSeen, ...] = ()

@@ -35,6 +35,15 @@ class AgentSpec(NamedTuple):
     """A file on the host with NAME=value lines."""
     credential: Credential = Credential()
     max_hours: float = 0.0
+    max_quiet: float = 0.0
+    """Seconds without anything heard of it that are trouble."""
+    max_same_failures: int = 0
+    """Failures of the same call in a row that are trouble."""
+    max_memory: int = 0
+    """Bytes of all its processes beyond which it is trouble."""
+    max_processes: int = 0
+    end_on: tuple[str, ...] = ()
+    """Troubles that end it, by their cause (`text.states`): the others are only told."""
     max_log_bytes: int = 1024**3
     max_turns: int = 0
     max_output_tokens: int = 0

@@ -6,19 +6,31 @@ hosts are rebooted, the clock jumps, the engine ends between two steps, and oper
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
 from controlroom.domain import events, intents
 from controlroom.domain.decide import Decision, decide
 from controlroom.domain.gauges import Headroom, LimitKind
-from controlroom.domain.model import Agent, Fleet, LinkState, State
+from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
 from controlroom.domain.orders import Order, Result, Work
 from controlroom.domain.preconditions import Refusal
-from controlroom.domain.queue import attempts, dispatch, edits
+from controlroom.domain.queue import attempts, care, dispatch, edits
+from controlroom.domain.queue.care import How, Wanted
 from controlroom.domain.queue.dispatch import Start
 from controlroom.domain.reduce import reduce
-from controlroom.domain.tasks import Halt, Hold, Queue, QueueRules, Task, TaskState, TaskWish
+from controlroom.domain.tasks import (
+    Halt,
+    Hold,
+    Queue,
+    QueueRules,
+    RestartRules,
+    Restarts,
+    Task,
+    TaskState,
+    TaskWish,
+)
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import AgentKind, Cause, Outcome
 from tests.domain.worlds import GIB, NOON, host
@@ -59,7 +71,15 @@ class Storm:
         self.said: dict[str, list[tuple[str, int, State, int]]] = {}
         self.story: list[str] = []
         rules = QueueRules(max_agents=most, stagger=0, max_tasks=tasks, retry=10 * SECOND, max_attempts=3)
-        fleet = Fleet("room-1", {name: host(name, free=4 * GIB) for name in names}, queue=Queue(rules=rules))
+        kept = Profile("watch", restarts=RestartRules(keep=KEPT, starts=4, within=10 * MINUTE, pause=5 * SECOND))
+        self.stopped: set[tuple[str, int]] = set()
+        """Runs of kept agents that an operator has ended."""
+        fleet = Fleet(
+            "room-1",
+            {name: host(name, free=4 * GIB) for name in names},
+            profiles={"watch": kept},
+            queue=Queue(rules=rules),
+        )
         self.fleet = fleet
         self.add(tasks)
 
@@ -116,8 +136,9 @@ class Storm:
                 started=run.began,
                 ended=run.ended,
                 limited_until=self.now + MINUTE if run.state is State.LIMITED else None,
+                profile="watch" if run.name in WATCHERS else "",
                 rss=None if run.ended else NEED - 10 * MEBIBYTE,
-                ordered=Work(AgentKind.HEADLESS),
+                ordered=Work(AgentKind.HEADLESS, "watch" if run.name in WATCHERS else ""),
             )
             for run in self.truth[name].values()
         )
@@ -201,10 +222,36 @@ class Storm:
     def round(self) -> None:
         """What the engine does when something has happened."""
         self.settle()
+        self.take_care()
         plan = dispatch.plan(self.fleet, self.now)
         while plan.start is not None:
             self.start(plan.start)
             plan = dispatch.plan(self.fleet, self.now)
+
+    def take_care(self) -> None:
+        while True:
+            stopped = {id_ for id_, epoch in self.stopped if self.fleet.agents[id_].epoch == epoch}
+            plan = care.plan(self.fleet, self.now, stopped)
+            self.restarts(plan.restarts)
+            if plan.start is None:
+                return
+            self.begin(plan.start)
+
+    def restarts(self, restarts: Mapping[str, Restarts]) -> None:
+        self.apply(events.QueueSeen(replace(self.fleet.queue, restarts=restarts)))
+
+    def begin(self, one: Wanted) -> None:
+        begun = care.begun(self.fleet.queue.restarts.get(one.key, Restarts()), one, self.now)
+        self.restarts({**self.fleet.queue.restarts, one.key: begun})
+        refused = ""
+        if self.chance(0.03):
+            self.tell(f"the engine ends before {one.key} is ordered, and starts again")
+        elif one.how is How.RESUME:
+            refused = self.order(intents.ResumeAgent(one.id, one.epoch), "care")
+        else:
+            refused = self.order(intents.SpawnAgent(one.name, "watch", host=one.host, profile="watch"), "care")
+        kept = care.not_begun(begun, one, refused, self.now) if refused else care.arrived(begun)
+        self.restarts({**self.fleet.queue.restarts, one.key: kept})
 
     def start(self, start: Start) -> None:
         row = self.fleet.agents.get(f"{start.host}/{start.agent}")
@@ -290,7 +337,7 @@ class Storm:
     def operate(self) -> None:
         """An operator does something to a task, an agent, the queue or the room."""
         queue, task = self.fleet.queue, self.random.choice(list(self.fleet.tasks.values()))
-        what = self.random.randrange(9)
+        what = self.random.randrange(10)
         try:
             if what == 0:
                 self.show(edits.held(task, "ann", self.now))
@@ -306,10 +353,19 @@ class Storm:
                 self.apply(events.QueueSeen(replace(queue, halt=None if queue.halt else Halt("ann", self.now))))
             elif what == 7 and task.last:
                 self.order(intents.KillAgent(task.last.id, task.last.epoch), "ann")
+            elif what == 8 and self.chance(0.3):
+                self.kill_kept()
             else:
                 self.show(edits.moved(self.fleet, task, None, first=True))
         except Refusal:
             pass
+
+    def kill_kept(self) -> None:
+        """An operator ends an agent that is kept running: it stays ended."""
+        agents = [agent for agent in self.fleet.agents.values() if agent.name in WATCHERS and agent.lives]
+        for agent in agents[:1]:
+            if not self.order(intents.KillAgent(agent.id, agent.epoch), "ann"):
+                self.stopped.add((agent.id, agent.epoch))
 
     # -- the story
 
@@ -322,6 +378,9 @@ class Storm:
             opened = [attempt for attempt in task.attempts if attempt.is_open]
             assert len(opened) == (task.state is TaskState.RUNNING), task
             assert task.failures <= self.fleet.queue.rules.max_attempts
+        for key, kept in self.fleet.queue.restarts.items():
+            assert key in WATCHERS
+            assert len(kept.starts) <= 4, "it was to be given up"
 
     def play(self, steps: int) -> None:
         for _ in range(steps):
@@ -354,3 +413,5 @@ class Storm:
 
 
 HOUR = 60 * MINUTE
+KEPT = 2
+WATCHERS = tuple(f"watch-{number}" for number in range(1, KEPT + 1))

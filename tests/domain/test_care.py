@@ -280,3 +280,23 @@ def test_several_that_are_to_go_on_do_so_one_after_the_other() -> None:
     ]
     assert summed(todo, [Result(Outcome.DONE)] * 2) == "2 to go on, one after the other"
     assert plan(world, ["vm1/a"], "resume").targets[0].intent == intents.ResumeAgent("vm1/a", 1)
+
+
+@pytest.mark.parametrize(("cause", "again"), [(Cause.QUIET, True), (Cause.OVER_LIMIT, False)])
+def test_what_its_runner_ended_for_trouble_begins_again_only_where_the_profile_says_restart(
+    cause: Cause, again: bool
+) -> None:
+    rules = RestartRules(Restart.ALWAYS, after_trouble=("quiet",))
+    planned = care.plan(cared(ended(cause=cause), rules=rules), NOON)
+    assert (planned.start is not None) == again
+
+
+def test_trouble_is_told_of_while_it_lasts() -> None:
+    sick = agent("docs-1", trouble="nothing was heard of it for 10 min")
+    world = reduce(fleet(agent("docs-1")), events.AgentsObserved("vm1", (sick,), NOON))
+    assert world.alarms["trouble vm1/docs-1"].text.startswith("vm1/docs-1: nothing was heard of it for 10 min")
+    assert dict(explain(world, world.agents["vm1/docs-1"], NOON).notes)["trouble"] == sick.trouble
+    well = reduce(world, events.AgentsObserved("vm1", (agent("docs-1"),), NOON))
+    assert well.alarms == {}
+    over = replace(sick, state=State.FAILED, ended=NOON, pid=None)
+    assert reduce(world, events.AgentsObserved("vm1", (over,), NOON)).alarms == {}

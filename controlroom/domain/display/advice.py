@@ -251,6 +251,9 @@ _CAUSES = {
     Cause.NEVER_STARTED: "Its runner could not be started.",
     Cause.RUNNER_FAILED: "Its runner could not work there.",
     Cause.DISK_FULL: "The disk is full.",
+    Cause.QUIET: "Nothing was heard of it for longer than its profile allows (quiet_minutes).",
+    Cause.REPEATING: "The same action failed again and again (same_failures): see its log.",
+    Cause.OVER_LIMIT: "It took more than its profile allows (max_memory_mb, max_processes, max_hours).",
 }
 """What a cause asks of the host, in words."""
 

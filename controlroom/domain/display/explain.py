@@ -220,6 +220,8 @@ def _host_words(name: str, host: Host | None, now: int) -> str:
 def _carried_out(fleet: Fleet, agent: Agent, now: int) -> Iterator[tuple[str, str]]:
     if task := task_of(fleet, agent):
         yield "task", f"{task.id}, which is {task.state}, attempt {len(task.attempts)}: {task.title}"
+    if agent.trouble and not agent.has_ended:
+        yield "trouble", agent.trouble
     if words := restart_words(fleet, key_of(fleet, agent), now):
         yield "care", words
 

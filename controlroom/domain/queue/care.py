@@ -11,7 +11,7 @@ from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
 from controlroom.domain.queue.dispatch import Start, World, is_at_work
 from controlroom.domain.tasks import Restart, RestartRules, Restarts, Task, TaskState, Wait, WaitReason
 from controlroom.domain.words import age
-from controlroom.text.states import AgentKind, Cause, StrEnum
+from controlroom.text.states import TROUBLES, AgentKind, Cause, StrEnum
 
 LONGEST_PAUSE = 1_800_000
 """Milliseconds between two starts at most."""
@@ -28,6 +28,7 @@ class Why(StrEnum):
 
     FAILED = "it failed"
     ENDED = "it ended"
+    TROUBLE = "its runner ended it"
     REBOOTED = "its host was rebooted"
     KEPT = "its profile keeps it running"
     ASKED = "a person wants it to go on"
@@ -209,6 +210,9 @@ def _again(agent: Agent, known: Restarts, rules: RestartRules, now: int, stopped
         return None
     if agent.cause is Cause.REBOOTED:
         return _wanted(agent.id, agent, Why.REBOOTED, known.not_before) if rules.after_reboot else None
+    if agent.cause in TROUBLES and agent.state is State.FAILED:
+        wanted = _wanted(agent.id, agent, Why.TROUBLE, _due(agent, known, rules, now))
+        return wanted if agent.cause.value in rules.after_trouble else None
     done = agent.state is State.DONE
     if rules.restart is Restart.ALWAYS or (rules.restart is Restart.FAILURE and not done):
         return _wanted(agent.id, agent, Why.ENDED if done else Why.FAILED, _due(agent, known, rules, now))

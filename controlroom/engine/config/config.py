@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from controlroom.domain import model
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.engine.config import settings
-from controlroom.engine.config.profile_config import FileCredential, ProfileTable, restart_rules
+from controlroom.engine.config.profile_config import FileCredential, ProfileTable, end_on, restart_rules
 from controlroom.engine.config.queue_config import rules_of
 from controlroom.engine.config.settings import ConfigFile, RosterFile
 from controlroom.engine.config.toml_file import ConfigProblem as ConfigProblem
@@ -124,6 +124,11 @@ def _spec(name: str, table: ProfileTable) -> AgentSpec:
         env_file=table.env_file,
         credential=_credential(table),
         max_hours=float(table.max_hours),
+        max_quiet=table.quiet_minutes * 60,
+        max_same_failures=table.same_failures,
+        max_memory=table.max_memory_mb * _MEBIBYTE,
+        max_processes=table.max_processes,
+        end_on=end_on(table),
         max_log_bytes=table.max_log_mb * _MEBIBYTE,
         max_turns=table.max_turns,
         max_output_tokens=table.max_output_tokens,

@@ -9,6 +9,7 @@ from controlroom.domain.tasks import Restart, RestartRules
 from controlroom.engine.config.queue_config import OUTSIDE, Outside
 from controlroom.engine.config.toml_tables import Table
 from controlroom.text.names import agent_name_problem
+from controlroom.text.states import Cause
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 """What names a profile, or a way to notify people."""
@@ -43,6 +44,9 @@ class CommandCredential(Table):
     command: list[str] = Field(min_length=1, description="a command on the host, word by word")
 
 
+Trouble = Literal["alarm", "stop", "restart"]
+
+
 class ProfileTable(Table):
     """A template to spawn agents from."""
 
@@ -70,6 +74,25 @@ class ProfileTable(Table):
     )
     max_hours: float = Field(
         0.0, ge=0, le=24 * 366, allow_inf_nan=False, description="hours after which an agent is ended; 0: never"
+    )
+    quiet_minutes: float = Field(
+        0.0,
+        ge=0,
+        le=525_600,
+        description="minutes of work in which nothing is heard of an agent that are trouble; 0: never",
+    )
+    on_quiet: Trouble = Field("alarm", description="what is done then: alarm, stop (end it) or restart")
+    same_failures: int = Field(
+        0, ge=0, le=10_000, description="failures of the same call of Claude in a row that are trouble; 0: never"
+    )
+    on_same_failures: Trouble = Field("alarm", description="what is done then: alarm, stop or restart")
+    max_memory_mb: int = Field(
+        0, ge=0, le=1024 * 1024, description="MiB of memory that an agent with all it starts may take; 0: no limit"
+    )
+    max_processes: int = Field(0, ge=0, le=10**6, description="processes that it may have; 0: no limit")
+    on_excess: Trouble = Field(
+        "stop",
+        description="what is done when it takes more: alarm, stop or restart; restart also after max_hours",
     )
     max_log_mb: int = Field(
         1024, ge=1, le=1024 * 1024, description="MiB of log kept for an agent; the oldest part goes first"
@@ -104,10 +127,10 @@ class ProfileTable(Table):
     restart_seconds: float = Field(
         10.0, ge=0, le=86_400, description="seconds before the first such start; doubled for each further one"
     )
-    after_reboot: Literal["resume", "wait"] | None = Field(
-        None,
+    after_reboot: Literal["as restart", "resume", "wait"] = Field(
+        "as restart",
         description="whether its agents go on in their sessions once their host is up again after a reboot, or wait "
-        "for you; unset: resume, unless restart is never",
+        "for you; as restart: they wait if that is never",
     )
     keep: int = Field(0, ge=0, le=1_000, description="agents of it that are kept running, as NAME-1, NAME-2 and so on")
     keep_task: str = Field("", description="what those agents are to do")
@@ -134,6 +157,22 @@ def _profile_names(value: dict[str, ProfileTable]) -> dict[str, ProfileTable]:
 Profiles = Annotated[dict[str, ProfileTable], AfterValidator(_profile_names)]
 
 
+def _acts(table: ProfileTable) -> dict[Cause, str]:
+    """Return what is done about each trouble, by its cause."""
+    return {Cause.QUIET: table.on_quiet, Cause.REPEATING: table.on_same_failures, Cause.OVER_LIMIT: table.on_excess}
+
+
+def end_on(table: ProfileTable) -> tuple[str, ...]:
+    """Return the troubles that end an agent, as its runner takes them."""
+    sized = bool(table.max_memory_mb or table.max_processes)
+    looked_for = {
+        Cause.QUIET: table.quiet_minutes > 0,
+        Cause.REPEATING: table.same_failures > 0,
+        Cause.OVER_LIMIT: sized,
+    }
+    return tuple(str(cause) for cause, act in _acts(table).items() if act != "alarm" and looked_for[cause])
+
+
 def restart_rules(table: ProfileTable) -> RestartRules:
     """Return when agents of a profile are started without being asked, in the engine's terms."""
     restart = Restart(table.restart)
@@ -142,7 +181,8 @@ def restart_rules(table: ProfileTable) -> RestartRules:
         table.restart_starts,
         round(table.restart_minutes * 60_000),
         round(table.restart_seconds * 1000),
-        table.after_reboot == "resume" or (table.after_reboot is None and restart is not Restart.NEVER),
+        table.after_reboot == "resume" or (table.after_reboot == "as restart" and restart is not Restart.NEVER),
         table.keep,
         tuple(table.keep_hosts),
+        tuple(str(cause) for cause, act in _acts(table).items() if act == "restart"),
     )

@@ -326,6 +326,7 @@ def _agent(seen: wire.AgentSeen, setting: HostContext) -> model.Agent:
         run_tokens=_within(seen.run_tokens, 2**53) or 0,
         subagents=_within(seen.subagents, _MAX_SUBAGENTS),
         forged=_within(seen.forged, 2**31) or 0,
+        trouble=short(seen.trouble, _DETAIL),
         log_bytes=_within(seen.log_bytes, _MAX_BYTES) or 0,
         evidence=tuple(_evidence(item, state, setting) for item in seen.evidence[:_MAX_EVIDENCE]),
     )

@@ -1,0 +1,101 @@
+"""What goes wrong with an agent that runs is found, told, and ends it where its profile says so."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlroom.runner.watch import Watch
+from controlroom.text.states import Cause
+from controlroom.wire.spec import AgentSpec
+from tests.lab.agent_under_test import MakeAgent
+from tests.lab.waiting import wait_for
+
+EATER = (
+    "import time\nheld = bytearray(120 << 20)\nfor place in range(0, len(held), 4096): held[place] = 1\ntime.sleep(300)"
+)
+
+
+def test_one_of_which_nothing_is_heard_is_ended_where_its_profile_says_so(agent: MakeAgent) -> None:
+    seen = agent("sleep", "300", max_quiet=0.4, end_on=("quiet",)).start().finish()
+    assert (seen.state, seen.detail, seen.cause) == ("failed", "nothing was heard of it for 0.4 s", "quiet")
+
+
+def test_else_it_is_told_until_something_is_heard(agent: MakeAgent, tmp_path: Path) -> None:
+    sign = tmp_path / "speak"
+    script = f"while [ ! -e {sign} ]; do sleep 0.05; done; while :; do echo here; sleep 0.05; done"
+    run = agent("sh", "-c", script, max_quiet=1.0).start()
+    wait_for(lambda: run.seen().trouble == "nothing was heard of it for 1 s")
+    assert run.seen().state == "working"
+    sign.touch()
+    wait_for(lambda: run.seen().trouble == "")
+
+
+def test_one_that_speaks_now_and_then_is_well(agent: MakeAgent) -> None:
+    script = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.2; done"
+    seen = agent("sh", "-c", script, max_quiet=60.0, end_on=("quiet",)).start().finish()
+    assert (seen.state, seen.trouble) == ("done", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone says what processes take")
+def test_one_that_has_more_processes_than_it_may_is_ended(agent: MakeAgent) -> None:
+    script = "for i in 1 2 3 4 5; do sleep 300 & done; wait"
+    seen = agent("sh", "-c", script, max_processes=3, end_on=("over-limit",)).start().finish()
+    assert (seen.state, seen.cause) == ("failed", "over-limit")
+    assert seen.detail == "it has 6 processes, 3 are the most"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone says what processes take")
+@pytest.mark.parametrize(("most", "ends"), [(80, True), (900, False)])
+def test_one_that_takes_more_memory_than_it_may_is_ended(agent: MakeAgent, most: int, ends: bool) -> None:
+    run = agent(sys.executable, "-c", EATER, max_memory=most << 20, end_on=("over-limit",)).start()
+    if ends:
+        seen = run.finish()
+        assert (seen.state, seen.cause) == ("failed", "over-limit")
+        assert seen.detail.endswith("MiB of memory, 80 are the most")
+    else:
+        run.running()
+        assert run.seen().trouble == ""
+
+
+def call(number: int, command: str = "make", error: bool = True) -> list[dict[str, Any]]:
+    """A call of a tool, and its answer, as Claude's stream and transcripts have them."""
+    used = {"type": "tool_use", "id": f"toolu_{number}", "name": "Bash", "input": {"command": command}}
+    answer = {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": "no", "is_error": error}
+    return [
+        {"type": "assistant", "message": {"content": [used]}},
+        {"type": "user", "message": {"content": [answer]}},
+    ]
+
+
+def fed(most: int, *events: list[dict[str, Any]]) -> Watch:
+    watch = Watch(AgentSpec(max_same_failures=most), lambda: 0)
+    for event in (event for pair in events for event in pair):
+        watch.hear(event)
+    return watch
+
+
+def test_the_same_call_that_fails_again_and_again_is_trouble_and_others_between_change_nothing() -> None:
+    assert fed(3, call(1), call(2)).trouble is None
+    trouble = fed(3, call(1), call(2, "ls", error=False), call(3), call(4)).trouble
+    assert trouble is not None
+    assert (trouble.cause, trouble.words) == (Cause.REPEATING, "the same call has failed 3 times in a row")
+    assert fed(3, call(1), call(2), call(3, error=False), call(4)).trouble is None
+    assert fed(3, call(1), call(2), call(3), call(4, error=False)).trouble is None, "it is over once that works"
+    assert fed(3, call(1, "a"), call(2, "b"), call(3, "c")).trouble is None
+    assert fed(0, *(call(number) for number in range(20))).trouble is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "user", "message": "text"},
+        {"type": "user", "message": {"content": [{"type": "tool_result", "tool_use_id": 7, "is_error": "yes"}, 5]}},
+        {"type": "assistant", "message": {"content": [{"type": "tool_use", "input": {"a": [1, {"b": None}]}}]}},
+    ],
+)
+def test_events_of_any_shape_are_taken(event: dict[str, Any]) -> None:
+    assert fed(1, [event, event]).trouble is None
