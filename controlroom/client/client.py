@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -72,6 +72,7 @@ from controlroom.protocol.messages import (
     Hits,
     HostChecked,
     LedgerResult,
+    LinesOnShow,
     LookAtScreen,
     Page,
     Question,
@@ -286,6 +287,10 @@ class Client:
         for agent in self._pages.agents() - set(places):
             self._pages.drop(agent)
         await self._send(request)
+
+    async def show_lines(self, agents: Collection[str] | None) -> None:
+        """Name the agents whose newest lines are looked at: those of others may come seldom. None: all."""
+        await self._send(LinesOnShow(None if agents is None else tuple(sorted(agents))))
 
     async def pages(self) -> AsyncIterator[LogPage]:
         """Yield new records of followed agents as they come. What is taken too slowly is skipped, and told."""

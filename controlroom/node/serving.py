@@ -49,6 +49,7 @@ from controlroom.wire.messages import (
     Follow,
     GiveUp,
     Greet,
+    LinesOnShow,
     Notice,
     OwnerSeen,
     Ping,
@@ -197,12 +198,8 @@ class Node:
     def _handle(self, message: ToNode) -> None:
         if isinstance(message, Ping):
             self._outbox.send(Pong(message.number, host.now()))
-        elif isinstance(message, Credit):
-            self._follower.credit(message.size)
-        elif isinstance(message, Follow):
-            self._follower.follow(message)
-            if self._adopted_logs:
-                self._adopted_logs.follow(message)
+        elif isinstance(message, Credit | Follow | LinesOnShow):
+            self._send_logs(message)
         elif isinstance(message, Fetch):
             self._fetch(message)
         elif isinstance(message, UsageOrder):
@@ -216,6 +213,17 @@ class Node:
             raise PeerError("a second Greet")
         else:
             self._obey(message)
+
+    def _send_logs(self, message: Credit | Follow | LinesOnShow) -> None:
+        """Send what is looked at, and no more than is taken."""
+        if isinstance(message, LinesOnShow):
+            self._lines.show(message.names)
+        elif isinstance(message, Credit):
+            self._follower.credit(message.size)
+        else:
+            self._follower.follow(message)
+            if self._adopted_logs:
+                self._adopted_logs.follow(message)
 
     def _obey(self, message: Act | Prices) -> None:
         if isinstance(message, Prices):

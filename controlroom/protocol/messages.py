@@ -233,6 +233,14 @@ class FollowLogs:
 
 
 @dataclass(frozen=True)
+class LinesOnShow:
+    """The agents whose newest lines are looked at. Those of others may come seldom, unless another reader sees them."""
+
+    agents: tuple[str, ...] | None = None
+    """None: all, as until the first word of this."""
+
+
+@dataclass(frozen=True)
 class FetchLog:
     """Read up to `count` records before a place (or the end), or after one."""
 
@@ -329,7 +337,7 @@ Question = (
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
-Request = Bridged | Hello | Watch | Submit | FollowLogs | Question | StopEngine
+Request = Bridged | Hello | Watch | Submit | FollowLogs | LinesOnShow | Question | StopEngine
 
 # --------------------------------------------------------------------------- engine -> front end
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does not wait for it
@@ -56,6 +56,9 @@ class Source(Protocol):
 
     async def follow(self, places: Mapping[str, LogPlace | None]) -> object:
         """Name all logs to follow from now on: agent id -> where from (None: from its end)."""
+
+    async def show_lines(self, agents: Collection[str] | None) -> None:
+        """Name the agents whose newest lines are on show: those of others may come seldom. None: all."""
 
     def pages(self) -> AsyncIterator[LogPage]:
         """The pages of followed logs, as they come."""

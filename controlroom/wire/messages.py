@@ -189,6 +189,14 @@ class Follow:
 
 
 @dataclass(frozen=True)
+class LinesOnShow:
+    """The agents whose newest lines somebody looks at. Theirs are sent at once, those of others together and seldom."""
+
+    names: tuple[str, ...] | None = None
+    """None: all, as until the first word of this."""
+
+
+@dataclass(frozen=True)
 class Credit:
     """The receiver has taken `size` bytes of log records; so many more may be sent (`LOG_WINDOW` in flight)."""
 
@@ -457,7 +465,7 @@ class Notice:
 
 
 _Order = Spawn | Kill | Tell | Forget | Take | GrantOrder
-ToNode = Greet | Ping | _Order | Follow | Credit | Fetch | GiveUp | Inquiry | UsageOrder
+ToNode = Greet | Ping | _Order | Follow | LinesOnShow | Credit | Fetch | GiveUp | Inquiry | UsageOrder
 AgentRecord = HostSample | OwnerSeen | AgentsSeen | AdoptedSeen | LastLines | Loads | TmuxSeen | UsageGaps | Notice
 FromNode = Welcome | Pong | Reply | AgentRecord | LogChunk | Fetched | Finding | UsageSeen | LimitsSeen
 

@@ -112,7 +112,7 @@ class ScriptedHost:
                 self.follow(channel, message)
             case wire.Fetch():
                 channel.say(self.fetch(message))
-            case wire.Credit() | wire.GiveUp():
+            case wire.Credit() | wire.GiveUp() | wire.LinesOnShow():
                 pass
             case SendUsage() | UsageBooked():
                 self.spend(channel, message)

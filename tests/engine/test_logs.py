@@ -292,3 +292,25 @@ async def test_a_reason_from_a_host_is_sanitized(
     client = await Client.connect(start=False)
     assert (await client.fetch("vm1/a1", 1)).reason == "␛no"
     await client.close()
+
+
+async def test_a_host_is_told_whose_newest_lines_anybody_looks_at(here: Room, host: ScriptedHost) -> None:
+    def told() -> tuple[str, ...] | None:
+        """What the host was told last; at first a host takes it that all are looked at."""
+        return next((m.names for m in reversed(host.heard) if isinstance(m, wire.LinesOnShow)), None)
+
+    await wait_for_async(lambda: told() == (), 5, "nobody looks")
+    first, second = await Client.connect(start=False), await Client.connect(start=False)
+    await wait_for_async(lambda: told() is None, 5, "who does not say what is on show may show all")
+    await first.show_lines([AGENT, "vm1/never-was"])
+    await second.show_lines([])
+    await wait_for_async(lambda: told() == ("a1",), 5)
+    await second.show_lines(None)
+    await wait_for_async(lambda: told() is None, 5)
+    await second.close()
+    await wait_for_async(lambda: told() == ("a1",), 5)
+    before = host.heard.count(wire.LinesOnShow(("a1",)))
+    host.cut()
+    await wait_for_async(lambda: host.heard.count(wire.LinesOnShow(("a1",))) > before, 15, "the next node, too")
+    await first.close()
+    await wait_for_async(lambda: told() == (), 5)

@@ -263,6 +263,43 @@ async def test_newest_lines_are_coalesced(folder: Path) -> None:
     lines.close()
 
 
+async def test_lines_that_nobody_looks_at_leave_together_and_at_once_when_somebody_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "UNSEEN", 3600.0)
+    told: list[list[LastLine]] = []
+    time = [0.0]
+    lines = LastLines(told.append, lambda: time[0])
+    for name in ("one", "two", "three"):
+        place = Path(agent_folder(str(tmp_path), name, 1))
+        place.mkdir(parents=True)
+        write(place, 1, record("old"))
+        lines.add(name, 1, str(place))
+    await wait_for_async(lambda: len(told) == 1)
+    lines.show(["one"])
+    time[0] += PAUSE
+    for name in ("one", "two", "three"):
+        write(Path(agent_folder(str(tmp_path), name, 1)), 1, record("new"))
+        lines.touch(name)
+    await wait_for_async(lambda: told[1:] == [[LastLine("one", 1, "new", AT)]])
+    lines.show(["two"])
+    await wait_for_async(lambda: told[2:] == [[LastLine("two", 1, "new", AT)]])
+    lines.show(None)
+    await wait_for_async(lambda: told[3:] == [[LastLine("three", 1, "new", AT)]])
+    lines.close()
+
+
+async def test_lines_that_nobody_looks_at_come_after_a_while(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "UNSEEN", 0.01)
+    told: list[list[LastLine]] = []
+    lines = LastLines(told.append, lambda: 0.0)
+    lines.show(())
+    write(folder, 1, record("said"))
+    lines.add("one", 1, str(folder))
+    await wait_for_async(lambda: told == [[LastLine("one", 1, "said", AT)]])
+    lines.close()
+
+
 # -- through a real node
 
 

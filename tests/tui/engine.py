@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from controlroom.client.client import AgentScreen, Attachment, EngineUnavailable, LogPage, NoAttachment
@@ -241,6 +241,8 @@ class SmallClient:
     followed: dict[str, LogPlace] = field(default_factory=dict)
     fetches: list[tuple[str, int, LogPlace | None, LogPlace | None]] = field(default_factory=list)
     searches: list[tuple[int, str, LogPlace | None]] = field(default_factory=list)
+    looked_at: Collection[str] | None = None
+    """The agents whose newest lines its screen shows; None: all."""
     closed: bool = False
     _seen: Fleet | None = None
 
@@ -288,6 +290,10 @@ class SmallClient:
         self.engine.history_asked.append((host, since, until, points))
         await asyncio.sleep(0)
         return History(1, tuple(self.engine.history.get(host, ())), self.engine.ledger_problem)
+
+    async def show_lines(self, agents: Collection[str] | None) -> None:
+        self._alive()
+        self.looked_at = agents
 
     async def follow(self, places: Mapping[str, LogPlace | None]) -> None:
         self._alive()

@@ -203,3 +203,28 @@ async def test_an_agent_that_is_being_started_says_so_before_its_host_has_answer
     async with room(replace(fleet, agents={begun.id: begun}), size=(120, 40)) as here:
         row = next(line for line in here.text().splitlines() if " fresh " in line)
         assert "starting" in row
+
+
+async def test_the_engine_is_told_whose_lines_are_on_show() -> None:
+    agents = [scenes.agent(f"job-{n:02}", "vm1", State.WORKING, 9) for n in range(40)]
+    fleet = replace(scenes.farm(), agents={agent.id: agent for agent in agents})
+    async with room(fleet, size=(45, 20)) as here:
+
+        def looked_at() -> object:
+            return here.engine.clients[-1].looked_at
+
+        table = here.screen(Overview).table
+        await here.until(lambda: looked_at() == table.drawn and 5 < len(table.drawn) < 20)
+        assert "vm1/job-00" in table.drawn
+        await here.press("end")
+        await here.until(lambda: looked_at() == table.drawn and "vm1/job-39" in table.drawn)
+        assert "vm1/job-00" not in table.drawn
+        here.engine.stop()
+        await here.until(lambda: here.app.context.view.engine is not Engine.HERE)
+        here.engine.running = True
+        await here.until(lambda: looked_at() == table.drawn and here.engine.connections == 2, "the next engine, too")
+        await here.press("/")
+        await here.write("job")
+        await here.until(lambda: looked_at() is None, "a line of any agent may have the word in it")
+        await here.press("enter", "escape", "h")
+        await here.until(lambda: looked_at() is None, "another screen says nothing of its own")

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from controlroom.protocol.messages import (
     FollowedAgent,
     FollowLogs,
     Hello,
+    LinesOnShow,
     Page,
     Question,
     Request,
@@ -64,6 +65,9 @@ MANY = 200
 
 MAX_FOLLOWED = 256
 """Logs that one reader may follow."""
+
+MAX_SHOWN = 1_000
+"""Agents on show with one reader; whoever shows more is taken to show all."""
 
 GREETING = 10.0
 """Seconds for a front end to say hello."""
@@ -199,6 +203,7 @@ class Session:
             case Watch() if self._role != "stop":
                 self._watching, self._pace = True, min(SLOWEST, max(PACE, request.pace))
                 self._parts.store.subscribe(self._changed)
+                self._parts.logs.lines.show(self, None)
                 self._wake.set()
             case Submit() if isinstance(self._rights, Operator) and self._role != "stop":
                 await self._begin(self._submit(request, self._rights))
@@ -208,6 +213,8 @@ class Session:
                 await self._begin(self._answer(question))
             case FollowLogs() if self._role != "stop":
                 self._follow(request)
+            case LinesOnShow() if self._watching:
+                self._parts.logs.lines.show(self, self._on_show(request))
             case _:
                 raise PeerError(f"as {self._role} it may not say {type(request).__name__}")
 
@@ -243,6 +250,13 @@ class Session:
             self._pages.drop(agent)
         self._followed = {agent: self._followed.get(agent, request.id) for agent in wanted}
         self._parts.logs.follow(self, wanted)
+
+    def _on_show(self, request: LinesOnShow) -> Iterable[str] | None:
+        """The agents whose lines a reader looks at; None: all. Names that are made up are left out."""
+        agents = request.agents
+        if agents is None or len(agents) > MAX_SHOWN:
+            return None
+        return [agent for agent in agents if agent in self._parts.store.fleet.agents]
 
     def _may_follow(self, log: FollowedAgent) -> bool:
         """Return whether a log may be followed: a watcher may make up no names that are then looked for."""

@@ -16,7 +16,7 @@ from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered
 from controlroom.engine.hosts.translate import short
 from controlroom.protocol.messages import Page, base64_size
 from controlroom.text.names import is_adopted_name, shown_name_problem
-from controlroom.wire.messages import Credit, Fetch, Fetched, Follow, LogChunk, LogStart
+from controlroom.wire.messages import Credit, Fetch, Fetched, Follow, LinesOnShow, LogChunk, LogStart
 
 CATCH_UP = 1000
 """Records asked for at once by a tail that is behind."""
@@ -73,13 +73,59 @@ class _Source:
             tail.stop()
 
 
+class ShownLines:
+    """Tells hosts whose newest lines anybody looks at. `send` gives False when a host cannot be reached."""
+
+    def __init__(self, send: Callable[[str, LinesOnShow], bool]) -> None:
+        self._send = send
+        self._shown: dict[object, frozenset[str] | None] = {}
+        """The agents that each reader has on show; None: all."""
+        self._told: dict[str, LinesOnShow] = {}
+        """What each host that is there was told."""
+
+    def show(self, reader: object, agents: Iterable[str] | None) -> None:
+        """Set which agents a reader has on show; None: all of them."""
+        self._shown[reader] = None if agents is None else frozenset(agents)
+        self._tell(self._told)
+
+    def leave(self, reader: object) -> None:
+        """Forget a reader that is gone."""
+        if reader in self._shown:
+            del self._shown[reader]
+            self._tell(self._told)
+
+    def host_up(self, host: str) -> None:
+        """A link is there (again), and its node was told nothing yet."""
+        self._told[host] = LinesOnShow()
+        self._tell([host])
+
+    def _tell(self, hosts: Iterable[str]) -> None:
+        names = None if None in self._shown.values() else self._names()
+        for host in list(hosts):
+            message = LinesOnShow(None if names is None else tuple(sorted(names.get(host, ()))))
+            if message != self._told[host] and self._send(host, message):
+                self._told[host] = message
+
+    def _names(self) -> dict[str, set[str]]:
+        """The names of all agents on show, by host."""
+        names: dict[str, set[str]] = {}
+        for agent in frozenset().union(*(agents for agents in self._shown.values() if agents is not None)):
+            host, _, name = agent.partition("/")
+            names.setdefault(host, set()).add(name)
+        return names
+
+
 class LogRouter:
     """Everything that is followed or fetched by anybody."""
 
     def __init__(
-        self, inquiries: Inquiries, send: Callable[[str, Follow | Credit], bool], new_id: Callable[[], int]
+        self,
+        inquiries: Inquiries,
+        send: Callable[[str, Follow | LinesOnShow | Credit], bool],
+        new_id: Callable[[], int],
     ) -> None:
         """`send` tells a host what to send, or that it has arrived; it gives False when the host cannot be reached."""
+        self.lines = ShownLines(send)
         self._inquiries, self._send, self._new_id = inquiries, send, new_id
         self._sources: dict[str, _Source] = {}
         self._observed: dict[str, dict[str, int]] = {}
@@ -100,6 +146,7 @@ class LogRouter:
 
     def leave(self, reader: Reader) -> None:
         """Forget a reader that is gone."""
+        self.lines.leave(reader)
         for host in {source.host for source in self._leave_all(reader, keep={})}:
             self._tell(host)
 
@@ -168,6 +215,7 @@ class LogRouter:
 
     def host_up(self, host: str) -> None:
         """A link is there (again): go on where each log was."""
+        self.lines.host_up(host)
         self._tell(host)
         for source in self._sources.values():
             if source.host == host and source.place is not None:

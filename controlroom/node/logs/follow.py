@@ -8,7 +8,7 @@ most and a quiet log always finds room. What stays behind for long on a slow lin
 import asyncio
 import base64
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from controlroom.node.logs import segments
@@ -199,6 +199,9 @@ QUIET = 0.04
 PAUSE = 0.25
 """Seconds between two lines of one agent."""
 
+UNSEEN = 2.0
+"""Seconds between two looks at the logs of agents that nobody looks at: all their lines leave in one message."""
+
 _LOOKED_AT = 5 * MAX_RECORD
 """Bytes read at once at most: the longest event that a runner keeps, and some more."""
 
@@ -221,9 +224,14 @@ class LastLines:
     def __init__(self, tell: Callable[[list[LastLine]], None], clock: Callable[[], float]) -> None:
         self._tell, self._clock = tell, clock
         self._tails: dict[str, _Tail] = {}
+        self._on_show: frozenset[str] | None = None
+        """The agents that somebody looks at; None: all."""
         self._touched: set[str] = set()
+        self._unseen: set[str] = set()
+        """Agents that nobody looks at whose logs may have grown."""
         self._soon: asyncio.Handle | None = None
         self._later: asyncio.TimerHandle | None = None
+        self._seldom: asyncio.TimerHandle | None = None
 
     def add(self, name: str, epoch: int, folder: str) -> None:
         """Read this epoch's log from now on, instead of an earlier one's."""
@@ -238,15 +246,37 @@ class LastLines:
 
     def touch(self, name: str) -> None:
         """Say that an agent's log may have grown. It is read once all that is known now has been said."""
-        self._touched.add(name)
-        if self._soon is None:
-            self._soon = asyncio.get_running_loop().call_soon(self._look)
+        if self._on_show is None or name in self._on_show:
+            self._look_soon({name})
+        else:
+            self._unseen.add(name)
+            if self._seldom is None:
+                self._seldom = asyncio.get_running_loop().call_later(UNSEEN, self._look_at_unseen)
+
+    def show(self, names: Iterable[str] | None) -> None:
+        """Look at the logs of these agents as they grow, and at those of others seldom; None: at all as they grow."""
+        self._on_show = None if names is None else frozenset(names)
+        seen = self._unseen if self._on_show is None else self._unseen & self._on_show
+        self._unseen = self._unseen - seen
+        if seen:
+            self._look_soon(seen)
 
     def close(self) -> None:
         """Read nothing more."""
-        for handle in (self._soon, self._later):
+        for handle in (self._soon, self._later, self._seldom):
             if handle:
                 handle.cancel()
+
+    def _look_soon(self, names: set[str]) -> None:
+        self._touched |= names
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._look)
+
+    def _look_at_unseen(self) -> None:
+        self._seldom = None
+        self._touched |= self._unseen
+        self._unseen.clear()
+        self._look()
 
     def _look(self) -> None:
         if self._later:

@@ -38,6 +38,7 @@ class LogFollower:
         self._source: Source | None = None
         self._buffers: OrderedDict[str, LogBuffer] = OrderedDict()
         self._wanted: dict[str, int] = {}
+        self._looked_at: frozenset[str] | None = None
         self._busy: set[tuple[int, str]] = set()
         self._tried: dict[str, float] = {}
 
@@ -48,6 +49,14 @@ class LogFollower:
         if source is not None:
             self._begin_all()
             self._follow()
+            self._run(source.show_lines(self._looked_at))
+
+    def look_at(self, agents: frozenset[str] | None) -> None:
+        """Ask for the newest lines of these agents as they come, and for those of others seldom; None: for all."""
+        if agents != self._looked_at:
+            self._looked_at = agents
+            if self._source is not None:
+                self._run(self._source.show_lines(agents))
 
     def show(self, wanted: Mapping[str, int]) -> None:
         """Follow these logs from now on: agent id -> epoch."""

@@ -117,6 +117,10 @@ class RoomScreen(PaintedScreen):
         """The ids of the agents that are acted on together; without any it is the one of `agent_here`."""
         return []
 
+    def lines_here(self) -> frozenset[str] | None:
+        """The agents whose newest lines are on show, so that those of others may come seldom; None: all."""
+        return None
+
     def hidden_marks(self) -> list[str]:
         """The ids of agents that are marked and out of sight: nothing is done to them."""
         return []
@@ -199,6 +203,7 @@ class RoomScreen(PaintedScreen):
 
     def on_screen_resume(self) -> None:
         """Draw what came while another screen was on top."""
+        self.context.logs.look_at(self.lines_here())
         self.see(self.view)
 
     def command(self, event: events.Key) -> Motion | Action | None:

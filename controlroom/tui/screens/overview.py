@@ -276,6 +276,7 @@ class Overview(ArrangingScreen):
         chosen, live = self.agent_here(), grid.live if self.pane_shown else ()
         if self.on_top:
             self.context.logs.show({agent: view.fleet.agents[agent].epoch for agent in live})
+        self._look_at_lines()
         if self.pane_shown:
             grid.show(view, chosen, self.context.logs.book)
         number = f"{grid.seats.index(chosen) + 1} of " if chosen in grid.seats and grid.many else ""
@@ -448,6 +449,13 @@ class Overview(ArrangingScreen):
         """The agent under the cursor."""
         return self.table.chosen if self.arranged.ids else None
 
+    def lines_here(self) -> frozenset[str] | None:
+        """The rows and panes on show; all where any line may move a row or a pane."""
+        if self.query_one(FilterLine).text or self.grid.wish.pick is Pick.ACTIVE:
+            return None
+        rows = frozenset() if self.covered else self.table.drawn
+        return rows.union(self.grid.live if self.pane_shown else ())
+
     def list_here(self) -> AgentTable:
         """The agents."""
         return self.table
@@ -531,6 +539,15 @@ class Overview(ArrangingScreen):
         event.stop()
         self._see_panes()
         self.show_keys()
+
+    @on(Rows.Scrolled)
+    def _scrolled(self, event: Rows.Scrolled) -> None:
+        event.stop()
+        self._look_at_lines()
+
+    def _look_at_lines(self) -> None:
+        if self.on_top:
+            self.context.logs.look_at(self.lines_here())
 
     @on(Rows.Tapped)
     def _row_tapped(self, event: Rows.Tapped) -> None:

@@ -33,6 +33,12 @@ class Rows(Wheeled, Generic[Row]):
         row_name: str
 
     @dataclass
+    class Scrolled(Message):
+        """Other rows are on show."""
+
+        rows: "Rows[Any]"
+
+    @dataclass
     class Tapped(Message):
         """A row was tapped. `again`: it was the chosen one already."""
 
@@ -61,6 +67,11 @@ class Rows(Wheeled, Generic[Row]):
         self._drawn_at: dict[str, tuple[int, int]] = {}
         """The rows that were drawn last, each with its place and its first line."""
         self._top = 0
+
+    @property
+    def drawn(self) -> frozenset[str]:
+        """The names of the rows that were drawn last."""
+        return frozenset(self._drawn_at)
 
     @property
     def chosen(self) -> str | None:
@@ -145,6 +156,13 @@ class Rows(Wheeled, Generic[Row]):
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw the part around the cursor that fits."""
+        before = self._drawn_at.keys()
+        lines = self._built_lines(width, height)
+        if self._drawn_at.keys() != before:
+            self.tell(self.Scrolled(self))
+        return lines
+
+    def _built_lines(self, width: int, height: int) -> Sequence[Line]:
         self._drawn_at = {}
         if not self.rows:
             return self.empty(width)
