@@ -270,16 +270,16 @@ async def test_lines_that_nobody_looks_at_leave_together_and_at_once_when_somebo
     told: list[list[LastLine]] = []
     time = [0.0]
     lines = LastLines(told.append, lambda: time[0])
-    for name in ("one", "two", "three"):
-        place = Path(agent_folder(str(tmp_path), name, 1))
-        place.mkdir(parents=True)
+    places = {name: Path(agent_folder(str(tmp_path), name, 1)) for name in ("one", "two", "three")}
+    for name, place in places.items():
+        os.makedirs(place)
         write(place, 1, record("old"))
         lines.add(name, 1, str(place))
     await wait_for_async(lambda: len(told) == 1)
     lines.show(["one"])
     time[0] += PAUSE
-    for name in ("one", "two", "three"):
-        write(Path(agent_folder(str(tmp_path), name, 1)), 1, record("new"))
+    for name, place in places.items():
+        write(place, 1, record("new"))
         lines.touch(name)
     await wait_for_async(lambda: told[1:] == [[LastLine("one", 1, "new", AT)]])
     lines.show(["two"])
