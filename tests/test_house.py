@@ -84,12 +84,31 @@ ONLY_IN = {
     "genai_prices": "controlroom/engine/catalogs/list_prices.py",
 }
 
+# What the first frame of the screen does without: it is loaded once that is painted, or when somebody asks for it.
+LATER = (
+    *("asyncssh", "anthropic", "sqlite3", "argparse", "textual.document", "textual.widgets._text_area"),
+    *("controlroom.client.client", "controlroom.protocol.messages", "controlroom.wire", "controlroom.metering"),
+    *(
+        "controlroom.domain.intents",
+        "controlroom.domain.decide",
+        "controlroom.domain.reduce",
+        "controlroom.domain.queue",
+    ),
+    *("controlroom.domain.claims", "controlroom.domain.money", "controlroom.domain.limits", "controlroom.domain.news"),
+    *("controlroom.domain.patch", "controlroom.domain.preconditions", "controlroom.domain.display.loglines"),
+    *("controlroom.domain.display.tasks", "controlroom.domain.display.explain", "controlroom.text.event_text"),
+    *("controlroom.tui.actions.actions", "controlroom.tui.logs.log_buffer", "controlroom.tui.widgets.fields"),
+    *("controlroom.tui.widgets.charts", "controlroom.tui.screens.forms", "controlroom.tui.screens.dialogs"),
+    *("controlroom.tui.screens.help", "controlroom.tui.screens.palette", "controlroom.tui.screens.tasks"),
+)
+
 # Entrances that have to be light: module -> what importing it must leave out of sys.modules.
 LIGHT = {
     "controlroom": ("asyncio", "argparse", "json", *HEAVY),
     "controlroom.__main__": (*HEAVY, "asyncio"),
     "controlroom.cli.run": HEAVY,
     "controlroom.client.client": (*HEAVY, "sqlite3"),
+    "controlroom.tui.run": LATER,
     "controlroom.runner.main": ("asyncio", "dataclasses", "inspect", "subprocess", "pathlib", "libtmux", "psutil"),
 }
 

@@ -69,6 +69,10 @@ class RungAction(OpenStrEnum):
     """Of a version that this one does not know: nothing is done."""
 
 
+STOPPING = frozenset({RungAction.PAUSE, RungAction.INTERRUPT, RungAction.STOP})
+"""Actions that end the spending of agents which run."""
+
+
 @dataclass(frozen=True)
 class Rung:
     """What is done when so much of a budget is gone."""

@@ -4,9 +4,10 @@ A task is what is to be done; each try is an attempt, carried out by one agent. 
 its whole text stands in the ledger.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 
 from controlroom.text.states import OpenStrEnum
 
@@ -438,3 +439,14 @@ def read_id(text: str) -> int:
     """The number of a task by what names it, `t12` or `12`; 0: it names none."""
     digits = text[1:] if text[:1] in ("t", "T", "#") else text
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 16 else 0
+
+
+def in_order(tasks: Iterable[Task], queue: Queue, now: int) -> list[Task]:
+    """Tasks in the order in which they start: by priority, which rises with waiting, then place and number."""
+    aging = queue.rules.aging or now + 1
+    ordered = sorted(tasks, key=_PLACE)
+    ordered.sort(key=lambda task: (now - task.added) // aging + task.priority, reverse=True)
+    return ordered
+
+
+_PLACE = attrgetter("place", "number")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
 from textual.binding import Binding, BindingType
@@ -34,7 +34,6 @@ from controlroom.tui.context import (
 )
 from controlroom.tui.engine_client import Connect, unless_lost
 from controlroom.tui.link import EngineLink
-from controlroom.tui.logs.log_buffer import LogBuffer
 from controlroom.tui.logs.log_follower import LogFollower
 from controlroom.tui.screens.base import BREAKPOINTS, Motion, RoomScreen, plain_key, say, top_screen
 from controlroom.tui.screens.overview import Overview
@@ -49,6 +48,9 @@ from controlroom.tui.theme.theme_store import ThemeStore
 from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.log import LogView
+
+if TYPE_CHECKING:  # the first frame does not wait for it
+    from controlroom.tui.logs.log_buffer import LogBuffer
 
 FRAME = 0.04
 """Seconds between two messages of the engine at least: everything in one of them is painted together."""
@@ -202,7 +204,7 @@ class ControlRoomApp(ContextApp):
         if screen := top_screen(self):
             screen.news(view)
 
-    def log_grown(self, book: LogBuffer) -> None:
+    def log_grown(self, book: "LogBuffer") -> None:
         """Show what was added to a log, if the screen on top shows that log."""
         if screen := top_screen(self):
             screen.log_grown(book.agent)

@@ -2,24 +2,24 @@
 
     python -m tests.benchmarks.first_frame [--runs 10] [--columns 120] [--rows 40]
 
-The program is started as a user starts it, in an empty room; the clock runs until the top line of the screen (or the
+The program is started as a user starts it, in an empty room with a home of its own, and is ended with all that it has
+started; the clock runs until the top line of the screen (or the
 first byte of it at all) has arrived at the terminal. Target: 0.7 s.
 """
 
 import argparse
 import os
 import pty
-import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import termios
 import time
-from pathlib import Path
+from contextlib import closing
 
 from tests.benchmarks.figures import load, own_seconds
 from tests.benchmarks.table import print_table
+from tests.lab.world import World
 
 _PAINTED = b"starting the engine"
 
@@ -47,8 +47,7 @@ def main(argv: list[str]) -> None:
 
 def first_frame(columns: int, rows: int) -> tuple[float, float, float]:
     """Start the program once; return seconds until its first byte and its first frame, and its CPU until then."""
-    with tempfile.TemporaryDirectory() as home:
-        environ = {**os.environ, "CONTROLROOM_HOME": home, "TERM": "xterm-256color"}
+    with closing(World()) as world:
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (rows, columns))
         began = time.perf_counter()
@@ -57,14 +56,16 @@ def first_frame(columns: int, rows: int) -> tuple[float, float, float]:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env=environ,
+            env=world.environment(),
             start_new_session=True,
         )
         os.close(theirs)
         try:
             return *_until_painted(ours, began), own_seconds(screen.pid)
         finally:
-            _leave(screen, ours, environ, Path(home))
+            screen.kill()
+            screen.wait()
+            os.close(ours)
 
 
 def _until_painted(terminal: int, began: float) -> tuple[float, float]:
@@ -74,21 +75,6 @@ def _until_painted(terminal: int, began: float) -> tuple[float, float]:
         seen += os.read(terminal, 65536)
         first = first or time.perf_counter() - began
     return first, time.perf_counter() - began
-
-
-def _leave(screen: subprocess.Popen[bytes], terminal: int, environ: dict[str, str], home: Path) -> None:
-    """Leave the screen, stop the engine that it has begun to start."""
-    screen.send_signal(signal.SIGTERM)
-    while screen.poll() is None:
-        try:
-            os.read(terminal, 65536)
-        except OSError:
-            break
-    screen.wait(10)
-    os.close(terminal)
-    if any(home.iterdir()):
-        command = [sys.executable, "-m", "controlroom", "stop"]
-        subprocess.run(command, env=environ, capture_output=True, timeout=60, check=False)
 
 
 if __name__ == "__main__":

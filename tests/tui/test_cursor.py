@@ -14,7 +14,7 @@ from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.dialogs import AskSheet
 from controlroom.tui.screens.forms import ReassignForm
 from controlroom.tui.screens.overview import Overview
-from controlroom.tui.widgets.fields import FilterLine
+from controlroom.tui.widgets.type_line import FilterLine
 from tests.tui import scenes
 from tests.tui.room import Room, room
 

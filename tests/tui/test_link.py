@@ -11,6 +11,8 @@ from controlroom.domain import events
 from controlroom.domain.intents import KillAgent
 from controlroom.domain.model import LinkState, State
 from controlroom.domain.orders import Order
+from controlroom.text.event_text import LogRecord
+from controlroom.tui.logs import log_follower
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.view_state import Engine
 from controlroom.tui.widgets.gauges import Gauges
@@ -228,3 +230,17 @@ async def test_the_engine_is_told_whose_lines_are_on_show() -> None:
         await here.until(lambda: looked_at() is None, "a line of any agent may have the word in it")
         await here.press("enter", "escape", "h")
         await here.until(lambda: looked_at() is None, "another screen says nothing of its own")
+
+
+async def test_logs_that_were_on_show_hold_little_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_follower, "MOST_KEPT", 500)
+    agents = [scenes.agent(f"job-{n:02}", "vm1", State.WORKING, 9) for n in range(12)]
+    fleet = replace(scenes.farm(), agents={agent.id: agent for agent in agents})
+    logs = {(agent.id, agent.epoch): [LogRecord(n, "o", b"line %d" % n) for n in range(300)] for agent in agents}
+    async with room(fleet, logs, size=(80, 24)) as here:
+        follower = here.app.context.logs
+        for agent in agents:
+            follower.show({agent.id: agent.epoch})
+            await here.until(lambda agent=agent: bool((book := follower.book(agent)) and len(book)))  # type: ignore[misc]
+        held = [agent.id for agent in agents if follower.book(agent)]
+        assert held == ["vm1/job-10", "vm1/job-11"], "the one on show, and of those before as much as may be kept"

@@ -67,9 +67,9 @@ def test_what_is_held_is_always_one_piece_of_the_log(
 @settings(deadline=None)
 def test_what_is_let_go_is_read_again_from_where_it_was(moves: list[tuple[bool, int]]) -> None:
     log = written(1000)
-    book = LogBuffer("vm1/a", 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_buffer, "MOST", 100)
+        book = LogBuffer("vm1/a", 1)
         book.begin_again(page(log, 500, 520))
         for older, size in moves:
             assert book.start is not None
@@ -105,3 +105,22 @@ def test_numbers_keep_their_meaning_while_older_text_is_put_in() -> None:
     book.prepend(page(log, 10, 30))
     book.append(page(log, 40, 50))
     assert book.entry(number) == third
+
+
+def test_logs_on_show_share_what_all_of_them_may_hold() -> None:
+    log = written(log_buffer.MOST)
+    books = [LogBuffer(f"vm1/{number}", 1) for number in range(40)]
+    for book in books:
+        book.begin_again(page(log, 0, 300))
+        for start in range(300, log_buffer.MOST, 300):
+            book.append(page(log, start, start + 300))
+    assert {len(book) for book in books} == {log_buffer.MOST}
+    for book in books:
+        book.share_with(len(books))
+        assert held(book)[-1] == log[-1].body, "the newest stays"
+    assert sum(map(len, books)) <= log_buffer.MOST_OF_ALL
+    for book in books:
+        book.append(page(written(log_buffer.MOST + 300), log_buffer.MOST, log_buffer.MOST + 300))
+    assert sum(map(len, books)) <= log_buffer.MOST_OF_ALL
+    books[0].share_with(1)
+    assert books[0].most == log_buffer.MOST

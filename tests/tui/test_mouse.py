@@ -22,7 +22,7 @@ from controlroom.tui.screens.palette import PaletteScreen
 from controlroom.tui.screens.panes import PanesSheet
 from controlroom.tui.screens.timeline import TimelineScreen
 from controlroom.tui.widgets.fields import Choice, OneLine
-from controlroom.tui.widgets.hosts import HostFacts
+from controlroom.tui.widgets.host_figures import HostFacts
 from controlroom.tui.widgets.limits import LimitsInFull
 from controlroom.tui.widgets.notices import AbsenceLine
 from controlroom.tui.widgets.question import QuestionPanel

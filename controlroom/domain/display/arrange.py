@@ -11,7 +11,6 @@ from typing import Any
 from controlroom.domain.display.filters import fits
 from controlroom.domain.display.views import ORDER, AgentRow, agent_row, need, row_age, short_model
 from controlroom.domain.model import Agent, Fleet, LinkState, State
-from controlroom.domain.patch import load_of
 from controlroom.domain.persistent_tables import differing
 from controlroom.text.states import StrEnum
 
@@ -183,6 +182,8 @@ class Arranged(Sequence[TableRow]):
 
         A line changes nothing but its row, which is made when it is read: most are out of sight.
         """
+        from controlroom.domain.patch import load_of  # the first frame of a screen has no agents
+
         loaded = []
         for id_ in ids:
             agent, (before, row) = fleet.agents[id_], self._made[id_]

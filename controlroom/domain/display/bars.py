@@ -7,11 +7,10 @@ writes one as it stands on the wall.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from controlroom.domain.budgets import Budget, BudgetUnit, Rung, RungAction
+from controlroom.domain.budgets import STOPPING, Budget, BudgetUnit, Rung, RungAction
 from controlroom.domain.display.views import short_model
 from controlroom.domain.gauges import AlarmLevel, Headroom, LimitKind
 from controlroom.domain.model import Fleet
-from controlroom.domain.money.budget import STOPPING
 from controlroom.domain.words import age, count, dollars, percent
 
 Clock = Callable[[int], str]

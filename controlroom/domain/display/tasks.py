@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from controlroom.domain.figures import Figures
 from controlroom.domain.model import Agent, Fleet
-from controlroom.domain.queue.dispatch import in_order
-from controlroom.domain.tasks import Attempt, AttemptEnd, HostWait, Queue, Task, TaskState, Wait, WaitReason
+from controlroom.domain.tasks import Attempt, AttemptEnd, HostWait, Queue, Task, TaskState, Wait, WaitReason, in_order
 from controlroom.domain.words import age, ago, amount, dollars, named_some, seconds, since, size
 
 _ORDER = (

@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from controlroom.domain.alarms import disk_words
-from controlroom.domain.claims import doubt_words
+from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, AlarmLevel, urgency
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Money, Question, State
-from controlroom.domain.money.costs import BILLED
-from controlroom.domain.money.ladder import pausing
 from controlroom.domain.persistent_tables import differing
 from controlroom.domain.questions import asking
 from controlroom.domain.words import age, dollars, size
 from controlroom.text.host_sample import HostSample
+from controlroom.text.states import Payer
 
 How = tuple[State, bool, bool, bool]
 """The state of an agent, whether others started it, whether it has ended, and whether it asks for something."""
@@ -256,6 +255,8 @@ _TASK_SHOWN = 100
 
 def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
     """One agent's row."""
+    from controlroom.domain.claims import doubt_words  # the first frame of a screen has no agents
+
     state = fleet.state_of(agent)
     return AgentRow(
         agent.id,
@@ -286,7 +287,7 @@ def cost_words(agent: Agent) -> str:
     """What an agent has cost: `$1.92` when that is billed, `≈$1.92` at list prices when it is not; "" unknown."""
     if agent.spent is None:
         return ""
-    return dollars(agent.spent) if agent.billing == BILLED else f"≈{dollars(agent.spent)}"
+    return dollars(agent.spent) if agent.billing == Payer.API else f"≈{dollars(agent.spent)}"
 
 
 _UNDER_WAY = {
@@ -326,9 +327,18 @@ def limit_is_over(agent: Agent, now: int) -> bool:
     return agent.state is State.LIMITED and bool(agent.limited_until) and limit_end(agent, now) is None
 
 
+def _pausing(fleet: Fleet, agent: Agent) -> list[Budget]:
+    """The budgets that an agent waits for."""
+    if not fleet.budgets:  # as in the first frame of a screen, which does not wait for what decides on money
+        return []
+    from controlroom.domain.money.ladder import pausing
+
+    return pausing(fleet, agent)
+
+
 def agent_line(fleet: Fleet, agent: Agent, now: int) -> str:
     """The one line that says most about an agent now."""
-    if waits := pausing(fleet, agent):
+    if waits := _pausing(fleet, agent):
         names = " and ".join(f"budget {budget.name}" for budget in waits)
         return f"paused by {names}, until {'it resets or is' if len(waits) == 1 else 'they reset or are'} raised"
     if agent.question:

@@ -4,9 +4,7 @@ from collections.abc import Callable
 
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
-from controlroom.domain.preconditions import Refusal, no_session
 from controlroom.domain.questions import NOTHING_LASTING
-from controlroom.domain.queue import edits
 from controlroom.domain.tasks import Task, TaskState
 from controlroom.text.states import AgentKind, State
 
@@ -57,22 +55,22 @@ _HOST_CHECKS: dict[str, Callable[[Host], str | None]] = {"host_take": _no_take, 
 def _no_task(action: Action, fleet: Fleet, task: Task | None) -> str | None:
     if task is None:
         return "choose a task first" if fleet.tasks else "there is no task"
-    edit = _TASK_EDITS.get(action.name)
+    from controlroom.domain.preconditions import Refusal  # the first frame of a screen has no tasks
+    from controlroom.domain.queue import edits
+
     try:
-        if edit is not None:
-            edit(fleet, task)
+        match action.name:
+            case "task_hold":
+                edits.released(task, 0) if task.state is TaskState.HELD else edits.held(task, "", 0)
+            case "task_first":
+                edits.moved(fleet, task, None, first=True)
+            case "task_retry":
+                edits.retried(task, 0)
+            case "task_drop":
+                edits.dropped(fleet, task, "", 0)
     except Refusal as no:
         return str(no)
     return None
-
-
-_TASK_EDITS: dict[str, Callable[[Fleet, Task], object]] = {
-    "task_hold": lambda _, task: edits.released(task, 0) if task.state is TaskState.HELD else edits.held(task, "", 0),
-    "task_first": lambda fleet, task: edits.moved(fleet, task, None, first=True),
-    "task_retry": lambda _, task: edits.retried(task, 0),
-    "task_drop": lambda fleet, task: edits.dropped(fleet, task, "", 0),
-}
-"""What actions make of a task; one that refuses says why."""
 
 
 def _asks(fleet: Fleet, agent: Agent) -> str | None:
@@ -105,12 +103,16 @@ def _stops(fleet: Fleet, agent: Agent) -> str | None:
 
 
 def _pauses(fleet: Fleet, agent: Agent) -> str | None:
+    from controlroom.domain.preconditions import no_session  # the first frame of a screen has no agents
+
     if not agent.has_ended and (reason := no_session(agent)):
         return f"{agent.name} {reason}: it cannot be paused, only killed"
     return _live(fleet, agent)
 
 
 def _resumes(fleet: Fleet, agent: Agent) -> str | None:
+    from controlroom.domain.preconditions import no_session
+
     if agent.has_ended and (reason := no_session(agent)):
         return f"{agent.name} {reason} to go on in: retry gives it its task again"
     if agent.question is not None or agent.state in (State.STARTING, State.WORKING):

@@ -11,15 +11,12 @@ from datetime import date, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import NamedTuple
 
-from controlroom.domain.budgets import PERIODS, BudgetUnit, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.budgets import PERIODS, STOPPING, BudgetUnit, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.words import count, dollars
 from controlroom.text.states import Payer
 
 ACTIONS = tuple(action for action in RungAction if action != RungAction.UNKNOWN)
-STOPPING = frozenset({RungAction.PAUSE, RungAction.INTERRUPT, RungAction.STOP})
-"""Actions that end the spending of agents which run."""
-
 LADDER = (Rung(50, RungAction.NOTIFY), Rung(80, RungAction.HOLD), Rung(95, RungAction.PAUSE))
 ORDERS = ("priority", "all")
 

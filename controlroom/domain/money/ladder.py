@@ -6,14 +6,13 @@ And what would follow if a budget became another one.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from controlroom.domain.budgets import PERIODS, Budget, BudgetUnit, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.budgets import PERIODS, STOPPING, Budget, BudgetUnit, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.gauges import Alarm, AlarmLevel, LimitKind
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.money.allotment import MONEY, Fund, Run, RunGrant
 from controlroom.domain.money.budget import (
     CRUMB,
-    STOPPING,
     BudgetRule,
     amount,
     counts,

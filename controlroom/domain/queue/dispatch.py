@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import attrgetter
 
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, State
@@ -18,11 +17,11 @@ from controlroom.domain.tasks import (
     Attempt,
     AttemptEnd,
     HostWait,
-    Queue,
     Task,
     TaskState,
     Wait,
     WaitReason,
+    in_order,
 )
 from controlroom.text.states import AgentKind, Payer
 
@@ -108,17 +107,6 @@ def _next_look(waits: Iterable[Wait], now: int) -> int:
     reasons = {id(wait): wait for wait in waits}.values()
     moments = (moment for wait in reasons for moment in (wait.until, *(host.until for host in wait.hosts)))
     return min((moment for moment in moments if moment > now), default=0)
-
-
-def in_order(tasks: Iterable[Task], queue: Queue, now: int) -> list[Task]:
-    """Tasks in the order in which they start: by priority, which rises with waiting, then place and number."""
-    aging = queue.rules.aging or now + 1
-    ordered = sorted(tasks, key=_PLACE)
-    ordered.sort(key=lambda task: (now - task.added) // aging + task.priority, reverse=True)
-    return ordered
-
-
-_PLACE = attrgetter("place", "number")
 
 
 class World:

@@ -8,7 +8,7 @@ from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen, say
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.timeline import TimelineScreen
-from controlroom.tui.widgets.fields import FilterLine
+from controlroom.tui.widgets.type_line import FilterLine
 
 Act = Callable[[ContextApp, RoomScreen], None]
 

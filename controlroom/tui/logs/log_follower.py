@@ -1,5 +1,7 @@
 """Reads logs for the screen: keeps a book for each log on show, follows those, and fetches older text when asked."""
 
+from __future__ import annotations
+
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
@@ -7,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from controlroom.domain.model import Agent, LogPlace
 from controlroom.tui.engine_client import Source
-from controlroom.tui.logs.log_buffer import LogBuffer, place_order
-from controlroom.tui.logs.log_search import LogSearch
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the first frame does not wait for it
     from controlroom.client.client import LogPage
+    from controlroom.tui.logs.log_buffer import LogBuffer
+    from controlroom.tui.logs.log_search import LogSearch
 
 KEPT = 16
 """Books kept of logs that were on show, so that going back shows them at once."""
@@ -127,6 +129,8 @@ class LogFollower:
     # ------------------------------------------------------------------ following
 
     def _begin_all(self) -> None:
+        from controlroom.tui.logs.log_buffer import LogBuffer
+
         for agent, epoch in self._wanted.items():
             book = self._buffers.get(agent)
             if book is None or book.epoch != epoch:
@@ -145,8 +149,10 @@ class LogFollower:
         books = [self._buffers[agent] for agent in self._wanted if agent in self._buffers]
         await source.follow({book.agent: book.end for book in books if book.loaded and not book.trouble})
 
-    def _take(self, page: "LogPage") -> None:
+    def _take(self, page: LogPage) -> None:
         """Put a page of a followed log where it belongs; one that overlaps what is held is read again instead."""
+        from controlroom.tui.logs.log_buffer import place_order
+
         book = self._buffers.get(page.agent)
         if book is None or not book.loaded or book.end is None or page.start.epoch != book.epoch:
             return
@@ -192,7 +198,7 @@ class LogFollower:
         if which == "newest" or not book.behind:
             await self._follow_now(source)
 
-    async def _page(self, source: Source, book: LogBuffer, which: str) -> "LogPage | None":
+    async def _page(self, source: Source, book: LogBuffer, which: str) -> LogPage | None:
         if which == "newest" or book.start is None or book.end is None:
             return await source.fetch(book.agent, book.epoch, None, PAGE)
         if which == "newer":
@@ -200,7 +206,7 @@ class LogFollower:
         before = None if book.start.segment < 0 else book.start
         return await source.fetch(book.agent, book.start.epoch, before, PAGE)
 
-    def _put(self, book: LogBuffer, which: str, page: "LogPage") -> None:
+    def _put(self, book: LogBuffer, which: str, page: LogPage) -> None:
         if which == "newest":
             book.begin_again(page)
         elif which == "older":

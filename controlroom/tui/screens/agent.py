@@ -12,12 +12,12 @@ from controlroom.tui.context import Level
 from controlroom.tui.logs.log_search import LogSearch
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.view_state import ViewState
-from controlroom.tui.widgets.fields import FilterLine
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.panes import AgentPane
 from controlroom.tui.widgets.question import QuestionPanel
+from controlroom.tui.widgets.type_line import FilterLine
 
 
 class AgentScreen(RoomScreen):

@@ -9,9 +9,9 @@ from controlroom.domain.display.arrange import Arrangement, Group, Sort, followi
 from controlroom.domain.display.layout import Layout, Panes, pin
 from controlroom.tui.context import RunAction
 from controlroom.tui.screens.base import RoomScreen
-from controlroom.tui.widgets.fields import FilterLine
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.panes import PaneGrid
+from controlroom.tui.widgets.type_line import FilterLine
 
 RulePart = tuple[str, Callable[[], None]]
 """Words on the rule above the agents, and what a tap on them does."""

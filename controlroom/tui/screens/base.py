@@ -2,24 +2,26 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
 from textual.app import App
 
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.availability import unavailable
-from controlroom.domain.keys.many import Asking
 from controlroom.tui.context import ChooseAnswer, Context, Level, RunAction, context_of
 from controlroom.tui.theme.theme import Palette
 from controlroom.tui.view_state import ViewState
-from controlroom.tui.widgets.fields import FilterLine
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.lines import PaintedScreen
 from controlroom.tui.widgets.notices import HaltLine
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
+from controlroom.tui.widgets.type_line import FilterLine
+
+if TYPE_CHECKING:  # the first frame does not wait for it
+    from controlroom.domain.keys.many import Asking
 
 BREAKPOINTS = [(0, "-phone"), (60, "-narrow"), (100, "-normal"), (160, "-wide")]
 
@@ -151,7 +153,7 @@ class RoomScreen(PaintedScreen):
         """Go on to the first of these agents and hosts that can be shown here; False: none can, but elsewhere."""
         return True
 
-    def alike(self) -> Asking | None:
+    def alike(self) -> "Asking | None":
         """All who ask the question on show, where it is answered for all of them at once."""
         return None
 

@@ -15,7 +15,7 @@ from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.headings import Rule
-from controlroom.tui.widgets.hosts import HostFacts, HostFigures
+from controlroom.tui.widgets.host_figures import HostFacts, HostFigures
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
 

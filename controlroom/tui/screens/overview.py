@@ -14,15 +14,12 @@ from controlroom.domain.display.layout import Layout, PaneSize, Pick
 from controlroom.domain.display.views import host_rows, limit_end
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.availability import unavailable
-from controlroom.domain.news import happened_since
-from controlroom.domain.patch import changed_rows
 from controlroom.tui.context import RunAction
 from controlroom.tui.screens.arranging import ArrangingScreen
 from controlroom.tui.screens.base import Motion
 from controlroom.tui.terminal.throttle import ThrottledHosts
 from controlroom.tui.view_state import Marks, ViewState
 from controlroom.tui.widgets.agents import AgentTable, no_agents
-from controlroom.tui.widgets.fields import FilterLine
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.headings import Rule
@@ -33,6 +30,7 @@ from controlroom.tui.widgets.notices import AbsenceLine, AlarmLine, QueueLine, h
 from controlroom.tui.widgets.panes import SIDE, AgentPane, PaneGrid
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
+from controlroom.tui.widgets.type_line import FilterLine
 
 _PANE = 70
 """Columns that panes beside the table keep, whatever that could use."""
@@ -205,6 +203,8 @@ class Overview(ArrangingScreen):
 
     def news(self, view: ViewState) -> None:
         """Lines and loads come many times a second: where nothing else came, nothing else is looked at."""
+        from controlroom.domain.patch import changed_rows  # the first frame does not wait for it
+
         before = self._seen
         changed = changed_rows(before.fleet, view.fleet) if replace(view, fleet=before.fleet) == before else None
         moves = self.layout_now.sort in RESTLESS or bool(self.query_one(FilterLine).text)
@@ -219,8 +219,12 @@ class Overview(ArrangingScreen):
 
     def _see_absence(self, view: ViewState) -> None:
         before = self.context.last_look.before(view.now) if view.known else None
-        news = (view.clock(before.at), happened_since(view.fleet, before, view.now)) if before else ("", "")
-        self.query_one(AbsenceLine).show(*news)
+        if before is None:
+            self.query_one(AbsenceLine).show("", "")
+            return
+        from controlroom.domain.news import happened_since
+
+        self.query_one(AbsenceLine).show(view.clock(before.at), happened_since(view.fleet, before, view.now))
 
     def _see_hosts(self, view: ViewState) -> None:
         rows = host_rows(view.fleet, view.now, view.counts)

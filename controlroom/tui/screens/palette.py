@@ -19,8 +19,8 @@ from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.dialogs import Sheet
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.widgets.fields import TypeLine
 from controlroom.tui.widgets.rows import Rows
+from controlroom.tui.widgets.type_line import TypeLine
 
 
 @dataclass(frozen=True)

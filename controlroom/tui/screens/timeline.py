@@ -17,11 +17,11 @@ from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.terminal.throttle import NARROW, frame_of
 from controlroom.tui.view_state import ViewState
-from controlroom.tui.widgets.fields import FilterLine
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.timeline import TimelineView
+from controlroom.tui.widgets.type_line import FilterLine
 
 _PACE = 0.2
 """Seconds between two paintings of what arrives; a phone has more."""

@@ -1,5 +1,7 @@
 """What the screen remembers from one run to the next: theme, layout, last look. config.toml is never written."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -7,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controlroom.domain.display.layout import Layout, read, written
 from controlroom.domain.model import Fleet
-from controlroom.domain.news import AWAY, Look, look
 from controlroom.tui.terminal.throttle import NARROW
+
+if TYPE_CHECKING:  # the first frame does not wait for it
+    from controlroom.domain.news import Look
 
 _MOST = 64 * 1024
 """Bytes of it at most."""
@@ -48,7 +52,11 @@ class Memory:
         names = ("at", "billed", "covered")
         figures = [int(stored[name]) for name in names if type(stored.get(name)) is int] if type(stored) is dict else []
         fit = len(figures) == len(names) and all(0 <= figure < 2**53 for figure in figures)
-        return Look(*figures) if fit else None
+        if not fit:
+            return None
+        from controlroom.domain.news import Look
+
+        return Look(*figures)
 
     def remember_look(self, look: Look) -> bool:
         """Remember a look; whether that could be written."""
@@ -106,8 +114,7 @@ class LastLook:
 
     def touched(self, fleet: Fleet, now: int) -> None:
         """Note that a key was pressed or the screen tapped."""
-        at = self._looked_at()
-        if at is not None and now - at >= AWAY:
+        if self._was_away(now):
             self._before = self._look()
         self._seen = fleet, now
         if self._memory is not None and now - self._kept >= _KEEP and (last := self._look()):
@@ -116,13 +123,20 @@ class LastLook:
 
     def before(self, now: int) -> Look | None:
         """The look before an absence; None: nobody was away."""
-        at = self._looked_at()
-        return self._look() if at is not None and now - at >= AWAY else self._before
+        return self._look() if self._was_away(now) else self._before
 
     def leave(self, fleet: Fleet, now: int) -> None:
         """The screen closes: what was on it was seen."""
         self._kept = 0
         self.touched(fleet, now)
+
+    def _was_away(self, now: int) -> bool:
+        at = self._looked_at()
+        if at is None:
+            return False
+        from controlroom.domain.news import AWAY
+
+        return now - at >= AWAY
 
     def _looked_at(self) -> int | None:
         if self._seen is not None:
@@ -131,6 +145,8 @@ class LastLook:
 
     def _look(self) -> Look | None:
         """The last look."""
+        from controlroom.domain.news import look
+
         if self._seen is not None:
             self._last, self._seen = look(*self._seen), None
         return self._last

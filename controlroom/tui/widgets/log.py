@@ -1,22 +1,27 @@
 """A log on the screen: follows its end or stands still at a line, whatever arrives; only drawn lines are decoded."""
 
+from __future__ import annotations
+
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from textual import events
 from textual.message import Message
 
-from controlroom.domain.display.loglines import LogLine, log_lines
 from controlroom.domain.model import LogPlace
-from controlroom.tui.logs.log_buffer import Entry, LogBuffer
-from controlroom.tui.logs.log_search import LogSearch
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.theme.theme import Glyphs, run_style
 from controlroom.tui.widgets.lines import Wheeled
+
+if TYPE_CHECKING:  # the first frame does not wait for it
+    from controlroom.domain.display.loglines import LogLine
+    from controlroom.tui.logs.log_buffer import Entry, LogBuffer
+    from controlroom.tui.logs.log_search import LogSearch
 
 _CACHED = 2000
 """Entries whose drawn lines are kept."""
@@ -359,6 +364,8 @@ class LogView(Wheeled):
         """The drawn lines of an entry, from the cache if it has not grown."""
         if self.book is None or not self.book.first <= number < self.book.after_last:
             return []
+        from controlroom.domain.display.loglines import log_lines
+
         entry = self.book.entry(number)
         known = self._cache.get(number)
         if known is not None and known[0] is entry:

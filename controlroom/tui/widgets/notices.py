@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from rich.style import Style
 from textual import events
 
-from controlroom.domain.display.tasks import queue_line
 from controlroom.domain.display.views import worst_first
 from controlroom.domain.words import age
 from controlroom.tui.context import RunAction
@@ -14,6 +13,15 @@ from controlroom.tui.theme.styled import Line
 from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.limits import level_style
 from controlroom.tui.widgets.lines import Lines, set_lines
+
+
+def _queue_line(view: ViewState) -> str:
+    """What there is to say of the queue."""
+    if not view.known:  # the first frame does not wait for its words
+        return ""
+    from controlroom.domain.display.tasks import queue_line
+
+    return queue_line(view.fleet, view.now)
 
 
 class AbsenceLine(Lines):
@@ -65,7 +73,7 @@ class HaltLine(Lines):
     def show(self, view: ViewState) -> None:
         """Show this from now on."""
         halt = view.fleet.queue.halt
-        self._words = queue_line(view.fleet, view.now) if halt is not None else ""
+        self._words = _queue_line(view) if halt is not None else ""
         set_lines(self, halt_lines(view, self.app.size.width))
         self.redraw()
 
@@ -103,7 +111,7 @@ class QueueLine(Lines):
 
     def show(self, view: ViewState) -> None:
         """Show this from now on."""
-        words = queue_line(view.fleet, view.now) if view.fleet.queue.halt is None else ""
+        words = _queue_line(view) if view.fleet.queue.halt is None else ""
         if words != self._words:
             self._words = words
             self.display = bool(words)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from textual import events, on
@@ -10,14 +11,12 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.message import Message
 
-from controlroom.domain.claims import doubt_words
 from controlroom.domain.display.layout import Panes, Pick, seats
-from controlroom.domain.display.tasks import task_of
 from controlroom.domain.display.views import agent_row, limit_end, memory_words, short_model
 from controlroom.domain.model import Agent, State
+from controlroom.domain.tasks import Task
 from controlroom.domain.words import age, ago, percent, size
 from controlroom.tui.context import RunAction, context_of
-from controlroom.tui.logs.log_buffer import LogBuffer
 from controlroom.tui.terminal.throttle import NARROW, frame_of
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
@@ -27,11 +26,20 @@ from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.question import QuestionPanel
 
+if TYPE_CHECKING:  # the first frame does not wait for it
+    from controlroom.tui.logs.log_buffer import LogBuffer
+
 _LOW = 12
 """Lines of a screen below which a question has all of it: a phone's keyboard is up."""
 
 _BACK = 4
 """Cells of the sign that leads back."""
+
+
+def _task_of(view: ViewState, agent: Agent) -> Task | None:
+    from controlroom.domain.display.tasks import task_of  # the first frame does not wait for it
+
+    return task_of(view.fleet, agent)
 
 
 def state_words(view: ViewState, agent: Agent) -> str:
@@ -108,12 +116,14 @@ class Head(Lines):
         )
 
     def _doubted(self, agent: Agent) -> Line:
+        from controlroom.domain.claims import doubt_words  # the first frame does not wait for it
+
         words = doubt_words(agent)
         return styled.line((f" ? {words}", self.palette.warn)) if words else ()
 
     def _tasked(self, agent: Agent) -> Line:
         palette, words = self.palette, " ".join(agent.task.split())
-        task = task_of(self._view.fleet, agent)
+        task = _task_of(self._view, agent)
         key = context_of(self.app).keys.shown("tasks")
         way = ((f"{task.id} ", palette.strong), (key, palette.key), (" · ", palette.quiet)) if task else ()
         return styled.line(("   task  ", palette.quiet), *way, (words, palette.text)) if words or task else ()
@@ -195,11 +205,11 @@ class AgentPane(Vertical):
         """The question."""
         return self.query_one(QuestionPanel)
 
-    def show(self, view: ViewState, agent: Agent | None, book: LogBuffer | None) -> None:
+    def show(self, view: ViewState, agent: Agent | None, book: "LogBuffer | None") -> None:
         """Show this agent from now on."""
         state = view.fleet.state_of(agent) if agent else None
         palette = context_of(self.app).palette
-        task = task_of(view.fleet, agent) if agent and self._full else None
+        task = _task_of(view, agent) if agent and self._full else None
         shown = (agent, state, book, view.now, view.zone, self.tag, self.size, self.made, palette, task and task.id)
         self._view, self.agent, self._book = view, agent, book
         if self.made and shown != self._shown:
@@ -293,7 +303,7 @@ class AgentPane(Vertical):
         parts = [book.stuck, *self._place_words(view, book), newer, "l: end"]
         return found + " · ".join(part for part in parts if part)
 
-    def _place_words(self, view: LogView, book: LogBuffer) -> list[str]:
+    def _place_words(self, view: LogView, book: "LogBuffer") -> list[str]:
         """How old the line at the top is, and how much of its run lies before it."""
         if view.top is None:
             return []
@@ -388,7 +398,7 @@ class PaneGrid(Container):
         """The number of the first pane on show, counted from 1."""
         return self._page * self.fitting + 1
 
-    def show(self, view: ViewState, chosen: str | None, book: Callable[[Agent | None], LogBuffer | None]) -> None:
+    def show(self, view: ViewState, chosen: str | None, book: "Callable[[Agent | None], LogBuffer | None]") -> None:
         """Paint the agents that have a pane."""
         agents = [view.fleet.agents[agent] for agent in self.live if agent in view.fleet.agents]
         while len(self.panes) < len(agents):

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from textual import events
 from textual.message import Message
 
-from controlroom.domain.intents import AnswerQuestion
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.questions import CUT, Draft, Question, QuestionKind, Row, same
@@ -17,6 +17,9 @@ from controlroom.tui.context import NOTHING_ASKED, Asked, Say
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
+
+if TYPE_CHECKING:  # the first frame does not wait for it
+    from controlroom.domain.intents import AnswerQuestion
 
 TITLES = {
     QuestionKind.PERMISSION: "asks for permission",
@@ -110,8 +113,10 @@ class QuestionPanel(Lines):
         self.fit()
 
     @property
-    def answer(self) -> AnswerQuestion | None:
+    def answer(self) -> "AnswerQuestion | None":
         """The whole answer, when all of it has been said."""
+        from controlroom.domain.intents import AnswerQuestion
+
         draft = self.draft
         if draft is None or not draft.ready:
             return None
