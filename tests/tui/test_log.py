@@ -226,7 +226,9 @@ async def test_the_first_line_of_this_run_then_of_the_run_before() -> None:
 
 async def test_only_lines_on_show_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_buffer, "MOST", 200_000)
+    monkeypatch.setattr(log_buffer, "MOST_OF_ALL", 200_000)
     monkeypatch.setattr(log_buffer, "MOST_BYTES", 2**30)
+    monkeypatch.setattr(log_buffer, "MOST_BYTES_OF_ALL", 2**30)
     async with room(one(), {("vm1/a", 1): lines(100_000)}) as here:
         screen = await opened(here)
         book = screen.log_view.book

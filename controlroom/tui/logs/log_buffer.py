@@ -19,10 +19,16 @@ Entry = tuple[LogRecord, ...]
 """One line of an agent as it was written: a record, with those that continue it."""
 
 MOST = 10_000
-"""Entries held at most; beyond that the far end is let go and read again when somebody goes there."""
+"""Entries of one log held at most; beyond that the far end is let go and read again when somebody goes there."""
 
 MOST_BYTES = 4 * 1024 * 1024
-"""Bytes of records held at most, but for the last page."""
+"""Bytes of records of one log held at most, but for the last page."""
+
+MOST_OF_ALL, MOST_BYTES_OF_ALL = 20_000, 8 * 1024 * 1024
+"""The same of all logs on show together, which share it out evenly."""
+
+LEAST, LEAST_BYTES = 500, 64 * 1024
+"""What one log may hold however many there are."""
 
 
 class _Mark(NamedTuple):
@@ -66,6 +72,8 @@ class LogBuffer:
         self.stuck = ""
         """Why nothing further can be read now, when what is held is fine."""
         self.loaded = False
+        self.most, self.most_bytes = MOST, MOST_BYTES
+        """Entries, and bytes of records, that are held at most."""
         self.generation = 0
         """Counts how often numbers may have changed their meaning."""
         self.jumped: tuple[LogPlace, int] | None = None
@@ -102,11 +110,28 @@ class LogBuffer:
     @property
     def full(self) -> bool:
         """Whether something must be let go before more is taken."""
-        return len(self) > MOST or self._bytes > MOST_BYTES
+        return len(self) > self.most or self._bytes > self.most_bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of records that are held."""
+        return self._bytes
+
+    def share_with(self, logs: int) -> None:
+        """Hold no more than a share: there are so many logs on show."""
+        self.most = min(MOST, max(LEAST, MOST_OF_ALL // logs))
+        self.most_bytes = min(MOST_BYTES, max(LEAST_BYTES, MOST_BYTES_OF_ALL // logs))
+        held = 0
+        while self.full and not self.anchored and held != len(self):
+            held = len(self)
+            self._let_go_of_oldest()
 
     def fits(self, page: "LogPage") -> bool:
         """Whether a page can be taken without letting anything go."""
-        return len(self) + len(page.records) <= MOST and self._bytes + sum(map(_size, page.records)) <= MOST_BYTES
+        return (
+            len(self) + len(page.records) <= self.most
+            and self._bytes + sum(map(_size, page.records)) <= self.most_bytes
+        )
 
     def __len__(self) -> int:
         return len(self._old) + len(self._new)
@@ -291,7 +316,7 @@ class LogBuffer:
 
     def _surplus(self) -> int:
         """How many entries are to go: what is too much, and a tenth."""
-        share = max(1 - MOST / len(self), 1 - MOST_BYTES / max(1, self._bytes), 0.0)
+        share = max(1 - self.most / len(self), 1 - self.most_bytes / max(1, self._bytes), 0.0)
         return int(len(self) * min(0.9, share + 0.1))
 
     def _keep(self, first: int, after_last: int) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # the first frame does not wait for it
 
 KEPT = 16
 """Books kept of logs that were on show, so that going back shows them at once."""
+MOST_KEPT, MOST_BYTES_KEPT = 10_000, 4 * 1024 * 1024
+"""Entries, and bytes of records, of all those books together."""
 PAGE = 300
 """Records of one fetch."""
 CONTEXT = 60
@@ -138,8 +140,18 @@ class LogFollower:
             self._buffers.move_to_end(agent)
             if not book.loaded or (book.trouble and not len(book)):
                 self._fetch(book, "newest")
-        while len(self._buffers) > max(KEPT, len(self._wanted)):
-            self._buffers.popitem(last=False)
+        for agent in self._wanted:
+            self._buffers[agent].share_with(len(self._wanted))
+        self._let_go(list(self._buffers)[: -len(self._wanted) or None])
+
+    def _let_go(self, kept: list[str]) -> None:
+        """Let go of logs that are not on show any more, the oldest first, until the others are few and small."""
+        while kept and (
+            len(self._buffers) > KEPT
+            or sum(len(self._buffers[agent]) for agent in kept) > MOST_KEPT
+            or sum(self._buffers[agent].size for agent in kept) > MOST_BYTES_KEPT
+        ):
+            del self._buffers[kept.pop(0)]
 
     def _follow(self) -> None:
         if self._source is not None:
