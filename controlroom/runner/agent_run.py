@@ -6,13 +6,12 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Generator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controlroom.runner import agent_process, environment, folder, outcome, process_tree
 from controlroom.runner.agent_process import AgentInput, signal_pipe, speakable
 from controlroom.runner.claude import channel as claude
 from controlroom.runner.claude import nested
-from controlroom.runner.claude.interactive import Interactive
 from controlroom.runner.claude.login import stray_login
 from controlroom.runner.claude.questions import answer_words
 from controlroom.runner.control_socket import Caller, ControlSocket
@@ -28,6 +27,9 @@ from controlroom.runner.watch import Watch
 from controlroom.text.states import AgentKind, Cause, State
 from controlroom.wire import records
 from controlroom.wire.runner import Answer, AskPlan, End, Interrupt, Message, Received, SealedRequest, TakeGrant
+
+if TYPE_CHECKING:
+    from controlroom.runner.claude.interactive import Interactive
 
 PATIENCE = 5.0
 """Seconds between TERM and KILL."""
@@ -52,7 +54,7 @@ class AgentRun:
         self._selector = selectors.DefaultSelector()
         self._recorder = Recorder(self._selector, log, pane, self._hear, _now)
         self._conversation: claude.Conversation | None = None
-        self._talk: claude.Conversation | Interactive | None = None
+        self._talk: "claude.Conversation | Interactive | None" = None
         self._pid = 0
         self._inlet: AgentInput | None = None
         self._money = Money(order, lambda: self._talk.session if self._talk else "", self._recorder.note)

@@ -1,7 +1,7 @@
 """The process around one agent, inside its tmux session: pipes, log, status, true exit, and the end of the whole tree.
 
 It lives for as long as its agent, and there are hundreds of it: no dataclasses, asyncio, subprocess or pathlib here and
-in what is imported, and everything is imported at the start, for the files may be replaced while it runs.
+in what is imported, and all that its kind needs is imported at the start, for the files may be replaced while it runs.
 """
 
 import contextlib
@@ -14,7 +14,6 @@ from typing import Any
 from controlroom.runner import agent_process, core_files, environment, folder, status_file
 from controlroom.runner.agent_run import AgentRun
 from controlroom.runner.files import open_regular, read_regular
-from controlroom.runner.interactive_run import InteractiveRun
 from controlroom.runner.log_writer import RunLog
 from controlroom.runner.outcome import Unfit, Unpaid
 from controlroom.runner.pane import NoPane, Pane
@@ -62,7 +61,7 @@ def _run(data: bytes) -> int:
     interactive = order.spec.kind == AgentKind.INTERACTIVE
     pane = NoPane() if interactive else Pane()
     try:
-        run = (InteractiveRun if interactive else AgentRun)(order, status, RunLog(order.spec.max_log_bytes), pane)
+        run = _kind_of_run(interactive=interactive)(order, status, RunLog(order.spec.max_log_bytes), pane)
     except OSError as error:
         why = Cause.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Cause.RUNNER_FAILED
         status.save(state=State.FAILED, detail=f"its runner cannot work here: {error}", cause=why, ended=_now())
@@ -71,6 +70,15 @@ def _run(data: bytes) -> int:
     _go(run, login, task)
     pane.flush()
     return 0
+
+
+def _kind_of_run(*, interactive: bool) -> type[AgentRun]:
+    """The class of a run; what reads dialogs takes a tenth of a runner's memory, and is for those with a terminal."""
+    if not interactive:
+        return AgentRun
+    from controlroom.runner.interactive_run import InteractiveRun
+
+    return InteractiveRun
 
 
 def _go(run: AgentRun, login: dict[str, Any], task: str) -> None:
