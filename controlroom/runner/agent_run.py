@@ -54,7 +54,7 @@ class AgentRun:
         self._selector = selectors.DefaultSelector()
         self._recorder = Recorder(self._selector, log, pane, self._hear, _now)
         self._conversation: claude.Conversation | None = None
-        self._talk: "claude.Conversation | Interactive | None" = None
+        self._talk: claude.Conversation | Interactive | None = None
         self._pid = 0
         self._inlet: AgentInput | None = None
         self._money = Money(order, lambda: self._talk.session if self._talk else "", self._recorder.note)
