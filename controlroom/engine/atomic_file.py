@@ -1,10 +1,10 @@
-"""Replaces a file in one step: nobody ever reads half of it, and nobody but this user can read it."""
+"""Replaces a file in one step: nobody ever reads half of it, and only those who may can read it."""
 
 import os
 from pathlib import Path
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Replace a file in one step: whoever reads it sees the old one or the new one, also after a power cut.
 
     Raises `OSError`; the file is then as it was.
@@ -13,7 +13,7 @@ def replace_file(path: Path, data: bytes) -> None:
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with open(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o600)  # one that a killed engine left may be of another mode
+            os.fchmod(descriptor, mode)  # one that a killed engine left may be of another mode
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

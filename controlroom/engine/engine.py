@@ -30,6 +30,7 @@ from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.limits.limit_rules import load_rules
 from controlroom.engine.limits.limit_tracker import LimitTracker
+from controlroom.engine.metrics_file import MetricsFile
 from controlroom.engine.moves import MoveCoordinator
 from controlroom.engine.orders import OrderBook
 from controlroom.engine.people import Connections
@@ -100,6 +101,7 @@ class Engine:
         happened, moves = self.host_events.happened, home.state_folder / "moves"
         self.moves = MoveCoordinator(store, orders, inquiries, claims, writer, budgets.first, moves, happened)
         templates = home.config.parent / "templates"
+        self._metrics = MetricsFile(config.metrics, store, ledger, history, self.spending) if config.metrics else None
         self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates)
         self.dispatcher = Dispatcher(
             store, self.tasks, claims, self.submit, orders.result_of, config.zone, config.kept_tasks
@@ -131,6 +133,8 @@ class Engine:
         self.headroom.start()
         self.budgets.start()
         self.dispatcher.start()
+        if self._metrics is not None:
+            self._metrics.start()
         self._look_at_clock()
 
     def _recall(self, at: int) -> None:
@@ -158,6 +162,8 @@ class Engine:
         if self._next_look is not None:
             self._next_look.cancel()
         self.dispatcher.close()
+        if self._metrics is not None:
+            self._metrics.close()
         self.logs.close()
         self.spending.close()
         self.headroom.close()

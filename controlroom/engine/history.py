@@ -132,6 +132,11 @@ class HistoryRecorder:
         means = (mean for mean in self._running.means() if mean.subject == subject)
         return tuple(Point(mean.metric, mean.at, mean.mean, mean.peak) for mean in means)
 
+    @property
+    def counted(self) -> Mapping[Metric, int]:
+        """What has happened since the engine began."""
+        return self._flow.counted
+
     def used(self, used: UsagePiece) -> None:
         """Count how long answers of the API took, and what it refused, as far as that is of the last hour.
 
@@ -191,6 +196,7 @@ class _Flow:
         self._told: dict[str, tuple[Durations, int]] = {}
         """Answers that may be told again: what counts them, and as how long."""
         self._happened: Counter[Metric] = Counter()
+        self.counted: Counter[Metric] = Counter()
         self._seen: tuple[object, ...] = ()
         self._counts = 0, 0
         self._waits: list[int] = []
@@ -243,6 +249,7 @@ class _Flow:
         self._tasks = fleet.tasks
         self._changed.clear()
         running.happened.update(self._happened)
+        self.counted.update(self._happened)
         self._happened.clear()
         running.answers = self._now()
         due = [since for since in self._waits[:1] if since <= now]

@@ -5,6 +5,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from controlroom.domain import model
 from controlroom.domain.money.budget import BudgetRule
@@ -34,6 +35,15 @@ class Withheld:
     """Whose logins these are."""
 
 
+@dataclass(frozen=True)
+class MetricsPlace:
+    """Where the figures are written for a collector, who may read them, and how often that is done, in seconds."""
+
+    path: Path
+    mode: int
+    interval: float
+
+
 class Config:
     """The settings of a room, in the engine's terms."""
 
@@ -54,6 +64,10 @@ class Config:
         self.limits = model.Limits(memory, cheaper, time_zones.named(*zone))
         self.withheld = Withheld(not file.watch.tasks, not file.watch.logs, not file.watch.accounts)
         """What watchers do not get to see."""
+        metrics = file.metrics
+        place = MetricsPlace(Path(metrics.file).expanduser(), int(metrics.mode, 8), metrics.interval_seconds)
+        self.metrics = place if metrics.file else None
+        """Where the figures are written for a collector; None: nowhere."""
         self.outlets = settings.outlets(file.notify)
         """Who is told what happens while nobody looks."""
         self.budgets = budgets or {}

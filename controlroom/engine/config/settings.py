@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
@@ -428,6 +429,22 @@ class LimitsTable(Table):
 Keys = Annotated[str | list[str], BeforeValidator(_keys)]
 
 
+def _metrics_file(path: str) -> str:
+    if path and not Path(path).expanduser().is_absolute():
+        raise ValueError("expected a whole path, from / or ~ on")
+    return path
+
+
+class MetricsTable(Table):
+    """A file with the figures of the room, for a program that collects such."""
+
+    file: Annotated[str, AfterValidator(_metrics_file)] = Field(
+        "", description="the file, replaced in one step each time; nothing: none is written"
+    )
+    mode: Literal["0600", "0640", "0644"] = Field("0600", description="who may read it: you, your group, or everybody")
+    interval_seconds: float = Field(60.0, ge=5, le=3_600, description="seconds from one to the next")
+
+
 class WatchTable(Table):
     """What watchers get to see."""
 
@@ -482,6 +499,9 @@ class ConfigFile(Table):
     templates: Templates = Field(
         {}, description="texts of tasks: `controlroom task add --template NAME`; templates/NAME.md beside this file too"
     )
+    metrics: MetricsTable = Field(
+        default=MetricsTable.model_validate({}), description="figures in the OpenMetrics format, for a collector"
+    )
     watch: WatchTable = Field(default=WatchTable.model_validate({}), description="what watchers get to see")
     notify: Notify = Field({}, description="who is told what happens while nobody looks, and how")
     plan: PlanTable = Field(default=PlanTable(), description="the plan that logins have")
@@ -500,6 +520,7 @@ TABLES: dict[str, type[Table]] = {
     "limits": LimitsTable,
     "queue": QueueTable,
     "templates": TemplateTable,
+    "metrics": MetricsTable,
     "watch": WatchTable,
     "notify": NotifyTable,
     "money": MoneyTable,
@@ -509,4 +530,4 @@ TABLES: dict[str, type[Table]] = {
 }
 """The tables of config.toml by their key; all but those in `SINGLE` hold one for each name."""
 
-SINGLE = frozenset({"limits", "queue", "money", "plan", "api", "watch"})
+SINGLE = frozenset({"limits", "queue", "money", "plan", "api", "watch", "metrics"})
