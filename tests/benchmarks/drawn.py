@@ -40,6 +40,12 @@ class Drawn:
             column += cell_len(sign)
         self._at = line, column
 
+    def text(self) -> str:
+        """All that stands there, line by line; what was drawn over is gone."""
+        return "\n".join(
+            "".join(self._lines[line][column] for column in sorted(self._lines[line])) for line in sorted(self._lines)
+        )
+
     def chosen(self) -> str:
         """Name the row that has the cursor; "" when none has."""
         for cells in self._lines.values():

@@ -131,8 +131,8 @@ def screen(environ: dict[str, str], columns: int, rows: int, *words: str) -> Ite
 
 
 @contextmanager
-def yard(hosts: int = 2) -> Iterator[Yard]:
-    """Make a room with so many hosts; everything in it ends with it."""
+def yard(hosts: int = 2, more: str = "") -> Iterator[Yard]:
+    """Make a room with so many hosts, and `more` in its config; everything in it ends with it."""
     world = World()
     before = dict(os.environ)
     os.environ.clear()
@@ -144,7 +144,7 @@ def yard(hosts: int = 2) -> Iterator[Yard]:
             lab.install(world.home)
             made = Yard(world, lab)
             names = "".join(f'[hosts.{host.name}]\naddress = "{host.name}"\n' for host in lab.hosts)
-            made.home.config.write_text(f"local = false\n[limits]\nmemory_per_agent_mb = 0\n{names}")
+            made.home.config.write_text(f"local = false\n[limits]\nmemory_per_agent_mb = 0\n{more}{names}")
             made.home.config.chmod(0o600)
             try:
                 yield made

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from controlroom.domain.display.tasks import TaskRow, row
 from controlroom.domain.intents import (
     AddTasks,
     DropTask,
@@ -17,7 +18,7 @@ from controlroom.domain.intents import (
     RetryTask,
 )
 from controlroom.domain.model import Fleet
-from controlroom.domain.tasks import TaskState, TaskWish
+from controlroom.domain.tasks import Task, TaskState, TaskWish
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.dialogs import ReportSheet
 from controlroom.tui.screens.forms import TaskForm
@@ -255,3 +256,31 @@ async def test_the_palette_finds_tasks_by_their_words_and_the_screen_by_others()
         await here.write("backlog")
         await here.press("enter")
         here.screen(TasksScreen)
+
+
+async def test_of_thousands_of_tasks_only_those_on_show_are_put_into_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    from controlroom.tui.screens import tasks as shown
+
+    worded: list[str] = []
+
+    def noted(fleet: Fleet, task: Task, now: int) -> TaskRow:
+        worded.append(task.id)
+        return row(fleet, task, now)
+
+    monkeypatch.setattr(shown, "task_row", noted)
+    some = {f"t{number}": Task(number, f"task {number}", TaskState.WAITING, 1, 1) for number in range(1, 3_001)}
+    async with room(replace(scenes.farm(), tasks=some), size=(120, 40)) as here:
+        await here.press("#", "j", "j")
+        await here.until(lambda: "task 1 " in here.text())
+        assert len(here.screen(TasksScreen).table.rows) == 3_000
+        assert 0 < len(set(worded)) <= 40
+
+
+async def test_a_tasks_row_follows_what_its_agent_says() -> None:
+    async with room(scenes.with_tasks(), size=(200, 50)) as here:
+        await here.press("#")
+        running = next(task for task in here.engine.fleet.tasks.values() if task.state is TaskState.RUNNING)
+        assert running.last is not None
+        agent = here.engine.fleet.agents[running.last.id]
+        here.engine.put(replace(agent, last_line="now it does something else"))
+        await here.until(lambda: "now it does something else" in here.text())

@@ -9,7 +9,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.display.tasks import TaskRow, counted, facts, rows, why, words_of
+from controlroom.domain.display.tasks import TaskRow, counted, facts, listed, why, words_of
+from controlroom.domain.display.tasks import row as task_row
 from controlroom.domain.model import State
 from controlroom.domain.tasks import Task, TaskState
 from controlroom.tui.context import RunAction
@@ -48,14 +49,18 @@ def style_of(palette: Palette, state: TaskState) -> Style:
     return palette.states[like] if like else palette.text if state.is_open else palette.quiet
 
 
-class TaskTable(Rows[TaskRow]):
-    """One task a row."""
+class TaskTable(Rows[Task]):
+    """One task a row; words are made for those on show alone, as there may be ten thousand."""
 
     DEFAULT_CSS = "TaskTable { height: 1fr; }"
 
-    def name_of(self, row: TaskRow) -> str:
+    def name_of(self, row: Task) -> str:
         """Named by its id."""
         return row.id
+
+    def lends(self, row: Task) -> TaskRow:
+        """Its words, which also change with its agent and with time."""
+        return task_row(self.context.fleet, row, self.context.view.now)
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """The names of the columns, where there is room."""
@@ -78,8 +83,11 @@ class TaskTable(Rows[TaskRow]):
         cells = max(12, min(left * 2 // 5, 60))
         return start, figures, styled.left(title, cells) + "  ", line
 
-    def draw(self, row: TaskRow, width: int, chosen: bool) -> Line:
+    def draw(self, row: Task, width: int, chosen: bool) -> Line:
         """What it is, how old, what it cost, and why it stands where it stands."""
+        return self._line_of(self.lends(row), width, chosen)
+
+    def _line_of(self, row: TaskRow, width: int, chosen: bool) -> Line:
         palette, agent = self.palette, row.agent.rpartition("/")[2]
         line = f"{agent}: {row.line}" if agent and row.state is TaskState.RUNNING else row.line
         texts = (row.id, row.state, row.age, str(row.priority), str(row.attempts), row.cost or "–", row.title, line)
@@ -164,7 +172,7 @@ class TasksScreen(RoomScreen):
             self.context.logs.show({})
         table = self.table
         table.empty_lines = self._nothing(view)
-        table.show(rows(view.fleet, view.now))
+        table.show(listed(view.fleet, view.now))
         if self._first:
             table.choose(self._first)
             self._first = ""
@@ -211,7 +219,9 @@ class TasksScreen(RoomScreen):
         rule.display = task is not None
         reasons: Sequence[str] = ()
         if task is not None:
-            _, *reasons = why(view.fleet, task, view.now, verbs=False)
+            waiting = (row.id for row in self.table.rows if row.state is TaskState.WAITING)
+            order = {id_: place for place, id_ in enumerate(waiting)}
+            _, *reasons = why(view.fleet, task, view.now, verbs=False, order=order)
             rule.show(f"{task.id} {task.title}", str(task.state), style=style_of(self.palette, task.state), strong=True)
         self.query_one(TaskText).show(task, reasons)
 
