@@ -242,6 +242,7 @@ async def _spawn(client: Client, args: argparse.Namespace) -> int:
         model=typed(args.model, "the model"),
         cwd=typed(args.cwd, "the folder"),
         command=args.command,
+        anyway=args.anyway,
     )
     code = await order(client, intent, f"{host}/{args.name} is started")
     output.data(f"{host}/{args.name}")

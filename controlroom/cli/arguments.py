@@ -146,6 +146,7 @@ def spawn(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="M", default="", help="as Claude Code names it")
     parser.add_argument("--cwd", metavar="DIR", default="", help="the folder to work in, on the host")
     _task(parser)
+    parser.add_argument("--anyway", action="store_true", help="also on a host that was found to lack what it needs")
 
 
 def reassign(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Agent, Host, State
-from controlroom.domain.tasks import Restarts
+from controlroom.domain.tasks import Preflight, Restarts
 from controlroom.domain.words import named_some
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import DISK_FULL, Cause, Uncounted
@@ -154,6 +154,23 @@ def watch_restarts(draft: Draft, restarts: Mapping[str, Restarts]) -> None:
 
 
 _NEVER_STARTED = Restarts()
+
+_UNFIT = "preflight of "
+
+
+def watch_preflights(draft: Draft, preflights: Mapping[str, Preflight]) -> None:
+    """Raise and end the alarms of hosts that lack what agents need: one alarm, however many agents that keeps out."""
+    for about in [about for about, _ in draft.alarms.items(draft.fleet.alarms, _UNFIT) if about.startswith(_UNFIT)]:
+        if about.removeprefix(_UNFIT) not in preflights:
+            draft.alarms.drop(about)
+    for host, found in preflights.items():
+        about, standing = f"{_UNFIT}{host}", draft.alarms.get(f"{_UNFIT}{host}")
+        if lacks := "; ".join(filter(None, (found.machine, found.claude, found.login))):
+            words = f"{host} lacks what agents need: {lacks}; it is looked at again by itself"
+            draft.alarms.put(about, Alarm(words, AlarmLevel.DANGER, standing.since if standing else found.at))
+        elif standing is not None:
+            draft.alarms.drop(about)
+
 
 _KEY = "key "
 """How what such alarms are about begins; the agent follows."""

@@ -84,6 +84,7 @@ def _queue(queue: Queue, by: int) -> Queue:
         last_start=later(queue.last_start, by),
         hold=queue.hold and replace(queue.hold, at=later(queue.hold.at, by)),
         halt=queue.halt and replace(queue.halt, at=later(queue.halt.at, by)),
+        preflights={host: replace(seen, at=later(seen.at, by)) for host, seen in queue.preflights.items()},
         restarts={key: _restarts(kept, by) for key, kept in queue.restarts.items()},
     )
 

@@ -41,6 +41,7 @@ from controlroom.domain.preconditions import (
     shown_task,
     starting,
     state_words,
+    unfit,
 )
 from controlroom.domain.questions import CUT, NOTHING_LASTING, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.words import nearest, since
@@ -133,6 +134,8 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
     check_work(kind, command, intent.task)
     if reason := no_room_for(fleet, host, kind):
         raise Refusal(reason)
+    if not intent.anyway and (lacks := unfit(fleet, host.name, kind, command, profile)):
+        raise Refusal(f"{host.name} is not fit for it: {lacks}. To start it all the same: controlroom spawn --anyway …")
     payer = ladder.payer(fleet, intent.profile)
     work = _Work(fleet, kind, host.name, intent.name, intent.profile, payer)
     work.check()

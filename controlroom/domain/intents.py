@@ -23,6 +23,8 @@ class SpawnAgent:
     model: str = ""
     cwd: str = ""
     command: tuple[str, ...] = ()
+    anyway: bool = False
+    """Also on a host that was found to lack something which such an agent needs."""
 
 
 @dataclass(frozen=True)

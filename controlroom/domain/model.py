@@ -225,6 +225,8 @@ class Profile:
     """Several of its tasks may be at work in one folder."""
     takes_outside: bool = True
     """It carries out tasks whose text may be somebody else's."""
+    own_login: bool = False
+    """It brings a login, or an environment that may hold one: whether Claude is logged in there says nothing of it."""
     restarts: RestartRules = field(default_factory=RestartRules)
     """Which of its agents are started without being asked."""
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from controlroom.domain.claims import claimed_words, claimed_work, shown_value
-from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
+from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, State
 from controlroom.domain.orders import Work
 from controlroom.domain.words import ago, nearest, since, size
 from controlroom.text.names import LOCAL
@@ -207,6 +207,15 @@ def state_words(fleet: Fleet, agent: Agent, now: int) -> str:
 def ended_words(agent: Agent, now: int) -> str:
     """Say that an agent has ended, and when. Its own words stay out: what this becomes a part of is audited."""
     return f"{agent.state}, {ago(now - agent.since)}"
+
+
+def unfit(fleet: Fleet, host: str, kind: AgentKind, command: tuple[str, ...], profile: Profile | None) -> str:
+    """What a host lacks for such an agent, and what mends it, as it was found there; "": nothing that is known."""
+    found = fleet.queue.preflights.get(host)
+    if found is None or kind == AgentKind.COMMAND:
+        return ""
+    own_login = profile is not None and profile.own_login
+    return found.machine or ("" if command else found.claude) or ("" if own_login else found.login)
 
 
 def no_room_for(fleet: Fleet, host: Host, kind: AgentKind) -> str | None:

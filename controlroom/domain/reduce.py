@@ -14,6 +14,7 @@ from controlroom.domain.alarms import (
     watch_disk,
     watch_logins,
     watch_payers,
+    watch_preflights,
     watch_reboots,
     watch_restarts,
     watch_troubles,
@@ -386,6 +387,8 @@ def _tasks_seen(draft: Draft, event: events.TasksSeen) -> None:
 def _queue_seen(draft: Draft, event: events.QueueSeen) -> None:
     if event.queue.restarts != draft.fleet.queue.restarts:
         watch_restarts(draft, event.queue.restarts)
+    if event.queue.preflights != draft.fleet.queue.preflights:
+        watch_preflights(draft, event.queue.preflights)
     draft.set_room(queue=event.queue)
 
 

@@ -158,6 +158,8 @@ class WaitReason(OpenStrEnum):
     """Another control room owns it."""
     HOST_FULL = "host full"
     HOST_TMUX = "host without tmux"
+    HOST_UNFIT = "host unfit"
+    """It lacks something that such an agent needs, or is being looked at."""
     HOST_MEMORY = "host memory"
     HOST_DISK = "host disk"
     HOST_OTHER = "another host"
@@ -398,6 +400,22 @@ class Restarts:
 
 
 @dataclass(frozen=True)
+class Preflight:
+    """What a host was found to lack before agents are started there; empty texts: nothing, as far as is known."""
+
+    at: int = 0
+    """When it was looked up; 0: not yet."""
+    looking: bool = False
+    """It is being looked up."""
+    machine: str = ""
+    """What keeps any agent from running there, and what mends it."""
+    claude: str = ""
+    """Why its Claude cannot be started, and what mends that."""
+    login: str = ""
+    """Why Claude has no login there, and what mends that."""
+
+
+@dataclass(frozen=True)
 class Hold:
     """The queue starts nothing new."""
 
@@ -433,6 +451,8 @@ class Queue:
     """Why nothing starts though tasks wait; None: something is about to, or none waits."""
     restarts: Mapping[str, Restarts] = field(default_factory=dict)
     """Agents that are started without being asked, by id; those that a profile keeps running, by name."""
+    preflights: Mapping[str, Preflight] = field(default_factory=dict)
+    """What hosts lack, by name: of those that were looked at since they are up. The ledger does not keep this."""
 
 
 def read_id(text: str) -> int:

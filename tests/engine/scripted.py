@@ -15,7 +15,7 @@ from controlroom import __version__
 from controlroom.engine.hosts.channel import Channel, HostKeyUnknown, LinkLost
 from controlroom.text.states import Outcome, TellKind
 from controlroom.wire import messages as wire
-from controlroom.wire.inquiries import ReadSpec, SpecRead
+from controlroom.wire.inquiries import Check, Checked, ReadSpec, SpecRead
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.records import pack as pack_record
 from controlroom.wire.spec import AgentSpec
@@ -116,6 +116,8 @@ class ScriptedHost:
                 pass
             case SendUsage() | UsageBooked():
                 self.spend(channel, message)
+            case Check():
+                channel.say(self.checked(message))
             case ReadSpec():
                 channel.say(self.read_spec(message))
             case _:
@@ -172,6 +174,10 @@ class ScriptedHost:
             case _:
                 pass
         return wire.Reply(message.id, Outcome.DONE) if hasattr(message, "id") else wire.Reply(0, Outcome.REFUSED)
+
+    def checked(self, asked: Check) -> Checked:
+        """It has all that agents need."""
+        return Checked(asked.id, tmux="3.3a", claude="2.1.330", claude_at="/usr/bin/claude", logged_in=True)
 
     def read_spec(self, asked: ReadSpec) -> SpecRead:
         spec, task = self.specs.get((asked.name, asked.epoch), (None, ""))

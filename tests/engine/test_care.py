@@ -11,10 +11,11 @@ from controlroom.domain import intents
 from controlroom.domain.model import State
 from controlroom.domain.queue import care
 from controlroom.domain.tasks import Restarts, WaitReason
+from controlroom.engine.queue import preflight
 from controlroom.text.states import Cause, Outcome
 from controlroom.wire import messages as wire
-from controlroom.wire.inquiries import ReadSpec
-from tests.engine.queued import MINUTE, Roomy, queue_room
+from controlroom.wire.inquiries import Check, Checked, ReadSpec
+from tests.engine.queued import MINUTE, Roomy, add, queue_room
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON, ScriptedChannel, seen
 
@@ -224,3 +225,54 @@ async def test_a_start_that_is_refused_is_tried_again_later_and_does_not_count()
         assert kept.refused == "nothing was begun: docs is not on this host"
         assert (kept.starts, kept.starting, kept.not_before) == ((), False, NOON + care.REFUSED_PAUSE)
         assert len(host.spawned) == 1
+
+
+class WithoutClaude(Lively):
+    """Claude is not there until somebody installs it."""
+
+    has_claude = False
+
+    def checked(self, asked: Check) -> Checked:
+        checked = super().checked(asked)
+        return checked if self.has_claude else replace(checked, claude="", claude_at="", claude_problem="not there")
+
+
+async def test_no_task_starts_on_a_host_that_lacks_claude_until_it_is_there_and_one_alarm_says_so() -> None:
+    host = WithoutClaude()
+    async with queue_room(host) as here:
+        await add(here, *"abcdefghij")
+        fleet = here.engine.store
+        await here.until(lambda: "preflight of vm1" in fleet.fleet.alarms)
+        await here.engine.wait_idle()
+        assert host.spawned == []
+        assert list(fleet.fleet.alarms) == ["preflight of vm1"]
+        waits = {task.wait and task.wait.reason for task in fleet.fleet.tasks.values()}
+        assert waits == {WaitReason.NO_HOST}
+        refused = await here.order(intents.SpawnAgent("docs", "x", host="vm1"))
+        assert (refused.outcome, "not fit" in refused.reason) == (Outcome.REFUSED, True)
+        host.has_claude = True
+        here.now += MINUTE
+        await add(here, "k")
+        await here.until(lambda: len(host.spawned) == 3)
+        assert fleet.fleet.alarms == {}
+
+
+class NeverChecks(Lively):
+    """It does not answer what is looked up."""
+
+    asked = 0
+
+    def take(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        if isinstance(message, Check):
+            self.asked += 1
+        else:
+            super().take(channel, message)
+
+
+async def test_a_host_that_does_not_say_what_it_has_keeps_no_task_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "PATIENCE", 0.01)
+    host = NeverChecks()
+    async with queue_room(host) as here:
+        await add(here, "a", "b")
+        await here.until(lambda: len(host.spawned) == 2)
+        assert host.asked == 1

@@ -12,6 +12,7 @@ from controlroom.domain.address import HostKind
 from controlroom.domain.display.views import Line
 from controlroom.domain.model import Fleet, Host, LinkState
 from controlroom.domain.questions import QuestionKind, command
+from controlroom.domain.tasks import Preflight
 from controlroom.domain.words import ago, percent, since, size
 from controlroom.text.states import StrEnum
 
@@ -137,6 +138,17 @@ def checks(fleet: Fleet, host: Host, found: HostCheck, now: int) -> tuple[Check,
         _watches(found),
         _sshd(found),
     )
+
+
+def preflight(found: HostCheck, now: int) -> Preflight:
+    """What a host lacks for agents to be started there, of that which would end them all alike."""
+    lacks = [_lack(check) for check in (_tmux(found), _state(found), _disk(found), _inodes(found))]
+    login = "" if found.logged_in is not False else "Claude is not logged in (claude auth login there)"
+    return Preflight(now, machine="; ".join(filter(None, lacks)), claude=_lack(_claude(found)), login=login)
+
+
+def _lack(check: Check) -> str:
+    return f"{check.name}: {check.found} ({check.mend})" if check.verdict is Verdict.BAD else ""
 
 
 def is_well(judged: Sequence[Check]) -> bool:

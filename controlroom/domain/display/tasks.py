@@ -145,6 +145,7 @@ _HOST_WAITS: Mapping[WaitReason, str] = {
     WaitReason.HOST_FOREIGN: "{host} belongs to another control room",
     WaitReason.HOST_FULL: "{host} has {has} of at most {needs} agents",
     WaitReason.HOST_TMUX: "{host} has no tmux",
+    WaitReason.HOST_UNFIT: "{host} is not fit for it: {about}",
     WaitReason.HOST_MEMORY: "{host} has {size} left to give, an agent needs {least}",
     WaitReason.HOST_DISK: "{host} has {size} of disk free, {least} is the least",
     WaitReason.FOLDER: "{about} works in its folder",
@@ -152,6 +153,7 @@ _HOST_WAITS: Mapping[WaitReason, str] = {
     WaitReason.HOST_OTHER: "{host} is not where it must run",
 }
 
+_UNSEEN = "{host} is being looked at: whether it has what agents need"
 _UNREAD = "{host} has not said yet how much memory is free"
 
 
@@ -168,6 +170,8 @@ def host_words(wait: HostWait, now: int) -> str:
     words = _HOST_WAITS.get(wait.reason, f"{{host}}: {wait.reason}")
     if wait.reason is WaitReason.HOST_MEMORY and not wait.needs:
         words = _UNREAD
+    if wait.reason is WaitReason.HOST_UNFIT and not wait.about:
+        words = _UNSEEN
     figures = {"has": wait.has, "needs": wait.needs, "size": size(wait.has), "least": size(wait.needs)}
     return words.format(host=wait.host, about=wait.about, until=_in(wait.until, now), **figures)
 

@@ -12,6 +12,7 @@ from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, State
 from controlroom.domain.money import ladder
 from controlroom.domain.orders import STARTS
+from controlroom.domain.preconditions import unfit
 from controlroom.domain.queue.naming import agent_name
 from controlroom.domain.tasks import (
     Attempt,
@@ -242,6 +243,8 @@ class World:
             return HostWait(host.name, WaitReason.HOST_FOREIGN)
         if host.facts.lacks_tmux:
             return HostWait(host.name, WaitReason.HOST_TMUX)
+        if (lacks := self._lacks(host.name, profile)) is not None:
+            return HostWait(host.name, WaitReason.HOST_UNFIT, about=lacks)
         most, there = self._rules.max_agents_per_host, self._per_host[host.name]
         if most and there >= most:
             return HostWait(host.name, WaitReason.HOST_FULL, there, most)
@@ -250,6 +253,13 @@ class World:
         if other := self._in_folder(host.name, task, profile):
             return HostWait(host.name, WaitReason.FOLDER, about=other)
         return self._room_on(host, task.profile, profile)
+
+    def _lacks(self, host: str, profile: Profile) -> str | None:
+        """What a host lacks for agents of a profile, "" while that is being looked up; None: nothing."""
+        if lacks := unfit(self._fleet, host, profile.kind, profile.command, profile):
+            return lacks
+        found = self._fleet.queue.preflights.get(host)
+        return "" if found and found.looking and not found.at and profile.kind is not AgentKind.COMMAND else None
 
     def _room_on(self, host: Host, name: str, profile: Profile) -> HostWait | int:
         """The bytes that a host would have free with one agent more, or why it has no room for it."""

@@ -118,6 +118,7 @@ def _profile(name: str, table: ProfileTable) -> model.Profile:
         table.max_agents,
         table.shares_folder,
         takes_outside=outside,
+        own_login=table.credential not in (None, "plan") or bool(table.env or table.env_file),
         restarts=restart_rules(table),
     )
 

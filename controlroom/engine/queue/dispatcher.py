@@ -17,9 +17,11 @@ from controlroom.domain.queue.dispatch import Plan, Start
 from controlroom.domain.tasks import Task, TaskState
 from controlroom.engine.background_tasks import Debouncer
 from controlroom.engine.claims import ClaimChecker
+from controlroom.engine.hosts.inquiries import Inquiries
 from controlroom.engine.ledger.ledger import LedgerProblem
 from controlroom.engine.ledger.writer import Keep
 from controlroom.engine.queue.halt import HaltKeeper, ResultOf, Submit
+from controlroom.engine.queue.preflight import HostPreflights
 from controlroom.engine.queue.restarter import Restarter
 from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.store import FleetStore
@@ -46,6 +48,7 @@ class Dispatcher:
         result_of: ResultOf,
         zone: tzinfo,
         kept_tasks: Mapping[str, str],
+        inquiries: Inquiries,
     ) -> None:
         """`submit` decides an intent and orders what follows from it, as for an operator.
 
@@ -54,6 +57,7 @@ class Dispatcher:
         self._store, self._book, self._claims, self._submit, self._zone = store, book, claims, submit, zone
         self.halt = HaltKeeper(store, book, submit, result_of)
         self.restarter = Restarter(store, book, claims, submit, result_of, kept_tasks, self._wake)
+        self.preflights = HostPreflights(store, book, inquiries, self._wake)
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
         self._has_work = False
         """Whether any task is open, or the room is halted: else what agents do is nothing to the queue."""
@@ -68,16 +72,18 @@ class Dispatcher:
     @property
     def busy(self) -> bool:
         """Whether a round is on, or will be soon."""
-        return self._rounds.busy
+        return self._rounds.busy or self.preflights.busy
 
     async def wait_idle(self) -> None:
         """Wait until nothing is left to do now."""
         await self._rounds.wait_idle()
+        await self.preflights.wait_idle()
 
     def close(self) -> None:
         """Start nothing more."""
         self._store.unsubscribe(self._changed)
         self._rounds.close()
+        self.preflights.close()
 
     def _wake(self) -> None:
         self._rounds.want(0.0)
@@ -98,7 +104,7 @@ class Dispatcher:
         """Do all that is to be done now; the seconds until the next round at the latest."""
         self._settle()
         await self.halt.enforce()
-        looks = [await self.restarter.start_due()]
+        looks = [self.preflights.look(), await self.restarter.start_due()]
         plan = self._planned()
         while plan.start is not None and await self._start(plan.start):
             plan = self._planned()

@@ -1,0 +1,98 @@
+"""What a host lacks keeps agents from being started there that would all die of it, and one alarm says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain import events, intents
+from controlroom.domain.decide import Refused, decide
+from controlroom.domain.display.checkup import HostCheck, preflight
+from controlroom.domain.display.tasks import why
+from controlroom.domain.model import Fleet, Profile
+from controlroom.domain.queue import dispatch
+from controlroom.domain.reduce import reduce
+from controlroom.domain.tasks import Preflight, Queue, Task, TaskState, WaitReason
+from controlroom.text.states import AgentKind
+from tests.domain.worlds import MINUTE, NOON, fleet
+
+WELL = HostCheck(tmux="3.3a", claude="2.1.330", claude_at="/usr/bin/claude", logged_in=True)
+PROFILES = {
+    "keyed": Profile("keyed", own_login=True),
+    "own": Profile("own", command=("/opt/claude",)),
+    "make": Profile("make", kind=AgentKind.COMMAND, command=("make",)),
+}
+
+
+def lacking(**lacks: object) -> Fleet:
+    found = Preflight(NOON, **lacks)  # type: ignore[arg-type]
+    tasks = {
+        f"t{number}": Task(number, "x", TaskState.WAITING, NOON, NOON, profile=profile)
+        for number, profile in enumerate(("", *PROFILES), 1)
+    }
+    return replace(fleet(), profiles=PROFILES, tasks=tasks, queue=Queue(preflights={"vm1": found}))
+
+
+def kept_out(world: Fleet) -> set[str]:
+    """The profiles whose tasks wait for the host."""
+    left, waiting = dict(world.tasks), set()
+    for id_, task in world.tasks.items():
+        plan = dispatch.plan(replace(world, tasks={id_: task}), NOON)
+        if plan.start is None:
+            assert [host.reason for host in plan.waits[id_].hosts] == [WaitReason.HOST_UNFIT]
+            waiting.add(left[id_].profile)
+    return waiting
+
+
+def test_a_host_that_has_all_lacks_nothing() -> None:
+    assert preflight(WELL, NOON) == Preflight(NOON)
+    assert kept_out(lacking()) == set()
+
+
+@pytest.mark.parametrize(
+    ("found", "out"),
+    [
+        (replace(WELL, claude="", claude_at="", claude_problem="it is not on the PATH"), {"", "keyed"}),
+        (replace(WELL, logged_in=False), {"", "own"}),
+        (replace(WELL, logged_in=None, login_problem="not known"), set()),
+        (replace(WELL, tmux=""), {"", "keyed", "own"}),
+        (replace(WELL, state_problem="it lies on a file system that is mounted read-only"), {"", "keyed", "own"}),
+        (replace(WELL, disk_free=1 << 20, disk_total=1 << 40), {"", "keyed", "own"}),
+    ],
+)
+def test_what_it_lacks_keeps_out_those_who_need_it(found: HostCheck, out: set[str]) -> None:
+    lacks = preflight(found, NOON)
+    assert kept_out(lacking(machine=lacks.machine, claude=lacks.claude, login=lacks.login)) == out
+
+
+def test_one_alarm_names_it_and_each_task_says_it_until_it_is_mended() -> None:
+    world = lacking(login="Claude is not logged in (claude auth login there)")
+    seen = reduce(replace(world, queue=Queue()), events.QueueSeen(world.queue))
+    assert list(seen.alarms) == ["preflight of vm1"]
+    assert "vm1 lacks what agents need: Claude is not logged in" in seen.alarms["preflight of vm1"].text
+    task = world.tasks["t1"]
+    told = why(world, replace(task, wait=dispatch.plan(world, NOON).waits["t1"]), NOON)
+    assert "  vm1 is not fit for it: Claude is not logged in (claude auth login there)" in told
+    again = reduce(seen, events.QueueSeen(Queue(preflights={"vm1": Preflight(NOON + MINUTE)})))
+    assert again.alarms == {}
+    assert reduce(seen, events.QueueSeen(Queue())).alarms == {}, "a host that is away is not known"
+
+
+def test_nothing_starts_on_a_host_that_is_being_looked_at_for_the_first_time() -> None:
+    first = replace(lacking(), queue=Queue(preflights={"vm1": Preflight(looking=True)}))
+    assert kept_out(first) == {"", "keyed", "own"}
+    again = replace(lacking(), queue=Queue(preflights={"vm1": Preflight(NOON, looking=True)}))
+    assert kept_out(again) == set()
+
+
+def test_who_spawns_by_hand_is_told_and_may_insist() -> None:
+    world = lacking(claude="claude: it is not on the PATH (install it)")
+    spawn = intents.SpawnAgent("docs", "write", host="vm1")
+    refusal = decide(world, spawn, 1, NOON)
+    assert isinstance(refusal, Refused)
+    assert refusal.reason.startswith("vm1 is not fit for it: claude: it is not on the PATH (install it).")
+    assert "--anyway" in refusal.reason
+    assert not isinstance(decide(world, replace(spawn, anyway=True), 1, NOON), Refused)
+    assert not isinstance(decide(world, replace(spawn, profile="own"), 1, NOON), Refused)
+    assert not isinstance(decide(world, replace(spawn, kind="command", command=("ls",)), 1, NOON), Refused)
