@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controlroom.domain.display.tasks import flow_lines
 from controlroom.domain.figures import Durations, Hour, at_work, figures, happened
 from controlroom.domain.history import Metric
 from controlroom.domain.model import Fleet, LinkState, State
@@ -108,3 +109,10 @@ def test_what_was_counted_can_be_counted_otherwise() -> None:
     durations.add(0)
     durations.add(10**15)
     assert durations.percentile(95) == pytest.approx(HOUR, rel=0.05)
+
+
+def test_less_than_an_hour_is_not_made_an_hour_in_words() -> None:
+    young = Hour(watched=31_000, means={Metric.DONE: 6 * HOUR / 31_000, Metric.RATE_LIMITED: 0.0})
+    assert flow_lines(figures(fleet(), NOON, young, (), {}, NOON))[1] == "6 tasks done in 1m · none waits"
+    whole = Hour(watched=HOUR, means={Metric.DONE: 6.5})
+    assert flow_lines(figures(fleet(), NOON, whole, (), {}, NOON))[1] == "6.5 tasks done an hour · none waits"

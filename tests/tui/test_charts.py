@@ -16,6 +16,7 @@ from controlroom.domain.display.charts import (
     Fill,
     host_charts,
     spend_charts,
+    task_charts,
     ticks,
     window_chart,
 )
@@ -317,3 +318,9 @@ async def test_the_palette_leads_to_the_figures() -> None:
     async with room(scenes.farm()) as here:
         await here.press("#", ":", *"throughput", "enter")
         await here.until(lambda: isinstance(here.app.screen, FlowCharts))
+
+
+def test_what_was_done_in_half_a_minute_is_not_made_an_hour_of_it() -> None:
+    young = [Point(Metric.DONE, HOUR - STEP, 720.0, 72.0)]
+    done = task_charts(young, 0, HOUR, 12)[0]
+    assert done.words == "72 an hour, at most 72"

@@ -5,7 +5,7 @@ nothing is known there is a dot on the ground line, and no height. Times are UTC
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from enum import Enum
 
@@ -179,7 +179,10 @@ _FLOW_TITLES = {
 
 
 def _flow_chart(points: Sequence[Point], metric: Metric, since: int, until: int, width: int) -> Chart:
+    """Draw one metric. Of five minutes of which little was seen, a rate is no more than that of the whole of them."""
     laid = columns(points, metric, since, until, width)
+    if metric.is_rate:
+        laid = [point and replace(point, mean=min(point.mean, point.peak)) for point in laid]
     known = [point for point in laid if point is not None]
     highest = max((point.peak for point in known), default=0.0)
     words = "not known"

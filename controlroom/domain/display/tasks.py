@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from controlroom.domain.figures import Figures
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.tasks import Attempt, AttemptEnd, HostWait, Queue, Task, TaskState, Wait, WaitReason, in_order
-from controlroom.domain.words import age, ago, amount, dollars, named_some, seconds, since, size
+from controlroom.domain.words import age, ago, amount, count, dollars, named_some, seconds, since, size
 
 _ORDER = (
     TaskState.RUNNING,
@@ -308,8 +308,10 @@ def flow_lines(figures: Figures) -> list[str]:
         f"busy {busy:.0f}%" if busy is not None else "",
     ]
     tasks = [
-        f"{amount(figures.done)} tasks done an hour" if figures.done is not None else "tasks an hour: not known yet",
-        f"{amount(figures.failed)} failed" if figures.failed else "",
+        f"{_often(figures.done, figures)} tasks done{_span(figures)}"
+        if figures.done is not None
+        else "tasks an hour: not known yet",
+        f"{_often(figures.failed, figures)} failed" if figures.failed else "",
         f"{figures.waiting} wait" if figures.waiting else "none waits",
         f"the longest {since(figures.oldest_wait)}" if figures.oldest_wait is not None else "",
         f"half of them {since(figures.median_wait)}" if figures.median_wait is not None else "",
@@ -322,10 +324,24 @@ def flow_lines(figures: Figures) -> list[str]:
     api = [
         f"the API answers in {seconds(figures.answer_median)}" if figures.answer_median is not None else "",
         f"95 of 100 within {seconds(figures.answer_95)}" if figures.answer_95 is not None else "",
-        f"{amount(figures.rate_limited)} times 429 an hour" if figures.rate_limited else "",
-        f"{amount(figures.overloaded)} times 529 an hour" if figures.overloaded else "",
+        f"{_often(figures.rate_limited, figures)} times 429{_span(figures)}" if figures.rate_limited else "",
+        f"{_often(figures.overloaded, figures)} times 529{_span(figures)}" if figures.overloaded else "",
     ]
     return [line for parts in (agents, tasks, money, api) if (line := " · ".join(part for part in parts if part))]
+
+
+_NEARLY_AN_HOUR = 3_000_000
+
+
+def _often(rate: float, figures: Figures) -> str:
+    """How often something happened, of which the rate is so much an hour: less than an hour is not made one."""
+    is_whole = figures.watched >= _NEARLY_AN_HOUR
+    return amount(rate) if is_whole else count(round(rate * figures.watched / 3_600_000))
+
+
+def _span(figures: Figures) -> str:
+    """The time in which it happened."""
+    return " an hour" if figures.watched >= _NEARLY_AN_HOUR else f" in {age(max(60_000, figures.watched))}"
 
 
 def counted(tasks: Iterable[Task]) -> dict[TaskState, int]:
