@@ -65,6 +65,7 @@ def measured(room: Yard, screen: Screen, count: int) -> list[tuple[str, str, str
     after = used(room, screen)
     rows = [
         ("file taken in", f"{starting.taken:.1f} s", ""),
+        ("all of them ordered", f"{starting.ordered:.1f} s", ""),
         ("first agent at work", f"{starting.at[0]:.1f} s", ""),
         ("half of them at work", f"{part(starting.at, 0.5):.1f} s", ""),
         ("all of them at work", f"{starting.at[-1]:.1f} s", "60 s"),
@@ -89,7 +90,7 @@ class Starting:
     """Tasks on their way, in a thread of their own: when each had an agent at work, in seconds from the first word."""
 
     def __init__(self, count: int) -> None:
-        self.count, self.taken, self.shown = count, 0.0, 0
+        self.count, self.taken, self.ordered, self.shown = count, 0.0, 0.0, 0
         self.at: list[float] = []
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
@@ -108,6 +109,8 @@ class Starting:
         adding.add_done_callback(lambda _: setattr(self, "taken", time.monotonic() - began))
         while len(self.at) < self.count and time.monotonic() - began < PATIENCE:
             self.shown = len(client.fleet.agents)
+            if self.shown >= self.count:
+                self.ordered = self.ordered or time.monotonic() - began
             working = sum(agent.state is State.WORKING for agent in client.fleet.agents.values())
             self.at += [time.monotonic() - began] * (working - len(self.at))
             await asyncio.wait_for(client.changed(), 60)
