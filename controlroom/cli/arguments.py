@@ -382,8 +382,7 @@ def budget_remove(parser: argparse.ArgumentParser) -> None:
 
 def budget_set(parser: argparse.ArgumentParser) -> None:
     """Everything about a budget; what is left out stays as it is in a budget that exists."""
-    from controlroom.domain.budgets import PERIODS, BudgetUnit
-    from controlroom.domain.money.budget import ORDERS
+    from controlroom.domain.budgets import ORDERS, PERIODS, BudgetUnit
 
     parser.add_argument("name", metavar="NAME", help="a-z 0-9 _ -, like day")
     parser.add_argument("--limit", metavar="L", help="dollars like 8, tokens like 5M, per cent of a window like 85")

@@ -13,7 +13,7 @@ from controlroom.cli.room import money_zone, order, wait_for, with_room
 from controlroom.cli.status import clock, wait_briefly
 from controlroom.client.client import Client
 from controlroom.domain import intents
-from controlroom.domain.budgets import Budget, BudgetUnit, ScopeKind, read_scope
+from controlroom.domain.budgets import Budget, BudgetUnit, Period, ScopeKind, StopOrder, read_scope
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.gauges import LimitKind
 from controlroom.domain.limits.headroom import window_name
@@ -61,7 +61,7 @@ def _cells(budget: Budget, zone: tzinfo) -> tuple[str, ...]:
     return (
         budget.name,
         budget.scope,
-        window_name(budget.period) if budget.unit is BudgetUnit.WINDOW else budget.period,
+        window_name(budget.window) if budget.unit is BudgetUnit.WINDOW else budget.period,
         amount(budget.spent, budget.unit),
         amount(budget.limit, budget.unit),
         percent(budget.percent),
@@ -139,8 +139,9 @@ def _rule(args: argparse.Namespace, budget: Budget | None) -> BudgetRule:
         limit = rule.limit if args.limit is None and rule else read_limit(args.limit, unit)
     except ValueError as error:
         raise Stop(Exit.USAGE, f"--limit: {error}") from None
-    options = {"limit": limit, "unit": unit, "period": args.period, "scope": args.scope, "window": args.window}
-    options |= {"rungs": args.ladder, "order": args.order, "dry_run": args.disarmed}
+    options = {"limit": limit, "unit": unit, "scope": args.scope, "window": args.window, "rungs": args.ladder}
+    options |= {"period": args.period and Period(args.period), "order": args.order and StopOrder(args.order)}
+    options["dry_run"] = args.disarmed
     return replace(
         rule or BudgetRule(args.name, limit), **{key: value for key, value in options.items() if value is not None}
     )

@@ -262,7 +262,9 @@ def _amounts(name: str, get: str) -> Iterator[Field]:
 
 _BUDGET = (
     *_several(Kind.TEXT, "name", "scope"),
-    _text("period", says="hour, day, week, month, or the window of a plan"),
+    _text(
+        "period", lambda budget: budget.window or budget.period, says="hour, day, week, month, or the window of a plan"
+    ),
     _text("unit", says="billed, covered, tokens or window"),
     *_amounts("limit", "limit"),
     *_amounts("stop", "stop"),

@@ -26,7 +26,30 @@ class BudgetUnit(StrEnum):
         return self in (BudgetUnit.BILLED, BudgetUnit.COVERED)
 
 
-PERIODS = ("hour", "day", "week", "month")
+class Period(OpenStrEnum):
+    """How long a limit on money or tokens lasts before it begins anew."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    UNKNOWN = ""
+
+
+PERIODS = (Period.HOUR, Period.DAY, Period.WEEK, Period.MONTH)
+
+
+class StopOrder(OpenStrEnum):
+    """Whom a stopping rung ends first."""
+
+    PRIORITY = "priority"
+    """Agents of the lowest priority."""
+    ALL = "all"
+    """All at once."""
+    UNKNOWN = ""
+
+
+ORDERS = (StopOrder.PRIORITY, StopOrder.ALL)
 
 
 class ScopeKind(OpenStrEnum):
@@ -88,8 +111,7 @@ class Budget:
     name: str
     scope: str
     """`fleet`, `host vm1`, `profile docs` or `agent vm1/docs-1`; of a window: `account` and its key too."""
-    period: str
-    """`hour`, `day`, `week`, `month`; of unit `window`: the window's name, as `five_hour`."""
+    period: Period
     unit: BudgetUnit
     limit: int
     stop: int
@@ -110,8 +132,9 @@ class Budget:
     """What may come on top at the very most: a message in flight for each agent and subagent; None: not known."""
     dry_run: bool = False
     """Disarmed: its ladder only says what it would do."""
-    order: str = "priority"
-    """Who is ended first: agents of the lowest `priority`, or `all` at once."""
+    window: str = ""
+    """Of unit `window`: its name, as `five_hour`; `period` says nothing then."""
+    order: StopOrder = StopOrder.PRIORITY
     command: tuple[str, ...] = ()
     """What is run when a rung is reached."""
 

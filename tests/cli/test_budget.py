@@ -10,7 +10,7 @@ import tomllib
 
 from controlroom.cli.budget import runs_out_when, waits_for
 from controlroom.cli.exits import Exit
-from controlroom.domain.budgets import Budget, BudgetUnit
+from controlroom.domain.budgets import Budget, BudgetUnit, Period
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.protocol.home import find_home
@@ -103,7 +103,7 @@ def test_a_budget_that_stops_nobody_yet_says_so(rule: BudgetRule, says: str) -> 
 def test_a_budget_that_is_gone_does_not_run_out_any_more() -> None:
     for spent, says in ((7_500_000, "12:00"), (7_600_000, "gone"), (None, "")):
         known = Budget(
-            "day", "fleet", "day", BudgetUnit.BILLED, 8_000_000, 7_600_000, spent=spent, runs_out=spent and NOON
+            "day", "fleet", Period.DAY, BudgetUnit.BILLED, 8_000_000, 7_600_000, spent=spent, runs_out=spent and NOON
         )
         assert runs_out_when(known, lambda at: "12:00") == says
 

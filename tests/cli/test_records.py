@@ -15,7 +15,7 @@ import pytest
 from controlroom.cli.record_fields import Field, Kind
 from controlroom.cli.records import ANSWERS, VERSION, answer
 from controlroom.cli.verbs import VERBS
-from controlroom.domain.budgets import Budget, BudgetUnit
+from controlroom.domain.budgets import Budget, BudgetUnit, Period
 from controlroom.domain.money.budget import LADDER
 from tests.domain.worlds import NOON
 from tests.end_to_end.room import Room
@@ -116,9 +116,9 @@ def test_what_verbs_print_is_as_described(home: World) -> None:
 
 def test_an_amount_stands_under_its_unit_and_the_others_are_null() -> None:
     day = Budget(
-        "day", "fleet", "day", BudgetUnit.BILLED, 8_000_000, 7_600_000, NOON, NOON + 1, 1_920_000, rungs=LADDER
+        "day", "fleet", Period.DAY, BudgetUnit.BILLED, 8_000_000, 7_600_000, NOON, NOON + 1, 1_920_000, rungs=LADDER
     )
-    week = Budget("week", "fleet", "seven_day", BudgetUnit.WINDOW, 85, 85, spent=61)
+    week = Budget("week", "fleet", Period.DAY, BudgetUnit.WINDOW, 85, 85, spent=61, window="seven_day")
     told_day, told_week = answer("budget show", [day, week])["budgets"]
     assert (told_day["spent_usd"], told_day["spent_percent"], told_day["spent_tokens"]) == ("1.920000", None, None)
     assert (told_week["spent_usd"], told_week["spent_percent"]) == (None, 61)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlroom.domain.budgets import BudgetUnit, Rung, RungAction
+from controlroom.domain.budgets import BudgetUnit, Rung, RungAction, StopOrder
 from controlroom.domain.money.allotment import Fund, NextGrant, Run, RunGrant
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import Balances, Key, Sharing
@@ -18,7 +18,7 @@ BASE = BudgetRule("base", 1, rungs=STOP)
 RULES = [
     replace(BASE, name="day", limit=40_000_000),
     replace(BASE, name="small", limit=900_000),
-    replace(BASE, name="all", limit=3_000_000, order="all"),
+    replace(BASE, name="all", limit=3_000_000, order=StopOrder.ALL),
     replace(BASE, name="host", limit=2_000_000, scope="host vm1"),
     replace(BASE, name="profile", limit=5_000_000, scope="profile docs", unit=BudgetUnit.COVERED),
     replace(BASE, name="agent", limit=700_000, scope="agent vm1/a1"),

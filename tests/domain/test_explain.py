@@ -10,7 +10,7 @@ from hypothesis import given
 
 from controlroom.cli.records import Explained, answer
 from controlroom.cli.verbs import find
-from controlroom.domain.budgets import Budget, BudgetUnit
+from controlroom.domain.budgets import Budget, BudgetUnit, Period
 from controlroom.domain.display import explain as why
 from controlroom.domain.display.explain import exit_words
 from controlroom.domain.keys.actions import BY_NAME
@@ -243,11 +243,11 @@ def test_a_pause_for_want_of_money_names_its_budget_and_what_ends_it() -> None:
     detail = "paused: budget: less is left of it than a start may need"
     paused = replace(agent("docs-1"), state=State.PAUSED, detail=detail, cause=Cause.BUDGET, billing=Payer.UNKNOWN)
     budgets = {
-        "day": Budget("day", "fleet", "day", BudgetUnit.BILLED, 1_000_000, 950_000, spent=730_000, rungs=LADDER),
+        "day": Budget("day", "fleet", Period.DAY, BudgetUnit.BILLED, 1_000_000, 950_000, spent=730_000, rungs=LADDER),
         "plan": Budget(
-            "plan", "fleet", "day", BudgetUnit.COVERED, 1_000_000, 950_000, 0, NOON + HOUR, 950_000, rungs=LADDER
+            "plan", "fleet", Period.DAY, BudgetUnit.COVERED, 1_000_000, 950_000, 0, NOON + HOUR, 950_000, rungs=LADDER
         ),
-        "other": Budget("other", "host vm9", "day", BudgetUnit.BILLED, 1_000_000, 950_000, spent=0),
+        "other": Budget("other", "host vm9", Period.DAY, BudgetUnit.BILLED, 1_000_000, 950_000, spent=0),
     }
     world = replace(fleet(replace(paused, exit_code=143, ended=NOON)), budgets=budgets)
     notes = told(world.agents[paused.id], world).notes

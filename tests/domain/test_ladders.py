@@ -40,7 +40,7 @@ def test_a_budget_says_when_it_ends_what_it_does_and_what_may_come_on_top() -> N
 
 
 def test_a_budget_of_a_window_says_of_which() -> None:
-    week = replace(DAY, unit=BudgetUnit.WINDOW, period="seven_day", limit=70, spent=61, reached=2)
+    week = replace(DAY, unit=BudgetUnit.WINDOW, window="seven_day", limit=70, spent=61, reached=2)
     assert budget_facts(week, NOW, clock)[1] == "70 % of the week window"
     assert told(week, week.rungs[1]) == "budget day (fleet): 87 % of 70 % of the week window is gone; new work is held"
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from hypothesis import strategies as st
 
 from controlroom.domain import events
-from controlroom.domain.budgets import Budget, BudgetUnit, Rung, RungAction
+from controlroom.domain.budgets import Budget, BudgetUnit, Period, Rung, RungAction
 from controlroom.domain.gauges import Alarm, Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Host, HostFacts, Limits, LinkState, Money, Profile, Question, State
 from controlroom.domain.orders import Order, Result, Work
@@ -103,7 +103,7 @@ budgets = st.dictionaries(
         lambda name, spent, granted: Budget(
             name,
             "fleet",
-            "day",
+            Period.DAY,
             BudgetUnit.BILLED,
             10**9,
             95 * 10**7,

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from controlroom.domain.budgets import BudgetUnit, Rung, RungAction
+from controlroom.domain.budgets import BudgetUnit, Period, Rung, RungAction, StopOrder
 from controlroom.domain.intents import KillAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState
 from controlroom.domain.money import budget
@@ -26,7 +26,7 @@ from tests.lab.world import World
 STOP = (Rung(80, RungAction.HOLD), Rung(100, RungAction.PAUSE))
 RULES = [
     BudgetRule("day", 60 * DOLLAR, rungs=STOP),
-    BudgetRule("hour", 20 * DOLLAR, period="hour", rungs=STOP, order="all"),
+    BudgetRule("hour", 20 * DOLLAR, period=Period.HOUR, rungs=STOP, order=StopOrder.ALL),
     BudgetRule("host", 15 * DOLLAR, scope="host vm1", rungs=STOP),
     BudgetRule("mine", 6 * DOLLAR, scope="agent vm2/a1", rungs=STOP),
     BudgetRule("told", 9 * DOLLAR, rungs=(Rung(50, RungAction.NOTIFY),)),

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from controlroom.domain.budgets import Rung, RungAction
+from controlroom.domain.budgets import Rung, RungAction, StopOrder
 from controlroom.domain.intents import ForgetAgent, KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Result
@@ -218,7 +218,7 @@ async def test_a_budget_that_is_raised_or_made_again_is_climbed_again(home: Worl
         assert len(said(here, "notify")) == 1, "it is not reached any more"
         host.work("a1", 500 * CENT)
         await here.until(lambda: len(said(here, "notify")) == 2)
-        await here.order(SetBudget(replace(rule, limit=20 * DOLLAR, order="all")))
+        await here.order(SetBudget(replace(rule, limit=20 * DOLLAR, order=StopOrder.ALL)))
         await here.order(RemoveBudget("day"))
         await here.order(SetBudget(rule))
         await here.until(lambda: len(said(here, "notify")) == 3)

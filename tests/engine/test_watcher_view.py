@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from controlroom.client.client import Client
 from controlroom.domain import events, intents
 from controlroom.domain.audit import AuditLine
-from controlroom.domain.budgets import Budget, BudgetUnit
+from controlroom.domain.budgets import Budget, BudgetUnit, Period
 from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm, Headroom, LimitKind
 from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
@@ -78,7 +78,7 @@ def test_logins_are_numbered_wherever_they_are_named() -> None:
     ]
     fleet = Fleet(
         headroom={one.key: one for one in limits},
-        budgets={"b": Budget("b", f"account {anna}", "five_hour", BudgetUnit.WINDOW, 85, 85)},
+        budgets={"b": Budget("b", f"account {anna}", Period.DAY, BudgetUnit.WINDOW, 85, 85, window="five_hour")},
         alarms={f"limit {ann} 5 h": Alarm(f"{ann}: 5 h is used up"), "ledger": Alarm("full")},
     )
     shown = Watcher(Withheld(accounts=True)).fleet(fleet)

@@ -9,6 +9,7 @@ from zoneinfo import TZPATH, ZoneInfo
 
 import pytest
 
+from controlroom.domain.budgets import Period
 from controlroom.domain.money.budget import period
 from controlroom.text.time_zones import day_name, hour_name, named, zone_here, zone_of
 
@@ -24,7 +25,7 @@ def at(*moment: int) -> int:
 def day_ends(name: str) -> str:
     zone = zone_of(name)
     assert zone is not None
-    return datetime.fromtimestamp(period("day", NOON, zone)[1] / 1000, timezone.utc).strftime("%d %H:%M")
+    return datetime.fromtimestamp(period(Period.DAY, NOON, zone)[1] / 1000, timezone.utc).strftime("%d %H:%M")
 
 
 @pytest.mark.parametrize(

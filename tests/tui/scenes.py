@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from controlroom.domain.budgets import Budget, BudgetUnit, Rung, RungAction
+from controlroom.domain.budgets import Budget, BudgetUnit, Period, Rung, RungAction
 from controlroom.domain.gauges import Alarm, AlarmLevel, Headroom, LimitKind
 from controlroom.domain.model import (
     Agent,
@@ -167,7 +167,9 @@ _EVENING = NOW + 568 * MINUTE
 
 def budget(name: str, limit: int, spent: int | None, **changes: Any) -> Budget:
     """One of the fleet's, in dollars, with the usual ladder."""
-    made = Budget(name, "fleet", name, BudgetUnit.BILLED, limit, limit * 95 // 100, NOW - 14 * HOUR, _EVENING, spent)
+    made = Budget(
+        name, "fleet", Period(name), BudgetUnit.BILLED, limit, limit * 95 // 100, NOW - 14 * HOUR, _EVENING, spent
+    )
     return replace(made, rungs=LADDER, **changes)
 
 

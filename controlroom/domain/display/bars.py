@@ -7,7 +7,7 @@ writes one as it stands on the wall.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from controlroom.domain.budgets import STOPPING, Budget, BudgetUnit, Rung, RungAction
+from controlroom.domain.budgets import STOPPING, Budget, BudgetUnit, Period, Rung, RungAction
 from controlroom.domain.display.views import short_model
 from controlroom.domain.gauges import AlarmLevel, Headroom, LimitKind
 from controlroom.domain.model import Fleet
@@ -90,11 +90,11 @@ def fitting(found: Sequence[Gauge], places: int) -> list[Gauge]:
 # --------------------------------------------------------------------------- budgets
 
 
-_FIRST = ("day", "hour", "week", "month")
+_FIRST = (Period.DAY, Period.HOUR, Period.WEEK, Period.MONTH)
 
 
 def _place(budget: Budget) -> tuple[bool, str, int, str]:
-    period = _FIRST.index(budget.period) if budget.period in _FIRST else len(_FIRST)
+    period = len(_FIRST) if budget.unit is BudgetUnit.WINDOW else _FIRST.index(budget.period)
     return budget.scope != "fleet", budget.scope, period, budget.name
 
 

@@ -93,7 +93,7 @@ NO_LIMIT = (
 def budget_facts(budget: Budget, now: int, clock: Clock) -> list[str]:
     """Say all that is known of a budget: whose, when it runs out and resets, its ladder, what may come on top."""
     facts = ["the whole fleet" if read_scope(budget.scope).kind is ScopeKind.FLEET else budget.scope]
-    facts += [f"{budget.limit} % of {window(budget.period)}"] * (budget.unit is BudgetUnit.WINDOW)
+    facts += [f"{budget.limit} % of {window(budget.window)}"] * (budget.unit is BudgetUnit.WINDOW)
     facts += [forecast(budget, now, clock)]
     facts += [f"resets {clock(budget.ends)}"] * bool(budget.ends)
     facts += ["disarmed: its ladder only says what it would do"] * budget.dry_run

@@ -11,14 +11,24 @@ from datetime import date, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import NamedTuple
 
-from controlroom.domain.budgets import PERIODS, STOPPING, BudgetUnit, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.budgets import (
+    ORDERS,
+    PERIODS,
+    STOPPING,
+    BudgetUnit,
+    Period,
+    Rung,
+    RungAction,
+    ScopeKind,
+    StopOrder,
+    read_scope,
+)
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.words import count, dollars
 from controlroom.text.states import Payer
 
 ACTIONS = tuple(action for action in RungAction if action != RungAction.UNKNOWN)
 LADDER = (Rung(50, RungAction.NOTIFY), Rung(80, RungAction.HOLD), Rung(95, RungAction.PAUSE))
-ORDERS = ("priority", "all")
 
 MOST = 2**53
 """Micro-dollars or tokens of a budget at most."""
@@ -35,14 +45,13 @@ class BudgetRule:
 
     name: str
     limit: int
-    period: str = "day"
+    period: Period = Period.DAY
     scope: str = "fleet"
     unit: BudgetUnit = BudgetUnit.BILLED
     window: str = ""
     """Of unit `window`: which one, as `five_hour`."""
     rungs: tuple[Rung, ...] = LADDER
-    order: str = "priority"
-    """`priority`: agents of a lower priority go first; `all`: all at once."""
+    order: StopOrder = StopOrder.PRIORITY
     command: tuple[str, ...] = ()
     """What to run when a rung is reached, word by word."""
     dry_run: bool = False
@@ -132,7 +141,7 @@ def problem(rule: BudgetRule) -> str | None:
     """What is wrong with a budget, or None."""
     if not NAME.fullmatch(rule.name):
         return f"{ascii(rule.name)[:60]} cannot name a budget: use 1 to 41 of a-z 0-9 _ -"
-    return _unit_problem(rule) or scope_problem(rule.scope) or ladder_problem(rule.rungs) or _order_problem(rule)
+    return _unit_problem(rule) or scope_problem(rule.scope) or ladder_problem(rule.rungs) or _word_problem(rule)
 
 
 def _unit_problem(rule: BudgetRule) -> str | None:
@@ -140,8 +149,6 @@ def _unit_problem(rule: BudgetRule) -> str | None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,60}", rule.window):
             return "a budget of a plan's window says which: five_hour, seven_day, …"
         return None if 0 < rule.limit <= 100 else "a budget of a plan's window has a limit from 1 to 100 per cent"
-    if rule.period not in PERIODS:
-        return f"a period is {', '.join(PERIODS[:-1])} or {PERIODS[-1]}, not {ascii(rule.period)[:40]}"
     return None if 0 < rule.limit <= MOST else "a limit is more than nothing, and less than nine billion dollars"
 
 
@@ -167,8 +174,10 @@ def ladder_problem(rungs: Sequence[Rung]) -> str | None:
     return None if len(rungs) <= 20 else "twenty rungs are the most"
 
 
-def _order_problem(rule: BudgetRule) -> str | None:
-    return None if rule.order in ORDERS else f"an order is priority or all, not {ascii(rule.order)[:40]}"
+def _word_problem(rule: BudgetRule) -> str | None:
+    if rule.period is Period.UNKNOWN:
+        return f"a period is {', '.join(PERIODS[:-1])} or {PERIODS[-1]}"
+    return None if rule.order in ORDERS else f"an order is {' or '.join(ORDERS)}"
 
 
 def sorted_rungs(rungs: Iterable[Rung]) -> tuple[Rung, ...]:
@@ -266,9 +275,9 @@ HOUR = 3_600_000
 """Milliseconds. An hour is always as long; it begins where the minutes of the zone's clock are 0."""
 
 
-def period(kind: str, now: int, zone: tzinfo) -> tuple[int, int]:
-    """When the `hour`, `day`, `week` or `month` that holds `now` began, and when the next one begins."""
-    if kind == "hour":
+def period(kind: Period, now: int, zone: tzinfo) -> tuple[int, int]:
+    """When the period that holds `now` began, and when the next one begins."""
+    if kind is Period.HOUR:
         began = now - (now + _offset(now, zone)) % HOUR
         return began, began + HOUR
     first, after = _dates(kind, _here(now, zone).date())
@@ -280,12 +289,12 @@ def begins(day: date, zone: tzinfo | None) -> int:
     return round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
 
 
-def _dates(kind: str, day: date) -> tuple[date, date]:
+def _dates(kind: Period, day: date) -> tuple[date, date]:
     """The first day of a period, and that of the one after it."""
-    if kind == "week":
+    if kind is Period.WEEK:
         first = day - timedelta(days=day.weekday())
         return first, first + timedelta(days=7)
-    if kind == "month":
+    if kind is Period.MONTH:
         first = day.replace(day=1)
         return first, (first + timedelta(days=31)).replace(day=1)
     return day, day + timedelta(days=1)

@@ -4,9 +4,18 @@ And what would follow if a budget became another one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields
 
-from controlroom.domain.budgets import PERIODS, STOPPING, Budget, BudgetUnit, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.budgets import (
+    STOPPING,
+    Budget,
+    BudgetUnit,
+    Rung,
+    RungAction,
+    ScopeKind,
+    StopOrder,
+    read_scope,
+)
 from controlroom.domain.gauges import Alarm, AlarmLevel, LimitKind
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet, State
@@ -73,16 +82,16 @@ def told(budget: Budget, rung: Rung) -> str:
 
 def _whole(budget: Budget) -> str:
     return amount(budget.limit, budget.unit) + (
-        f" of {window(budget.period)}" if budget.unit is BudgetUnit.WINDOW else ""
+        f" of {window(budget.window)}" if budget.unit is BudgetUnit.WINDOW else ""
     )
+
+
+_KEPT = tuple(field.name for field in fields(BudgetRule))
 
 
 def rule_of(budget: Budget) -> BudgetRule:
     """The rule that a budget stands for."""
-    of_window = budget.period not in PERIODS
-    rule = BudgetRule(budget.name, budget.limit, "day" if of_window else budget.period, budget.scope, budget.unit)
-    rule = replace(rule, window=budget.period if of_window else "", rungs=budget.rungs, order=budget.order)
-    return replace(rule, command=budget.command, dry_run=budget.dry_run)
+    return BudgetRule(**{name: getattr(budget, name) for name in _KEPT})
 
 
 def difference(budget: Budget | None, rule: BudgetRule) -> list[str]:
@@ -139,7 +148,7 @@ def stopped_by(rule: BudgetRule, runs: Iterable[Run]) -> frozenset[str]:
     """The agents, by id, that a stopping rung stops now: all, or those of the lowest priority there is."""
     theirs = list(runs)
     lowest = min((run.priority for run in theirs), default=0)
-    return frozenset(run.id for run in theirs if rule.order == "all" or run.priority == lowest)
+    return frozenset(run.id for run in theirs if rule.order is StopOrder.ALL or run.priority == lowest)
 
 
 def pauses(budget: Budget) -> bool:
@@ -177,7 +186,7 @@ def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: Payer) ->
             rung for rung in budget.rungs[: budget.reached] if rung.action is RungAction.HOLD or rung.action in STOPPING
         ]
         if done:
-            period = window(budget.period) if budget.unit is BudgetUnit.WINDOW else f"its {budget.period}"
+            period = window(budget.window) if budget.unit is BudgetUnit.WINDOW else f"its {budget.period}"
             return (
                 f"budget {budget.name} ({budget.scope}) holds new work from {done[0].percent} % on: "
                 f"{amount(budget.spent, budget.unit)} of {amount(budget.limit, budget.unit)} is gone. Wait until "

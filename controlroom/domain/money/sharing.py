@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
-from controlroom.domain.budgets import BudgetUnit, Scope, ScopeKind, read_scope
+from controlroom.domain.budgets import BudgetUnit, Scope, ScopeKind, StopOrder, read_scope
 from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, NextGrant, Run, RunGrant, least_worth
 from controlroom.domain.money.budget import counts
 from controlroom.domain.money.forecast import dearest_under_way
@@ -198,7 +198,7 @@ class Balances:
 
     def rank(self, run: Run) -> Rank:
         """Who goes first: who was ordered, a higher priority where an order is kept, then who runs already."""
-        kept = any(balance.fund.rule.order == "priority" for balance in self.entries[run.key].bound)
+        kept = any(balance.fund.rule.order is StopOrder.PRIORITY for balance in self.entries[run.key].bound)
         return not run.ordered, -run.priority if kept else 0, run.newest is None, run.id, run.epoch
 
     def touched_bands(self) -> list[Band]:
@@ -373,7 +373,7 @@ class Sharing:
 
     def _is_short(self, balance: Balance, kind: Kind) -> bool:
         """Whether what is left is no more than crumbs for so many, where an order is kept."""
-        return balance.fund.rule.order == "priority" and balance.sharers >= _served(balance, kind)
+        return balance.fund.rule.order is StopOrder.PRIORITY and balance.sharers >= _served(balance, kind)
 
     def _shared(self, balance: Balance, kind: Kind, place: int) -> int:
         """How much a run of a kind should hold of a budget, before which so many come.
@@ -384,7 +384,7 @@ class Sharing:
         if room <= 0 or kind.cut:
             return 0
         sharers, least = max(1, balance.sharers), least_worth(balance.fund, kind.dearest)
-        if balance.fund.rule.order == "priority":
+        if balance.fund.rule.order is StopOrder.PRIORITY:
             served = _served(balance, kind)
             if place >= served:
                 return 0

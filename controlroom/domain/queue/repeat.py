@@ -4,13 +4,14 @@ import re
 from dataclasses import replace
 from datetime import tzinfo
 
+from controlroom.domain.budgets import Period
 from controlroom.domain.money.budget import period
 from controlroom.domain.tasks import Task, TaskState
 
 _INTERVAL = re.compile(r"([1-9]\d{0,4})([mhd])")
 _UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
-WORDS = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month"}
+WORDS = {"hourly": Period.HOUR, "daily": Period.DAY, "weekly": Period.WEEK, "monthly": Period.MONTH}
 """At the full hour, at midnight, on Monday at midnight, on the first at midnight: when the next such period begins."""
 
 KEPT = 20

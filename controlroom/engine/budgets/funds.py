@@ -295,9 +295,9 @@ class Funds:
     def _standing(self, balance: Balance, spent: SpentSums, fleet: Fleet, paused: Iterable[Agent], now: int) -> Budget:
         fund, rule = balance.fund, balance.fund.rule
         gone = self.gone(rule, spent, fleet, now)
-        shown = Budget(rule.name, rule.scope, rule.window or rule.period, rule.unit, rule.limit, rule.stop, spent=gone)
+        shown = Budget(rule.name, rule.scope, rule.period, rule.unit, rule.limit, rule.stop, spent=gone)
         shown = replace(shown, rungs=rule.rungs, reached=budget.reached(rule, gone or 0), dry_run=rule.dry_run)
-        shown = replace(shown, order=rule.order, command=rule.command)
+        shown = replace(shown, window=rule.window, order=rule.order, command=rule.command)
         if rule.unit not in MONEY:
             resets = [gauge.resets for gauge in self._gauges(rule, fleet) if gauge.resets > now]
             return replace(shown, ends=min(resets, default=0))

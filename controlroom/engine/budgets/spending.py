@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
 
 from controlroom.domain import events
+from controlroom.domain.budgets import Period
 from controlroom.domain.claims import OrderedRun
 from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.intents import SettleUsage
@@ -46,8 +47,8 @@ AGAIN = 30.0
 
 def hour_and_day(now: int, zone: tzinfo) -> tuple[int, int, int]:
     """Return when the hour and the day of a zone began, and how long the hour still is; milliseconds, times UTC."""
-    hour, next_hour = period("hour", now, zone)
-    return hour, period("day", now, zone)[0], next_hour - now
+    hour, next_hour = period(Period.HOUR, now, zone)
+    return hour, period(Period.DAY, now, zone)[0], next_hour - now
 
 
 class Spending:

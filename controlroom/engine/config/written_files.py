@@ -4,7 +4,8 @@ from pydantic import ValidationError
 
 from controlroom.domain.intents import AddHost, RemoveHost
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.engine.config.settings import Budgets, BudgetsFile, HostTable, RosterFile, rule_of, table_of
+from controlroom.engine.config.budget_config import Budgets, BudgetsFile, rule_of, table_of
+from controlroom.engine.config.settings import HostTable, RosterFile
 from controlroom.engine.config.toml_file import ConfigProblem, write
 from controlroom.engine.config.toml_tables import read, sentence
 from controlroom.protocol.home import Home

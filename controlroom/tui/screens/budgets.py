@@ -6,7 +6,7 @@ from dataclasses import replace
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.budgets import PERIODS, Budget, BudgetUnit
+from controlroom.domain.budgets import PERIODS, Budget, BudgetUnit, Period
 from controlroom.domain.display.bars import doing
 from controlroom.domain.display.views import Line
 from controlroom.domain.intents import Intent, RemoveBudget, SetBudget
@@ -106,7 +106,7 @@ class BudgetForm(Form):
         if self._budget is not None and not self._is_as_shown(rule):
             return f"budget {rule.name} was changed elsewhere since this form was opened: leave it and look again"
         unit = rule.unit if self._budget else BudgetUnit(self.value("unit"))
-        period = rule.period if unit is BudgetUnit.WINDOW else self.value("period")
+        period = rule.period if unit is BudgetUnit.WINDOW else Period(self.value("period"))
         try:
             limit, rungs = read_limit(self.value("limit"), unit), read_ladder(self.value("ladder"))
         except ValueError as error:
