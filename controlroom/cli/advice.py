@@ -13,12 +13,12 @@ from controlroom.client.client import Client, EngineUnavailable, Estimated
 from controlroom.domain.calculators.comparison import AccountUse, Comparison, PaymentOption, Terms
 from controlroom.domain.calculators.estimate import Estimate, TierFit, Wish
 from controlroom.domain.calculators.offers import cheapest
-from controlroom.domain.money.costs import BILLED, COVERED
 from controlroom.domain.words import count, days, dollars, percent
+from controlroom.text.states import Payer
 
 _WHOSE = {
-    BILLED: "what keys paid",
-    COVERED: "what plans covered (≈ list price)",
+    Payer.API: "what keys paid",
+    Payer.PLAN: "what plans covered (≈ list price)",
     "": "who paid is not known (≈ list price)",
 }
 
@@ -58,7 +58,7 @@ def show_plan(found: Comparison) -> None:
 
 
 def _part(part: AccountUse, measured: float) -> None:
-    sign = "" if part.billing == BILLED else "≈"
+    sign = "" if part.billing == Payer.API else "≈"
     output.data(f"{_WHOSE.get(part.billing, part.billing)}:")
     output.paragraph(
         f"{sign}{dollars(part.spent)} in {days(measured)}, {sign}{dollars(part.month)} a month at this rate"

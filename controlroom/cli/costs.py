@@ -13,12 +13,13 @@ from controlroom.cli.records import COST, CostOf, Spent
 from controlroom.cli.room import money_zone, with_room
 from controlroom.client.client import Client
 from controlroom.domain.money.budget import begins
-from controlroom.domain.money.costs import BILLED, COVERED, HOURLY, CostRow, grouped, per_hour, shares, totals
+from controlroom.domain.money.costs import HOURLY, CostRow, grouped, per_hour, shares, totals
 from controlroom.domain.words import count, dollars, percent
+from controlroom.text.states import Payer
 from controlroom.text.time_zones import day_name, hour_name
 
 _TIMES = {"day": day_name, "hour": hour_name}
-_PAYS = {BILLED: "billed", COVERED: "plan", "": "unknown"}
+_PAYS = {Payer.API: "billed", Payer.PLAN: "plan", "": "unknown"}
 
 
 def costs(args: argparse.Namespace, entry_points: EntryPoints) -> int:
@@ -109,7 +110,7 @@ def _table(rows: Sequence[CostRow], by: str, since: str, ran: Mapping[str, int])
         drawn += [("",) * len(head), *(_cells(cost, "all") for cost in whole)]
     drawn = [cells[: len(head)] for cells in drawn]
     output.table(drawn, right=frozenset(range(2, len(head))))
-    if any(row.billing != BILLED for row in rows):
+    if any(row.billing != Payer.API for row in rows):
         output.talk("≈ list price of what a plan covers or nobody says who pays: not a bill, and never part of a sum")
     if unpriced := sum(row.unpriced for row in rows):
         output.talk(f"{dollars(unpriced)} of it are models without a price, counted as the dearest: see prices.toml")
@@ -123,7 +124,7 @@ def _table(rows: Sequence[CostRow], by: str, since: str, ran: Mapping[str, int])
 
 def _cells(cost: CostOf, unnamed: str) -> tuple[str, ...]:
     row, each = cost.row, cost.rate
-    rate, worth = row.hit_rate, "" if row.billing == BILLED else "≈"
+    rate, worth = row.hit_rate, "" if row.billing == Payer.API else "≈"
     money = f"{worth}{'~' if row.estimated else ''}{dollars(row.micro)}"
     hourly = "–" if each is None else f"{worth}{dollars(each)}"
     tokens = (row.input, row.output, row.cache_write_5m + row.cache_write_1h, row.cache_read)

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import AlarmLevel
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Question, State
-from controlroom.domain.money.costs import BILLED
 from controlroom.domain.orders import ENDS
 from controlroom.domain.questions import asking
 from controlroom.domain.tasks import Task, TaskState
 from controlroom.domain.words import dollars
-from controlroom.text.states import StrEnum
+from controlroom.text.states import Payer, StrEnum
 
 
 class NewsKind(StrEnum):
@@ -264,7 +263,7 @@ class Look:
 
 def look(fleet: Fleet, now: int) -> Look:
     """Take note of this moment."""
-    spent = [(agent.billing == BILLED, agent.spent or 0) for agent in fleet.agents.values()]
+    spent = [(agent.billing == Payer.API, agent.spent or 0) for agent in fleet.agents.values()]
     return Look(
         now, sum(micro for billed, micro in spent if billed), sum(micro for billed, micro in spent if not billed)
     )

@@ -192,7 +192,7 @@ class InteractiveRun(AgentRun):
         """
         asks, verdict = claude.the_open_one(self._claude.question, answer), answer.verdict
         then = self._told_then(answer.text, reply) if answer.text.strip() else reply
-        if asks.kind == CHOICES and verdict != Verdict.DENY:
+        if asks.kind == CHOICES and verdict is not Verdict.DENY:
             self._fill(asks, answer, reply)
         else:
             key = dialog_key(asks.kind, verdict, self._keys.screen())

@@ -252,13 +252,13 @@ _NO_EDITS = (
 )
 
 
-def dialog_key(kind: str, verdict: object, screen: list[str]) -> str:
+def dialog_key(kind: str, verdict: Verdict, screen: list[str]) -> str:
     """Return the key that answers a plan or a permission prompt. Raises `Refused` for what no key says for certain."""
     if kind == PLAN and not approves_plan(screen):
         raise Refused(_NO_PLAN)
-    if verdict == Verdict.DENY:
+    if verdict is Verdict.DENY:
         return "Escape"
-    if verdict != Verdict.ALWAYS:
+    if verdict is not Verdict.ALWAYS:
         return approves_plan(screen) if kind == PLAN else "1"
     key = approves_plan(screen, edits=True) if kind == PLAN else edits_from_now_on(screen)
     if not key:

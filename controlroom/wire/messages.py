@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlroom.text.host_sample import HostSample
-from controlroom.text.states import ItemAnswer, Outcome, TellKind
+from controlroom.text.states import ItemAnswer, Outcome, TellKind, Verdict
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.inquiries import Finding, Inquiry
@@ -120,8 +120,7 @@ class Tell:
     text: str = ""
     question: str = ""
     """The id of the question that the answer was shown for; refused when it is no longer open."""
-    verdict: str = ""
-    """`allow`, `always` or `deny`."""
+    verdict: Verdict = Verdict.UNKNOWN
     digest: str = ""
     """What was shown of the question (`wire.runner.digest_of`); refused when it shows something else."""
     answers: tuple[ItemAnswer, ...] = ()

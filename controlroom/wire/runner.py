@@ -19,7 +19,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from controlroom.text.states import ItemAnswer
+from controlroom.text.states import ItemAnswer, Verdict
 from controlroom.wire.lines import PeerError, from_line
 
 
@@ -71,8 +71,7 @@ class Answer(NamedTuple):
     """The answer to the open question, for which it was shown."""
 
     question: str = ""
-    verdict: str = ""
-    """`allow`, `always` or `deny`."""
+    verdict: Verdict = Verdict.UNKNOWN
     digest: str = ""
     text: str = ""
     answers: tuple[ItemAnswer, ...] = ()
@@ -138,7 +137,7 @@ def request_fields(request: Request, seal: Seal = UNSEALED) -> dict[str, Any]:
     text = request.text if isinstance(request, (Message, Answer)) else ""
     fields: dict[str, Any] = {"do": kind, "text": text, "nonce": seal.nonce}
     if isinstance(request, Answer):
-        fields |= {"question": request.question, "verdict": request.verdict, "digest": request.digest}
+        fields |= {"question": request.question, "verdict": str(request.verdict), "digest": request.digest}
         fields["answers"] = [{"choices": list(item.choices), "words": item.words} for item in request.answers]
     return fields | {name: value for name, value in (("bound", seal.bound), ("signature", seal.signature)) if value}
 
@@ -156,7 +155,7 @@ def read_request(line: bytes) -> Received:
 def _answer(fields: Mapping[str, Any]) -> Answer:
     answers = _field(fields, "answers", list, [])
     question, verdict, digest, text = (_text(fields, name) for name in ("question", "verdict", "digest", "text"))
-    return Answer(question, verdict, digest, text, tuple(map(_item_answer, answers)))
+    return Answer(question, Verdict(verdict), digest, text, tuple(map(_item_answer, answers)))
 
 
 def _item_answer(value: Any) -> ItemAnswer:

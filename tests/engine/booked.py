@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from controlroom.domain.money.costs import BILLED
 from controlroom.engine.ledger.usage_tables import Booking, Source
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
+from controlroom.text.states import Payer
 
 AT = 1_795_348_800_000
 
 MICRO = 10**6
 
-API = Source("vm1", "api-1", "work", "/project", BILLED)
+API = Source("vm1", "api-1", "work", "/project", Payer.API)
 
 
 def booking(number: int, micro: int, model: str = "claude-opus-5-5", at: int = AT, priced: bool = True) -> Booking:

@@ -6,7 +6,7 @@ import pytest
 
 from controlroom.cli.record_fields import record
 from controlroom.cli.records import COST, CostOf
-from controlroom.domain.money.costs import BILLED, BY, COVERED, CostRow, grouped, totals
+from controlroom.domain.money.costs import BY, CostRow, grouped, totals
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import DAY, QUARTER, UNATTRIBUTED, Booking, Source, book
 from controlroom.engine.ledger.usage_views import costs, money
@@ -15,7 +15,7 @@ from controlroom.text.states import Payer
 from tests.engine.booked import API, AT, MICRO, booking
 
 FOREVER = (0, 2 * AT)
-DOCS = Source("vm2", "docs-1", "", "/docs", COVERED)
+DOCS = Source("vm2", "docs-1", "", "/docs", Payer.PLAN)
 
 
 @pytest.fixture
@@ -83,27 +83,27 @@ def test_estimates_and_what_no_message_accounts_for_are_told_apart(ledger: Ledge
     mine = [booking(8, 20), Booking(cut_off.message._replace(estimated=True), cut_off.cost, AT)]
     claimed = [Booking(one.message._replace(run="a" * 15), *one[1:]) for one in mine]
     ledger.booked(book(API, claimed, [Report("a" * 15, 175 * MICRO, AT)])).result(60)
-    (whole,) = (row for row in totals(costs(ledger, by, *FOREVER)) if row.billing == BILLED)
+    (whole,) = (row for row in totals(costs(ledger, by, *FOREVER)) if row.billing == Payer.API)
     assert (whole.messages, whole.micro, whole.estimated, whole.unattributed) == (4, 325, 30, 125)
 
 
 def test_what_no_message_accounts_for_is_a_model_of_its_own(ledger: Ledger) -> None:
     ledger.booked(book(API, [], [Report("a" * 15, 70 * MICRO, AT)])).result(60)
     (row,) = (row for row in costs(ledger, "model", *FOREVER) if row.key == UNATTRIBUTED)
-    assert row == CostRow(UNATTRIBUTED, BILLED, micro=70, unattributed=70)
+    assert row == CostRow(UNATTRIBUTED, Payer.API, micro=70, unattributed=70)
 
 
 @pytest.mark.parametrize("by", BY)
 def test_use_beyond_all_numbers_makes_nothing_unreadable(ledger: Ledger, by: str) -> None:
     """An agent may write down what it likes, as often as it likes."""
-    liar = Source("vm3", "liar", "liars", "/lies", BILLED)
+    liar = Source("vm3", "liar", "liars", "/lies", Payer.API)
     for day in range(3):
         lie = booking(1000 + day, 4 * 10**12, "claude-haiku-5-5", AT + day * DAY)
         ledger.booked(book(liar, [lie], [Report(f"{day:015x}", MOST_REPORTED, AT)])).result(60)
     since = AT // DAY * DAY
     rows = costs(ledger, by, 0, 2 * AT)
-    assert sum(row.micro for row in rows if row.billing == BILLED) > 10**13
-    assert sum(row.micro for row in rows if row.billing == COVERED) == 900
+    assert sum(row.micro for row in rows if row.billing == Payer.API) > 10**13
+    assert sum(row.micro for row in rows if row.billing == Payer.PLAN) == 900
     if by == "agent":
         assert [(row.key, row.micro) for row in rows[1:]] == [("vm2/docs-1", 900), ("vm1/api-1", 150)]
     assert money(ledger, since, since).day_billed > 10**12
@@ -120,6 +120,6 @@ def test_whole_days_and_what_lies_around_them_are_summed_alike(ledger: Ledger, b
     ledger.booked(book(API, spread)).result(60)
     for first, last in ((0, 100), (5, 90), (30, 31), (24, 72)):
         since, until = (AT // QUARTER * QUARTER + hour * DAY // 24 for hour in (first, last))
-        mine = [one for one in costs(ledger, by, since, until) if one.billing == BILLED]
+        mine = [one for one in costs(ledger, by, since, until) if one.billing == Payer.API]
         early = [100] * (first == 0) + [50] * (first == 0)
         assert sum(row.micro for row in mine) == 7 * (last - first) + sum(early)

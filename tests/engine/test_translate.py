@@ -392,10 +392,10 @@ def test_effects_become_what_a_node_understands() -> None:
     assert to_node(intents.ForgetOn("vm1", "a", 3), 9, profile) == wire.Forget(9, "a", 3)
     assert to_node(intents.TakeOn("vm1"), 9, profile) == wire.Take(9)
     tell = intents.TellOn("vm1", "a", 3, TellKind.ANSWER, "no", "q1", Verdict.DENY)
-    assert to_node(tell, 9, profile) == wire.Tell(9, "a", 3, TellKind.ANSWER, "no", "q1", "deny")
+    assert to_node(tell, 9, profile) == wire.Tell(9, "a", 3, TellKind.ANSWER, "no", "q1", Verdict.DENY)
     chosen = replace(tell, digest="d", answers=(ItemAnswer((1, 3), "w"),))
     assert to_node(chosen, 9, profile) == wire.Tell(
-        9, "a", 3, TellKind.ANSWER, "no", "q1", "deny", "d", (ItemAnswer((1, 3), "w"),)
+        9, "a", 3, TellKind.ANSWER, "no", "q1", Verdict.DENY, "d", (ItemAnswer((1, 3), "w"),)
     )
 
 

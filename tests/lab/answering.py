@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from controlroom.runner.claude.questions import Question
-from controlroom.text.states import ItemAnswer, TellKind
+from controlroom.text.states import ItemAnswer, TellKind, Verdict
 from controlroom.wire.messages import QuestionSeen, Tell
 from controlroom.wire.runner import Answer, request_fields
 
@@ -17,7 +17,7 @@ def chosen(*numbers: int, words: str = "") -> ItemAnswer:
 def answer_to(asked: Question | QuestionSeen | None, verdict: str, text: str = "", *answers: ItemAnswer) -> Answer:
     """What the runner of an agent is asked to do."""
     assert asked
-    return Answer(asked.id, verdict, asked.digest, text, answers)
+    return Answer(asked.id, Verdict(verdict), asked.digest, text, answers)
 
 
 def request(
@@ -32,4 +32,4 @@ def told(
 ) -> Tell:
     """What its node is asked to do, for its first epoch."""
     assert asked
-    return Tell(number, name, 1, TellKind.ANSWER, text, asked.id, verdict, asked.digest, answers)
+    return Tell(number, name, 1, TellKind.ANSWER, text, asked.id, Verdict(verdict), asked.digest, answers)

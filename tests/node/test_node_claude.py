@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.text.states import TellKind
+from controlroom.text.states import TellKind, Verdict
 from controlroom.wire.messages import AgentSeen, Reply, Spawn, Tell
 from controlroom.wire.spec import AgentSpec, Credential
 from tests.lab.claude import log_in
@@ -31,7 +31,7 @@ def spawn(node: NodeClient, task: str, epoch: int = 1, replaces: int = 0) -> Rep
 
 def tell(node: NodeClient, seen: AgentSeen, what: TellKind, text: str = "", verdict: str = "") -> Reply:
     question, digest = (seen.question.id, seen.question.digest) if seen.question else ("", "")
-    return node.ask(lambda number: Tell(number, seen.name, seen.epoch, what, text, question, verdict, digest))
+    return node.ask(lambda number: Tell(number, seen.name, seen.epoch, what, text, question, Verdict(verdict), digest))
 
 
 def test_it_asks_and_its_own_session_file_says_so_too(project: Path, node: NodeClient) -> None:
@@ -43,7 +43,7 @@ def test_it_asks_and_its_own_session_file_says_so_too(project: Path, node: NodeC
     assert {source: state for source, (state, _) in evidence(seen).items()} == dict.fromkeys(
         ("stream", "runner", "process", "tmux", "session file"), "waiting"
     )
-    late = node.ask(lambda number: Tell(number, "claude", 1, TellKind.ANSWER, "", "another", "allow"))
+    late = node.ask(lambda number: Tell(number, "claude", 1, TellKind.ANSWER, "", "another", Verdict.ALLOW))
     assert (late.outcome, late.reason) == ("refused", "this question is no longer open")
     assert tell(node, seen, TellKind.ANSWER, verdict="allow").outcome == "done"
     assert node.wait_agent("claude", lambda seen: seen.state == "done", 30).exit_code == 0

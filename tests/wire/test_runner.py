@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.text.states import ItemAnswer, TellKind
+from controlroom.text.states import ItemAnswer, TellKind, Verdict
 from controlroom.wire.lines import PeerError, to_line
 from controlroom.wire.messages import Tell
 from controlroom.wire.runner import (
@@ -62,7 +62,7 @@ def test_what_a_node_asks_by_itself_arrives(request_: TakeGrant | End) -> None:
         (b'{"do":"usage","text":"","nonce":"n","bound":"b","signature":"s"}', AskPlan()),
         (
             ANSWER,
-            Answer("q", "allow", "d", "t", (ItemAnswer((1, 3)), ItemAnswer((), "w"))),
+            Answer("q", Verdict.ALLOW, "d", "t", (ItemAnswer((1, 3)), ItemAnswer((), "w"))),
         ),
         (b'{"do":"grant","number":3}', TakeGrant(3)),
         (b'{"do":"end","why":"killed by ann"}', End("killed by ann")),
@@ -79,11 +79,11 @@ def test_the_lines_are_those_that_runners_of_earlier_versions_read_and_nodes_wro
 
 
 def test_an_order_of_home_is_the_request_that_its_runner_gets() -> None:
-    tell = Tell(1, "a", 3, TellKind.ANSWER, "t", "q", "allow", "d", (ItemAnswer((2,)),), "n", "s", "b")
+    tell = Tell(1, "a", 3, TellKind.ANSWER, "t", "q", Verdict.ALLOW, "d", (ItemAnswer((2,)),), "n", "s", "b")
     assert tell.request
     fields = request_fields(tell.request, tell.seal)
     assert fields == {**tell.signed_fields, "signature": "s"}
-    assert read_request(to_line(fields)[:-1]).request == Answer("q", "allow", "d", "t", (ItemAnswer((2,)),))
+    assert read_request(to_line(fields)[:-1]).request == Answer("q", Verdict.ALLOW, "d", "t", (ItemAnswer((2,)),))
     assert Tell(1, "a", 3, TellKind.UNKNOWN).request is None
 
 

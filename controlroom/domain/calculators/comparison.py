@@ -10,7 +10,6 @@ from math import ceil
 
 from controlroom.domain.calculators.offers import Offers, Plan
 from controlroom.domain.calculators.use import DAY, MINUTE, Alike, Use, Week, booked, fresh
-from controlroom.domain.money.costs import BILLED, COVERED
 from controlroom.domain.words import days, dollars, percent
 from controlroom.metering.prices import Price, Sheet, bare_name, micro
 from controlroom.metering.usage import Usage
@@ -98,7 +97,7 @@ GOOD_HIT_RATE = 0.9
 def compare(use: Use, sheet: Sheet, offers: Offers, terms: Terms) -> Comparison:
     """Work it all out, at the prices of the moment at which the use ends."""
     bench = _Bench(use, sheet, offers, terms)
-    billings = sorted({group.billing for group in use.groups}, key=lambda name: (name != BILLED, not name, name))
+    billings = sorted({group.billing for group in use.groups}, key=lambda name: (name != Payer.API, not name, name))
     parts = tuple(bench.part(billing) for billing in billings)
     return Comparison(use.asked_days, use.days, parts, tuple(bench.said()))
 
@@ -172,7 +171,7 @@ class _Bench:
 
     def _plans(self, month: int, billing: Payer) -> Iterator[PaymentOption]:
         for plan in self._offers.plans:
-            own = plan.key == self._use.own_plan and billing == COVERED
+            own = plan.key == self._use.own_plan and billing == Payer.PLAN
             number = max(plan.seats_from, self._use.logins if own else 1)
             seats = plan.month * number
             name = plan.name if number == 1 else f"{plan.name} × {number}"
@@ -348,7 +347,7 @@ def _pays(plan: Plan, number: int, month: int, billing: Payer) -> str:
 
 def _sign(billing: Payer) -> str:
     """Mark what is worth so much, and not billed."""
-    return "" if billing == BILLED else "≈"
+    return "" if billing == Payer.API else "≈"
 
 
 def _hit_rate(groups: tuple[Alike, ...]) -> float:

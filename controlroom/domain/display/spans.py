@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, tzinfo
 from operator import attrgetter
 
 from controlroom.domain.display.views import short_model
-from controlroom.domain.money.costs import BILLED, HOUR, CostRow, per_hour
+from controlroom.domain.money.costs import HOUR, CostRow, per_hour
 from controlroom.domain.words import dollars
 from controlroom.text.states import Payer, StrEnum
 from controlroom.text.time_zones import day_name, hour_name
@@ -159,8 +159,8 @@ def _merged(found: Iterable[tuple[str, CostRow]]) -> list[SpendRow]:
 
 
 def _one(key: str, rows: Sequence[CostRow]) -> SpendRow:
-    billed = [row for row in rows if row.billing == BILLED]
-    covered = [row for row in rows if row.billing != BILLED]
+    billed = [row for row in rows if row.billing == Payer.API]
+    covered = [row for row in rows if row.billing != Payer.API]
     return SpendRow(
         key,
         key,
@@ -216,7 +216,7 @@ def history(found: Sequence[CostRow], since: int, now: int, zone: tzinfo | None,
 
     The two are not summed: where anything was billed, that alone is shown.
     """
-    billed = [row for row in found if row.billing == BILLED]
+    billed = [row for row in found if row.billing == Payer.API]
     return [row.dearest for row in each_moment(billed or found, since, now, zone, short)]
 
 

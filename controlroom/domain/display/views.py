@@ -9,6 +9,7 @@ from controlroom.domain.alarms import disk_words
 from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, AlarmLevel, urgency
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Money, Question, State
+from controlroom.domain.money.ladder import pausing
 from controlroom.domain.persistent_tables import differing
 from controlroom.domain.questions import asking
 from controlroom.domain.words import age, dollars, size
@@ -331,7 +332,6 @@ def _pausing(fleet: Fleet, agent: Agent) -> list[Budget]:
     """The budgets that an agent waits for."""
     if not fleet.budgets:  # as in the first frame of a screen, which does not wait for what decides on money
         return []
-    from controlroom.domain.money.ladder import pausing
 
     return pausing(fleet, agent)
 

@@ -15,8 +15,6 @@ BY = ("agent", "profile", "host", "model", "folder", "time")
 HOURLY = ("agent", "profile", "host")
 """What agent-hours are known by; a run may use several models, and its folder and time are not kept."""
 
-BILLED, COVERED = Payer.API, Payer.PLAN
-
 
 @dataclass(frozen=True)
 class CostRow:

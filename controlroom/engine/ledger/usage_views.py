@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from controlroom.domain.calculators.use import MINUTE, Alike, Requests, Use
 from controlroom.domain.model import Money
 from controlroom.domain.money.budget import Spend
-from controlroom.domain.money.costs import BILLED, BY, HOURLY, CostRow
+from controlroom.domain.money.costs import BY, HOURLY, CostRow
 from controlroom.domain.money.plausible import HOUR, Amount, Bound
 from controlroom.engine.ledger.advice_tables import middle
 from controlroom.engine.ledger.ledger import Ledger, Query
@@ -91,9 +91,9 @@ def money(ledger: Ledger, hour: int, day: int) -> Money:
     return Money(*(micro(int(pico)) for pico in (hour_billed, hour_covered, day_billed, day_covered)))
 
 
-_MONEY = f"""select coalesce(sum(pico * (billing = '{BILLED}') * (quarter >= ?)), 0),
-    coalesce(sum(pico * (billing <> '{BILLED}') * (quarter >= ?)), 0),
-    coalesce(sum(pico * (billing = '{BILLED}')), 0), coalesce(sum(pico * (billing <> '{BILLED}')), 0)
+_MONEY = f"""select coalesce(sum(pico * (billing = '{Payer.API}') * (quarter >= ?)), 0),
+    coalesce(sum(pico * (billing <> '{Payer.API}') * (quarter >= ?)), 0),
+    coalesce(sum(pico * (billing = '{Payer.API}')), 0), coalesce(sum(pico * (billing <> '{Payer.API}')), 0)
     from spend_times where quarter >= ?"""
 
 

@@ -21,7 +21,6 @@ from typing import Any
 from controlroom.domain.gauges import Alarm, AlarmLevel, Headroom
 from controlroom.domain.limits.buckets import KINDS, LOOKED_BACK, HeadersRead, Lately, Ruling, gauges
 from controlroom.domain.limits.headroom import credit_gauge
-from controlroom.domain.money.costs import BILLED
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.config.settings import ApiTable, Secret, SecretFile
 from controlroom.engine.hosts.translate import short
@@ -34,6 +33,7 @@ from controlroom.metering.prices import micro
 from controlroom.metering.usage import Message, Usage
 from controlroom.text.json_fields import table, text
 from controlroom.text.sanitize import redact
+from controlroom.text.states import Payer
 
 log = logging.getLogger("controlroom.limits")
 
@@ -177,12 +177,12 @@ PROBED = 300.0
 AGAIN = 900.0
 """Seconds until ceilings that could not be read are asked for again."""
 
-_RECENT = f"select 1 from spend_times where quarter >= ? and billing = '{BILLED}' and messages > 0 limit 1"  # noqa: S608
+_RECENT = f"select 1 from spend_times where quarter >= ? and billing = '{Payer.API}' and messages > 0 limit 1"  # noqa: S608
 _LATELY = f"""select usage.message, usage.request, usage.at, models.name, usage.flags, usage.input, usage.output,
     usage.cache_write_5m, usage.cache_write_1h from usage join sources on sources.id = usage.source
-    join models on models.id = usage.model where usage.at > ? and sources.billing = '{BILLED}'
+    join models on models.id = usage.model where usage.at > ? and sources.billing = '{Payer.API}'
     and usage.flags & {HIDDEN} = 0"""  # noqa: S608 - only our own words; what no message accounts for is none
-_MONTH = f"select coalesce(sum(pico), 0) from spend_times where quarter >= ? and billing = '{BILLED}'"  # noqa: S608
+_MONTH = f"select coalesce(sum(pico), 0) from spend_times where quarter >= ? and billing = '{Payer.API}'"  # noqa: S608
 
 
 class ApiLimits:
@@ -214,7 +214,7 @@ class ApiLimits:
     def used(self, host: str, used: UsagePiece) -> None:
         """A host says what an agent has used."""
         agent = self._store.fleet.agents.get(f"{host}/{used.place.name}")
-        if used.payer(agent) == BILLED and self._lately.add(used.messages, self._store.clock()):
+        if used.payer(agent) == Payer.API and self._lately.add(used.messages, self._store.clock()):
             self._changed()
 
     async def gauges(self, now: int) -> list[Headroom]:
@@ -226,7 +226,7 @@ class ApiLimits:
     def _models(self) -> set[str]:
         """Return the models of agents that are at work with a key."""
         agents = self._store.fleet.agents.values()
-        models = {agent.model for agent in agents if agent.billing == BILLED and agent.lives}
+        models = {agent.model for agent in agents if agent.billing == Payer.API and agent.lives}
         return {model for model in models if model.startswith("claude-")}
 
     async def _recall(self) -> None:

@@ -31,7 +31,6 @@ from controlroom.domain.limits.headroom import (
     window_gauge,
 )
 from controlroom.domain.model import State
-from controlroom.domain.money.costs import COVERED
 from controlroom.domain.persistent_tables import HostedTable
 from controlroom.engine.background_tasks import Debouncer
 from controlroom.engine.config.settings import ApiTable
@@ -41,7 +40,7 @@ from controlroom.engine.ledger.usage_views import plan_spend
 from controlroom.engine.limits.api_limits import ApiLimits
 from controlroom.engine.limits.limit_rules import LimitRules
 from controlroom.engine.store import FleetStore
-from controlroom.text.states import AgentKind, TellKind
+from controlroom.text.states import AgentKind, Payer, TellKind
 from controlroom.wire.messages import Tell
 
 log = logging.getLogger("controlroom.headroom")
@@ -193,7 +192,7 @@ class LimitTracker:
         ]
         agents = self._store.fleet.agents
         self._logins = self._logins.updated({}, [agent for agent in self._logins if agent not in agents])
-        at_work = {key for key, agent in agents.items() if agent.billing == COVERED and agent.lives}
+        at_work = {key for key, agent in agents.items() if agent.billing == Payer.PLAN and agent.lives}
         used = {account for agent, account in self._logins.items() if agent in at_work}
         for account in used:
             self._ask(account, max((one.at for one in readings if one.account == account), default=0), now)

@@ -389,23 +389,23 @@ def the_open_one(asks: Question | None, answer: Answer) -> Question:
         raise Refused("this question is no longer open")
     if answer.digest != asks.digest:
         raise Refused("it asks something else than what was shown: look at the question again")
-    if asks.cut and answer.verdict != Verdict.DENY:
+    if asks.cut and answer.verdict is not Verdict.DENY:
         raise Refused("it asks more than can be shown: deny it, and tell it to ask for less at once")
-    if answer.verdict not in ("allow", "always", "deny"):
-        raise Refused(f"{ascii(answer.verdict)[:40]} is no answer: allow, always or deny")
-    if answer.verdict == Verdict.ALWAYS and not asks.lasting:
+    if answer.verdict is Verdict.UNKNOWN:
+        raise Refused("an answer is allow, always or deny")
+    if answer.verdict is Verdict.ALWAYS and not asks.lasting:
         raise Refused("the question names nothing that `always` could allow: allow it once")
     return asks
 
 
-def _response(asks: Question, verdict: str, words: str, answers: tuple[ItemAnswer, ...]) -> dict[str, Any]:
+def _response(asks: Question, verdict: Verdict, words: str, answers: tuple[ItemAnswer, ...]) -> dict[str, Any]:
     """Return what Claude is told. Raises `Refused`."""
-    if verdict == Verdict.DENY:
+    if verdict is Verdict.DENY:
         return {"behavior": "deny", "message": words or _DENIED}
     if asks.kind == CHOICES:
         return {"behavior": "allow", "updatedInput": filled(asks, checked_answers(asks, answers))}
     allowed: dict[str, Any] = {"behavior": "allow", "updatedInput": asks.given}
-    if verdict == Verdict.ALWAYS:
+    if verdict is Verdict.ALWAYS:
         allowed["updatedPermissions"] = [part.update for part in asks.lasting]
     return allowed
 
