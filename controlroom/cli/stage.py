@@ -88,7 +88,10 @@ async def _fill_queue(client: Client, parts: Sequence[CastMember], tasks: Sequen
     names = {part.name for part in parts}
     with contextlib.suppress(EngineUnavailable):
         await wait_for(client, lambda fleet: names <= {agent.name for agent in fleet.agents.values()}, PATIENCE)
-        wishes = (TaskWish(t.text, t.priority, t.profile, after=(t.after,) * bool(t.after), key=t.key) for t in tasks)
+        wishes = (
+            TaskWish(t.text, priority=t.priority, profile=t.profile, after=(t.after,) * bool(t.after), key=t.key)
+            for t in tasks
+        )
         await client.submit(AddTasks(tuple(wishes)))
 
 

@@ -77,16 +77,16 @@ def _wish(args: argparse.Namespace) -> TaskWish:
     """What all tasks of an addition have in common. Raises `Stop`."""
     return TaskWish(
         "",
-        args.priority or 0,
-        args.profile or "",
-        args.host or "",
-        typed(args.model or "", "the model"),
-        typed(args.cwd or "", "the folder"),
-        tuple(args.after or ()),
-        args.key or "",
-        args.attempts or 0,
-        args.not_before or 0,
-        args.every or "",
+        priority=args.priority or 0,
+        profile=args.profile or "",
+        host=args.host or "",
+        model=typed(args.model or "", "the model"),
+        cwd=typed(args.cwd or "", "the folder"),
+        after=tuple(args.after or ()),
+        key=args.key or "",
+        max_attempts=args.attempts or 0,
+        not_before=args.not_before or 0,
+        every=args.every or "",
         variables=dict(args.var or ()),
     )
 

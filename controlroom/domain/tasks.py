@@ -5,9 +5,10 @@ its whole text stands in the ledger.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from operator import attrgetter
+from typing import Any
 
 from controlroom.text.states import OpenStrEnum
 
@@ -198,8 +199,34 @@ class Wait:
     hosts: tuple[HostWait, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class TaskTerms:
+    """How a task is to be carried out."""
+
+    priority: int = 0
+    profile: str = ""
+    host: str = ""
+    """Where it must run; empty: anywhere."""
+    model: str = ""
+    cwd: str = ""
+    after: tuple[str, ...] = ()
+    """Tasks that must be done first: by id; of a wish also by key, and those of the same addition."""
+    key: str = ""
+    """Names it for whoever adds it: to add the same key again changes nothing."""
+    max_attempts: int = 0
+    """Attempts that may fail; 0: as the queue's setting says."""
+    not_before: int = 0
+    every: str = ""
+    """How often it is done again (`queue.repeat`); empty: once."""
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """These fields alone, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(TaskTerms)}
+
+
 @dataclass(frozen=True)
-class Task:
+class Task(TaskTerms):
     """What is to be done, and how far it is."""
 
     number: int
@@ -210,23 +237,8 @@ class Task:
     added: int
     text: str = ""
     """The first 200 characters of its text, made safe to show."""
-    priority: int = 0
     place: float = 0.0
     """Of tasks of one priority the one with the lower place starts first, then the one with the lower number."""
-    profile: str = ""
-    host: str = ""
-    """Where it must run; empty: anywhere."""
-    model: str = ""
-    cwd: str = ""
-    after: tuple[str, ...] = ()
-    """Ids of tasks that must be done first."""
-    key: str = ""
-    """Names it for whoever adds it: to add the same key again changes nothing."""
-    max_attempts: int = 0
-    """Attempts that may fail; 0: as the queue's setting says."""
-    not_before: int = 0
-    every: str = ""
-    """How often it is done again; empty: once."""
     origin: Origin = Origin()
     attempts: tuple[Attempt, ...] = ()
     reason: str = ""
@@ -270,22 +282,10 @@ class Task:
 
 
 @dataclass(frozen=True)
-class TaskWish:
+class TaskWish(TaskTerms):
     """A task as somebody wants it."""
 
     text: str
-    priority: int = 0
-    profile: str = ""
-    host: str = ""
-    model: str = ""
-    cwd: str = ""
-    after: tuple[str, ...] = ()
-    """Tasks by id, or by key; those of the same addition too."""
-    key: str = ""
-    max_attempts: int = 0
-    not_before: int = 0
-    every: str = ""
-    """How often it is done again (`queue.repeat`); empty: once."""
     source: Source = Source.OPERATOR
     variables: Mapping[str, str] = field(default_factory=dict)
     """For a template."""

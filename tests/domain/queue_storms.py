@@ -101,7 +101,9 @@ class Storm:
         wishes = []
         for number in range(count):
             after = (f"key {self.random.randrange(number)}",) if number > 3 and self.chance(0.2) else ()
-            wishes.append(TaskWish(f"task {number}", self.random.randrange(4), after=after, key=f"key {number}"))
+            wishes.append(
+                TaskWish(f"task {number}", priority=self.random.randrange(4), after=after, key=f"key {number}")
+            )
         addition = edits.added(self.fleet, wishes, {}, 1, "ann", self.now)
         self.show(*addition.tasks)
 

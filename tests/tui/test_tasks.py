@@ -85,7 +85,7 @@ async def test_a_task_is_added_with_plain_keys(size: tuple[int, int]) -> None:
         await here.press("enter")
         await here.until(lambda: here.said() == "added to the queue")
         profile = "default" if "default" in here.engine.fleet.profiles else ""
-        assert here.engine.asked == [AddTasks((TaskWish("fix the clock", 0, profile),))]
+        assert here.engine.asked == [AddTasks((TaskWish("fix the clock", profile=profile),))]
         assert "fix the clock" in here.text()
 
 

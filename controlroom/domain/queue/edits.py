@@ -113,18 +113,9 @@ def _task(wish: TaskWish, number: int, who: str, now: int) -> Task:
         since=now,
         added=now,
         text=summary(wish.text),
-        priority=wish.priority,
         place=float(number),
-        profile=wish.profile,
-        host=wish.host,
-        model=wish.model,
-        cwd=wish.cwd,
-        after=wish.after,
-        key=wish.key,
-        max_attempts=wish.max_attempts,
-        not_before=wish.not_before,
-        every=wish.every,
         origin=Origin(who, wish.source),
+        **wish.terms,
     )
 
 
@@ -236,24 +227,10 @@ def edited(fleet: Fleet, task: Task, change: TaskChange) -> Task:
     if _ANOTHER & {name for name, value in vars(change).items() if value is not None}:
         parts["anew_from"] = len(task.attempts)
     changed = replace(task, **parts, wait=None)
-    check_wish(fleet, _wish_of(changed, task.text if change.body is None else change.body))
+    text = task.text if change.body is None else change.body
+    check_wish(fleet, TaskWish(text, task.origin.source, **changed.terms))
     check_acyclic([*(one for one in fleet.tasks.values() if one.id != task.id), changed])
     return changed
-
-
-def _wish_of(task: Task, text: str) -> TaskWish:
-    return TaskWish(
-        text,
-        task.priority,
-        task.profile,
-        task.host,
-        task.model,
-        task.cwd,
-        max_attempts=task.max_attempts,
-        not_before=task.not_before,
-        every=task.every,
-        source=task.origin.source,
-    )
 
 
 def moved(fleet: Fleet, task: Task, before: Task | None, *, first: bool = False) -> Task:

@@ -232,7 +232,7 @@ class TaskForm(Form):
             priority = int(self.value("priority").strip() or "0")
         except ValueError:
             return "a priority is a whole number"
-        return AddTasks((TaskWish(self.value("task"), priority, self.value("profile")),))
+        return AddTasks((TaskWish(self.value("task"), priority=priority, profile=self.value("profile")),))
 
     def done(self) -> str:
         """It waits."""
