@@ -35,7 +35,7 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"]))
 ANSWERS = st.lists(st.builds(ItemAnswer, st.lists(st.integers(0, 99)).map(tuple), WORDS), max_size=3).map(tuple)
 SEALED = st.one_of(
     st.builds(Message, WORDS), st.just(Interrupt()), st.just(AskPlan()),
-    st.builds(Answer, WORDS, WORDS, WORDS, WORDS, ANSWERS),
+    st.builds(Answer, WORDS, st.sampled_from(Verdict), WORDS, WORDS, ANSWERS),
 )  # fmt: skip
 SEALS = st.builds(Seal, WORDS, WORDS, WORDS)
 
