@@ -12,9 +12,10 @@ from statistics import median
 
 from controlroom.domain.history import Metric
 from controlroom.domain.model import Fleet, LinkState, State
-from controlroom.domain.money.costs import BILLED, CostRow, per_hour
+from controlroom.domain.money.costs import CostRow, per_hour
 from controlroom.domain.persistent_tables import hosted
 from controlroom.domain.tasks import AttemptEnd, Task, TaskState
+from controlroom.text.states import Payer
 
 HOUR, DAY = 3_600_000, 86_400_000
 
@@ -93,7 +94,7 @@ class Figures:
         return self._agent_hour(billed=False)
 
     def _agent_hour(self, *, billed: bool) -> int | None:
-        spent = sum(row.micro for row in self.rows if (row.billing is BILLED) is billed)
+        spent = sum(row.micro for row in self.rows if (row.billing is Payer.API) is billed)
         return per_hour(spent, sum(self.ran.values())) if spent else None
 
 

@@ -11,9 +11,10 @@ from controlroom.domain.display.tasks import flow_lines
 from controlroom.domain.figures import Durations, Hour, at_work, figures, happened
 from controlroom.domain.history import Metric
 from controlroom.domain.model import Fleet, LinkState, State
-from controlroom.domain.money.costs import BILLED, COVERED, CostRow
+from controlroom.domain.money.costs import CostRow
 from controlroom.domain.queue import attempts
 from controlroom.domain.tasks import Attempt, AttemptEnd, QueueRules, Task, TaskState
+from controlroom.text.states import Payer
 from tests.domain.worlds import MINUTE, NOON, agent, host
 
 HOUR = 60 * MINUTE
@@ -51,7 +52,7 @@ def test_a_task_costs_what_its_attempts_cost_and_those_without_a_reading_are_lef
 
 
 def test_what_keys_pay_and_what_plans_cover_are_never_summed() -> None:
-    rows = (CostRow("docs", BILLED, micro=6_000), CostRow("docs", COVERED, micro=2_000))
+    rows = (CostRow("docs", Payer.API, micro=6_000), CostRow("docs", Payer.PLAN, micro=2_000))
     shown = figures(fleet(), NOON, Hour(), rows, {"docs": 2 * HOUR}, NOON - HOUR)
     assert (shown.agent_hour_billed, shown.agent_hour_covered) == (3_000, 1_000)
 
