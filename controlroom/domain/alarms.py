@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 
 from controlroom.domain.changes import Draft
-from controlroom.domain.gauges import Alarm, AlarmLevel
+from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
 from controlroom.domain.model import Agent, Host, State
 from controlroom.domain.tasks import Preflight, Restarts
 from controlroom.domain.words import named_some
@@ -37,7 +37,7 @@ def watch_disk(draft: Draft, host: str, sample: HostSample | None, at: int) -> N
             draft.alarms.drop(about)
     elif standing is None:
         text = f"the disk of {host} is full: lines of its agents' logs are lost until space is freed there"
-        draft.alarms.put(about, Alarm(text, AlarmLevel.DANGER, at))
+        draft.alarms.put(about, Alarm(text, AlarmLevel.DANGER, at, kind=AlarmKind.DISK))
 
 
 SEVERAL = 2

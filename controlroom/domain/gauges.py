@@ -69,6 +69,14 @@ class AlarmLevel(StrEnum):
     DANGER = "danger"
 
 
+class AlarmKind(StrEnum):
+    """What an alarm is about, where something follows from it."""
+
+    BUDGET = "budget"
+    DISK = "disk"
+    OTHER = "other"
+
+
 @dataclass(frozen=True)
 class Alarm:
     """Something the operator should know until it is over: a budget's rung, a stray key, a ledger that is full."""
@@ -81,6 +89,7 @@ class Alarm:
     """The agent that it is about, by id."""
     mark: str = ""
     """What it has come to, where figures in its text change by the minute: it is news when this changes."""
+    kind: AlarmKind = AlarmKind.OTHER
 
     def is_news_after(self, before: "Alarm | None") -> bool:
         """Whether people are to be told of it, who know of the one before."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from controlroom.domain.changes import Changes
-from controlroom.domain.gauges import AlarmLevel
+from controlroom.domain.gauges import AlarmKind, AlarmLevel
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Question, State
 from controlroom.domain.orders import ENDS
 from controlroom.domain.questions import asking
@@ -87,7 +87,7 @@ def happened(old: Fleet, new: Fleet, changes: Changes, now: int, began: int) -> 
         alarm = new.alarms.get(about)
         if alarm is not None and alarm.is_news_after(old.alarms.get(about)) and alarm.level is not AlarmLevel.NOTICE:
             items.append(
-                News(NewsKind.BUDGET if about.startswith("budget ") else NewsKind.ALARM, about, alarm.text, now)
+                News(NewsKind.BUDGET if alarm.kind is AlarmKind.BUDGET else NewsKind.ALARM, about, alarm.text, now)
             )
     return items
 

@@ -60,7 +60,7 @@ _BILLED_BY = {"claude.ai": login.PLAN, "api_key": login.API, "api_key_helper": l
 """Who pays by the `authMethod` that Claude names; `oauth_token` is every bearer token, and tells nothing."""
 
 
-def checked(number: int, place: Place, shell: LoginEnvironment, alias: str = "") -> Checked:
+def checked(number: int, place: Place, shell: LoginEnvironment, alias: str) -> Checked:
     """Look everything up, as the answer to inquiry `number`. Takes up to a few deadlines: for a thread of its own.
 
     `alias`: what `claude` is short for in the login shell.

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain import changes
-from controlroom.domain.gauges import Alarm, AlarmLevel
+from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
 from controlroom.domain.model import Fleet, LinkState, State
 from controlroom.domain.news import (
     GATHER,
@@ -97,7 +97,13 @@ def test_a_host_that_is_back_in_time_was_never_away() -> None:
 
 def test_alarms_of_budgets_are_a_kind_of_their_own() -> None:
     calm = fleet()
-    loud = replace(calm, alarms={"budget day": Alarm("the day is at 80 %"), "ledger": Alarm("full", AlarmLevel.DANGER)})
+    loud = replace(
+        calm,
+        alarms={
+            "budget day": Alarm("the day is at 80 %", kind=AlarmKind.BUDGET),
+            "ledger": Alarm("full", AlarmLevel.DANGER),
+        },
+    )
     assert between(calm, loud) == [("budget", "the day is at 80 %"), ("alarm", "full")]
     assert between(loud, loud) == []
     assert between(calm, replace(calm, alarms={"x": Alarm("by the way", AlarmLevel.NOTICE)})) == []

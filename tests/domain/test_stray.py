@@ -9,7 +9,7 @@ from controlroom.domain import events
 from controlroom.domain.display import checkup
 from controlroom.domain.display.checkup import HostCheck, Verdict
 from controlroom.domain.display.explain import explain
-from controlroom.domain.gauges import Alarm, AlarmLevel
+from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
 from controlroom.domain.model import State
 from controlroom.domain.reduce import reduce
 from controlroom.text.states import AgentKind, Payer
@@ -62,7 +62,10 @@ def test_the_check_of_a_host_says_it() -> None:
 
 def test_status_tells_alarms_the_worst_first() -> None:
     world = reduce(fleet(hosts=(host("vm1"),)), seen(STRAY))
-    world = replace(world, alarms={**world.alarms, "budget day": Alarm("it is gone", AlarmLevel.DANGER, NOON)})
+    world = replace(
+        world,
+        alarms={**world.alarms, "budget day": Alarm("it is gone", AlarmLevel.DANGER, NOON, kind=AlarmKind.BUDGET)},
+    )
     told = answer("status", Asked(world, NOON))["alarms"]
     assert [(alarm["level"], alarm["agent"]) for alarm in told] == [("danger", None), ("warning", STRAY.id)]
     assert "ANTHROPIC_API_KEY of the login shell and not the plan" in told[1]["text"]

@@ -19,10 +19,11 @@ from controlroom.domain.figures import Figures, Hour, figures
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.history import Metric
 from controlroom.domain.model import Fleet
-from controlroom.domain.money.costs import BILLED, CostRow
+from controlroom.domain.money.costs import CostRow
 from controlroom.engine.config.config import ConfigProblem, load
 from controlroom.engine.metrics_file import exposition
 from controlroom.protocol.home import find_home
+from controlroom.text.states import Payer
 from tests.domain.worlds import NOON, agent, host
 from tests.engine.rooms import room
 from tests.engine.scripted import ScriptedHost
@@ -55,7 +56,7 @@ def read(text: bytes) -> Samples:
 
 def test_its_own_parser_reads_all_that_is_known() -> None:
     fleet = Fleet("r", {"vm1": host("vm1")}, {"vm1/a": agent("a")})
-    rows = (CostRow("docs", BILLED, input=70, output=5, micro=1_500_000),)
+    rows = (CostRow("docs", Payer.API, input=70, output=5, micro=1_500_000),)
     known_now = known(fleet, rows=rows, answer_median=4_200, answer_95=31_000, oldest_wait=90_000, waiting=3)
     samples = read(exposition(families(fleet, known_now, {Metric.DONE: 12, Metric.RATE_LIMITED: 3})))
     expected = {
@@ -87,7 +88,7 @@ def test_node_exporter_can_read_it_too() -> None:
 
 def test_names_of_others_break_nothing_and_tell_no_secret() -> None:
     secret = "sk-ant-api03-" + "s3cr3t" * 8
-    rows = tuple(CostRow(name, BILLED, input=1, micro=1) for name in (*HOSTILE, secret))
+    rows = tuple(CostRow(name, Payer.API, input=1, micro=1) for name in (*HOSTILE, secret))
     limits = [Headroom(name, name, LimitKind.WINDOW, 10, 100) for name in HOSTILE]
     fleet = Fleet("r", headroom={one.key: one for one in limits})
     text = exposition(families(fleet, known(fleet, rows=rows), {}))
@@ -99,7 +100,7 @@ def test_names_of_others_break_nothing_and_tell_no_secret() -> None:
 
 
 def test_names_are_bounded_and_the_most_used_stay() -> None:
-    rows = tuple(CostRow(f"p{number}", BILLED, input=1, micro=number) for number in range(10 * MOST_NAMES))
+    rows = tuple(CostRow(f"p{number}", Payer.API, input=1, micro=number) for number in range(10 * MOST_NAMES))
     limits = [Headroom(f"a{number}", "week", LimitKind.WINDOW, number % 100, 100) for number in range(5 * MOST_NAMES)]
     fleet = Fleet("r", headroom={one.key: one for one in limits})
     samples = read(exposition(families(fleet, known(fleet, rows=rows), {})))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from controlroom.domain.budgets import Budget, BudgetUnit, Period, Rung, RungAction
-from controlroom.domain.gauges import Alarm, AlarmLevel, Headroom, LimitKind
+from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel, Headroom, LimitKind
 from controlroom.domain.model import (
     Agent,
     Evidence,
@@ -203,7 +203,10 @@ def watched() -> Fleet:
     )
     alarms = {
         "budget day": Alarm(
-            "budget day is half gone: $98.20 of $160, at this rate it ends at 16:40", AlarmLevel.NOTICE, NOW
+            "budget day is half gone: $98.20 of $160, at this rate it ends at 16:40",
+            AlarmLevel.NOTICE,
+            NOW,
+            kind=AlarmKind.BUDGET,
         ),
         "key vm1/docs-1": Alarm(
             "docs-1 on vm1 pays with a key from its environment, not with its plan: unset ANTHROPIC_API_KEY there",

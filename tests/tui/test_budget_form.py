@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.gauges import Alarm, AlarmLevel
+from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
 from controlroom.domain.intents import RemoveBudget, SetBudget
 from controlroom.domain.money.ladder import rule_of
 from controlroom.tui.screens.budgets import BudgetForm, BudgetsSheet
@@ -88,7 +88,7 @@ async def test_without_budgets_the_form_makes_the_first_one() -> None:
 
 async def test_alarms_say_what_to_do() -> None:
     fleet = scenes.watched()
-    gone = {"budget day": Alarm("budget day is gone", AlarmLevel.DANGER, NOW)}
+    gone = {"budget day": Alarm("budget day is gone", AlarmLevel.DANGER, NOW, kind=AlarmKind.BUDGET)}
     async with room(replace(fleet, alarms=gone), size=(120, 40)) as here:
         await here.press("w")
         await here.until(lambda: "controlroom budget set day --limit" in here.text(), "what to do")

@@ -7,7 +7,8 @@ from operator import attrgetter
 
 from controlroom.domain.alarms import disk_words
 from controlroom.domain.budgets import Budget
-from controlroom.domain.gauges import Alarm, AlarmLevel, urgency
+from controlroom.domain.claims import doubt_words
+from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel, urgency
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Money, Question, State
 from controlroom.domain.money.ladder import pausing
 from controlroom.domain.persistent_tables import differing
@@ -256,7 +257,6 @@ _TASK_SHOWN = 100
 
 def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
     """One agent's row."""
-    from controlroom.domain.claims import doubt_words  # the first frame of a screen has no agents
 
     state = fleet.state_of(agent)
     return AgentRow(
@@ -416,14 +416,14 @@ def worst_first(fleet: Fleet) -> list[Alarm]:
 
 def _alarm_steps(fleet: Fleet, about: str, alarm: Alarm) -> Iterator[str]:
     """What can be done about an alarm, beside what it says itself."""
-    kind, _, name = about.partition(" ")
-    if kind == "budget" and name in fleet.budgets:
+    name = about.rpartition(" ")[2]
+    if alarm.kind is AlarmKind.BUDGET and name in fleet.budgets:
         raising = f"controlroom budget set {name} --limit …"
         yield f"Raise it, or wait until it resets  [{raising}]"
     elif alarm.agent in fleet.agents:
         yield f"See why  [controlroom explain {alarm.agent}]"
-    elif kind == "disk" and alarm.text:
-        yield f"See what fills it  [controlroom host check {name.removeprefix('of ')}]"
+    elif alarm.kind is AlarmKind.DISK:
+        yield f"See what fills it  [controlroom host check {name}]"
 
 
 def alarm_lines(fleet: Fleet, now: int, clock: Callable[[int], str]) -> list[Line]:

@@ -6,17 +6,8 @@ And what would follow if a budget became another one.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 
-from controlroom.domain.budgets import (
-    STOPPING,
-    Budget,
-    BudgetUnit,
-    Rung,
-    RungAction,
-    ScopeKind,
-    StopOrder,
-    read_scope,
-)
-from controlroom.domain.gauges import Alarm, AlarmLevel, LimitKind
+from controlroom.domain.budgets import STOPPING, Budget, BudgetUnit, Rung, RungAction, ScopeKind, StopOrder, read_scope
+from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel, LimitKind
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.money.allotment import MONEY, Fund, Run, RunGrant
@@ -66,7 +57,8 @@ def alarm(budget: Budget, until: str, since: int, unstopped: Sequence[str] = ())
     ends = f", until it resets at {until} or is raised" if until else ", until it is raised"
     also = f"; adopted agents spend on: {named_some(unstopped)}" if stops and unstopped else ""
     text = f"{told(budget, rungs[-1])}{ends if _DONE[rungs[-1].action] and not budget.dry_run else ''}{also}"
-    return Alarm(text, AlarmLevel.DANGER if stops else AlarmLevel.WARNING, since, mark=f"{len(rungs)} {ladder(rungs)}")
+    level, mark = AlarmLevel.DANGER if stops else AlarmLevel.WARNING, f"{len(rungs)} {ladder(rungs)}"
+    return Alarm(text, level, since, mark=mark, kind=AlarmKind.BUDGET)
 
 
 def told(budget: Budget, rung: Rung) -> str:

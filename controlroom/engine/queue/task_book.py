@@ -95,10 +95,10 @@ class TaskBook:
         if queue != fleet.queue:
             self._store.apply(QueueSeen(queue))
 
-    def set_queue(self, queue: Queue, keep: Keep = Keep.RECORD) -> "asyncio.Future[str]":
-        """Have the queue so, and write it down."""
+    def set_queue(self, queue: Queue) -> "asyncio.Future[str]":
+        """Replace the queue, and write it down; what is written resolves to why not, "" when it is."""
         self._store.apply(QueueSeen(queue))
-        return self._ledger_writer.outbox.put(task_tables.keep_queue(queue), keep)
+        return self._ledger_writer.outbox.put(task_tables.keep_queue(queue), Keep.RECORD)
 
     def audited(self, intent: intents.Intent, result: Result, who: str) -> Result:
         """Audit what was done to the room at once."""

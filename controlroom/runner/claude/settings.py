@@ -143,15 +143,15 @@ def config_folder(environ: Mapping[str, str], cwd: str, arguments: Sequence[str]
     return os.path.join(cwd, read(environ, cwd, arguments).folder)
 
 
-def files(environ: Mapping[str, str], cwd: str, arguments: Sequence[str] = (), managed: str = MANAGED) -> list[str]:
+def files(environ: Mapping[str, str], cwd: str, arguments: Sequence[str] = ()) -> list[str]:
     """Return the paths of the files that say how a Claude logs in, whether they are there or not.
 
     Among them is the folder of the managed drop-ins: it changes when one comes or goes.
     """
     environ = environ if "HOME" in environ else {"HOME": os.path.expanduser("~"), **environ}
     folder = environ.get(_FOLDER, "") or os.path.join(environ["HOME"], ".claude")
-    paths = [path for _, path in _files(folder, environ["HOME"], cwd, arguments, managed) if not path.startswith("{")]
-    beside = os.path.join(managed, _DROP_INS), os.path.join(cwd, folder, ".credentials.json")
+    paths = [path for _, path in _files(folder, environ["HOME"], cwd, arguments, MANAGED) if not path.startswith("{")]
+    beside = os.path.join(MANAGED, _DROP_INS), os.path.join(cwd, folder, ".credentials.json")
     return list(dict.fromkeys((*paths, *beside)))
 
 

@@ -58,8 +58,8 @@ class AbsenceLine(Lines):
 class HaltLine(Lines):
     """Says that the room is halted: by whom, since when, why, and with which key that ends."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self._words = ""
 
     def ground(self) -> Style:
