@@ -66,7 +66,7 @@ def _list(parser: argparse.ArgumentParser) -> None:
 
 
 def _edit(parser: argparse.ArgumentParser) -> None:
-    """Take what is to be another."""
+    """Take what to change."""
     _task(parser)
     either = parser.add_mutually_exclusive_group()
     either.add_argument("--text", dest="to_text", metavar="TEXT", help="what is to be done")
@@ -216,7 +216,7 @@ TASKS: Sequence[Verb] = (
         "tasks",
         "TASK [--attempt N] [-n N] [-f] [--raw] [--grep TEXT [-i] [--regex]]",
         "Print the log of the agent that carries a task out.",
-        "Without --attempt it is the newest one.",
+        "Without --attempt, that of the newest attempt.",
         ("controlroom task logs t12 -f",),
         "tasks:logs",
         _logs,
@@ -267,8 +267,8 @@ TASKS: Sequence[Verb] = (
         "task drop",
         "tasks",
         "TASK... [--yes]",
-        "Take tasks out of the queue that are not under way.",
-        "It asks first. One that is under way: kill its agent, which holds the task.",
+        "Take tasks that are not running out of the queue.",
+        "It asks first. To drop one that is running, kill its agent first: that holds the task.",
         ("controlroom task drop t12 --yes",),
         "tasks:drop",
         _drop,
@@ -277,7 +277,7 @@ TASKS: Sequence[Verb] = (
         "task retry",
         "tasks",
         "TASK...",
-        "Do tasks again that have ended; their attempts count anew.",
+        "Do ended tasks again; their attempts count anew.",
         "",
         ("controlroom task retry t12",),
         "tasks:retry",

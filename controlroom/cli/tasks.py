@@ -227,7 +227,7 @@ def _all_shown(client: Client, tasks: Iterable[Task]) -> list[Shown]:
 
 
 def edit(args: argparse.Namespace, entry_points: EntryPoints) -> int:
-    """Have a waiting task otherwise."""
+    """Change a waiting task."""
     body = read_text(args.file, "the task") if args.file is not None else None
     args.change = TaskChange(
         args.priority,
@@ -242,7 +242,7 @@ def edit(args: argparse.Namespace, entry_points: EntryPoints) -> int:
         typed(args.to_text, "the task") if args.to_text is not None else body,
     )
     if args.change == TaskChange():
-        raise Stop(Exit.USAGE, "what is to be another? see controlroom task edit --help")
+        raise Stop(Exit.USAGE, "what is to change? see controlroom task edit --help")
     return with_room(_edit, args)
 
 
@@ -257,7 +257,7 @@ def move(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 async def _move(client: Client, args: argparse.Namespace) -> int:
     intent = intents.MoveTask(args.task, args.before or "", args.first)
-    return await order(client, intent, f"{args.task} has its new place")
+    return await order(client, intent, f"{args.task} is moved")
 
 
 def hold(args: argparse.Namespace, entry_points: EntryPoints) -> int:
@@ -277,7 +277,7 @@ def drop(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 def retry(args: argparse.Namespace, entry_points: EntryPoints) -> int:
-    """Do tasks that have ended again."""
+    """Do ended tasks again."""
     return _each(args, intents.RetryTask, "is tried again")
 
 
@@ -336,8 +336,8 @@ def queue_release(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 def queue_set(args: argparse.Namespace, entry_points: EntryPoints) -> int:
-    """Have rules of the queue otherwise."""
-    args.intent, args.done = intents.SetQueue(dict(args.rules)), "the queue keeps to that"
+    """Change rules of the queue."""
+    args.intent, args.done = intents.SetQueue(dict(args.rules)), "the rules are changed"
     return with_room(_order, args)
 
 

@@ -293,7 +293,7 @@ class TaskWish(TaskTerms):
 
 @dataclass(frozen=True)
 class TaskChange:
-    """What is to be another of a waiting task. None: it stays."""
+    """Changes to a waiting task; None leaves a field as it is."""
 
     priority: int | None = None
     profile: str | None = None

@@ -132,7 +132,7 @@ _WAITS: Mapping[WaitReason, str] = {
     WaitReason.PROFILE_FULL: "{has} of at most {most} agents of profile {about} are at work",
     WaitReason.NO_PROFILE: "there is no profile {about}",
     WaitReason.AT_WORK: "its agent {about} is at work, as a person ordered",
-    WaitReason.OUTSIDE: "profile {about} takes no tasks whose text comes from a file: choose another by task edit",
+    WaitReason.OUTSIDE: "profile {about} takes no tasks whose text comes from a file: choose another with task edit",
     WaitReason.STAGGER: "starts are staggered{until}",
     WaitReason.BUDGET: "{about}",
     WaitReason.LIMIT: "limit {about}: {has} of {most} is used{until}",

@@ -32,7 +32,7 @@ def begun(task: Task, host: str, agent: str, epoch: int, now: int, session: str 
 
 
 def not_begun(task: Task, reason: str, rules: QueueRules, now: int) -> Task:
-    """The task whose newest attempt was refused before anything started: it waits on, and that attempt counts not."""
+    """The task whose newest attempt was refused before it began: it waits on, and that attempt does not count."""
     return _after(task, AttemptEnd.NEVER_BEGAN, reason, rules, now)
 
 

@@ -60,7 +60,7 @@ def added(fleet: Fleet, wishes: Sequence[TaskWish], known: Mapping[str, Task], f
 
 
 def check_wish(fleet: Fleet, wish: TaskWish) -> None:
-    """See that a task can be done as it is wished. Raises `Refusal`."""
+    """Check that a task can be carried out as wished. Raises `Refusal`."""
     if not wish.text.strip():
         raise Refusal("the task is empty: say what is to be done")
     check_size("the task", wish.text)
@@ -82,7 +82,7 @@ def check_wish(fleet: Fleet, wish: TaskWish) -> None:
 
 
 def _check_key(key: str) -> None:
-    """See that a key names nothing else, and may be shown. Raises `Refusal`."""
+    """Check that a key names nothing else and may be shown. Raises `Refusal`."""
     if len(key) > _KEY or key != sanitize(key, _KEY):
         raise Refusal(f"a key has at most {_KEY} plain characters")
     if read_id(key):
@@ -92,7 +92,7 @@ def _check_key(key: str) -> None:
 
 
 def check_profile(fleet: Fleet, name: str, source: Source) -> None:
-    """See that a profile carries out tasks from there. Raises `Refusal`."""
+    """Check that a profile carries out tasks from such a source. Raises `Refusal`."""
     profile = profile_named(fleet, name)
     if profile is None:
         return
@@ -145,7 +145,7 @@ def _before(fleet: Fleet, name: str, by_key: Mapping[str, Task], ids: Collection
 
 
 def check_acyclic(tasks: Iterable[Task]) -> None:
-    """See that no task waits for itself. Raises `Refusal` with the way round."""
+    """Check that no task waits for itself. Raises `Refusal` with the way round."""
     graph = {task.id: task.after for task in tasks}
     try:
         TopologicalSorter(graph).prepare()
@@ -174,7 +174,7 @@ def held(task: Task, who: str, now: int) -> Task:
 
 
 def released(task: Task, now: int) -> Task:
-    """A held task waits again. Raises `Refusal`."""
+    """A held task, waiting again. Raises `Refusal`."""
     if task.state is not TaskState.HELD:
         raise Refusal(f"{task.id} is not held: it is {task.state}")
     return replace(task, state=TaskState.WAITING, since=now, reason="", not_before=0, wait=None)
@@ -196,7 +196,7 @@ def dropped(fleet: Fleet, task: Task, who: str, now: int) -> Task:
 
 
 def retried(task: Task, now: int) -> Task:
-    """A task that has ended is done again; its attempts are counted anew. Raises `Refusal`."""
+    """An ended task, waiting again; its attempts are counted anew. Raises `Refusal`."""
     if task.state.is_open:
         raise Refusal(f"{task.id} is {task.state}: only one that has ended can be tried again")
     return replace(
@@ -215,7 +215,7 @@ _ANOTHER = frozenset({"body", "profile", "host", "model", "cwd"})
 
 
 def edited(fleet: Fleet, task: Task, change: TaskChange) -> Task:
-    """The task with what is to be another. Raises `Refusal`."""
+    """The task with a change made to it. Raises `Refusal`."""
     if task.state not in (TaskState.WAITING, TaskState.HELD):
         raise Refusal(f"{task.id} is {task.state}: only one that waits or is held can be edited")
     parts = {name: value for name, value in vars(change).items() if value is not None and name != "body"}

@@ -60,7 +60,7 @@ class Dispatcher:
         self.preflights = HostPreflights(store, book, inquiries, self._wake)
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
         self._has_work = False
-        """Whether any task is open, or the room is halted: else what agents do is nothing to the queue."""
+        """Whether any task is open, or the room is halted: else the queue ignores what agents do."""
         self._ordered: dict[int, Order] = {}
         """What was ordered of agents since the last round: an order may be over before it."""
 
