@@ -165,8 +165,8 @@ def watch_preflights(draft: Draft, preflights: Mapping[str, Preflight]) -> None:
             draft.alarms.drop(about)
     for host, found in preflights.items():
         about, standing = f"{_UNFIT}{host}", draft.alarms.get(f"{_UNFIT}{host}")
-        if lacks := "; ".join(filter(None, (found.machine, found.claude, found.login))):
-            words = f"{host} lacks what agents need: {lacks}; it is looked at again by itself"
+        if found.told:
+            words = f"{host} lacks what agents need: {found.told}; it is looked at again by itself"
             draft.alarms.put(about, Alarm(words, AlarmLevel.DANGER, standing.since if standing else found.at))
         elif standing is not None:
             draft.alarms.drop(about)

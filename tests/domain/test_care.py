@@ -105,6 +105,7 @@ def test_after_so_many_starts_it_is_given_up_visibly_until_a_person_begins_it_ag
     world = reduce(world, events.QueueSeen(replace(world.queue, restarts=planned.restarts)))
     alarm = world.alarms["care vm1/docs-1"]
     assert "is given up" in alarm.text
+    assert agent_row(world, world.agents["vm1/docs-1"], NOON).line == "given up"
     assert "controlroom retry vm1/docs-1" in alarm.text
     notes = dict(explain(world, world.agents["vm1/docs-1"], NOON).notes)
     assert notes["care"].startswith("given up just now: it was started 3 times")
@@ -296,6 +297,7 @@ def test_trouble_is_told_of_while_it_lasts() -> None:
     world = reduce(fleet(agent("docs-1")), events.AgentsObserved("vm1", (sick,), NOON))
     assert world.alarms["trouble vm1/docs-1"].text.startswith("vm1/docs-1: nothing was heard of it for 10 min")
     assert dict(explain(world, world.agents["vm1/docs-1"], NOON).notes)["trouble"] == sick.trouble
+    assert agent_row(world, world.agents["vm1/docs-1"], NOON).line == sick.trouble
     well = reduce(world, events.AgentsObserved("vm1", (agent("docs-1"),), NOON))
     assert well.alarms == {}
     over = replace(sick, state=State.FAILED, ended=NOON, pid=None)

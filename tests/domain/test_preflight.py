@@ -67,7 +67,8 @@ def test_what_it_lacks_keeps_out_those_who_need_it(found: HostCheck, out: set[st
 
 
 def test_one_alarm_names_it_and_each_task_says_it_until_it_is_mended() -> None:
-    world = lacking(login="Claude is not logged in (claude auth login there)")
+    words = "Claude is not logged in (claude auth login there)"
+    world = lacking(login=words, told=words)
     seen = reduce(replace(world, queue=Queue()), events.QueueSeen(world.queue))
     assert list(seen.alarms) == ["preflight of vm1"]
     assert "vm1 lacks what agents need: Claude is not logged in" in seen.alarms["preflight of vm1"].text

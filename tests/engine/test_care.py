@@ -257,6 +257,18 @@ async def test_no_task_starts_on_a_host_that_lacks_claude_until_it_is_there_and_
         assert fleet.fleet.alarms == {}
 
 
+async def test_what_a_host_lacks_is_no_alarm_where_nothing_that_is_to_start_needs_it() -> None:
+    host = WithoutClaude()
+    command = '[profiles.make]\nkind = "command"\ncommand = ["make"]\n[profiles.own]\ncommand = ["/opt/claude"]\n'
+    async with queue_room(host, settings=FAILING.replace('restart = "on-failure"', "") + command) as here:
+        await add(here, "a", profile="make")
+        await add(here, "b", profile="own")
+        await here.until(lambda: len(host.spawned) == 2)
+        await here.engine.wait_idle()
+        assert "preflight of vm1" not in here.engine.store.fleet.alarms
+        assert here.engine.store.fleet.queue.preflights["vm1"].claude
+
+
 class NeverChecks(Lively):
     """It does not answer what is looked up."""
 

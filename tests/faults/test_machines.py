@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from controlroom.domain import intents
-from controlroom.domain.model import LinkState, State
+from controlroom.domain.model import Agent, LinkState, State
 from controlroom.domain.words import age
 from tests.conftest import MakeHosts, MakeLab
 from tests.engine.tails import Tail
@@ -49,6 +50,39 @@ async def test_a_machine_that_lost_its_power_is_lost_and_its_agents_have_ended_w
         again = await room.spawn("vm1", "count", counting())
         assert (again.ok, again.epoch) == (True, 2), again.reason
         await room.in_order()
+
+
+async def test_after_a_reboot_agents_run_again_where_their_profile_says_so_and_never_twice(vms: MakeLab) -> None:
+    lab = vms(2)
+    room = Room(lab.hosts)
+    room.write_config()
+    command = json.dumps(list(counting()))
+    profile = f'[profiles.counter]\nkind = "command"\ncommand = {command}\n'
+    room.place.config.write_text(
+        f"{room.place.config.read_text()}\n[queue]\nstagger_seconds = 0.2\nmemory_percent = 100\nmin_disk_mb = 0\n"
+        f'{profile}restart = "on-failure"\nrestart_seconds = 0\n'
+    )
+    async with room_of(lab.hosts) as room:
+        for host, name in (("vm1", "a"), ("vm1", "b"), ("vm2", "c")):
+            asked = await room.client.submit(intents.SpawnAgent(name, "", host, "counter"), wait=True)
+            assert asked.ok, asked.reason
+        assert (await room.spawn("vm1", "alone", counting())).ok
+        await room.until(lambda: room.agent("vm1/alone").state is State.WORKING)
+        lab["vm2"].cut()
+        lab["vm1"].power_off()
+        await room.link("vm1", LinkState.LOST, LinkState.CONNECTING, seconds=40)
+        lab["vm1"].boot()
+        lab["vm2"].heal()
+        await room.up()
+        await room.until(lambda: all(_runs(room.agent(f"vm1/{name}"), 2) for name in "ab"), 40, "both to run again")
+        assert room.agent("vm1/alone").detail == "the host was rebooted"
+        assert _runs(room.agent("vm2/c"), 1), "its host was only away"
+        await room.in_order()
+        assert _runs(room.agent("vm1/a"), 2)
+
+
+def _runs(agent: Agent, epoch: int) -> bool:
+    return (agent.state, agent.epoch) == (State.WORKING, epoch)
 
 
 def take(host: NamespaceHost, pid: int, command: str = "sleep 100000") -> None:

@@ -343,11 +343,23 @@ def agent_line(fleet: Fleet, agent: Agent, now: int) -> str:
         return f"paused by {names}, until {'it resets or is' if len(waits) == 1 else 'they reset or are'} raised"
     if agent.question:
         return asking(agent.question)
+    if agent.trouble and not agent.has_ended:
+        return agent.trouble
+    if agent.has_ended and (again := _again(fleet, agent)):
+        return f"{again}; {agent.detail}" if agent.detail else again
     if limit_is_over(agent, now):
         return "its limit is over" + (", and it had ended: let it go on" if agent.has_ended else "")
     if agent.has_ended or agent.state in (State.LIMITED, State.IDLE, State.PAUSED):
         return agent.detail or agent.last_line or agent.task
     return agent.last_line or agent.detail or agent.task
+
+
+def _again(fleet: Fleet, agent: Agent) -> str:
+    """Whether an agent that ended is started again without being asked, in a few words; "": nothing says so."""
+    kept = fleet.queue.restarts.get(agent.id) or fleet.queue.restarts.get(agent.name)
+    if kept is None or (kept.host, kept.gave_up) == ("", ""):
+        return ""
+    return "given up" if kept.gave_up else "starts again" if kept.starting or kept.wait else ""
 
 
 def short_model(model: str) -> str:

@@ -4,17 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from controlroom.domain.display.checkup import preflight
-from controlroom.domain.model import Host, LinkState
+from controlroom.domain.model import Host, LinkState, Profile
 from controlroom.domain.tasks import Preflight, TaskState
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.hosts.inquiries import Inquiries, Unanswered
 from controlroom.engine.hosts.translate import to_check
 from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.store import FleetStore
+from controlroom.text.states import AgentKind
 from controlroom.wire import inquiries as wire
 
-AGAIN = 60_000
-"""Milliseconds until a host that lacks something is looked at again."""
+AGAIN, SELDOM = 60_000, 600_000
+"""Milliseconds until a host that lacks something is looked at again: while that keeps anything out, and else."""
 
 PATIENCE = 10.0
 """Seconds for a host to answer; one that does not keeps nobody from being started there."""
@@ -46,28 +47,35 @@ class HostPreflights:
         fleet, now = self._store.fleet, self._store.clock()
         up = {name: host for name, host in fleet.hosts.items() if host.link is LinkState.UP}
         seen = {name: found for name, found in fleet.queue.preflights.items() if name in up}
-        wanted = self._is_wanted()
-        due = [name for name, host in up.items() if self._is_due(host, seen.get(name), wanted=wanted, now=now)]
+        needs = self._needs()
+        seen = {name: replace(found, told=_told(found, needs)) for name, found in seen.items()}
+        due = [name for name, host in up.items() if self._is_due(host, seen.get(name), wanted=bool(needs), now=now)]
         for name in due:
             seen[name] = replace(seen.get(name, Preflight()), looking=True)
         self._show(seen)
         for name in due:
             self._looks.begin(self._look_at(name))
-        again = [found.at + AGAIN for found in seen.values() if _lacks(found) and not found.looking]
+        again = [found.at + _pause(found) for found in seen.values() if _lacks(found) and not found.looking]
         return min(again, default=0)
 
-    def _is_wanted(self) -> bool:
-        """Whether anything may be started soon without anybody looking."""
+    def _needs(self) -> set[str]:
+        """What the agents need that may be started soon without anybody looking: parts of `Preflight`."""
         fleet = self._store.fleet
-        waits = any(task.state is TaskState.WAITING for task in fleet.tasks.values())
-        return waits or any(profile.restarts.starts_any for profile in fleet.profiles.values())
+        names = {task.profile for task in fleet.tasks.values() if task.state is TaskState.WAITING}
+        names |= {name for name, profile in fleet.profiles.items() if profile.restarts.starts_any}
+        needs: set[str] = set()
+        for profile in (fleet.profiles.get(name, Profile("")) for name in names):
+            if profile.kind is not AgentKind.COMMAND:
+                parts = ("machine", "" if profile.command else "claude", "" if profile.own_login else "login")
+                needs.update(filter(None, parts))
+        return needs
 
     def _is_due(self, host: Host, found: Preflight | None, *, wanted: bool, now: int) -> bool:
         if host.facts is None or not host.facts.owned:
             return False
         if found is None:
             return wanted
-        return not found.looking and _lacks(found) and now - found.at >= AGAIN
+        return not found.looking and _lacks(found) and now - found.at >= _pause(found)
 
     async def _look_at(self, name: str) -> None:
         try:
@@ -77,6 +85,7 @@ class HostPreflights:
             found = Preflight(self._store.clock())
         host = self._store.fleet.hosts.get(name)
         if host is not None and host.link is LinkState.UP:
+            found = replace(found, told=_told(found, self._needs()))
             self._show({**self._store.fleet.queue.preflights, name: found})
         self._wake()
 
@@ -84,6 +93,15 @@ class HostPreflights:
         queue = self._store.fleet.queue
         if preflights != queue.preflights:
             self._book.show((), replace(queue, preflights=preflights))
+
+
+def _told(found: Preflight, needs: set[str]) -> str:
+    """What a host lacks of what is needed, in words."""
+    return "; ".join(filter(None, (getattr(found, part) for part in ("machine", "claude", "login") if part in needs)))
+
+
+def _pause(found: Preflight) -> int:
+    return AGAIN if found.told else SELDOM
 
 
 def _lacks(found: Preflight) -> bool:
