@@ -14,6 +14,7 @@ from controlroom.domain.figures import figures as room_figures
 from controlroom.domain.history import RATES, ROOM, STEP, Metric, Point, figures, window_use
 from controlroom.domain.model import LinkState
 from controlroom.domain.money.costs import CostRow
+from controlroom.domain.tasks import TaskState
 from controlroom.engine.hosts.translate_usage import UsagePiece
 from controlroom.engine.ledger.history_tables import (
     SUMS,
@@ -190,6 +191,8 @@ class _Flow:
         self._tasks = store.fleet.tasks
         """The tasks as they were looked at last."""
         self._changed: set[str] = set()
+        self._is_moved = False
+        """Whether this machine's clock was set since the last look."""
         self._looked = 0
         self._steps: deque[tuple[int, Durations]] = deque([(0, Durations())], HOUR // STEP)
         """The answers of the last hour, by when their five minutes began."""
@@ -199,14 +202,30 @@ class _Flow:
         self.counted: Counter[Metric] = Counter()
         self._seen: tuple[object, ...] = ()
         self._counts = 0, 0
-        self._waits: list[int] = []
+        self._waits: dict[str, int] = {}
+        """Since when each task waits."""
+        self._first = NEVER
+        """Since when the first of them does."""
 
     def start(self) -> None:
-        self._tasks = self._store.fleet.tasks
         self._store.subscribe(self._note)
+        self._store.when_clock_set(self._clock_set)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Take tasks as they are; what has happened to them before does not count."""
+        self._tasks = self._store.fleet.tasks
+        self._waits = waiting_since(self._store.fleet, NEVER)
+        self._first = min(self._waits.values(), default=NEVER)
+        self._changed.clear()
 
     def _note(self, changes: Changes) -> None:
         self._changed |= changes.tasks
+
+    def _clock_set(self, by: int) -> None:
+        """All times of tasks are about to be others: nothing has happened to them by that."""
+        self._count_changed()
+        self._is_moved = True
 
     def answered(self, key: str, took: int) -> None:
         before = self._told.pop(key, None)
@@ -237,33 +256,47 @@ class _Flow:
                 joined.join(answers)
         return joined
 
+    def _count_changed(self) -> None:
+        """Count what has happened to tasks since the last look."""
+        fleet = self._store.fleet
+        for key in self._changed:
+            task = fleet.tasks.get(key)
+            self._happened.update(happened(self._tasks.get(key), task))
+            self._waits.pop(key, None)
+            if task is not None and task.state is TaskState.WAITING:
+                self._waits[key] = max(task.since, task.not_before)
+        if self._changed:
+            self._first = min(self._waits.values(), default=NEVER)
+        self._tasks = fleet.tasks
+        self._changed.clear()
+
     def look(self, running: _Running) -> None:
         """Count what is, and what has happened since the last look."""
         fleet, now = self._store.fleet, self._store.clock()
-        for key in self._changed:
-            self._happened.update(happened(self._tasks.get(key), fleet.tasks.get(key)))
-        seen = fleet.agents, fleet.tasks, *(host.link for host in fleet.hosts.values())
+        if self._is_moved:
+            self._is_moved = False
+            self._begin()
+        self._count_changed()
+        seen = fleet.agents, *(host.link for host in fleet.hosts.values())
         if len(seen) != len(self._seen) or any(one is not other for one, other in zip(seen, self._seen, strict=True)):
             self._seen, self._counts = seen, at_work(fleet)
-            self._waits = sorted(waiting_since(fleet, 1 << 60).values())
-        self._tasks = fleet.tasks
-        self._changed.clear()
         running.happened.update(self._happened)
         self.counted.update(self._happened)
         self._happened.clear()
         running.answers = self._now()
-        due = [since for since in self._waits[:1] if since <= now]
         for metric, value in (
             (Metric.AGENTS, self._counts[0]),
             (Metric.WORKING, self._counts[1]),
             (Metric.WAITING, len(self._waits)),
-            (Metric.OLDEST, now - due[0] if due else 0),
+            (Metric.OLDEST, max(0, now - self._first)),
         ):
             running.room.setdefault(metric, _Looks()).add(value)
         running.count += 1
         running.watched += min(MOST_PAUSE, max(0, now - self._looked)) if self._looked else LOOK
         self._looked = now
 
+
+NEVER = 1 << 60
 
 MOST_TOLD = 5_000
 """Answers that are remembered for when they are told again: a message has a line for each of its blocks."""

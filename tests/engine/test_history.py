@@ -37,8 +37,10 @@ class Watched:
 
     def __init__(self, ledger: Ledger) -> None:
         self.now = NOON
+        self.set_by = 0
+        """Milliseconds by which a person has set the clock."""
         self.ledger = ledger
-        self.store = FleetStore(Fleet(), lambda: self.now, lambda: self.now)
+        self.store = FleetStore(Fleet(), lambda: self.now, lambda: self.now - self.set_by)
         self.writer = LedgerWriter(ledger, self.store)
         self.history = HistoryRecorder(self.store, self.writer)
         self.store.apply(events.Configured({}, Limits(), {"vm1": "ann@vm1"}, NOON))
@@ -237,3 +239,18 @@ async def test_a_watcher_is_told_how_work_flows(home: World) -> None:
         answer = await client.figures()
         assert answer.figures is not None
         assert (answer.reason, answer.figures.waiting, answer.figures.most_agents) == ("", 0, 10)
+
+
+async def test_a_clock_that_is_set_makes_nothing_happen(ledger: Ledger) -> None:
+    watched = Watched(ledger)
+    running = attempts.begun(Task(1, "a task", TaskState.WAITING, NOON, NOON), "vm1", "a", 1, NOON)
+    watched.store.apply(events.TasksSeen((running, Task(2, "another", TaskState.WAITING, NOON - 60_000, NOON))))
+    watched.history.start()
+    watched.history.look()
+    watched.now, watched.set_by = NOON + 3_600_000, 3_600_000
+    watched.store.follow_clock()
+    assert watched.store.fleet.tasks["t1"].attempts[0].at == NOON + 3_600_000
+    watched.history.look()
+    assert not watched.history.counted[Metric.BEGUN]
+    (oldest,) = (point for point in watched.history.running(ROOM) if point.metric is Metric.OLDEST)
+    assert oldest.peak == 60_000
