@@ -104,7 +104,7 @@ async def _add(client: Client, args: argparse.Namespace) -> int:
     if args.json:
         await wait_for(client, lambda fleet: all(id_ in fleet.tasks for id_ in ids), 3.0)
         tasks = [client.fleet.tasks[id_] for id_ in ids if id_ in client.fleet.tasks]
-        output.json_answer("task add", _all_shown(client, tasks))
+        output.json_answer("task add", all_shown(client, tasks))
     else:
         for id_ in ids:
             output.data(id_)
@@ -126,7 +126,7 @@ async def _list(client: Client, args: argparse.Namespace) -> int:
     wanted = set(args.state or ()) or {state for state in TaskState if args.all or state.is_open}
     tasks = [task for task in shown.listed(fleet, now) if task.state in wanted]
     if args.json:
-        output.json_answer("task list", _all_shown(client, tasks))
+        output.json_answer("task list", all_shown(client, tasks))
         return Exit.DONE
     if tasks:
         _table(fleet, tasks, now)
@@ -218,7 +218,8 @@ def _shown(client: Client, task: Task, text: str | None = None, order: Mapping[s
     return Shown(task, shown.row(fleet, task, now), tuple(shown.why(fleet, task, now, order=order)[1:]), text)
 
 
-def _all_shown(client: Client, tasks: Iterable[Task]) -> list[Shown]:
+def all_shown(client: Client, tasks: Iterable[Task]) -> list[Shown]:
+    """Tasks as `--json` has them, with why they wait: the queue is put in order once for all of them."""
     order = {key: place for place, key in enumerate(shown.places(client.fleet, client.now()))}
     return [_shown(client, task, order=order) for task in tasks]
 

@@ -1,13 +1,18 @@
-"""Tasks out of files: issues as JSON, TOML, and lists as people write them."""
+"""Tasks out of files: issues as JSON, TOML, and lists as people write them; and many tasks shown at once."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from controlroom.cli.exits import Stop
 from controlroom.cli.task_files import markdown_items, read_tasks
-from controlroom.cli.tasks import moment
-from controlroom.domain.tasks import Source, TaskWish
+from controlroom.cli.tasks import all_shown, moment
+from controlroom.domain.model import Fleet
+from controlroom.domain.tasks import Queue, Source, Task, TaskState, TaskWish, Wait, WaitReason, in_order
 
 COMMON = TaskWish("", priority=2, profile="docs")
 
@@ -101,3 +106,20 @@ def test_moments_to_come() -> None:
 def test_what_cannot_be_read_is_refused_with_a_sentence(text: str, problem: str) -> None:
     with pytest.raises(Stop, match=problem):
         read_tasks(text, COMMON)
+
+
+def test_the_reasons_of_many_tasks_are_found_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    sorted_times: list[int] = []
+
+    def noted(tasks: Iterable[Task], queue: Queue, now: int) -> list[Task]:
+        sorted_times.append(now)
+        return in_order(tasks, queue, now)
+
+    behind = Wait(WaitReason.BEHIND)
+    tasks = [Task(number, "one of many", TaskState.WAITING, 1, 1, wait=behind) for number in range(1, 500)]
+    fleet = Fleet("room-1", tasks={one.id: one for one in tasks})
+    monkeypatch.setattr("controlroom.domain.display.tasks.in_order", noted)
+    client: Any = SimpleNamespace(fleet=fleet, now=lambda: 2)
+    shown = all_shown(client, tasks)
+    assert [each.lines for each in shown[:2]] == [("it is next",), ("1 start first; the first of them: t1",)]
+    assert len(sorted_times) == 1
