@@ -109,7 +109,10 @@ LIGHT = {
     "controlroom.cli.run": HEAVY,
     "controlroom.client.client": (*HEAVY, "sqlite3"),
     "controlroom.tui.run": LATER,
-    "controlroom.runner.main": ("asyncio", "dataclasses", "inspect", "subprocess", "pathlib", "libtmux", "psutil"),
+    "controlroom.runner.main": (
+        *("asyncio", "dataclasses", "inspect", "subprocess", "pathlib", "libtmux", "psutil"),
+        *("controlroom.runner.claude.dialogs", "controlroom.runner.typed", "controlroom.runner.interactive_run"),
+    ),
 }
 
 TOP_LEVEL = {"pyproject.toml", PACKAGE, "themes", "tests", "screenshots", "README.md"}

@@ -4,6 +4,7 @@ fork and exec by hand: between them the child asks the kernel to be killed when 
 `posix_spawn` cannot. One thread only, so a fork is safe.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -52,6 +53,12 @@ def adopt_orphans() -> None:
     """Make every orphan below us our child (Linux), so that setsid and double forks hide nothing."""
     if _PRCTL is not None:
         _PRCTL(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def trim_memory() -> None:
+    """Return to the system what compiling our own files took (glibc): 0.8 MB of each of hundreds of runners."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def find_program(name: str, path: str, home: str, cwd: str) -> str | None:

@@ -67,6 +67,7 @@ def _run(data: bytes) -> int:
         status.save(state=State.FAILED, detail=f"its runner cannot work here: {error}", cause=why, ended=_now())
         return 2
     agent_process.adopt_orphans()
+    agent_process.trim_memory()
     _go(run, login, task)
     pane.flush()
     return 0
