@@ -180,6 +180,8 @@ class AgentPane(Vertical):
         self._shown: tuple[object, ...] = ()
         """What the pane was last made from: it is as it was for as long as that is."""
         self.tag = Tag()
+        self.calm = False
+        """Whether nobody asked for it, so that it may be painted seldom."""
 
     def compose(self) -> ComposeResult:
         """Head, question, a rule above the log (on a screen of its own), log."""
@@ -210,7 +212,19 @@ class AgentPane(Vertical):
         state = view.fleet.state_of(agent) if agent else None
         palette = context_of(self.app).palette
         task = _task_of(view, agent) if agent and self._full else None
-        shown = (agent, state, book, view.now, view.zone, self.tag, self.size, self.made, palette, task and task.id)
+        shown = (
+            agent,
+            state,
+            book,
+            view.now,
+            view.zone,
+            self.tag,
+            self.calm,
+            self.size,
+            self.made,
+            palette,
+            task and task.id,
+        )
         self._view, self.agent, self._book = view, agent, book
         if self.made and shown != self._shown:
             self._shown = shown
@@ -232,7 +246,7 @@ class AgentPane(Vertical):
         if not height:
             return
         agent = self.agent
-        self.log_view.paint_pause = frame_of(self.app.size.width)
+        self.log_view.paint_pause = UNASKED if self.calm else frame_of(self.app.size.width)
         low = self._full and height < _LOW and agent is not None and agent.question is not None
         if self._full:
             head = self.query_one(Head)
@@ -320,6 +334,8 @@ SIDE = 160
 _AT_MOST, _TALL, _BROAD = 3, 20, 66
 """Panes that are shown unasked on a wide screen, and the lines that each of them has beside the table, or the columns
 under it."""
+UNASKED = 1.0
+"""Seconds between two paintings of a pane that nobody asked for: its newest line stands in the table at once."""
 _LOOKS = 5.0
 """Columns for each line of a pane that reads well."""
 
@@ -412,6 +428,7 @@ class PaneGrid(Container):
                 pane.tag = Tag(self.first + index, agent.id == chosen, agent.id in self.wish.pinned)
             else:
                 pane.tag = Tag()
+            pane.calm = not self.many and agent is not None and agent.id != chosen
             pane.show(view, agent, book(agent))
 
     def _lay_out(self, count: int) -> None:
