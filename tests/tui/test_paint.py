@@ -6,6 +6,8 @@ import gc
 from typing import Any, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
@@ -15,10 +17,13 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from controlroom.domain import events
+from controlroom.tui.screens.overview import Overview
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets import lines
 from controlroom.tui.widgets.agents import AgentTable
 from controlroom.tui.widgets.lines import Painting, Pieces
-from controlroom.tui.widgets.panes import AgentPane
+from controlroom.tui.widgets.panes import UNASKED, AgentPane
 from tests.tui import scenes
 from tests.tui.room import room
 from tests.tui.scenes import NOW
@@ -65,6 +70,49 @@ async def test_a_line_of_an_agent_out_of_sight_makes_and_builds_nothing(monkeypa
         await here.until(lambda: "all 42 tests passed" in here.text())
         assert (rows, builds) == ([shown.id], [])
         assert here.text().count("all 42 tests passed") == 1
+
+
+PARTS = st.lists(
+    st.tuples(st.sampled_from(["a ", "ab", "b a", " ", "日", "a日", "42 "]), st.sampled_from([None, Style(bold=True)])),
+    max_size=5,
+)
+
+
+@given(old=PARTS, new=PARTS)
+@settings(deadline=None)
+def test_a_line_is_the_new_one_once_what_is_different_was_painted(
+    old: list[tuple[str, Style | None]], new: list[tuple[str, Style | None]]
+) -> None:
+    before, after = styled.line(*old), styled.line(*new)
+    width = 24
+
+    def strip(line: Line) -> Strip:
+        return Strip([*line, Segment(" " * (width - styled.length(line)))], width)
+
+    shown = strip(before)
+    for start, end in lines.changes(before, after, width):
+        shown = Strip.join([shown.crop(0, start), strip(after).crop(start, end), shown.crop(end, width)])
+    assert list(shown.simplify()) == list(strip(after).simplify())
+
+
+def test_of_a_line_only_the_words_that_are_others_are_painted() -> None:
+    def spans(old: str, new: str) -> list[tuple[int, int]]:
+        return lines.changes(styled.line((old, None)), styled.line((new, None)), 80)
+
+    assert spans("step 10 of 200", "step 11 of 200") == [(5, 7)], "words are whole"
+    assert spans("step 9 of 200", "step 10 of 200") == [(5, 14)], "up to where the longer one ends"
+    assert spans("a longer one", "short") == [(0, 12)]
+    assert spans("日 ten", "日 one") == [(0, 6)], "of what is wider than its letters all"
+
+
+async def test_a_pane_that_nobody_asked_for_is_painted_seldom() -> None:
+    async with room(scenes.farm(), size=(200, 50)) as here:
+        grid = here.screen(Overview).grid
+        await here.until(lambda: len(grid.live) > 1)
+        chosen = here.screen(Overview).agent_here()
+        pauses = {pane.agent.id: pane.log_view.paint_pause for pane in grid.panes if pane.display and pane.agent}
+        assert pauses.pop(chosen or "") < UNASKED
+        assert set(pauses.values()) == {UNASKED}
 
 
 def test_pieces_are_written_where_they_stand() -> None:

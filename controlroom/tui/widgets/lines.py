@@ -170,21 +170,30 @@ def changes(old: Line, new: Line, width: int) -> list[tuple[int, int]]:
     """The cells of a line, from and to, that are to be painted anew: between what is the same at both ends."""
     if old == new:
         return []
-    start = 0
-    same = 0
-    for before, after in zip(old, new, strict=False):
-        if before != after:
-            break
-        start += after.cell_length
-        same += 1
-    end = width
-    if styled.length(old) == styled.length(new):
-        end = styled.length(new)
-        for before, after in zip(reversed(old[same:]), reversed(new[same:]), strict=False):
-            if before != after:
-                break
-            end -= after.cell_length
+    before, after = styled.length(old), styled.length(new)
+    start, end = _alike(zip(old, new, strict=False), 1), max(before, after)
+    if before == after:
+        end -= min(end - start, _alike(zip(reversed(old), reversed(new), strict=False), -1))
     return [(start, min(end, width))] if start < min(end, width) else []
+
+
+def _alike(pairs: Iterable[tuple[Segment, Segment]], step: int) -> int:
+    """The cells that two lines begin with alike (`step` 1), or end with (-1)."""
+    cells = 0
+    for before, after in pairs:
+        if before != after:
+            if before.style == after.style and before.text.isascii() and after.text.isascii():
+                cells += _same_words(before.text[::step], after.text[::step])
+            break
+        cells += after.cell_length
+    return cells
+
+
+def _same_words(old: str, new: str) -> int:
+    """The characters that two texts begin with alike, up to a blank: a word is painted whole."""
+    pairs = enumerate(zip(old, new, strict=False))
+    alike = next((place for place, (before, after) in pairs if before != after), min(len(old), len(new)))
+    return new.rfind(" ", 0, alike) + 1
 
 
 def set_lines(widget: Widget, lines: int) -> None:
