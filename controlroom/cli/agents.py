@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from controlroom.cli import output
@@ -23,7 +23,7 @@ from controlroom.cli.room import (
 )
 from controlroom.client.client import Attachment, Client, NoAttachment
 from controlroom.domain import intents
-from controlroom.domain.display.filters import fits, is_term, problem
+from controlroom.domain.display.filters import empty_term, fits, is_pattern, is_term, problem
 from controlroom.domain.display.views import agent_row
 from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME
@@ -87,9 +87,6 @@ def _joined(known: ItemAnswer, asked: Question, number: int, option: str, value:
     return ItemAnswer((*known.choices, *(one for one in chosen.choices if one not in known.choices)), known.words)
 
 
-_PATTERN = frozenset("*?[")
-
-
 def _words(args: argparse.Namespace) -> list[str]:
     """The words that say which agents are meant; in one word of `send` and `answer`, commas or spaces part them."""
     if args.agent is None or isinstance(args.agent, list):
@@ -105,7 +102,7 @@ def are_several(args: argparse.Namespace) -> bool:
         raise Stop(Exit.USAGE, "name agents, or say --all: not both")
     if not words and not args.everyone and not getattr(args, "ended", False):
         raise Stop(Exit.USAGE, "which agents? say a name, a pattern in quotes, state:failed, or --all")
-    return not words or len(words) > 1 or is_term(words[0]) or bool(_PATTERN & set(words[0]))
+    return not words or len(words) > 1 or is_term(words[0]) or is_pattern(words[0])
 
 
 async def find_agents(client: Client, args: argparse.Namespace) -> tuple[list[Agent], set[str]]:
@@ -115,12 +112,12 @@ async def find_agents(client: Client, args: argparse.Namespace) -> tuple[list[Ag
     """
     words, ended = _words(args), getattr(args, "ended", False)
     names, terms = [word for word in words if not is_term(word)], " ".join(word for word in words if is_term(word))
-    if wrong := _empty(words) or problem(terms):
+    if wrong := empty_term(words) or problem(terms):
         raise Stop(Exit.USAGE, wrong)
     by_id: dict[str, Agent] = {}
     named: set[str] = set()
     for name in names or ["*"]:
-        if _PATTERN & set(name):
+        if is_pattern(name):
             await wait_settled(client)
             by_id |= {agent.id: agent for agent in matching(client.fleet, name, ended=ended)}
         else:
@@ -134,15 +131,6 @@ async def find_agents(client: Client, args: argparse.Namespace) -> tuple[list[Ag
         what = " ".join([*words, *["--ended"] * ended]) or "--all"
         raise Stop(Exit.NOT_FOUND, f"no agent matches {ascii(what)[:90]}; see controlroom status")
     return sorted(agents, key=lambda agent: agent.id), named
-
-
-def _empty(words: Iterable[str]) -> str:
-    """What compares with nothing, in a sentence: `state:$S` without an S would mean all agents. "": nothing does."""
-    for word in words:
-        _, sign, value = word.partition(":")
-        if word == "-" or (is_term(word) and sign and not value.strip(",")):
-            return f"{ascii(word)[:40]} has no value: say one, or --all for all agents"
-    return ""
 
 
 def matching(fleet: Fleet, pattern: str, *, ended: bool = False) -> list[Agent]:
@@ -174,7 +162,7 @@ async def to_all(
     outcomes = await asyncio.gather(*(_submit(client, target.intent, gate, patience) for target in todo.targets))
     for target, outcome in zip(todo.targets, outcomes, strict=True):
         if host and outcome.ok:
-            output.data(f"{host}/{target.agent.name}")
+            output.data(f"{host}/{target.subject.name}")
     if as_json:
         output.json_answer(action, _results(client.fleet, todo, outcomes))
     else:
@@ -185,10 +173,10 @@ async def to_all(
     return next((code for code in (Exit.UNKNOWN, Exit.REFUSED) if code in codes), Exit.DONE)
 
 
-def _results(fleet: Fleet, todo: Plan, outcomes: Sequence[Result]) -> list[Done]:
+def _results(fleet: Fleet, todo: Plan[Agent], outcomes: Sequence[Result]) -> list[Done]:
     """What became of each agent; those that were left out are refused."""
     results = zip(todo.targets, outcomes, strict=True)
-    done = [_result(fleet, target.agent, outcome) for target, outcome in results]
+    done = [_result(fleet, target.subject, outcome) for target, outcome in results]
     refused = [_result(fleet, agent, Result(Outcome.REFUSED, reason)) for agent, reason in todo.left_out]
     return sorted([*done, *refused], key=lambda each: each.agent.id)
 
@@ -198,10 +186,10 @@ def _result(fleet: Fleet, agent: Agent, outcome: Result) -> Done:
     return Done(now, now.epoch, str(Outcome.DONE if outcome.ok else outcome.outcome), outcome.reason)
 
 
-def _confirm(fleet: Fleet, todo: Plan, now: int) -> None:
+def _confirm(fleet: Fleet, todo: Plan[Agent], now: int) -> None:
     """Show the list, and let the person type how many they are. Raises `Stop` when they do not."""
     for target in todo.targets:
-        agent = target.agent
+        agent = target.subject
         output.talk(f"  {agent.id}  {fleet.state_of(agent)}, {age(now - agent.since)}")
         if isinstance(target.intent, intents.AnswerQuestion) and agent.question:
             for line in agent.question.lines:
@@ -398,7 +386,8 @@ def resume(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 async def _resume(client: Client, args: argparse.Namespace) -> int:
     if not args.agent and not args.everyone and client.fleet.queue.halt is not None:
         return await order(client, intents.ResumeRoom(), "the halt is over")
-    are_several(args)
+    if not args.agent and not args.everyone:
+        raise Stop(Exit.USAGE, "the room is not halted: say which agents are to go on, or --all")
     return await to_all(client, args, "resume")
 
 

@@ -39,7 +39,7 @@ async def _costs(client: Client, args: argparse.Namespace) -> int:
     if args.json:
         output.json_answer("costs", Spent(args.by, since, until, *_priced(rows, answer.ran)))
     elif args.csv:
-        _csv(rows, args.by, answer.ran)
+        spreadsheet(rows, args.by, answer.ran)
     else:
         began = f"{datetime.fromtimestamp(since / 1000, zone):%Y-%m-%d %H:%M}"
         _table(rows, args.by, began, answer.ran)
@@ -133,15 +133,17 @@ def _cells(cost: CostOf, unnamed: str) -> tuple[str, ...]:
     return (*paid, count(row.messages), *map(count, tokens), hits, hourly)
 
 
-def _csv(rows: Sequence[CostRow], by: str, ran: Mapping[str, int]) -> None:
+def spreadsheet(rows: Sequence[CostRow], by: str, ran: Mapping[str, int]) -> None:
+    """Print the rows and then their totals as CSV."""
     import csv
     import io
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([by, *(field.name for field in COST[1:])])
-    for row in _priced(rows, ran)[0]:
-        writer.writerow(map(_plain, record(COST, row).values()))
+    writer.writerow([by, *(field.name for field in COST[1:]), "is_total"])
+    for priced, is_total in zip(_priced(rows, ran), ("false", "true"), strict=True):
+        for row in priced:
+            writer.writerow([*map(_plain, record(COST, row).values()), is_total])
     output.data(text.getvalue().removesuffix("\n"))
 
 

@@ -14,9 +14,13 @@ def _task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", metavar="TASK", help=_WHICH)
 
 
+_WHICH_OF_MANY = "an id, a key, a pattern in quotes ('issue-*'), or parts of a filter (state:failed host:vm1)"
+
+
 def _tasks(parser: argparse.ArgumentParser) -> None:
-    """Take tasks."""
-    parser.add_argument("task", metavar="TASK", nargs="+", help=_WHICH)
+    """Take tasks, by id, key, pattern or filter."""
+    parser.add_argument("task", metavar="TASK", nargs="*", help=_WHICH_OF_MANY)
+    parser.add_argument("--all", dest="everyone", action="store_true", help="all tasks to which it can be done")
 
 
 def _task_shown(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +64,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 def _list(parser: argparse.ArgumentParser) -> None:
     """Take which tasks to show."""
+    parser.add_argument("task", metavar="FILTER", nargs="*", help="like state:failed host:vm1 profile:docs, or a word")
     parser.add_argument("--all", action="store_true", help="those that have ended too, the newest 300")
     parser.add_argument("--state", metavar="S", action="append", type=_state, help="only those; may be said again")
     take.status(parser)
@@ -183,9 +188,10 @@ TASKS: Sequence[Verb] = (
     Verb(
         "task list",
         "tasks",
-        "[--all] [--state S]... [--json]",
+        "[FILTER]... [--all] [--state S]... [--json]",
         "Show what runs, what waits and why, and what is held.",
-        "Those that wait stand in the order in which they start.",
+        "Those that wait stand in the order in which they start. A filter is what it is on the screen; with one, ended "
+        "tasks are looked at, too.",
         ("controlroom task list", "controlroom task list --state failed --json | jq -r '.tasks[].reason'"),
         "tasks:list_",
         _list,
@@ -246,17 +252,17 @@ TASKS: Sequence[Verb] = (
     Verb(
         "task hold",
         "tasks",
-        "TASK...",
+        "(TASK... | --all)",
         "Keep tasks from starting until they are released.",
         "",
-        ("controlroom task hold t12 t13",),
+        ("controlroom task hold t12 t13", "controlroom task hold profile:docs"),
         "tasks:hold",
         _tasks,
     ),
     Verb(
         "task release",
         "tasks",
-        "TASK...",
+        "(TASK... | --all)",
         "Let held tasks start.",
         "A task whose agent a person killed is held, too.",
         ("controlroom task release t12",),
@@ -266,7 +272,7 @@ TASKS: Sequence[Verb] = (
     Verb(
         "task drop",
         "tasks",
-        "TASK... [--yes]",
+        "(TASK... | --all) [--yes]",
         "Take tasks that are not running out of the queue.",
         "It asks first. To drop one that is running, kill its agent first: that holds the task.",
         ("controlroom task drop t12 --yes",),
@@ -276,10 +282,10 @@ TASKS: Sequence[Verb] = (
     Verb(
         "task retry",
         "tasks",
-        "TASK...",
+        "(TASK... | --all)",
         "Do ended tasks again; their attempts count anew.",
-        "",
-        ("controlroom task retry t12",),
+        "--all is those that have failed; what is done or was dropped is named, or filtered.",
+        ("controlroom task retry t12", "controlroom task retry state:failed"),
         "tasks:retry",
         _tasks,
     ),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from controlroom.cli import output
@@ -18,6 +19,8 @@ from controlroom.cli.task_files import read_tasks
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.display import tasks as shown
+from controlroom.domain.display.filters import TASK_STATES, empty_term, is_pattern, is_term, problem, task_fits
+from controlroom.domain.keys.many import task_plan
 from controlroom.domain.model import Fleet
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue.edits import task_named
@@ -123,8 +126,12 @@ def list_(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 async def _list(client: Client, args: argparse.Namespace) -> int:
     now = await wait_briefly(client)
     fleet = client.fleet
-    wanted = set(args.state or ()) or {state for state in TaskState if args.all or state.is_open}
+    terms = " ".join(args.task)
+    if wrong := problem(terms, TASK_STATES):
+        raise Stop(Exit.USAGE, wrong)
+    wanted = set(args.state or ()) or {state for state in TaskState if args.all or terms or state.is_open}
     tasks = [task for task in shown.listed(fleet, now) if task.state in wanted]
+    tasks = [task for task in tasks if task_fits(task, shown.line(fleet, task, now), terms)]
     if args.json:
         output.json_answer("task list", all_shown(client, tasks))
         return Exit.DONE
@@ -132,7 +139,7 @@ async def _list(client: Client, args: argparse.Namespace) -> int:
         _table(fleet, tasks, now)
     if line := shown.queue_line(fleet, now):
         output.talk(line)
-    elif not tasks:
+    elif not tasks and not terms:
         output.talk("no tasks: add one with controlroom task add 'what is to be done'")
     return Exit.DONE
 
@@ -248,7 +255,9 @@ def edit(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _edit(client: Client, args: argparse.Namespace) -> int:
-    return await order(client, intents.EditTask(args.task, args.change), f"{args.task} is changed")
+    await wait_briefly(client)
+    task = _found(client.fleet, args.task)
+    return await order(client, intents.EditTask(task.id, args.change), f"{task.id} is changed")
 
 
 def move(args: argparse.Namespace, entry_points: EntryPoints) -> int:
@@ -257,47 +266,90 @@ def move(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _move(client: Client, args: argparse.Namespace) -> int:
-    intent = intents.MoveTask(args.task, args.before or "", args.first)
-    return await order(client, intent, f"{args.task} is moved")
+    await wait_briefly(client)
+    task, before = _found(client.fleet, args.task), _found(client.fleet, args.before) if args.before else None
+    intent = intents.MoveTask(task.id, before.id if before else "", args.first)
+    return await order(client, intent, f"{task.id} is moved")
 
 
 def hold(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Keep tasks from starting."""
-    return _each(args, intents.HoldTask, "is held")
+    return _to_all(args, "task_hold", "is held")
 
 
 def release(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Let held tasks start."""
-    return _each(args, intents.ReleaseTask, "may start")
+    return _to_all(args, "task_release", "may start")
 
 
 def drop(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Take tasks out of the queue, after asking."""
-    confirmed(f"Drop {', '.join(args.task)}?", args.yes)
-    return _each(args, intents.DropTask, "is dropped")
+    return _to_all(args, "task_drop", "is dropped")
 
 
 def retry(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Do ended tasks again."""
-    return _each(args, intents.RetryTask, "is tried again")
+    return _to_all(args, "task_retry", "is tried again")
 
 
-_Each = type[intents.HoldTask] | type[intents.ReleaseTask] | type[intents.DropTask] | type[intents.RetryTask]
-
-
-def _each(args: argparse.Namespace, intent: _Each, done: str) -> int:
-    """Do one thing to each of several tasks; the first that is refused is the exit code, the others are done."""
+def _to_all(args: argparse.Namespace, action: str, done: str) -> int:
+    """Do one thing to several tasks; a named one that is refused is the exit code, the others are done."""
 
     async def run(client: Client, args: argparse.Namespace) -> int:
+        await wait_briefly(client)
+        tasks, named = _found_all(client.fleet, args, action, client.now())
+        todo = task_plan(client.fleet, [task.id for task in tasks], action)
+        if args.everyone or not named:
+            todo = replace(todo, left_out=())
         worst = Exit.DONE
-        for name in args.task:
-            outcome = await client.submit(intent(name))
-            code = code_of(outcome)
-            output.talk(f"{name} {done}" if code is Exit.DONE else f"{name}: {outcome.reason}")
+        for task, reason in todo.left_out:
+            output.talk(f"{task.id}: {reason.removeprefix(f'{task.id}: ')}")
+            worst = max(worst, Exit.REFUSED if task.id in named else Exit.DONE)
+        if not todo.targets:
+            raise Stop(Exit.REFUSED, "there is nothing left to do it to")
+        if action == "task_drop":
+            confirmed(f"Drop {', '.join(target.subject.id for target in todo.targets)}?", args.yes)
+        for target in todo.targets:
+            outcome = await client.submit(target.intent)
+            code, id_ = code_of(outcome), target.subject.id
+            more = f" ({outcome.reason})" if outcome.reason else ""
+            output.talk(f"{id_} {done}{more}" if code is Exit.DONE else f"{id_}: {outcome.reason}")
             worst = max(worst, code)
         return worst
 
+    if args.everyone and any(not is_term(word) for word in args.task):
+        raise Stop(Exit.USAGE, "name tasks, or say --all: not both")
+    if not args.task and not args.everyone:
+        raise Stop(Exit.USAGE, "which tasks? say an id, a key, a pattern in quotes, state:failed, or --all")
     return with_room(run, args)
+
+
+def _found_all(fleet: Fleet, args: argparse.Namespace, action: str, now: int) -> tuple[list[Task], set[str]]:
+    """The tasks that names, patterns and filters mean, and the ids of those that were named. Raises `Stop`."""
+    names = [word for word in args.task if not is_term(word)]
+    terms = " ".join(word for word in args.task if is_term(word))
+    if wrong := empty_term(args.task) or problem(terms, TASK_STATES):
+        raise Stop(Exit.USAGE, wrong)
+    named: set[str] = set()
+    tasks: dict[str, Task] = {}
+    for name in names:
+        if is_pattern(name):
+            fits = (task for task in fleet.tasks.values() if fnmatchcase(task.id, name) or fnmatchcase(task.key, name))
+            tasks |= {task.id: task for task in fits}
+        else:
+            task = _found(fleet, name)
+            tasks[task.id] = task
+            named.add(task.id)
+    if not names:
+        tasks = dict(fleet.tasks)
+    if action == "task_retry" and args.everyone:
+        tasks = {id_: task for id_, task in tasks.items() if task.state is TaskState.FAILED}
+    fitting = [task for task in tasks.values() if task_fits(task, shown.line(fleet, task, now), terms)]
+    if not fitting:
+        raise Stop(
+            Exit.NOT_FOUND, f"no task matches {ascii(' '.join(args.task) or '--all')[:90]}; see controlroom task list"
+        )
+    return sorted(fitting, key=lambda task: task.number), named
 
 
 # --------------------------------------------------------------------------- the queue, and the halt

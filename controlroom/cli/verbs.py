@@ -32,7 +32,8 @@ _LOOK: tuple[Verb, ...] = (
         "Every API message of every Claude agent is counted once, at the price of its moment. What a plan covers is "
         "not billed: its list price is marked ≈ and is never added to what keys pay. AN HOUR is what an hour of an "
         "agent cost, working or waiting, agents that are gone included; – where their hours were not all seen, or "
-        "where two kinds of account paid. WHEN is 90m, 12h, 7d, today or a day.",
+        "where two kinds of account paid. In CSV the totals are rows, too: is_total says which. WHEN is 90m, 12h, 7d, "
+        "today or a day.",
         ("controlroom costs --by model --since today", "controlroom costs --by day --since 7d --csv | column -s , -t"),
         "costs:costs",
         take.costs,

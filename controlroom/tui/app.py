@@ -23,6 +23,7 @@ from controlroom.tui.context import (
     ContextApp,
     Level,
     OpenAgent,
+    OpenAttempt,
     OpenHosts,
     OpenTasks,
     OpenThemes,
@@ -339,6 +340,12 @@ class ControlRoomApp(ContextApp):
         from controlroom.tui.actions.navigate import open_hosts
 
         open_hosts(self, event.host)
+
+    @on(OpenAttempt)
+    def _open_attempt(self, event: OpenAttempt) -> None:
+        from controlroom.tui.actions.navigate import open_attempt
+
+        open_attempt(self, event.attempt)
 
     @on(OpenTasks)
     def _open_tasks(self, event: OpenTasks) -> None:

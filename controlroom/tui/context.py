@@ -22,7 +22,8 @@ from controlroom.tui.view_state import ViewState
 
 if TYPE_CHECKING:  # the first frame does not wait for it
     from controlroom.domain.intents import Intent
-    from controlroom.domain.keys.many import Plan
+    from controlroom.domain.keys.many import AnyPlan
+    from controlroom.domain.tasks import Attempt
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,9 @@ class SubmitOrder(Message):
 
 @dataclass
 class SubmitPlan(Message):
-    """Submit the same intent for many agents."""
+    """Submit the same intent for many agents or tasks."""
 
-    plan: "Plan"
+    plan: "AnyPlan"
 
 
 @dataclass
@@ -156,6 +157,13 @@ class OpenHosts(Message):
     """Show the hosts, with the cursor on one of them."""
 
     host: str
+
+
+@dataclass
+class OpenAttempt(Message):
+    """Show the log of an attempt at a task."""
+
+    attempt: "Attempt"
 
 
 @dataclass

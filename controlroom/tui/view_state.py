@@ -83,7 +83,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Marks:
-    """The agents that are acted on together, by id."""
+    """The rows of a list that are acted on together, by id."""
 
     names: frozenset[str] = frozenset()
 
@@ -100,7 +100,7 @@ class Marks:
         return Marks(self.names.difference(names)) if self.names else self
 
     def shown(self, ids: Sequence[str]) -> list[str]:
-        """Those on show, in the order of the table: what is done is done to them. `ids`: the agents of the table."""
+        """Those on show, in the order of the table: what is done is done to them. `ids`: the rows of the table."""
         return sorted((name for name in self.names if name in ids), key=ids.index)
 
     def hidden(self, ids: Sequence[str]) -> list[str]:

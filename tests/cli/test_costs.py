@@ -108,9 +108,20 @@ def test_nothing_spent_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert (out, talk.startswith("nothing has been spent since 1970-01-01")) == ("", True)
 
 
+def test_a_spreadsheet_gets_the_totals_in_rows_that_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [CostRow("vm1/a", Payer.API, micro=5), CostRow("vm1/b", Payer.API, micro=7), COVERED]
+    costs.spreadsheet(rows, "agent", {})
+    read = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["is_total"] for row in read] == ["false"] * 3 + ["true"] * 2
+    billed = next(row for row in read if row["is_total"] == "true" and row["billing"] == "api")
+    assert (billed["agent"], billed["list_price_usd"]) == ("", "0.000012")
+    costs.spreadsheet([], "agent", {})
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
 def test_a_spreadsheet_gets_no_formulas(capsys: pytest.CaptureFixture[str]) -> None:
-    costs._csv([CostRow("=cmd()", Payer.API, micro=5), BILLED], "profile", {"vm1/api-1": 90 * 60_000})
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    costs.spreadsheet([CostRow("=cmd()", Payer.API, micro=5), BILLED], "profile", {"vm1/api-1": 90 * 60_000})
+    rows = [row for row in csv.DictReader(io.StringIO(capsys.readouterr().out)) if row["is_total"] == "false"]
     assert [row["profile"] for row in rows] == ["'=cmd()", "vm1/api-1"]
     assert [row["ran_seconds"] for row in rows] == ["", "5400.0"]
     assert [row["agent_hour_usd"] for row in rows] == ["", "1.280000"]

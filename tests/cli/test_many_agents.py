@@ -160,3 +160,23 @@ def test_what_compares_with_nothing_means_nobody(room: Room, word: str) -> None:
 def test_all_with_a_filter_says_no_more_to_no_others(room: Room) -> None:
     room.run("spawn", "job", "--", "sleep", "6000")
     assert "no agent matches" in said("send", "--all", "host:elsewhere", "come to an end", expect=5)
+
+
+def test_tasks_are_meant_by_ids_keys_patterns_and_filters(room: Room) -> None:
+    room.run("queue", "hold")
+    for number in (1, 2, 3):
+        room.run("task", "add", f"write part {number}", "--key", f"part-{number}")
+    assert "t1 is held" in said("task", "hold", "part-[12]")
+    assert [task["id"] for task in room.records("tasks", "task", "list", "state:held")] == ["t2", "t1"]
+    assert "t9" in room.run("task", "drop", "t1", "t9", "--yes", expect=5)
+    for verb in (("task", "edit", "t9", "--priority", "1"), ("task", "move", "t9", "--first"), ("task", "retry", "t9")):
+        assert "there is no task 't9'" in room.run(*verb, expect=5)
+    assert "t3 is not held" in room.run("task", "release", "t1", "t3", expect=1)
+    assert "there is no state 'stuck'" in room.run("task", "hold", "state:stuck", expect=2)
+    assert "no task matches 'state:failed'" in room.run("task", "retry", "state:failed", expect=5)
+    assert "which tasks?" in room.run("task", "hold", expect=2)
+    assert "has no value" in room.run("task", "drop", "state:", "--yes", expect=2)
+    assert "Nobody is there to ask: say --yes" in room.run("task", "drop", "--all", expect=1)
+    words = said("task", "drop", "--all", "--yes")
+    assert all(f"t{number} is dropped" in words for number in (1, 2, 3))
+    assert "the room is not halted" in room.run("resume", expect=2)

@@ -422,7 +422,7 @@ async def test_agents_that_the_halt_interrupted_are_told_to_go_on() -> None:
         host.show()
         await here.until(lambda: here.agent("vm1/docs").state is State.IDLE)
         result = await here.order(intents.ResumeRoom())
-        assert result.reason == "the queue goes on; told to go on: 1 agent"
+        assert result.reason == "told to go on: 1 agent"
         told = [order for order in orders(host) if isinstance(order, wire.Tell) and order.what == "message"]
         assert [order.name for order in told] == ["docs"]
 

@@ -155,6 +155,7 @@ class SmallEngine:
                 new = edits.added(fleet, wishes, {}, first, "ann", now)
                 self.task_texts |= new.new
                 self.become(tasks={**fleet.tasks, **{task.id: task for task in new.tasks}})
+                words = "1 task added"
             case intents.HoldQueue():
                 self.become(queue=replace(queue, hold=Hold("ann", now, intent.reason)))
             case intents.ReleaseQueue():
@@ -164,7 +165,7 @@ class SmallEngine:
                 words = "3 agents are interrupted"
             case intents.ResumeRoom():
                 self.become(queue=replace(queue, halt=None))
-                words = "the queue goes on; told to go on: 3 agents"
+                words = "told to go on: 3 agents"
             case _:
                 return self._edit_task(intent)
         return Result(Outcome.DONE, words)
@@ -180,8 +181,11 @@ class SmallEngine:
                 task = edits.dropped(fleet, fleet.tasks[name], "ann", now)
             case intents.RetryTask(task=name):
                 task = edits.retried(fleet.tasks[name], now)
-            case intents.MoveTask(task=name, first=first):
-                task = edits.moved(fleet, fleet.tasks[name], None, first=first)
+            case intents.MoveTask(task=name, first=first, before=before):
+                task = edits.moved(fleet, fleet.tasks[name], fleet.tasks.get(before), first=first)
+            case intents.EditTask(task=name, change=change):
+                task = edits.edited(fleet, fleet.tasks[name], change)
+                self.task_texts |= {name: change.body} if change.body is not None else {}
             case _:
                 return None
         self.put_tasks(task)

@@ -12,6 +12,7 @@ from textual.keys import _character_to_key
 from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.model import State
 from controlroom.tui.screens.dialogs import YesSheet
+from controlroom.tui.screens.many import ListSheet
 from tests.tui import scenes
 from tests.tui.room import Room
 
@@ -88,8 +89,10 @@ def whole(here: Room) -> None:
 
 
 async def asked(here: Room) -> None:
-    """Wait until the sheet that asks before something is done takes a yes."""
-    await here.until(lambda: here.screen(YesSheet)._painted)
+    """Wait until the sheet that asks before something is done takes a yes, or a number."""
+    sheet = here.app.screen
+    assert isinstance(sheet, YesSheet | ListSheet)
+    await here.until(lambda: sheet._painted)
 
 
 async def tap(here: Room, words: str, line: int | None = None, into: int = 1) -> None:

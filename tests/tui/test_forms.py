@@ -55,6 +55,22 @@ async def test_a_profile_is_chosen_with_four_keys() -> None:
         assert here.engine.asked == [SpawnAgent("agent-1", "go", "vm1", profiles[0])]
 
 
+async def test_arrows_move_within_a_long_text_and_send_nothing() -> None:
+    async with room(scenes.farm(), size=(45, 20)) as here:
+        here.screen(Overview).table.choose("vm1/web-2")
+        await here.press("m")
+        await here.write("one two three four five six seven eight nine ten\\")
+        await here.press("enter")
+        await here.write("last")
+        area = here.app.screen.query_one(TextArea)
+        await here.press("up")
+        assert area.cursor_location[0] == 0
+        await here.press("down", "down", "down", "tab")
+        assert here.app.focused is area
+        assert area.cursor_location[0] == 1
+        assert here.engine.asked == []
+
+
 async def test_the_chosen_one_of_many_is_shown_whole_and_what_is_left_out_marked() -> None:
     many = {name: Profile(name) for name in ("access-10", "api-10", "api-11", "api-3", "audit-6", "backup", "web-2")}
     async with room(replace(scenes.farm(), profiles=many), size=PHONE) as here:
@@ -226,5 +242,5 @@ async def test_an_agent_that_this_room_did_not_order_says_so_beside_its_evidence
 async def test_with_many_those_that_this_room_did_not_order_are_left_out() -> None:
     fleet = claimed()
     todo = plan(fleet, ["vm1/docs-1", "vm1/web-2"], "reassign")
-    assert [target.agent.name for target in todo.targets] == ["web-2"]
+    assert [target.subject.name for target in todo.targets] == ["web-2"]
     assert "was not ordered by this room" in todo.left_out[0][1]

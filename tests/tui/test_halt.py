@@ -45,7 +45,7 @@ async def test_one_key_and_a_yes_halt_the_room_and_the_same_key_ends_that(where:
         assert "- resume" in here.text()
         await here.press("-")
         await confirm(here, "y")
-        await here.until(lambda: here.said() == "the halt is over")
+        await here.until(lambda: here.said() == "the halt is over (told to go on: 3 agents)")
         assert here.engine.asked == [HaltRoom(), ResumeRoom()]
         assert "HALTED" not in here.text()
 
@@ -101,3 +101,26 @@ async def test_the_line_of_the_halt_can_be_tapped() -> None:
     async with room(halted(), size=(45, 20)) as here:
         await tap(here, "nothing starts")
         assert "End the halt?" in here.text()
+
+
+@SIZES
+async def test_agents_are_ended_after_a_sheet_that_names_them(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("-")
+        await confirm(here, "x")
+        assert here.engine.asked == []
+        words = " ".join(here.text().split())
+        live = [agent for agent in here.engine.fleet.agents.values() if not agent.has_ended and not agent.adopted]
+        assert f"Halt the room and end {len(live)} agents?" in words
+        assert all(agent.name in words for agent in live)
+        await confirm(here, "y")
+        await here.until(lambda: here.engine.asked == [HaltRoom(kill=True)])
+
+
+async def test_a_halted_room_is_halted_harder_from_the_palette() -> None:
+    async with room(halted()) as here:
+        await here.press(":")
+        await here.write("end all")
+        await here.press("enter")
+        await confirm(here, "y")
+        await here.until(lambda: here.engine.asked == [HaltRoom(kill=True)])

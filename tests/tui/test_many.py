@@ -213,7 +213,7 @@ async def test_five_agents_are_moved_to_another_host_in_twelve_keys(size: tuple[
 
 async def test_those_that_are_on_the_host_already_are_left_out_of_a_move() -> None:
     todo = plan(scenes.farm(), ["vm1/docs-1", "vm2/api-3"], "reassign").saying("", host="vm2")
-    assert [target.agent.id for target in todo.targets] == ["vm1/docs-1"]
+    assert [target.subject.id for target in todo.targets] == ["vm1/docs-1"]
     assert [(agent.id, reason) for agent, reason in todo.left_out] == [("vm2/api-3", "api-3 is on vm2 already")]
 
 

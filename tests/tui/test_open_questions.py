@@ -100,6 +100,33 @@ async def test_several_choices_are_looked_at_again_before_they_are_sent_and_a_no
         assert verdicts(here) == [("vm1/web-1", Verdict.DENY), ("vm1/web-2", Verdict.DENY)]
 
 
+async def test_words_to_those_who_ask_alike_are_for_all_of_them_after_a_list() -> None:
+    async with room(choosing(3, REGION)) as here:
+        await here.press("!", "m")
+        assert "answer 3 agents" in here.text()
+        await here.write("the nearest")
+        await here.press("enter")
+        assert here.engine.asked == []
+        assert "the nearest" in here.screen(ListSheet).plan.answer
+        await here.press("3", "enter")
+        await here.until(lambda: here.said() == "3 answered")
+        words = (ItemAnswer(words="the nearest"),)
+        assert here.engine.asked == [
+            AnswerQuestion(f"vm1/web-{n}", f"q-{n}", Verdict.ALLOW, digest=f"d{n}", answers=words) for n in (1, 2, 3)
+        ]
+
+
+async def test_a_no_with_words_to_those_who_ask_alike_is_for_all_of_them() -> None:
+    async with room(choosing(2, REGION)) as here:
+        await here.press("!", "m", "up", "2", "down")
+        await here.write("ask later")
+        await here.press("enter", "2", "enter")
+        await here.until(lambda: here.said() == "2 answered")
+        assert here.engine.asked == [
+            AnswerQuestion(f"vm1/web-{n}", f"q-{n}", Verdict.DENY, "ask later", f"d{n}") for n in (1, 2)
+        ]
+
+
 async def test_one_who_asks_alone_is_answered_at_once() -> None:
     async with room(choosing(1, REGION)) as here:
         await here.press("!", "1")
@@ -231,4 +258,4 @@ def test_an_answer_for_all_goes_to_nobody_who_asks_something_else_by_now() -> No
     asking = [scenes.agent(name, "vm1", State.WAITING, 9, question=asks) for name, asks in (("a", was), ("b", other))]
     asked = Asking(was, tuple(agent.id for agent in asking))
     plan = answer_to_all(Fleet(agents={agent.id: agent for agent in asking}), asked, ())
-    assert [target.agent.name for target in plan.targets] == ["a"]
+    assert [target.subject.name for target in plan.targets] == ["a"]

@@ -81,7 +81,7 @@ def reached(here: Room) -> tuple[list[str], str]:
             return [named(sheet.intent)], here.text()
         case ListSheet() as sheet:
             lines = sheet.query_one(Listed)._all(here.app.size.width)
-            return [target.agent.name for target in sheet.plan.targets], "\n".join(
+            return [target.subject.id.rpartition("/")[2] for target in sheet.plan.targets], "\n".join(
                 "".join(part.text for part in line) for line in lines
             )
         case ReassignForm() | MessageForm() as form:

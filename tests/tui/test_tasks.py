@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.display.tasks import TaskRow, row
+from controlroom.domain.display.tasks import TaskRow, attempt_words, row
 from controlroom.domain.intents import (
     AddTasks,
     DropTask,
+    EditTask,
     HoldQueue,
     HoldTask,
     MoveTask,
@@ -17,12 +18,16 @@ from controlroom.domain.intents import (
     ReleaseTask,
     RetryTask,
 )
+from controlroom.domain.keys.many import held_or_released, task_plan
 from controlroom.domain.model import Fleet
-from controlroom.domain.tasks import Task, TaskState, TaskWish
+from controlroom.domain.preconditions import Refusal
+from controlroom.domain.queue.edits import stepped
+from controlroom.domain.tasks import AttemptEnd, Task, TaskChange, TaskState, TaskWish
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.dialogs import ReportSheet
-from controlroom.tui.screens.forms import TaskForm
+from controlroom.tui.screens.many import ListSheet
 from controlroom.tui.screens.overview import Overview
+from controlroom.tui.screens.task_forms import AttemptSheet, EditForm, TaskForm
 from controlroom.tui.screens.tasks import TasksScreen
 from tests.tui import scenes
 from tests.tui.engine import for_watchers
@@ -83,7 +88,7 @@ async def test_a_task_is_added_with_plain_keys(size: tuple[int, int]) -> None:
         assert here.engine.asked == []
         await here.write("fix the clock")
         await here.press("enter")
-        await here.until(lambda: here.said() == "added to the queue")
+        await here.until(lambda: here.said() == "1 task added")
         profile = "default" if "default" in here.engine.fleet.profiles else ""
         assert here.engine.asked == [AddTasks((TaskWish("fix the clock", profile=profile),))]
         assert "fix the clock" in here.text()
@@ -93,9 +98,9 @@ async def test_a_priority_that_is_no_number_is_not_sent() -> None:
     async with room(scenes.farm()) as here:
         await here.press("#", "a")
         await here.write("fix it")
-        await here.press("up", "up")
+        await here.press("up")
         await here.write("x")
-        await here.press("enter", "enter", "enter")
+        await here.press("enter", "enter")
         assert "a priority is a whole number" in here.text()
         assert here.engine.asked == []
 
@@ -284,3 +289,191 @@ async def test_a_tasks_row_follows_what_its_agent_says() -> None:
         agent = here.engine.fleet.agents[running.last.id]
         here.engine.put(replace(agent, last_line="now it does something else"))
         await here.until(lambda: "now it does something else" in here.text())
+
+
+SIZES = pytest.mark.parametrize("size", [(45, 20), (120, 40)], ids=lambda s: f"{s[0]}x{s[1]}")
+
+
+@SIZES
+async def test_a_task_is_changed_in_a_form_and_only_what_is_another_is_sent(size: tuple[int, int]) -> None:
+    async with room(scenes.with_tasks(), size=size) as here:
+        here.engine.task_texts["t6"] = "Which dependencies need an update?\nAll of them."
+        await here.press("#")
+        chosen(here, "t6")
+        await here.press("m")
+        await here.until(lambda: isinstance(here.app.screen, EditForm))
+        await here.settle()
+        assert "All of them." in here.text()
+        await here.press("enter")
+        assert "nothing is another" in here.text()
+        await here.write(" Now")
+        await here.press("up", "up")  # a line of the text, then the field above it
+        await here.write("2")
+        await here.press("enter", "enter")
+        await here.until(lambda: here.said() == "t6 is changed")
+        text = "Which dependencies need an update?\nAll of them. Now"
+        assert here.engine.asked == [EditTask("t6", TaskChange(priority=2, body=text))]
+
+
+async def test_a_task_that_runs_is_not_edited_and_one_whose_text_cannot_be_read_stays() -> None:
+    async with room(scenes.with_tasks()) as here:
+        await here.press("#")
+        chosen(here, "t3")
+        await here.press("m")
+        assert here.said() == "t3 is running: only one that waits or is held can be edited"
+        chosen(here, "t6")
+        await here.press("m")
+        await here.until(lambda: here.said() == "the text of t6 cannot be read: not read")
+
+
+async def test_tasks_are_moved_up_and_down_among_those_on_show() -> None:
+    async with room(scenes.with_tasks()) as here:
+        await here.press("#")
+        chosen(here, "t7")
+        await here.press("u")
+        await here.until(lambda: here.said() == "t7 starts sooner")
+        assert here.screen(TasksScreen).ids[2:5] == ["t5", "t7", "t6"]
+        await here.press("u")
+        await here.until(lambda: here.screen(TasksScreen).ids[2:5] == ["t7", "t5", "t6"])
+        assert here.engine.fleet.tasks["t7"].priority == 5
+        await here.press("u")
+        assert here.said() == "t7 is the first that waits"
+        await here.press("d", "d")
+        await here.until(lambda: here.screen(TasksScreen).ids[2:5] == ["t5", "t6", "t7"])
+        await here.press("o", "d")
+        assert here.said() == "sort them by turn first: o"
+
+
+def test_one_that_has_waited_longer_is_not_said_to_be_passed() -> None:
+    fleet = scenes.with_tasks()
+    old = replace(fleet.tasks["t6"], added=scenes.NOW - 180 * scenes.MINUTE)
+    fleet = replace(fleet, tasks={**fleet.tasks, "t6": old, "t5": replace(fleet.tasks["t5"], priority=0)})
+    with pytest.raises(Refusal, match="t6 has waited longer"):
+        stepped(fleet, fleet.tasks["t7"], -1, ["t6", "t7"], scenes.NOW)
+
+
+@EVERY_SIZE
+async def test_marked_tasks_are_held_together_after_a_list(size: tuple[int, int]) -> None:
+    async with room(scenes.with_tasks(), size=size) as here:
+        await here.press("#")
+        chosen(here, "t5")
+        await here.press("space", "space", "h")
+        here.screen(ListSheet)
+        assert "Hold 2 tasks?" in here.text()
+        assert all(name in here.text() for name in ("t5", "t6"))
+        await asked(here)
+        await here.press("2", "enter")
+        await here.until(lambda: here.said() == "2 held")
+        assert here.engine.asked == [HoldTask("t5"), HoldTask("t6")]
+        assert here.screen(TasksScreen).marked() == []
+
+
+async def test_what_cannot_be_done_to_a_marked_task_is_named_and_left_out() -> None:
+    fleet = scenes.with_tasks()
+    todo = task_plan(fleet, ["t3", "t8", "t7"], "task_hold")
+    assert [target.subject.id for target in todo.targets] == ["t7"]
+    assert [(task.id, why) for task, why in todo.left_out] == [
+        ("t3", "t3 is running: only one that waits can be held"),
+        ("t8", "t8 is held already"),
+    ]
+    assert held_or_released(fleet, ["t3", "t8"]) == "task_release"
+    assert [target.intent for target in task_plan(fleet, ["t8"], "task_release").targets] == [ReleaseTask("t8")]
+
+
+@SIZES
+async def test_marked_tasks_get_one_priority(size: tuple[int, int]) -> None:
+    async with room(scenes.with_tasks(), size=size) as here:
+        await here.press("#")
+        chosen(here, "t6")
+        await here.press("space", "space", "w")
+        assert "priority of t6, t7" in here.text()
+        await here.press("backspace")
+        await here.write("7")
+        await here.press("enter")
+        await here.until(lambda: here.said() == "2 changed")
+        assert here.engine.asked == [EditTask("t6", TaskChange(priority=7)), EditTask("t7", TaskChange(priority=7))]
+        chosen(here, "t8")
+        await here.press("w", "backspace")
+        await here.write("-1")
+        await here.press("enter")
+        await here.until(lambda: here.said() == "t8 has priority -1")
+
+
+@EVERY_SIZE
+async def test_a_filter_leaves_the_tasks_that_fit_and_takes_no_key_to_others(size: tuple[int, int]) -> None:
+    async with room(scenes.with_tasks(), size=size) as here:
+        await here.press("#")
+        chosen(here, "t7")
+        await here.press("space", "/")
+        await here.write("state:waiting -release")
+        await here.press("enter")
+        screen = here.screen(TasksScreen)
+        assert screen.ids == ["t5", "t6"]
+        assert "marks out of sight: t7" in here.text()
+        await here.press("h")
+        await here.until(lambda: here.engine.asked == [HoldTask("t5")])
+        await here.press("q")
+        assert len(screen.ids) == 8
+        await here.press("q")
+        assert screen.table.marks.names == frozenset()
+        await here.press("/")
+        await here.write("host:vm1 state:ended")
+        assert screen.ids == ["t2"]
+
+
+async def test_tasks_are_sorted_and_the_order_is_remembered() -> None:
+    async with room(scenes.with_tasks()) as here:
+        await here.press("#", "o")
+        screen = here.screen(TasksScreen)
+        assert screen.ids[0] == "t5"
+        assert "sort: priority" in here.text()
+        await here.press("o", "o")
+        assert screen.ids[:2] == ["t1", "t2"]
+        await here.press("q", "#")
+        assert "sort: cost" in here.text()
+
+
+async def test_the_log_of_an_ended_attempt_opens_where_that_began() -> None:
+    fleet = scenes.with_tasks()
+    agent = fleet.agents["vm1/seed-9"]
+    tried = scenes.attempt(agent, AttemptEnd.FAILED, reason="exit 1", spent=120_000)
+    again = replace(tried, epoch=agent.epoch + 1, end=AttemptEnd.OPEN, ended=0)
+    there = replace(agent, epoch=agent.epoch + 1)
+    both = replace(fleet.tasks["t2"], attempts=(tried, again))
+    fleet = replace(fleet, tasks={**fleet.tasks, "t2": both}, agents={**fleet.agents, agent.id: there})
+    async with room(fleet) as here:
+        for run, text in ((agent.epoch, "the first try"), (agent.epoch + 1, "the second try")):
+            here.engine.logs[agent.id, run] = [scenes.said(f"{text}, line {n}.", scenes.NOW) for n in range(400)]
+        await here.press("#")
+        chosen(here, "t2")
+        await here.press("l")
+        here.screen(AttemptSheet)
+        assert attempt_words(tried, scenes.NOW).partition(", ")[2] in " ".join(here.text().split())
+        assert "$0.12" in here.text()
+        await here.press("2")
+        here.screen(AgentScreen)
+        await here.until(lambda: "the first try, line 0." in here.text())
+        await here.press("q", "l", "1", "l")
+        await here.until(lambda: "the second try, line 399." in here.text())
+        await here.press("q")
+        chosen(here, "t5")
+        await here.press("l")
+        assert here.said() == "t5 was not tried yet: there is no log"
+
+
+@pytest.mark.parametrize("size", [(200, 50), (120, 40)], ids=lambda s: f"{s[0]}x{s[1]}")
+async def test_a_wide_screen_shows_the_log_of_the_chosen_tasks_agent(size: tuple[int, int]) -> None:
+    fleet = scenes.with_tasks()
+    async with room(fleet, size=size) as here:
+        epoch = fleet.agents["vm2/api-3"].epoch
+        here.engine.logs["vm2/api-3", epoch] = [scenes.said("It paginates by cursor now.", scenes.NOW)]
+        await here.press("#")
+        chosen(here, "t5")
+        await here.settle()
+        assert "paginates" not in here.text()
+        chosen(here, "t3")
+        await here.until(lambda: "It paginates by cursor now." in here.text())
+        assert "api-3 · vm2" in here.text()
+        if size[0] == 200:
+            row = next(line for line in here.text().splitlines() if " t3 " in line)
+            assert row.split()[7:9] == ["default", "vm2"]

@@ -35,6 +35,21 @@ class Sort(StrEnum):
     """The dearest first."""
 
 
+class TaskSort(StrEnum):
+    """What the order of the tasks follows."""
+
+    TURN = "turn"
+    """What runs, what waits in the order in which it starts, what is held, what has ended, newest first."""
+    PRIORITY = "priority"
+    """The highest first."""
+    AGE = "age"
+    """What changed last comes first."""
+    COST = "cost"
+    """The dearest first."""
+    NAME = "name"
+    """By the words of their titles."""
+
+
 class Group(StrEnum):
     """What rows stand together."""
 

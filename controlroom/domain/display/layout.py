@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from controlroom.domain.display.arrange import Group, Sort
+from controlroom.domain.display.arrange import Group, Sort, TaskSort
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.text.states import StrEnum
 
@@ -171,6 +171,7 @@ class Layout:
     """Of budgets and limits the first line only."""
     wrap: bool = True
     """Whether long lines of a log are broken rather than cut."""
+    task_sort: TaskSort = TaskSort.TURN
 
 
 def written(layout: Layout) -> dict[str, object]:
@@ -184,6 +185,7 @@ def written(layout: Layout) -> dict[str, object]:
         "fold_hosts": layout.fold_hosts,
         "fold_limits": layout.fold_limits,
         "wrap": layout.wrap,
+        "task_sort": layout.task_sort.value,
     }
 
 
@@ -196,7 +198,10 @@ def read(known: object) -> Layout:
         _choice(fields.get("group"), new.group),
         _panes(fields.get("panes")),
         _choice(fields.get("pane_size"), new.pane_size),
-        *(_flag(fields.get(name), getattr(new, name)) for name in ("fold_hosts", "fold_limits", "wrap")),
+        _flag(fields.get("fold_hosts"), new.fold_hosts),
+        _flag(fields.get("fold_limits"), new.fold_limits),
+        _flag(fields.get("wrap"), new.wrap),
+        _choice(fields.get("task_sort"), new.task_sort),
     )
 
 

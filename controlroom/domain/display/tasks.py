@@ -1,8 +1,10 @@
 """What is said of tasks and of the queue: why one waits, what another one's attempts came to, for screen and verbs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from controlroom.domain.display.arrange import TaskSort
+from controlroom.domain.display.filters import task_fits
 from controlroom.domain.figures import Figures
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.tasks import Attempt, AttemptEnd, HostWait, Queue, Task, TaskState, Wait, WaitReason, in_order
@@ -47,15 +49,33 @@ class TaskRow:
     """What its ended attempts cost at list prices; empty: no reading."""
     line: str
     """Why it waits, or how it ended."""
+    profile: str = ""
+    host: str = ""
+    """Where it must run, else where its newest attempt is or was; empty: anywhere."""
+
+
+_KEYS: Mapping[TaskSort, Callable[[Task], tuple[int | str, ...]]] = {
+    TaskSort.PRIORITY: lambda task: (-task.priority,),
+    TaskSort.AGE: lambda task: (-task.since, -task.number),
+    TaskSort.COST: lambda task: (-(task.spent or 0),),
+    TaskSort.NAME: lambda task: (task.title.casefold(),),
+}
 
 
 def rows(fleet: Fleet, now: int) -> list[TaskRow]:
-    """All tasks: what runs, what waits in the order in which it starts, what is held, what has ended, newest first."""
+    """All tasks by their turn."""
     return [row(fleet, task, now) for task in listed(fleet, now)]
 
 
-def listed(fleet: Fleet, now: int) -> list[Task]:
-    """All tasks in the order of `rows`."""
+def listed(fleet: Fleet, now: int, sort: TaskSort = TaskSort.TURN, wanted: str = "") -> list[Task]:
+    """The tasks in an order, those that fit a filter."""
+    tasks = _by_turn(fleet, now)
+    if sort in _KEYS:
+        tasks.sort(key=_KEYS[sort])
+    return [task for task in tasks if task_fits(task, line(fleet, task, now), wanted)] if wanted else tasks
+
+
+def _by_turn(fleet: Fleet, now: int) -> list[Task]:
     by_state: dict[TaskState, list[Task]] = {state: [] for state in _ORDER}
     for task in fleet.tasks.values():
         by_state[task.state].append(task)
@@ -83,6 +103,8 @@ def row(fleet: Fleet, task: Task, now: int) -> TaskRow:
         len(task.attempts),
         dollars(task.spent) if task.spent is not None else "",
         line(fleet, task, now),
+        task.profile,
+        task.host or (last.host if last else ""),
     )
 
 
@@ -207,8 +229,16 @@ def why(fleet: Fleet, task: Task, now: int, *, verbs: bool = True, order: Mappin
     if task.state is TaskState.FAILED and verbs:
         lines.append(f"to have it tried again: controlroom task retry {task.id}")
     for number, attempt in enumerate(task.attempts, 1):
-        lines.append(f"attempt {number}: {attempt.id}, run {attempt.epoch}: {ended_words(attempt)}")
+        lines.append(f"attempt {number}: {attempt_words(attempt, now)}")
     return lines
+
+
+def attempt_words(attempt: Attempt, now: int) -> str:
+    """An attempt in one line: who tried, how that ended, how long it took, what it cost."""
+    cost = [dollars(attempt.spent)] if attempt.spent is not None else []
+    milliseconds = (attempt.ended or now) - attempt.at if attempt.ended or attempt.is_open else None
+    took = [] if milliseconds is None else [age(milliseconds) if milliseconds >= 60_000 else "under 1m"]
+    return " · ".join((f"{attempt.id}, run {attempt.epoch}: {ended_words(attempt)}", *took, *cost))
 
 
 def _why_waiting(fleet: Fleet, task: Task, now: int, order: Mapping[str, int] | None) -> list[str]:

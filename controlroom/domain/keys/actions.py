@@ -1,54 +1,7 @@
 """The one table of what can be done, and when: keys, palette, footer, help, verbs and the manual come from here."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Action:
-    """Something that a person can do."""
-
-    name: str
-    key: str
-    """The key on the screen, unless the config names another: one plain character, or `enter`, `space`.
-
-    Empty: it is found in the palette."""
-    title: str
-    """One or two words, for the footer."""
-    help: str
-    """A sentence, for the help screen and the palette. `{name}` stands for the key of another action."""
-    where: str = "overview agent"
-    """The screens it belongs to: overview, agent, questions, tasks, hosts, costs and others; or `anywhere`."""
-    needs: str = ""
-    """What must be chosen: `agent`, `question`, `host`, `task` or nothing."""
-    danger: bool = False
-    """It ends something: it asks first, and names its target."""
-    changes: bool = False
-    """It changes the fleet: a watcher has no such action."""
-    operators: bool = False
-    """Nor this, though it changes nothing: it hands out a terminal, or has a host run programs."""
-    verb: str = ""
-    """The same on the command line."""
-    many: bool = False
-    """It can be done to all marked agents at once; what is ended or answered is listed first."""
-    footer: int = 0
-    """Place in the footer, 1 first; 0: not there."""
-    more_keys: tuple[str, ...] = ()
-    """Other keys that do the same."""
-
-    @property
-    def looks(self) -> bool:
-        """Whether a watcher has it, too."""
-        return not (self.changes or self.operators)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Every key that does it, the one that is shown first."""
-        return (self.key, *self.more_keys) if self.key else ()
-
-    def stands_on(self, screen: str) -> bool:
-        """Whether it can be done on a screen."""
-        return self.where == "anywhere" or screen in self.where.split()
-
+from controlroom.domain.keys.action import Action
+from controlroom.domain.keys.task_actions import TASK_ACTIONS
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -187,8 +140,8 @@ ACTIONS: tuple[Action, ...] = (
         "message",
         "m",
         "message",
-        "Say something to an agent, or answer it in words.",
-        "overview agent",
+        "Say something to an agent, or answer it in words; on the screen of questions all who ask alike.",
+        "overview agent questions",
         needs="agent",
         changes=True,
         many=True,
@@ -259,7 +212,7 @@ ACTIONS: tuple[Action, ...] = (
         "/",
         "filter",
         "Show only what fits: state:failed, host:vm1, a word of the row; a - in front excludes.",
-        "overview",
+        "overview tasks",
         footer=9,
     ),
     Action(
@@ -424,12 +377,12 @@ ACTIONS: tuple[Action, ...] = (
         "mark",
         "space",
         "mark",
-        "Mark or unmark the agent: what is done next is done to all marked ones on show.",
-        "overview",
-        "agent",
+        "Mark or unmark the row: what is done next is done to all marked ones on show.",
+        "overview tasks",
+        "row",
         footer=11,
     ),
-    Action("mark_all", "*", "mark all", "Mark all agents on show; again: take all marks away.", "overview"),
+    Action("mark_all", "*", "mark all", "Mark all rows on show; again: take all marks away.", "overview tasks"),
     Action("panes", "g", "panes", "Live panes side by side: of whom, and how many.", "overview", footer=12),
     Action(
         "pin",
@@ -444,129 +397,16 @@ ACTIONS: tuple[Action, ...] = (
         "sort",
         "o",
         "order",
-        "Sort the agents by need, name, host, state, age, model, RAM or CPU, one after the other.",
-        "overview",
+        "Sort by the next thing: agents by need, name, host, state, age, model, RAM, CPU or cost; tasks by turn, "
+        "priority, age, cost or name.",
+        "overview tasks",
         footer=14,
     ),
     Action("group", "u", "group", "Group the agents by host, state or profile, or not.", "overview", footer=15),
     Action("pane_size", "v", "pane size", "Enlarge the live panes; again: hide them; again: as they were.", "overview"),
     Action("fold_hosts", "[", "fold hosts", "Fold the hosts into one line, or open them again.", "overview"),
     Action("fold_limits", "]", "fold limits", "Fold budgets and limits into one line, or open them again.", "overview"),
-    Action(
-        "tasks",
-        "#",
-        "tasks",
-        "The tasks: what runs, what waits and why, what is held, what has ended; on an agent's screen with its task.",
-        "overview agent questions hosts",
-        verb="task list",
-        footer=10,
-    ),
-    Action(
-        "task_open",
-        "enter",
-        "open",
-        "Open the log of the agent that carries the task out, or last did; without one, why the task waits.",
-        "tasks",
-        "task",
-        verb="task logs TASK",
-        footer=1,
-    ),
-    Action(
-        "task_add",
-        "a",
-        "add",
-        "Put a task into the queue: what is to be done, a profile, a priority.",
-        "tasks",
-        changes=True,
-        verb="task add TEXT",
-        footer=2,
-    ),
-    Action(
-        "task_why",
-        "e",
-        "why",
-        "Why the task stands where it stands, what its attempts came to, and its whole text.",
-        "tasks",
-        "task",
-        verb="why TASK",
-        footer=3,
-    ),
-    Action(
-        "task_hold",
-        "h",
-        "hold",
-        "Keep the task from starting; again: let it start.",
-        "tasks",
-        "task",
-        changes=True,
-        verb="task hold TASK",
-        footer=4,
-    ),
-    Action(
-        "task_first",
-        "f",
-        "first",
-        "Have the task start before all others of its priority.",
-        "tasks",
-        "task",
-        changes=True,
-        verb="task move TASK --first",
-        footer=5,
-    ),
-    Action(
-        "task_retry",
-        "r",
-        "retry",
-        "Have a task that has ended done again; its attempts are counted anew.",
-        "tasks",
-        "task",
-        changes=True,
-        verb="task retry TASK",
-        footer=4,
-    ),
-    Action(
-        "task_drop",
-        "x",
-        "drop",
-        "Take the task out of the queue; asks first.",
-        "tasks",
-        "task",
-        danger=True,
-        changes=True,
-        verb="task drop TASK",
-        footer=6,
-    ),
-    Action(
-        "queue_hold",
-        "p",
-        "hold all",
-        "Start no more tasks, what runs goes on; again: start them again.",
-        "tasks",
-        changes=True,
-        verb="queue hold",
-        footer=7,
-    ),
-    Action(
-        "figures",
-        "g",
-        "figures",
-        "How work flows, over an hour to 30 days: agents, tasks an hour, waits, the API's answers, costs.",
-        "tasks",
-        verb="status --json",
-        footer=8,
-    ),
-    Action(
-        "halt",
-        "-",
-        "halt",
-        "Stop everything: every agent is interrupted, and nothing starts or goes on until the same key ends that; "
-        "asks first.",
-        "anywhere",
-        danger=True,
-        changes=True,
-        verb="halt",
-        footer=20,
-    ),
+    *TASK_ACTIONS,
     Action(
         "palette", ":", "all", "Find every action, agent and host by typing a part of its name.", "anywhere", footer=20
     ),

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.action import Action
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
 from controlroom.domain.questions import NOTHING_LASTING
-from controlroom.domain.tasks import Task, TaskState
+from controlroom.domain.tasks import Task, TaskChange, TaskState
 from controlroom.text.states import AgentKind, State
 
 
@@ -13,6 +13,8 @@ def unavailable(
     action: Action, fleet: Fleet, agent_id: str | None = None, host: str | None = None, task: str | None = None
 ) -> str | None:
     """Why an action cannot be done with what is chosen, or None. The engine decides again when it is ordered."""
+    if action.needs == "row":
+        return None if agent_id or task else "there is nothing to mark"
     if action.needs == "task":
         return _no_task(action, fleet, fleet.tasks.get(task or ""))
     if action.needs == "host":
@@ -62,6 +64,12 @@ def _no_task(action: Action, fleet: Fleet, task: Task | None) -> str | None:
         match action.name:
             case "task_hold":
                 edits.released(task, 0) if task.state is TaskState.HELD else edits.held(task, "", 0)
+            case "task_log":
+                return _no_log(fleet, task)
+            case "task_edit" | "task_editor" | "task_priority":
+                edits.edited(fleet, task, TaskChange())
+            case "task_up" | "task_down" if task.state is not TaskState.WAITING:
+                return f"{task.id} is {task.state}: only one that waits is moved up and down"
             case "task_first":
                 edits.moved(fleet, task, None, first=True)
             case "task_retry":
@@ -71,6 +79,13 @@ def _no_task(action: Action, fleet: Fleet, task: Task | None) -> str | None:
     except Refusal as no:
         return str(no)
     return None
+
+
+def _no_log(fleet: Fleet, task: Task) -> str | None:
+    if not task.attempts:
+        return f"{task.id} was not tried yet: there is no log"
+    there = any(attempt.id in fleet.agents for attempt in task.attempts)
+    return None if there else f"the agents of {task.id} are gone, and their logs with them"
 
 
 def _asks(fleet: Fleet, agent: Agent) -> str | None:

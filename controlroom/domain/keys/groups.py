@@ -2,12 +2,13 @@
 
 GROUPS: dict[str, str] = {
     "look": "open next filter search timeline sift bookmark bookmark_older bookmark_newer export match_older "
-    "match_newer screen explain copy hosts host_open host_charts host_check tasks task_open task_why figures "
+    "match_newer screen explain copy hosts host_open host_charts host_check tasks task_open task_why task_log figures "
     "alarms attached palette help back",
     "answer": "allow always deny questions undo",
     "act": "spawn kill pause resume reassign retry message interrupt attach forget mark mark_all host_add host_remove "
     "host_retry host_take",
-    "queue": "task_add task_hold task_first task_retry task_drop queue_hold halt",
+    "queue": "task_add task_edit task_editor task_priority task_up task_down task_first task_hold task_retry task_drop "
+    "queue_hold halt halt_kill",
     "money": "costs costs_limits costs_by money_charts budget",
     "view": "panes pane_size pin sort group fold_hosts fold_limits theme",
 }
@@ -40,12 +41,19 @@ OTHER_WORDS: dict[str, str] = {
     "tasks": "queue task backlog todo waiting jobs",
     "task_add": "new create queue backlog",
     "task_hold": "release pause queue",
-    "task_first": "move up priority sooner",
+    "task_first": "move up priority sooner top",
+    "task_up": "move sooner earlier",
+    "task_down": "move later behind",
+    "task_priority": "weight urgent important sooner later",
+    "task_edit": "change text host profile model modify",
+    "task_editor": "change text vi vim nano emacs",
+    "task_log": "attempts output history",
     "task_drop": "delete remove cancel",
     "task_why": "text reason wait",
     "figures": "metrics statistics throughput utilisation latency graphs charts",
     "queue_hold": "stop pause release queue",
     "halt": "stop emergency panic everything resume",
+    "halt_kill": "stop emergency panic everything end terminate",
     "alarms": "warnings problems errors budget pause",
     "attached": "who clients watchers",
     "mark": "select choose",

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from controlroom.domain.keys.actions import ACTIONS, Action
+from controlroom.domain.keys.action import Action
+from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.words import nearest
 
 
@@ -58,8 +59,10 @@ MOTIONS: tuple[Motion, ...] = (
     Motion("page_up", "questions", ("b", "pageup"), "Back to its beginning."),
     Motion("down", "tasks", ("j", "down"), "Next task."),
     Motion("up", "tasks", ("k", "up"), "Task before."),
-    Motion("page_down", "tasks", ("space", "pagedown"), "More of what is known of a task."),
-    Motion("page_up", "tasks", ("b", "pageup"), "Back to its beginning."),
+    Motion("first", "tasks", ("<", "home"), "First task."),
+    Motion("last", "tasks", (">", "end"), "Last task."),
+    Motion("page_down", "tasks", (".", "pagedown"), "More of what is known of a task."),
+    Motion("page_up", "tasks", (",", "b", "pageup"), "Back to its beginning."),
     Motion("down", "costs", ("j", "down"), "Next row, or line."),
     Motion("up", "costs", ("k", "up"), "Row or line before."),
     Motion("page_down", "costs", ("space", ".", "pagedown"), "A page on."),

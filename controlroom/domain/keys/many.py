@@ -1,7 +1,8 @@
-"""What is done to many agents at once: to whom, each as it was listed, and the sum of what became of it."""
+"""What is done to many agents or tasks at once: to which, each as it was listed, and the sum of what became of it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from controlroom.domain import intents
 from controlroom.domain.claims import claimed_words
@@ -11,6 +12,7 @@ from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import Result
 from controlroom.domain.questions import Question, answer_words, wants_words
+from controlroom.domain.tasks import Task, TaskChange, TaskState
 from controlroom.text.states import ItemAnswer, Outcome, Verdict
 
 AT_ONCE = 10
@@ -19,36 +21,41 @@ _NAMED = 3
 """Refusals that are named in the sum; the others are counted."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """One agent of many, as it was listed, and what is asked for it: for its epoch, or its question."""
+Subject = TypeVar("Subject", bound=Agent | Task, covariant=True)
 
-    agent: Agent
+
+@dataclass(frozen=True)
+class Target(Generic[Subject]):
+    """One of many, as it was listed, and what is asked for it: of an agent for its epoch, or its question."""
+
+    subject: Subject
     intent: Intent
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Generic[Subject]):
     """What is about to be done to many."""
 
     action: str
-    targets: tuple[Target, ...]
-    left_out: tuple[tuple[Agent, str], ...]
-    """Marked agents that it cannot be done to, each with the reason."""
-    hidden: tuple[Agent, ...] = ()
-    """Marked agents that were out of sight: they are not touched, and stay marked."""
+    targets: tuple[Target[Subject], ...]
+    left_out: tuple[tuple[Subject, str], ...]
+    """Marked ones that it cannot be done to, each with the reason."""
+    hidden: tuple[Subject, ...] = ()
+    """Marked ones that were out of sight: they are not touched, and stay marked."""
     answer: str = ""
     """What is answered to all of them, in words, where that is more than a verdict."""
     host: str = ""
     """Where they are to go; empty: they stay."""
 
-    def saying(self, text: str, keep: bool = False, host: str = "") -> "Plan":
+    def saying(self: "Plan[Agent]", text: str, keep: bool = False, host: str = "") -> "Plan[Agent]":
         """The same plan for the same runs, with these words; `host`: where they are to go, but for those there."""
-        stay = tuple((target.agent, _is_there(target.agent)) for target in self.targets if target.agent.host == host)
+        stay: tuple[tuple[Agent, str], ...] = tuple(
+            (target.subject, _is_there(target.subject)) for target in self.targets if target.subject.host == host
+        )
         targets = (
-            Target(target.agent, _paced(intent_of(target.agent, self.action, text, keep, host), len(self.targets)))
+            Target(target.subject, _paced(intent_of(target.subject, self.action, text, keep, host), len(self.targets)))
             for target in self.targets
-            if target.agent.host != host
+            if target.subject.host != host
         )
         return replace(self, targets=tuple(targets), left_out=(*self.left_out, *stay), host=host)
 
@@ -69,16 +76,30 @@ class Plan:
         return "moved" if self.host else "answered" if self.answer else _DONE[self.action]
 
     @property
+    def verb(self) -> str:
+        """What is done, in a word."""
+        return (
+            "move" if self.host else "answer" if self.answer else _VERBS.get(self.action) or BY_NAME[self.action].title
+        )
+
+    @property
     def named(self) -> str:
         """Name whom it is about, and say how many of those that were marked are left out."""
         count = len(self.left_out) + len(self.hidden)
         out = f" ({count} left out)" if count else ""
-        return f"{self._counted}{out}: {', '.join(target.agent.name for target in self.targets)}"
+        return f"{self._counted}{out}: {', '.join(_name(target.subject) for target in self.targets)}"
 
     @property
     def _counted(self) -> str:
-        number = len(self.targets)
-        return f"{number} agent{'s' * (number != 1)}"
+        number, noun = len(self.targets), "task" if self.action.startswith("task_") else "agent"
+        return f"{number} {noun}{'s' * (number != 1)}"
+
+
+AnyPlan = Plan[Agent | Task]
+
+
+def _name(subject: Agent | Task) -> str:
+    return subject.name if isinstance(subject, Agent) else subject.id
 
 
 _TITLES = {
@@ -93,7 +114,14 @@ _TITLES = {
     "always": "Allow what {} ask, and what is named below it until their sessions end?",
     "deny": "Deny what {} ask?",
     "message": "Say this to {}?",
+    "task_hold": "Hold {}? They start once they are released.",
+    "task_release": "Release {}? They start as soon as they may.",
+    "task_retry": "Have {} done again? Their attempts are counted anew.",
+    "task_drop": "Drop {}? They are not done any more.",
+    "task_priority": "Give {} this priority?",
 }
+_VERBS = {"task_release": "release"}
+"""Where an action of the table is turned round."""
 _DONE = {
     "kill": "ended",
     "forget": "removed",
@@ -106,6 +134,11 @@ _DONE = {
     "always": "allowed for the session",
     "deny": "denied",
     "message": "told",
+    "task_hold": "held",
+    "task_release": "released",
+    "task_retry": "tried again",
+    "task_drop": "dropped",
+    "task_priority": "changed",
 }
 
 
@@ -137,12 +170,12 @@ def _asked(question: Question) -> tuple[object, ...]:
     return question.kind, question.title, question.lines[0], question.items, question.always, question.cut
 
 
-def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str] = (), host: str = "") -> Plan:
+def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str] = (), host: str = "") -> Plan[Agent]:
     """What is to be done to whom; the words of a message or a task come later.
 
     `hidden`: marked, and out of sight; `host`: where they are to go.
     """
-    targets: list[Target] = []
+    targets: list[Target[Agent]] = []
     left_out: list[tuple[Agent, str]] = []
     for agent in (fleet.agents[agent] for agent in marked if agent in fleet.agents):
         reason = unavailable(BY_NAME[action], fleet, agent.id)
@@ -164,14 +197,60 @@ def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str]
     return Plan(action, tuple(targets), tuple(left_out), unseen)
 
 
-def answer_to_all(fleet: Fleet, asked: Asking, answers: tuple[ItemAnswer, ...]) -> Plan:
-    """The same choices for all who ask this, each for its own asking."""
+def task_plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str] = ()) -> Plan[Task]:
+    """What is to be done to which tasks; a priority comes later."""
+    tasks = [fleet.tasks[task] for task in marked if task in fleet.tasks]
+    targets: list[Target[Task]] = []
+    left_out: list[tuple[Task, str]] = []
+    for task in tasks:
+        reason = unavailable(BY_NAME.get(action, BY_NAME["task_hold"]), fleet, task=task.id)
+        if action == "task_hold" and task.state is TaskState.HELD:
+            reason = f"{task.id} is held already"
+        elif action == "task_release" and task.state is not TaskState.HELD:
+            reason = f"{task.id} is not held: it is {task.state}"
+        if reason is None:
+            targets.append(Target(task, _TASK_INTENTS[action](task.id)))
+        else:
+            left_out.append((task, reason))
+    return Plan(
+        action, tuple(targets), tuple(left_out), tuple(fleet.tasks[task] for task in hidden if task in fleet.tasks)
+    )
+
+
+def held_or_released(fleet: Fleet, marked: Sequence[str]) -> str:
+    """What the key that holds tasks does to these: they are released where none of them can be held."""
+    waits = any(fleet.tasks[task].state is TaskState.WAITING for task in marked if task in fleet.tasks)
+    return "task_hold" if waits else "task_release"
+
+
+def with_priority(todo: Plan[Task], priority: int) -> Plan[Task]:
+    """The same plan for the same tasks, with this priority."""
+    change = TaskChange(priority=priority)
+    return replace(
+        todo, targets=tuple(Target(each.subject, intents.EditTask(each.subject.id, change)) for each in todo.targets)
+    )
+
+
+_TASK_INTENTS: dict[str, Callable[[str], Intent]] = {
+    "task_hold": intents.HoldTask,
+    "task_release": intents.ReleaseTask,
+    "task_retry": intents.RetryTask,
+    "task_drop": intents.DropTask,
+    "task_priority": lambda task: intents.EditTask(task, TaskChange()),
+}
+
+
+def answer_to_all(
+    fleet: Fleet, asked: Asking, answers: tuple[ItemAnswer, ...] = (), verdict: Verdict = Verdict.ALLOW, words: str = ""
+) -> Plan[Agent]:
+    """The same choices or words for all who ask this, each for its own asking."""
     targets = tuple(
-        Target(agent, intents.AnswerQuestion(agent.id, own.id, Verdict.ALLOW, digest=own.digest, answers=answers))
+        Target(agent, intents.AnswerQuestion(agent.id, own.id, verdict, words, own.digest, answers))
         for agent in (fleet.agents[subject] for subject in asked.whom if subject in fleet.agents)
         if (own := agent.question) is not None and _asked(own) == _asked(asked.question)
     )
-    return Plan("allow", targets, (), answer="; ".join(answer_words(asked.question, answers)))
+    said = [*answer_words(asked.question, answers), *[f"“{words}”"] * bool(words)] if answers or words else []
+    return Plan("deny" if verdict is Verdict.DENY else "allow", targets, (), answer="; ".join(said))
 
 
 def _paced(intent: Intent, among: int = 2) -> Intent:
@@ -206,7 +285,7 @@ _INTENTS: dict[str, Callable[[str, int], Intent]] = {
 }
 
 
-def summed(todo: Plan, outcomes: Sequence[Result | None]) -> str:
+def summed(todo: AnyPlan, outcomes: Sequence[Result | None]) -> str:
     """Sum up what became of many: how many were done, which were refused and why, of which nothing is known."""
     pairs = list(zip(todo.targets, outcomes, strict=True))
     done = sum(1 for _, outcome in pairs if outcome is not None and outcome.ok)
@@ -215,7 +294,7 @@ def summed(todo: Plan, outcomes: Sequence[Result | None]) -> str:
         for target, outcome in pairs
         if outcome is not None and outcome.outcome is Outcome.REFUSED
     ]
-    unknown = [target.agent.id for target, outcome in pairs if outcome is None or _unknown(outcome)]
+    unknown = [target.subject.id for target, outcome in pairs if outcome is None or _unknown(outcome)]
     parts = [f"{done} {todo.done}"] if done or not (refused or unknown) else []
     parts += [f"{len(refused)} refused: {_several(refused, '; ')}"] * bool(refused)
     parts += [f"of {len(unknown)} not known: {_several(unknown, ', ')}; look before you try again"] * bool(unknown)
@@ -226,9 +305,9 @@ def _unknown(outcome: Result) -> bool:
     return not outcome.ok and outcome.outcome is not Outcome.REFUSED
 
 
-def _reason(target: Target, outcome: Result) -> str:
-    """A refusal with the agent that it is about."""
-    return outcome.reason if target.agent.id in outcome.reason else f"{target.agent.id}: {outcome.reason}"
+def _reason(target: Target[Agent | Task], outcome: Result) -> str:
+    """A refusal with what it is about."""
+    return outcome.reason if target.subject.id in outcome.reason else f"{target.subject.id}: {outcome.reason}"
 
 
 def _several(words: Sequence[str], between: str) -> str:

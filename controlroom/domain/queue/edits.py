@@ -4,11 +4,22 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
+from controlroom.domain.intents import EditTask, MoveTask
 from controlroom.domain.model import Fleet
 from controlroom.domain.preconditions import Refusal, check_size, host_named, profile_named
 from controlroom.domain.queue import repeat
 from controlroom.domain.queue.naming import summary, title
-from controlroom.domain.tasks import AttemptEnd, Origin, Source, Task, TaskChange, TaskState, TaskWish, read_id
+from controlroom.domain.tasks import (
+    AttemptEnd,
+    Origin,
+    Source,
+    Task,
+    TaskChange,
+    TaskState,
+    TaskWish,
+    in_order,
+    read_id,
+)
 from controlroom.domain.words import nearest
 from controlroom.text.sanitize import redact, sanitize
 from controlroom.text.states import AgentKind
@@ -251,3 +262,28 @@ def moved(fleet: Fleet, task: Task, before: Task | None, *, first: bool = False)
         earlier = [there for there in places if there < (before.place, before.number)]
         place = (earlier[-1][0] + before.place) / 2 if earlier else before.place - 1
     return replace(task, place=place, priority=priority, wait=None)
+
+
+def stepped(fleet: Fleet, task: Task, step: int, shown: Sequence[str], now: int) -> MoveTask | EditTask:
+    """What has a waiting task start before the one above it (-1), or after the one below it (1). Raises `Refusal`.
+
+    `shown`: the ids of the tasks that a person sees, in their order.
+    """
+    if task.state is not TaskState.WAITING:
+        raise Refusal(f"{task.id} is {task.state}: only one that waits is moved up and down")
+    order = in_order((one for one in fleet.tasks.values() if one.state is TaskState.WAITING), fleet.queue, now)
+    ids = [one.id for one in order]
+    seen = [id_ for id_ in shown if id_ in ids]
+    place = seen.index(task.id) + step
+    if not 0 <= place < len(seen):
+        raise Refusal(f"{task.id} is the {'first' if step < 0 else 'last'} that waits")
+    other = fleet.tasks[seen[place]]
+    after = next((one for one in order[ids.index(other.id) + 1 :] if one is not task), None)
+    before = other if step < 0 else after
+    if before is None and other.priority != task.priority:
+        return EditTask(task.id, TaskChange(priority=other.priority))
+    moved_task = moved(fleet, task, before)
+    then = in_order((moved_task if one is task else one for one in order), fleet.queue, now)
+    if (then.index(moved_task) < then.index(other)) is not (step < 0):
+        raise Refusal(f"{(other if step < 0 else task).id} has waited longer, which counts: set a priority instead")
+    return MoveTask(task.id, before.id if before else "")

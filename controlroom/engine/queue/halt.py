@@ -50,15 +50,16 @@ class HaltKeeper:
         halt = queue.halt
         if halt is None:
             return self._book.audited(intent, Result(Outcome.REFUSED, "the room is not halted"), who)
-        await self._book.set_queue(replace(queue, halt=None))
+        problem = await self._book.set_queue(replace(queue, halt=None))
         told = [agent for agent in self._store.fleet.agents.values() if _run(agent) in halt.reached and _goes_on(agent)]
         if not halt.kill:
             await asyncio.gather(
                 *(self._submit(intents.SendMessage(agent.id, agent.epoch, GO_ON), who) for agent in told)
             )
         count = 0 if halt.kill else len(told)
-        words = f"the queue goes on; told to go on: {agents_words(count)}" if count else ""
-        return self._book.audited(intent, Result(Outcome.DONE, words), who)
+        told_words = [f"told to go on: {agents_words(count)}"] if count else []
+        unwritten = [f"not on the disk yet, so a restart may halt it again: {problem}"] if problem else []
+        return self._book.audited(intent, Result(Outcome.DONE, "; ".join(told_words + unwritten)), who)
 
     def recall(self, orders: Iterable[Order]) -> None:
         """Take up a halt. `orders`: those that were open when the engine before this one ended; they may be lost."""

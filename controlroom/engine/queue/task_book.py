@@ -219,7 +219,7 @@ class TaskBook:
         problem = await self._ledger_writer.outbox.put(statements)
         if not problem:
             self._store.apply(TasksSeen(tuple(unique)))
-        return " ".join(task.id for task in addition.tasks), f"{len(unique)} new", problem
+        return " ".join(task.id for task in addition.tasks), _added_words(len(unique)), problem
 
     async def _known(self, wishes: Iterable[TaskWish]) -> dict[str, Task]:
         """The tasks that have one of these keys, ended ones too."""
@@ -254,3 +254,7 @@ def _never_ordered(task: Task, ordered: Mapping[str, int], rules: QueueRules, no
     if last is None or not last.is_open or ordered.get(last.id, 0) >= last.epoch:
         return None
     return attempts.not_begun(task, "the engine ended before its agent was ordered", rules, now)
+
+
+def _added_words(count: int) -> str:
+    return f"{count} task{'s' * (count != 1)} added" if count else "no task is new: their keys are known"

@@ -8,6 +8,7 @@ from controlroom.domain.keys.many import plan
 from controlroom.text.states import Verdict
 from controlroom.tui.actions import agents, hosts, navigate, orders, questions, reports, tasks
 from controlroom.tui.context import ContextApp, Level
+from controlroom.tui.screens.arranging import MarkingScreen
 from controlroom.tui.screens.base import RoomScreen, say
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.view_state import Engine
@@ -36,7 +37,8 @@ def do(app: ContextApp, name: str) -> None:
     elif reason := screen.reason_against(action):
         say(app, reason)
     else:
-        act = partial(_to_all, action=name) if action.many and screen.marked() else _ACTS[name]
+        together = action.many and screen.marked() and not (name == "message" and screen.where == "questions")
+        act = partial(_to_all, action=name) if together else _ACTS[name]
         act(app, screen)
 
 
@@ -47,10 +49,13 @@ def _has_gone_on(app: ContextApp, screen: RoomScreen) -> bool:
 
 
 def _to_all(app: ContextApp, screen: RoomScreen, action: str) -> None:
-    """Begin to do an action to all marked agents: ask for words where it needs some, else show the list."""
+    """Begin to do an action to all that is marked: ask for words where it needs some, else show the list."""
     from controlroom.tui.screens.forms import MessageAll, ReassignAll
     from controlroom.tui.screens.many import ListSheet
 
+    if BY_NAME[action].needs == "task":
+        tasks.to_all(app, action, screen.marked(), screen.hidden_marks())
+        return
     wanted = plan(app.context.fleet, screen.marked(), action, screen.hidden_marks())
     if not wanted.targets:
         say(app, wanted.left_out[0][1] if wanted.left_out else "they are gone")
@@ -60,6 +65,10 @@ def _to_all(app: ContextApp, screen: RoomScreen, action: str) -> None:
         app.push_screen(ReassignAll(app.context.fleet, wanted))
     else:
         app.push_screen(ListSheet(wanted))
+
+
+def _table(arrange: Callable[[MarkingScreen], None]) -> Act:
+    return lambda _app, screen: arrange(screen) if isinstance(screen, MarkingScreen) else None
 
 
 def _overview(arrange: Callable[[Overview], None]) -> Act:
@@ -131,17 +140,24 @@ _ACTS: dict[str, Act] = {
     "task_open": tasks.open_chosen,
     "task_why": tasks.why,
     "task_add": tasks.add,
+    "task_log": tasks.log,
+    "task_edit": tasks.edit,
+    "task_editor": tasks.edit_outside,
+    "task_priority": tasks.priority,
+    "task_up": tasks.step(-1),
+    "task_down": tasks.step(1),
     "task_hold": tasks.hold,
     "task_first": tasks.first,
     "task_retry": tasks.retry,
     "task_drop": tasks.drop,
     "queue_hold": tasks.hold_queue,
     "halt": tasks.halt,
-    "mark": _overview(Overview.mark),
-    "mark_all": _overview(Overview.mark_all),
+    "halt_kill": tasks.halt_kill,
+    "mark": _table(lambda screen: screen.mark()),
+    "mark_all": _table(lambda screen: screen.mark_all()),
     "panes": _overview(_panes),
     "pin": _overview(Overview.pin),
-    "sort": _overview(Overview.turn_sort),
+    "sort": _table(lambda screen: screen.turn_sort()),
     "group": _overview(Overview.turn_group),
     "pane_size": _overview(Overview.turn_pane_size),
     "fold_hosts": _overview(Overview.fold_hosts),

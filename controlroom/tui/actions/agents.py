@@ -73,7 +73,8 @@ def message(app: ContextApp, screen: RoomScreen) -> None:
 
     if agent := agent_of(app, screen):
         panel = screen.question_here()
-        app.push_screen(MessageForm(agent, panel if panel is not None and panel.subject == agent.id else None))
+        panel = panel if panel is not None and panel.subject == agent.id else None
+        app.push_screen(MessageForm(agent, panel, screen.alike()))
 
 
 def interrupt(app: ContextApp, screen: RoomScreen) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from controlroom.domain.model import State
+from controlroom.domain.model import LogPlace, State
+from controlroom.domain.tasks import Attempt
 from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen, say
@@ -19,6 +20,17 @@ def open_agent(app: ContextApp, agent: str) -> None:
         app.screen.turn_to(agent)
     else:
         app.push_screen(AgentScreen(agent))
+
+
+def open_attempt(app: ContextApp, attempt: Attempt) -> None:
+    """Show the agent of an attempt; where it has run again since, its log from where the attempt began."""
+    agent = app.context.fleet.agents.get(attempt.id)
+    if agent is None:
+        say(app, f"{attempt.id} is gone, and its logs with it")
+    elif agent.epoch == attempt.epoch:
+        open_agent(app, agent.id)
+    else:
+        app.push_screen(AgentScreen(agent.id, LogPlace(attempt.epoch, 1, 0)))
 
 
 def open_hosts(app: ContextApp, host: str | None = None) -> None:

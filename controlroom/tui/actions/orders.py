@@ -12,7 +12,7 @@ from controlroom.tui.screens.base import RoomScreen, say, top_screen
 
 if TYPE_CHECKING:
     from controlroom.domain.intents import Intent
-    from controlroom.domain.keys.many import Plan
+    from controlroom.domain.keys.many import AnyPlan
     from controlroom.domain.model import Agent
     from controlroom.domain.orders import Result
 
@@ -29,8 +29,8 @@ def order(app: ContextApp, intent: "Intent", done: str = "", then: Callable[[], 
         _go_on(app, [intent])
 
 
-def order_all(app: ContextApp, plan: "Plan") -> None:
-    """Submit an intent for each of many agents; only those for whom it was tried in vain stay marked."""
+def order_all(app: ContextApp, plan: "AnyPlan") -> None:
+    """Submit an intent for each of many agents or tasks; only those for whom it was tried in vain stay marked."""
     if source := _engine(app):
         app.run_worker(unless_lost(_order_all(app, source, plan)))
         _go_on(app, [target.intent for target in plan.targets])
@@ -66,7 +66,7 @@ def was_denied(app: ContextApp, agents: Iterable["Agent"]) -> None:
 
     targets = [Target(agent, SendMessage(agent.id, agent.epoch, MISTAKE)) for agent in agents]
     if len(targets) == 1:
-        told = f"{targets[0].agent.name}: told to ask again"
+        told = f"{targets[0].subject.name}: told to ask again"
         _can_undo(app, partial(order, app, targets[0].intent, told), DENIAL_UNDO)
     elif targets:
         _can_undo(app, partial(order_all, app, Plan("message", tuple(targets), ())), DENIAL_UNDO)
@@ -108,24 +108,25 @@ async def _order(app: ContextApp, source: Source, intent: "Intent", done: str, t
 
 def _outcome(result: "Result", done: str) -> Say:
     if result.ok:
-        return Say(done or result.reason, Level.DONE)
+        return Say(f"{done} ({result.reason})" if done and result.reason else done or result.reason, Level.DONE)
     if result.outcome is Outcome.REFUSED:
         return Say(result.reason, Level.DANGER)
     return Say(f"not known whether that was done: {result.reason or 'the link dropped'}; looking again")
 
 
-async def _order_all(app: ContextApp, source: Source, plan: "Plan") -> None:
+async def _order_all(app: ContextApp, source: Source, plan: "AnyPlan") -> None:
     from controlroom.domain.keys.many import AT_ONCE, summed
 
     gate = asyncio.Semaphore(AT_ONCE)
     results = await asyncio.gather(*(_submit(source, target.intent, gate) for target in plan.targets))
-    done = [target.agent.id for target, result in zip(plan.targets, results, strict=True) if result and result.ok]
+    done = [target.subject.id for target, result in zip(plan.targets, results, strict=True) if result and result.ok]
     app.context.link.show_now()
     if plan.action == "deny":
-        was_denied(app, [target.agent for target in plan.targets if target.agent.id in done])
+        denied = (app.context.fleet.agents.get(name) for name in done)
+        was_denied(app, [agent for agent in denied if agent is not None])
     for screen in app.screen_stack:
         if isinstance(screen, RoomScreen) and screen.made:
-            screen.unmark([*done, *(agent.id for agent, _ in plan.left_out)])
+            screen.unmark([*done, *(each.id for each, _ in plan.left_out)])
     level = Level.DONE if len(done) == len(plan.targets) else Level.DANGER
     app.post_message(Say(summed(plan, results), level))
 

@@ -1,14 +1,27 @@
-"""Actions on tasks and on the queue: add, hold, move, retry, drop, say why one waits; and the halt of the room."""
+"""Actions on tasks and on the queue: add, edit, hold, move, retry, drop, explain; and the halt of the room."""
+
+from collections.abc import Callable, Sequence
+
+from textual.app import SuspendNotSupported
 
 from controlroom.domain import intents
+from controlroom.domain.display.arrange import TaskSort
+from controlroom.domain.display.tasks import facts, queue_line
+from controlroom.domain.display.tasks import why as why_lines
 from controlroom.domain.display.views import Line
-from controlroom.domain.tasks import Task, TaskState
-from controlroom.tui.actions.navigate import open_agent
+from controlroom.domain.keys.many import held_or_released, task_plan
+from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.preconditions import Refusal
+from controlroom.domain.queue.edits import stepped
+from controlroom.domain.tasks import Task, TaskChange, TaskState
+from controlroom.tui.actions.navigate import open_agent, open_attempt
 from controlroom.tui.actions.orders import order
 from controlroom.tui.actions.reports import Report, ask
-from controlroom.tui.context import ContextApp
-from controlroom.tui.engine_client import Source
-from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.context import ContextApp, Level
+from controlroom.tui.engine_client import Source, unless_lost
+from controlroom.tui.screens.base import RoomScreen, say
+from controlroom.tui.screens.tasks import TasksScreen
+from controlroom.tui.terminal.editor import Problem, in_editor
 
 
 def task_of(app: ContextApp, screen: RoomScreen) -> Task | None:
@@ -17,7 +30,7 @@ def task_of(app: ContextApp, screen: RoomScreen) -> Task | None:
 
 
 def open_chosen(app: ContextApp, screen: RoomScreen) -> None:
-    """Open the log of the agent that carries a task out, or last did; without one, say why it waits."""
+    """Open the agent that carries a task out, or last did; without one, say why it waits."""
     task = task_of(app, screen)
     if task and task.last and task.last.id in app.context.fleet.agents:
         open_agent(app, task.last.id)
@@ -44,9 +57,6 @@ def why(app: ContextApp, screen: RoomScreen) -> None:
 
 def _told(app: ContextApp, task: Task) -> list[Line]:
     """What is known of a task, but for its text."""
-    from controlroom.domain.display.tasks import facts
-    from controlroom.domain.display.tasks import why as why_lines
-
     view = app.context.view
     _, *reasons = why_lines(view.fleet, task, view.now, verbs=False)
     return [*(Line("", words, "strong") for words in reasons), *(Line("", words) for words in facts(task))]
@@ -54,9 +64,106 @@ def _told(app: ContextApp, task: Task) -> list[Line]:
 
 def add(app: ContextApp, screen: RoomScreen) -> None:
     """Fill in what is to be done."""
-    from controlroom.tui.screens.forms import TaskForm
+    from controlroom.tui.screens.task_forms import TaskForm
 
     app.push_screen(TaskForm(app.context.fleet))
+
+
+def edit(app: ContextApp, screen: RoomScreen) -> None:
+    """Fill in what is to be another of a task."""
+    from controlroom.tui.screens.task_forms import EditForm
+
+    if task := task_of(app, screen):
+        _with_text(app, task, lambda text: app.push_screen(EditForm(app.context.fleet, task, text)))
+
+
+def edit_outside(app: ContextApp, screen: RoomScreen) -> None:
+    """Change the text of a task in the person's own editor."""
+    if task := task_of(app, screen):
+        _with_text(app, task, lambda text: _outside(app, task, text))
+
+
+def _with_text(app: ContextApp, task: Task, go_on: Callable[[str], object]) -> None:
+    """Read the whole text of a task, and go on with it."""
+
+    async def read(source: Source) -> None:
+        answer = await source.task_text(task.id)
+        if answer.reason:
+            say(app, f"the text of {task.id} cannot be read: {answer.reason}", Level.DANGER)
+        else:
+            go_on(answer.text)
+
+    if app.context.source is not None:
+        app.run_worker(unless_lost(read(app.context.source)))
+
+
+def _outside(app: ContextApp, task: Task, text: str) -> None:
+    """Lend the terminal to an editor, and order what came of it."""
+    try:
+        with app.suspend():
+            changed = in_editor(text, task.id)
+    except SuspendNotSupported:
+        changed = Problem("this terminal cannot be lent to an editor")
+    app.refresh(layout=True)
+    if isinstance(changed, Problem):
+        say(app, f"{task.id} stays as it is: {changed.words}", Level.DANGER)
+    elif changed == text:
+        say(app, f"{task.id} stays as it is")
+    else:
+        order(app, intents.EditTask(task.id, TaskChange(body=changed)), f"{task.id} has its new text")
+
+
+def step(direction: int) -> Callable[[ContextApp, RoomScreen], None]:
+    """Make the action that has a task start before the one above it (-1), or after the one below it (1)."""
+
+    def move(app: ContextApp, screen: RoomScreen) -> None:
+        if not isinstance(screen, TasksScreen) or (task := task_of(app, screen)) is None:
+            return
+        if screen.layout_now.task_sort is not TaskSort.TURN:
+            say(app, f"sort them by turn first: {app.context.keys.shown('sort')}")
+            return
+        try:
+            intent = stepped(app.context.fleet, task, direction, screen.ids, app.context.view.now)
+        except Refusal as refusal:
+            say(app, str(refusal))
+            return
+        order(app, intent, f"{task.id} starts {'sooner' if direction < 0 else 'later'}")
+
+    return move
+
+
+def priority(app: ContextApp, screen: RoomScreen) -> None:
+    """Fill in another priority for a task."""
+    if task := task_of(app, screen):
+        to_all(app, "task_priority", [task.id])
+
+
+def to_all(app: ContextApp, action: str, marked: Sequence[str], hidden: Sequence[str] = ()) -> None:
+    """Begin to do an action to these tasks: ask for the priority, else show the list."""
+    from controlroom.tui.screens.many import ListSheet
+    from controlroom.tui.screens.task_forms import PriorityForm
+
+    action = held_or_released(app.context.fleet, marked) if action == "task_hold" else action
+    wanted = task_plan(app.context.fleet, marked, action, hidden)
+    if not wanted.targets:
+        say(app, wanted.left_out[0][1] if wanted.left_out else "they are gone")
+    elif action == "task_priority":
+        app.push_screen(PriorityForm(wanted))
+    else:
+        app.push_screen(ListSheet(wanted))
+
+
+def log(app: ContextApp, screen: RoomScreen) -> None:
+    """Open the log of a task's attempt; where there were several, ask of which."""
+    from controlroom.tui.screens.task_forms import AttemptSheet
+
+    task = task_of(app, screen)
+    if task is None:
+        return
+    if len(task.attempts) == 1:
+        open_attempt(app, task.attempts[0])
+    else:
+        app.push_screen(AttemptSheet(task))
 
 
 def hold(app: ContextApp, screen: RoomScreen) -> None:
@@ -99,16 +206,29 @@ def hold_queue(app: ContextApp, screen: RoomScreen) -> None:
 
 def halt(app: ContextApp, screen: RoomScreen) -> None:
     """Halt the room, or end its halt, after a confirmation."""
-    from controlroom.domain.display.tasks import queue_line
     from controlroom.tui.screens.dialogs import ConfirmSheet
+    from controlroom.tui.screens.task_forms import HaltSheet
 
     fleet = app.context.fleet
     if fleet.queue.halt is None:
-        text = (
-            "Every agent of this room is interrupted, and nothing starts or goes on until somebody ends the halt. "
-            "What cannot be reached now is stopped when it can be.\nTo end agents, too: controlroom halt --kill"
-        )
-        app.push_screen(ConfirmSheet("Halt the room?", text, "halt", intents.HaltRoom()))
+        app.push_screen(HaltSheet(_ended_by_kill(fleet)))
     else:
         text = f"{queue_line(fleet, app.context.view.now)}.\nAgents that the halt interrupted are told to go on."
         app.push_screen(ConfirmSheet("End the halt?", text, "resume", intents.ResumeRoom(), "the halt is over"))
+
+
+def halt_kill(app: ContextApp, screen: RoomScreen) -> None:
+    """Halt the room and end its agents, after a confirmation that names them."""
+    from controlroom.tui.screens.task_forms import kill_sheet
+
+    halt_now = app.context.fleet.queue.halt
+    if halt_now is not None and halt_now.kill:
+        say(app, f"the room is halted already, by {halt_now.who}")
+    else:
+        app.push_screen(kill_sheet(_ended_by_kill(app.context.fleet)))
+
+
+def _ended_by_kill(fleet: Fleet) -> list[Agent]:
+    """The agents that end with `halt --kill`."""
+    live = (agent for agent in fleet.agents.values() if not agent.adopted and not agent.has_ended)
+    return sorted(live, key=lambda agent: agent.id)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events, on
 from textual.app import App
 
-from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.action import Action
 from controlroom.domain.keys.availability import unavailable
 from controlroom.tui.context import ChooseAnswer, Context, Level, RunAction, context_of
 from controlroom.tui.theme.theme import Palette
@@ -116,7 +116,7 @@ class RoomScreen(PaintedScreen):
         return None
 
     def marked(self) -> list[str]:
-        """The ids of the agents that are acted on together; without any it is the one of `agent_here`."""
+        """The ids of what is acted on together, agents or tasks; without any it is what the cursor is on."""
         return []
 
     def lines_here(self) -> frozenset[str] | None:
@@ -124,11 +124,11 @@ class RoomScreen(PaintedScreen):
         return None
 
     def hidden_marks(self) -> list[str]:
-        """The ids of agents that are marked and out of sight: nothing is done to them."""
+        """The ids of what is marked and out of sight: nothing is done to them."""
         return []
 
-    def unmark(self, agents: Collection[str]) -> None:
-        """Take the marks of these agents away."""
+    def unmark(self, names: Collection[str]) -> None:
+        """Take the marks of these away."""
 
     def step_back(self) -> bool:
         """Go back within the screen, first from what is filtered; says whether there was a step to go."""

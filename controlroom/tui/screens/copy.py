@@ -56,12 +56,12 @@ def offered(agent: Agent, line: str, command: str) -> list[tuple[str, str]]:
     return [(name, text) for name, text in parts if text]
 
 
-class _Offered(Lines):
-    """What can be copied, a line each."""
+class Offered(Lines):
+    """What can be taken, a line each: its digit, its name in so many cells, what it is."""
 
-    def __init__(self, offers: list[tuple[str, str]]) -> None:
+    def __init__(self, offers: list[tuple[str, str]], cells: int = 8) -> None:
         super().__init__()
-        self._offers = offers
+        self._offers, self._cells = offers, cells
         self.styles.height = len(offers)
 
     def ground(self) -> Style:
@@ -74,7 +74,7 @@ class _Offered(Lines):
             styled.clip(
                 styled.line(
                     (f"  {number} ", self.palette.key),
-                    (styled.left(name, 8), self.palette.quiet),
+                    (styled.left(name, self._cells), self.palette.quiet),
                     (" ".join(text.split()), self.palette.text),
                 ),
                 width,
@@ -95,7 +95,7 @@ class CopySheet(PickSheet):
         """What there is, then the keys."""
         with Vertical(classes="sheet"):
             yield Rule(id="heading")
-            yield _Offered(self._offers)
+            yield Offered(self._offers)
             numbers = [(str(number), name) for number, (name, _) in enumerate(self._offers, 1)]
             yield Choices([*numbers, ("q", "leave it")])
 

@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.events import Resize
 
 from controlroom.domain.display.spans import By, Span, SpendRow, history, spend_rows, total
-from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.action import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.money.costs import CostRow
 from controlroom.text.time_zones import zone_of

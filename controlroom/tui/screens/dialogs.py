@@ -184,6 +184,10 @@ class YesSheet(Sheet):
         """Do it."""
         raise NotImplementedError
 
+    def choices(self) -> list[tuple[str, str]]:
+        """The answers, each with its key."""
+        return [("y", self._verb), ("q", "leave it")]
+
     def compose(self) -> ComposeResult:
         """The question and its answers."""
         from textual.containers import Vertical
@@ -191,7 +195,7 @@ class YesSheet(Sheet):
         with Vertical(classes="sheet"):
             yield Rule(id="heading")
             yield Words(self.title_words, self._text, danger=True)
-            yield Choices([("y", self._verb), ("q", "leave it")])
+            yield Choices(self.choices())
 
     def on_mount(self) -> None:
         """Count keys from the first painting on."""

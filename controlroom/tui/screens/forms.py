@@ -16,18 +16,16 @@ from controlroom.domain.address import short_name
 from controlroom.domain.claims import claimed_words
 from controlroom.domain.intents import (
     AddHost,
-    AddTasks,
     AnswerQuestion,
     Intent,
     ReassignAgent,
     SendMessage,
     SpawnAgent,
 )
-from controlroom.domain.keys.many import Plan
+from controlroom.domain.keys.many import Asking, Plan, answer_to_all
 from controlroom.domain.model import Agent, Fleet, LinkState, Question
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import Unfit, same, wants_words
-from controlroom.domain.tasks import TaskWish
 from controlroom.text.states import AgentKind, Verdict
 from controlroom.tui.context import SubmitOrder, SubmitPlan
 from controlroom.tui.screens.dialogs import AskSheet, Choices, Sheet
@@ -130,6 +128,12 @@ class Form(Sheet):
         elif not self.gone:
             self.send()
 
+    @on(Field.Downward)
+    def _downward(self, event: Field.Downward) -> None:
+        event.stop()
+        index = self._fields.index(event.field)
+        self._fields[min(index + 1, len(self._fields) - 1)].enter()
+
     @on(Field.Backward)
     def _backward(self, event: Field.Backward) -> None:
         event.stop()
@@ -170,7 +174,7 @@ class SpawnForm(Form):
 
     def fields(self) -> list[Field]:
         """What is chosen most stands nearest to the task, where the cursor begins: one key up, a digit, one down."""
-        hosts = _hosts(self._fleet)
+        hosts = hosts_of(self._fleet)
         first = self._host if self._host in hosts else default_host(self._fleet)
         profiles = sorted(self._fleet.profiles)
         return [
@@ -204,42 +208,7 @@ class SpawnForm(Form):
         return f"{self.value('name').strip()} started on {self.value('host')}"
 
 
-class TaskForm(Form):
-    """Put a task into the queue. Profile and priority are suggested: the text is enough."""
-
-    heading = "add a task"
-    go = "add"
-
-    def __init__(self, fleet: Fleet) -> None:
-        profiles = (name for name, one in fleet.profiles.items() if one.kind is not AgentKind.INTERACTIVE)
-        self._profiles = sorted(profiles)
-        super().__init__()
-
-    def fields(self) -> list[Field]:
-        """The priority, the profile, then the text, where the cursor begins."""
-        default = "default" if "default" in self._profiles else ""
-        return [
-            OneLine("priority", "0", hint="the higher, the sooner"),
-            Choice("profile", ["", *self._profiles], default, empty="none"),
-            Prose("task", "What is to be done?  Enter adds it, \\ then Enter begins a new line"),
-        ]
-
-    def intent(self) -> Intent | str:
-        """The text must say something, the priority be a number."""
-        if not self.value("task").strip():
-            return "write what is to be done first"
-        try:
-            priority = int(self.value("priority").strip() or "0")
-        except ValueError:
-            return "a priority is a whole number"
-        return AddTasks((TaskWish(self.value("task"), priority=priority, profile=self.value("profile")),))
-
-    def done(self) -> str:
-        """It waits."""
-        return "added to the queue"
-
-
-def _hosts(fleet: Fleet) -> list[str]:
+def hosts_of(fleet: Fleet) -> list[str]:
     """Hosts that can take an agent first, then the rest."""
     up = sorted(host.name for host in fleet.hosts.values() if host.link is LinkState.UP)
     return up + sorted(host.name for host in fleet.hosts.values() if host.link is not LinkState.UP)
@@ -258,7 +227,7 @@ class ReassignForm(Form):
 
     def __init__(self, fleet: Fleet, agent: Agent) -> None:
         self._agent = agent
-        self._hosts = [agent.host, *(host for host in _hosts(fleet) if host != agent.host)]
+        self._hosts = [agent.host, *(host for host in hosts_of(fleet) if host != agent.host)]
         self.heading = f"new task for {agent.name} on {agent.host}; its run now is ended first"
         super().__init__()
 
@@ -316,11 +285,12 @@ class MessageForm(Form):
 
     go = "send"
 
-    def __init__(self, agent: Agent, panel: QuestionPanel | None = None) -> None:
-        """`panel`: where its question is shown, with what was answered so far."""
-        self._agent, self._panel = agent, panel
+    def __init__(self, agent: Agent, panel: QuestionPanel | None = None, alike: Asking | None = None) -> None:
+        """`panel`: where its question is shown, with what was answered so far; `alike`: all who ask the same."""
+        self._agent, self._panel, self._alike = agent, panel, alike
         asks = agent.question is not None
-        self.heading = f"{'answer' if asks else 'message to'} {agent.name} on {agent.host}"
+        whom = f"{len(alike.whom)} agents" if alike else f"{agent.name} on {agent.host}"
+        self.heading = f"{'answer' if asks else 'message to'} {whom}"
         super().__init__()
 
     def fields(self) -> list[Field]:
@@ -346,7 +316,7 @@ class MessageForm(Form):
         draft = panel.draft if panel is not None and same(panel.question, asked) else None
         words = self.value("say")
         if panel is None or draft is None or not words.strip() or _ANSWERS[self.value("answer")] is Verdict.DENY:
-            super().send()
+            self._send_words()
             return
         try:
             panel.turn_to(draft.say(words))
@@ -355,7 +325,20 @@ class MessageForm(Form):
             return
         self.finish()
         if len(draft.question.items) == 1 and (answer := panel.answer):
-            self.app.post_message(SubmitOrder(answer, self.done()))
+            if self._alike:
+                self.app.push_screen(ListSheet(answer_to_all(self.context.fleet, self._alike, answer.answers)))
+            else:
+                self.app.post_message(SubmitOrder(answer, self.done()))
+
+    def _send_words(self) -> None:
+        """Send the words as they are: to all who ask alike after a list."""
+        wanted = self.intent()
+        if self._alike and isinstance(wanted, AnswerQuestion):
+            self.finish()
+            plan = answer_to_all(self.context.fleet, self._alike, (), wanted.verdict, wanted.text)
+            self.app.push_screen(ListSheet(plan))
+        else:
+            super().send()
 
     def done(self) -> str:
         """It was told."""
@@ -367,7 +350,7 @@ class MessageAll(Form):
 
     go = "send"
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan[Agent]) -> None:
         self._plan = plan
         self.heading = f"message to {plan.named}"
         super().__init__()
@@ -394,9 +377,9 @@ class ReassignAll(Form):
 
     go = "next"
 
-    def __init__(self, fleet: Fleet, plan: Plan) -> None:
+    def __init__(self, fleet: Fleet, plan: Plan[Agent]) -> None:
         self._plan = plan
-        self._hosts = _hosts(fleet)
+        self._hosts = hosts_of(fleet)
         self.heading = f"new task{' or host' * (len(self._hosts) > 1)} for {plan.named}"
         super().__init__()
 

@@ -1,4 +1,4 @@
-"""One action on all marked agents: the list to confirm, ten at a time, and one sentence about the outcome."""
+"""One action on all that is marked, agents or tasks: the list to confirm, and one sentence about the outcome."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -8,10 +8,12 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from controlroom.domain.display.tasks import row as task_row
 from controlroom.domain.display.views import agent_row
 from controlroom.domain.keys.actions import BY_NAME
-from controlroom.domain.keys.many import Plan
+from controlroom.domain.keys.many import AnyPlan
 from controlroom.domain.model import Agent
+from controlroom.domain.tasks import Task
 from controlroom.tui.context import SubmitPlan
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, Sheet, Words
@@ -24,11 +26,11 @@ _ANSWERS = ("allow", "always", "deny")
 
 
 class Listed(ScrollableText):
-    """The agents it is about, one a line, with what they ask where that is to be answered; then who is left out."""
+    """What it is about, one a line, agents with what they ask where that is to be answered; then who is left out."""
 
     DEFAULT_CSS = "Listed { height: auto; max-height: 1fr; }"
 
-    def __init__(self, todo: Plan) -> None:
+    def __init__(self, todo: AnyPlan) -> None:
         super().__init__(id="listed")
         self._plan = todo
         self._length = 1
@@ -67,27 +69,31 @@ class Listed(ScrollableText):
         return shown
 
     def _all(self, width: int) -> list[Line]:
-        agents, lines = [target.agent for target in self._plan.targets], list[Line]()
-        for agent, following in zip_longest(agents, agents[1:]):
-            lines.append(self._named(agent, width))
-            if self._plan.action in _ANSWERS and _asked(agent) != _asked(following):
-                lines += self._asked(agent, width)  # what several ask stands once, below the last of them
-        hidden = ((agent, "stays marked: the filter hides it") for agent in self._plan.hidden)
+        subjects, lines = [target.subject for target in self._plan.targets], list[Line]()
+        for subject, following in zip_longest(subjects, subjects[1:]):
+            if isinstance(subject, Task):
+                lines.append(self._task_line(subject, width))
+                continue
+            lines.append(self._named(subject, width))
+            if self._plan.action in _ANSWERS and _asked(subject) != _asked(following):
+                lines += self._asked(subject, width)  # what several ask stands once, below the last of them
+        hidden = ((subject, "stays marked: the filter hides it") for subject in self._plan.hidden)
         left_out = [*self._plan.left_out, *hidden]
         if left_out:
             lines.append(styled.line(("  left out:", self.palette.quiet)))
-        cells = max((len(agent.id) for agent, _ in left_out), default=0)
+        cells = max((len(subject.id) for subject, _ in left_out), default=0)
         cells = min(cells, 18 if width < 60 else 40)
-        for agent, reason in left_out:
-            words = f"    {styled.left(agent.id, cells)}  {reason.removeprefix(f'{agent.name} ')}"
+        for subject, reason in left_out:
+            name = subject.id.rpartition("/")[2]
+            words = f"    {styled.left(subject.id, cells)}  {reason.removeprefix(f'{name} ')}"
             lines.append(styled.line((styled.cut(words, width), self.palette.quiet)))
         return lines
 
     def _named(self, agent: Agent, width: int) -> Line:
         palette, view = self.palette, self.context.view
         row = agent_row(view.fleet, agent, view.now)
-        names = [len(target.agent.name) for target in self._plan.targets]
-        hosts = [len(target.agent.host) for target in self._plan.targets]
+        agents = [target.subject for target in self._plan.targets if isinstance(target.subject, Agent)]
+        names, hosts = ([len(one.name) for one in agents], [len(one.host) for one in agents])
         return styled.line(
             (f"  {palette.glyphs.states[row.state]} ", palette.states[row.state]),
             (styled.left(agent.name, min(max(names), 14 if width < 60 else 24)), palette.strong),
@@ -97,20 +103,31 @@ class Listed(ScrollableText):
             (f"  {row.line}" if width >= 60 else "", palette.quiet),
         )
 
+    def _task_line(self, task: Task, width: int) -> Line:
+        palette, view = self.palette, self.context.view
+        row = task_row(view.fleet, task, view.now)
+        state = "" if width < 60 else f"{styled.left(row.state, 8)} {styled.right(row.age, 4)}  "
+        return styled.line(
+            (f"  {palette.glyphs.drawn(row.glyph)} ", palette.quiet),
+            (styled.left(row.id, 5), palette.strong),
+            (f" {state}", palette.quiet),
+            (styled.cut(row.title, max(8, width - 12 - len(state))), palette.text),
+        )
+
     def _asked(self, agent: Agent, width: int) -> list[Line]:
         parts = [part for line in _asked(agent) for part in styled.wrap(line, max(8, width - 6))]
         return [styled.line((f"    {part}", self.palette.text)) for part in parts]
 
 
-def _asked(agent: Agent | None) -> list[str]:
+def _asked(subject: Agent | Task | None) -> list[str]:
     """All that an agent asks, line by line."""
-    return agent.question.lines if agent is not None and agent.question is not None else []
+    return subject.question.lines if isinstance(subject, Agent) and subject.question is not None else []
 
 
 class ListSheet(Sheet):
     """Shows whom it is about. Their number and Enter do it: no single key can, and none that is held."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: AnyPlan) -> None:
         super().__init__()
         self.plan = plan
         self.typed = ""
@@ -138,15 +155,15 @@ class ListSheet(Sheet):
 
     def _say(self, trouble: str = "") -> None:
         self.query_one("#heading", Rule).show("", trouble, style=self.palette.danger)
-        number, verb = len(self.plan.targets), BY_NAME[self.plan.action].title
-        verb = "move" if self.plan.host else "answer" if self.plan.answer else verb
+        number, verb = len(self.plan.targets), self.plan.verb
         typed = f": {self.typed}▏" if self.typed else ""
         self.query_one("#answers", Choices).show([(f"{number} Enter", f"{verb} {number}{typed}"), ("q", "leave it")])
 
     @property
     def _danger(self) -> bool:
         """Whether runs or logs end with it."""
-        return BY_NAME[self.plan.action].danger or self.plan.action == "reassign"
+        action = BY_NAME.get(self.plan.action)
+        return (action is not None and action.danger) or self.plan.action == "reassign"
 
     def on_key(self, event: events.Key) -> None:
         """Digits are the number, Enter does it when that is right; `q`, `n`, Esc leave; others move the list."""

@@ -12,13 +12,13 @@ from textual.events import Resize
 from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, Change
 from controlroom.domain.display.layout import Layout, PaneSize, Pick
 from controlroom.domain.display.views import host_rows, limit_end
-from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.action import Action
 from controlroom.domain.keys.availability import unavailable
 from controlroom.tui.context import RunAction
 from controlroom.tui.screens.arranging import ArrangingScreen
 from controlroom.tui.screens.base import Motion
 from controlroom.tui.terminal.throttle import ThrottledHosts
-from controlroom.tui.view_state import Marks, ViewState
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.agents import AgentTable, no_agents
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
@@ -101,17 +101,6 @@ def share(width: int, height: int, wish: Wishes) -> Shares:
         fits = under and wish.panes is PaneSize.FITTED
         left = used - 3 + (rows if fits else min(rows, max(6, room)))
     return Shares(meters, alarm, hosts, host_line, agents_rule, left, under)
-
-
-_NAMED = 3
-"""Marked agents out of sight that are named."""
-
-
-def _listed(agents: Sequence[str]) -> str:
-    """The first names of some agents, and how many more there are."""
-    names = [agent.partition("/")[2] for agent in agents]
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 _REST = 5.0
@@ -258,12 +247,8 @@ class Overview(ArrangingScreen):
     def _see_rule(self, view: ViewState, wanted: str) -> None:
         """Show how the table is arranged, and how many agents it holds."""
         total, shown = len(view.fleet.agents), len(self.arranged.ids)
-        marked, hidden = self.marked(), self.hidden_marks()
-        parts = self.arranged_parts()
-        if marked:
-            parts.append((f"{len(marked)} marked", partial(self.unmark, marked)))
-        if hidden:
-            parts.insert(0, (f"marks out of sight: {_listed(hidden)}", partial(self.unmark, hidden)))
+        parts, marks = self.arranged_parts(), self.mark_parts()
+        parts = [*marks[:-1], *parts, *marks[-1:]] if self.marked() else [*marks, *parts]
         if wanted:
             parts.append((f"{shown} of {total} with “{wanted}”", lambda: self.filter_by(wanted)))
         else:
@@ -356,38 +341,24 @@ class Overview(ArrangingScreen):
 
     def step_back(self) -> bool:
         """Back from what is filtered, from the panes to the table, from marks to none; says whether that was a step."""
-        if super().step_back():
-            return True
-        if self.covered:
+        if self.covered and not self.query_one(FilterLine).text:
             self.cover(False)
-        elif self.table.marks.names:
-            self._mark(Marks())
-        else:
-            return False
-        return True
+            return True
+        return super().step_back()
 
     def _escape(self) -> None:
         """Go a step back; out of the app leads another key, which nobody presses once too often."""
         if not self.step_back():
             self.say(f"{self.context.keys.shown('back')} leaves; agents and engine live on")
 
-    def mark(self) -> None:
-        """Mark the chosen agent, or take its mark away, and go on to the next one where the table is on show."""
-        if agent := self.agent_here():
-            self.table.move(int(not self.covered))
-            self._mark(self.table.marks.toggled(agent))
+    @property
+    def ids(self) -> Sequence[str]:
+        """The agents on show, in order."""
+        return self.arranged.ids
 
-    def mark_all(self) -> None:
-        """Mark all agents on show; where all of them are marked, take all marks away."""
-        self._mark(self.table.marks.all_or_none(self.arranged.ids))
-
-    def unmark(self, agents: Collection[str]) -> None:
-        """Take the marks of these agents away."""
-        self._mark(self.table.marks.without(agents))
-
-    def _mark(self, marks: Marks) -> None:
-        self.table.mark(marks)
-        self.arrange_anew()
+    def reason_at(self, action: Action, name: str) -> str | None:
+        """Why an action cannot be done to one agent, or None."""
+        return unavailable(action, self.view.fleet, name)
 
     # ------------------------------------------------------------------ where the cursor goes
 
@@ -432,22 +403,6 @@ class Overview(ArrangingScreen):
         left_out = {"back"} if word == "quit" and self.size.width < 60 else set()
         shown = [item for item in super().items() if item.action.name not in left_out]
         return [replace(item, title=word) if item.action.name == "back" else item for item in shown]
-
-    def marked(self) -> list[str]:
-        """The marked agents of the table, in its order."""
-        return self.table.marks.shown(self.arranged.ids)
-
-    def hidden_marks(self) -> list[str]:
-        """The marked agents that the filter hides."""
-        return self.table.marks.hidden(self.arranged.ids)
-
-    def reason_against(self, action: Action) -> str | None:
-        """What can be done to one of the marked can be done."""
-        marked = self.marked()
-        if not (action.many and marked):
-            return super().reason_against(action)
-        reasons = [unavailable(action, self.view.fleet, agent) for agent in marked]
-        return None if None in reasons else f"none of the {len(marked)} marked: {reasons[0]}"
 
     def agent_here(self) -> str | None:
         """The agent under the cursor."""
@@ -560,8 +515,3 @@ class Overview(ArrangingScreen):
             self.app.post_message(RunAction("hosts"))
         elif event.again or not self.pane_shown:
             self.app.post_message(RunAction("open"))
-
-    @on(FilterLine.Changed)
-    def _filtered(self, event: FilterLine.Changed) -> None:
-        event.stop()
-        self.arrange_anew()

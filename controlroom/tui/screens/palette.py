@@ -11,7 +11,7 @@ from textual.message import Message
 
 from controlroom.domain.display.tasks import rows as task_rows
 from controlroom.domain.display.views import agent_rows, host_rows
-from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.action import Action
 from controlroom.domain.keys.groups import OTHER_WORDS
 from controlroom.domain.keys.keymap import shown
 from controlroom.tui.context import OpenAgent, OpenHosts, OpenTasks, OpenThemes, RunAction

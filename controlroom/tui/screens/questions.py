@@ -7,7 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.action import Action
 from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.keys.many import Asking, alike
 from controlroom.domain.questions import Question, asking, wants_words

@@ -13,7 +13,7 @@ from controlroom.domain.words import percent, size
 from controlroom.tui.context import Context
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.view_state import Engine, Marks, ViewState
+from controlroom.tui.view_state import Engine, ViewState
 from controlroom.tui.widgets.rows import Rows
 
 _WORD, _AGE, _RSS, _CPU, _TASK, _LINE = 8, 4, 4, 4, 28, 36
@@ -124,15 +124,14 @@ class AgentTable(Rows[TableRow]):
         self._table = Arranged()
         self.until: Mapping[str, str] = {}
         """Agent id -> when its limit ends, as hours and minutes."""
-        self.marks = Marks()
 
     def name_of(self, row: TableRow) -> str:
         """An agent is named by its id."""
         return row.id
 
     def lends(self, row: TableRow) -> object:
-        """Columns fit all rows; limits and marks are kept beside them."""
-        return self._columns, self.until.get(row.id), row.id in self.marks.names
+        """Columns fit all rows; limits are kept beside them."""
+        return self._columns, self.until.get(row.id)
 
     def heads(self, row: TableRow) -> bool:
         """Groups have headings."""
@@ -180,12 +179,6 @@ class AgentTable(Rows[TableRow]):
         """The rows of agents, in order."""
         return [row for row in self.rows if isinstance(row, AgentRow)]
 
-    def mark(self, marks: Marks) -> None:
-        """Show these marks from now on."""
-        if marks != self.marks:
-            self.marks = marks
-            self.redraw()
-
     @property
     def natural_width(self) -> int:
         """The cells that all columns need."""
@@ -225,19 +218,12 @@ class AgentTable(Rows[TableRow]):
         rest = glyphs.rule * max(0, width - styled.length(start) - 1)
         return styled.clip((*start, *styled.line((f" {rest}", palette.rule))), width)
 
-    def _sign(self, row: TableRow, chosen: bool) -> str:
-        """What stands before a row: the cursor, a mark, both, or nothing."""
-        glyphs = self.palette.glyphs
-        if row.id in self.marks.names:
-            return glyphs.marked_cursor if chosen else glyphs.marked
-        return glyphs.cursor if chosen else " "
-
     def _agent(self, row: AgentRow, width: int, chosen: bool) -> Line:
         made, palette = self._columns, self.palette
         state, space = palette.states[row.state], " " * made.gap
         quiet = palette.text if chosen else palette.quiet
         runs: list[tuple[str, Style | None]] = [
-            (self._sign(row, chosen), palette.accent),
+            (self.sign(row.id, chosen), palette.accent),
             (palette.glyphs.states[row.state], state),
             ("?" if row.doubted else " ", palette.warn),
             (styled.left(row.name, made.name), palette.strong),

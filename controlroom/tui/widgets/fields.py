@@ -52,7 +52,10 @@ class Field(Horizontal):
         field: "Field"
 
     class Onward(Move):
-        """Filled: go on."""
+        """Filled: go on; after the last field the form is sent."""
+
+    class Downward(Move):
+        """Go to the field after this one, if there is one."""
 
     class Backward(Move):
         """Go back to the field before."""
@@ -87,8 +90,8 @@ class Field(Horizontal):
         moves: dict[str, type[Field.Move]] = {
             "escape": Field.Leaving,
             "up": Field.Backward,
-            "down": Field.Onward,
-            "tab": Field.Onward,
+            "down": Field.Downward,
+            "tab": Field.Downward,
             "shift+tab": Field.Backward,
         }
         if event.key in moves:
@@ -260,7 +263,11 @@ class _Area(TextArea):
         if not isinstance(field, Field):
             return
         move = self._move(event.key)
-        if move is not None:
+        if move is None and event.key in ("up", "down"):
+            event.stop()
+            event.prevent_default()
+            self.action_cursor_up() if event.key == "up" else self.action_cursor_down()
+        elif move is not None:
             event.stop()
             event.prevent_default()
             self.post_message(move(field))
@@ -276,13 +283,14 @@ class _Area(TextArea):
 
     def _move(self, key: str) -> type[Field.Move] | None:
         row, column = self.cursor_location
+        at = self.wrapped_document.location_to_offset(self.cursor_location).y
         if key == "enter":
             return None if self.document.get_line(row)[:column].endswith("\\") else Field.Onward
         if key == "escape":
             return Field.Leaving
-        if key == "tab":
-            return Field.Onward
-        if key == "shift+tab" or (key == "backspace" and not self.text) or (key == "up" and row == 0):
+        if key == "tab" or (key == "down" and at == self.wrapped_document.height - 1):
+            return Field.Downward
+        if key == "shift+tab" or (key == "backspace" and not self.text) or (key == "up" and at == 0):
             return Field.Backward
         return None
 

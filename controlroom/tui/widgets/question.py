@@ -8,7 +8,7 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 
-from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.action import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.questions import CUT, Draft, Question, QuestionKind, Row, same
 from controlroom.domain.words import age

@@ -10,7 +10,7 @@ from textual.message import Message
 
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.view_state import Cursor
+from controlroom.tui.view_state import Cursor, Marks
 from controlroom.tui.widgets.lines import Wheeled
 
 Row = TypeVar("Row")
@@ -50,6 +50,8 @@ class Rows(Wheeled, Generic[Row]):
         super().__init__(id=id)
         self.rows: Sequence[Row] = ()
         self.cursor = Cursor()
+        self.marks = Marks()
+        """The rows that are acted on together, by name."""
         self.came_at = float("-inf")
         """When the cursor came to another row by itself last, in seconds of the room's monotonic clock."""
         self.per_row = 1
@@ -183,6 +185,19 @@ class Rows(Wheeled, Generic[Row]):
         self._drawn_at = {self.name_of(self.rows[index]): (index, first + index * self.per_row) for index in whole}
         return [*above, *(line for lines in drawn for line in lines)]
 
+    def mark(self, marks: Marks) -> None:
+        """Show these marks from now on."""
+        if marks != self.marks:
+            self.marks = marks
+            self.redraw()
+
+    def sign(self, name: str, chosen: bool) -> str:
+        """What stands before a row: the cursor, a mark, both, or nothing."""
+        glyphs = self.palette.glyphs
+        if name in self.marks.names:
+            return glyphs.marked_cursor if chosen else glyphs.marked
+        return glyphs.cursor if chosen else " "
+
     def redraw_rows(self, names: Collection[str]) -> None:
         """Draw these rows anew where they stand; nothing else is to have changed, nor their order."""
         lines: dict[int, Line] = {}
@@ -207,7 +222,7 @@ class Rows(Wheeled, Generic[Row]):
     def _drawn_row(self, index: int, width: int) -> Sequence[Line]:
         row = self.rows[index]
         name = self.name_of(row)
-        look = (row, width, name == self.chosen, self.palette, self.lends(row))
+        look = (row, width, name == self.chosen, name in self.marks.names, self.palette, self.lends(row))
         known = self._kept.get(name)
         if known is None or known[0] != look:
             known = self._kept[name] = look, self._draw_row(row, width, name == self.chosen)

@@ -1,0 +1,217 @@
+"""Forms and sheets of tasks: add one, change one, another priority, whose log; and the halt of the room."""
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from controlroom.domain.display.tasks import attempt_words
+from controlroom.domain.intents import AddTasks, EditTask, HaltRoom, Intent
+from controlroom.domain.keys.many import Plan, with_priority
+from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.tasks import Attempt, Task, TaskChange, TaskWish
+from controlroom.text.states import AgentKind
+from controlroom.tui.context import OpenAttempt, SubmitOrder, SubmitPlan
+from controlroom.tui.screens.copy import Offered
+from controlroom.tui.screens.dialogs import Choices, ConfirmSheet, PickSheet
+from controlroom.tui.screens.forms import Form, hosts_of
+from controlroom.tui.screens.many import ListSheet
+from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
+from controlroom.tui.widgets.headings import Rule
+
+_NO_NUMBER = "a priority is a whole number"
+
+
+class TaskForm(Form):
+    """Put a task into the queue. Everything but the text is suggested."""
+
+    heading = "add a task"
+    go = "add"
+
+    def __init__(self, fleet: Fleet) -> None:
+        profiles = (name for name, one in fleet.profiles.items() if one.kind is not AgentKind.INTERACTIVE)
+        self._profiles, self._hosts = sorted(profiles), hosts_of(fleet)
+        super().__init__()
+
+    def fields(self) -> list[Field]:
+        """What is changed most stands nearest to the text, where the cursor begins."""
+        default = "default" if "default" in self._profiles else ""
+        return self._fields_of(TaskWish("", profile=default), "What is to be done?  Enter adds it")
+
+    def _fields_of(self, wish: TaskWish | Task, hint: str) -> list[Field]:
+        """The fields with what is wished in them."""
+        hosts = list(dict.fromkeys(["", *self._hosts, wish.host]))
+        profiles = list(dict.fromkeys(["", *self._profiles, wish.profile]))
+        return [
+            OneLine("model", wish.model, hint="what the profile says"),
+            OneLine("folder", wish.cwd, hint="home, or what the profile says"),
+            Choice("host", hosts, wish.host, empty="any"),
+            Choice("profile", profiles, wish.profile, empty="none"),
+            OneLine("priority", str(wish.priority), hint="the higher, the sooner"),
+            Prose("task", f"{hint}, \\ then Enter begins a new line"),
+        ]
+
+    def intent(self) -> Intent | str:
+        """The text must say something, the priority be a number."""
+        if not self.value("task").strip():
+            return "write what is to be done first"
+        if (priority := priority_of(self.value("priority"))) is None:
+            return _NO_NUMBER
+        host, model, folder = self.value("host"), self.value("model").strip(), self.value("folder").strip()
+        profile = self.value("profile")
+        wish = TaskWish(self.value("task"), priority=priority, profile=profile, host=host, model=model, cwd=folder)
+        return AddTasks((wish,))
+
+
+class EditForm(TaskForm):
+    """Change a task that waits or is held. What stays is not sent."""
+
+    go = "change"
+
+    def __init__(self, fleet: Fleet, task: Task, text: str) -> None:
+        self._edited, self._text = task, text
+        self.heading = f"change {task.id}"
+        super().__init__(fleet)
+
+    def fields(self) -> list[Field]:
+        """As they are now."""
+        fields = self._fields_of(self._edited, "Enter changes it")
+        fields[-1].fill(self._text)
+        return fields
+
+    @property
+    def _draft_name(self) -> str:
+        """What was begun is for the text that was read: another one may have come since."""
+        return f"{super()._draft_name} {hash(self._text)}"
+
+    def intent(self) -> Intent | str:
+        """What became another."""
+        if not self.value("task").strip():
+            return "write what is to be done first"
+        if (priority := priority_of(self.value("priority"))) is None:
+            return _NO_NUMBER
+        task, text = self._edited, self.value("task")
+
+        def other(value: str, before: str) -> str | None:
+            return value.strip() if value.strip() != before else None
+
+        change = TaskChange(
+            priority=priority if priority != task.priority else None,
+            profile=other(self.value("profile"), task.profile),
+            host=other(self.value("host"), task.host),
+            model=other(self.value("model"), task.model),
+            cwd=other(self.value("folder"), task.cwd),
+            body=text if text != self._text else None,
+        )
+        return EditTask(task.id, change) if change != TaskChange() else "nothing is another: Esc leaves"
+
+    def done(self) -> str:
+        """It is changed."""
+        return f"{self._edited.id} is changed"
+
+
+def priority_of(text: str) -> int | None:
+    """The number that was typed; None: it is none."""
+    try:
+        return int(text.strip() or "0")
+    except ValueError:
+        return None
+
+
+class PriorityForm(Form):
+    """Another priority for tasks."""
+
+    go = "next"
+
+    def __init__(self, plan: Plan[Task]) -> None:
+        self._plan = plan
+        names = ", ".join(target.subject.id for target in plan.targets)
+        out = len(plan.left_out) + len(plan.hidden)
+        self.heading = f"priority of {names}" + (f" ({out} left out)" if out else "")
+        super().__init__()
+
+    def fields(self) -> list[Field]:
+        """The number, which begins as that of the first."""
+        now = str(self._plan.targets[0].subject.priority)
+        return [OneLine("priority", now, hint="the higher, the sooner")]
+
+    def send(self) -> None:
+        """Change one; of several show the list where the heading has no room for all."""
+        if (priority := priority_of(self.value("priority"))) is None:
+            self.complain(_NO_NUMBER)
+            return
+        self.finish()
+        plan = with_priority(self._plan, priority)
+        if len(plan.targets) == 1 and not plan.left_out:
+            changed = plan.targets[0]
+            self.app.post_message(SubmitOrder(changed.intent, f"{changed.subject.id} has priority {priority}"))
+        elif self.query_one("#heading", Rule).cut:
+            self.app.push_screen(ListSheet(plan))
+        else:
+            self.app.post_message(SubmitPlan(plan))
+
+
+class AttemptSheet(PickSheet):
+    """Asks whose log is to be shown, the newest attempt first."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self._of, self._attempts = task.id, tuple(reversed(task.attempts))[:9]
+
+    def compose(self) -> ComposeResult:
+        """The attempts, then the keys."""
+        now, count = self.context.view.now, len(self._attempts)
+        offers = [(attempt.agent, attempt_words(attempt, now).partition(", ")[2]) for attempt in self._attempts]
+        with Vertical(classes="sheet"):
+            yield Rule(id="heading")
+            yield Offered(offers, max(len(attempt.agent) for attempt in self._attempts) + 1)
+            yield Choices([*((str(number), "log") for number in range(1, count + 1)), ("q", "back")])
+
+    def on_mount(self) -> None:
+        """Say of which task."""
+        self.query_one(Rule).show(f"attempts of {self._of}", "newest first", strong=True)
+
+    def take(self, key: str) -> None:
+        """Show one."""
+        if key.isdecimal() and 0 < int(key) <= len(self._attempts):
+            attempt: Attempt = self._attempts[int(key) - 1]
+            self.dismiss()
+            self.app.post_message(OpenAttempt(attempt))
+
+
+_HALT = (
+    "Every agent of this room is interrupted, and nothing starts or goes on until somebody ends the halt. "
+    "What cannot be reached now is stopped when it can be."
+)
+
+
+class HaltSheet(ConfirmSheet):
+    """Asks before the room is halted; a further key asks about ending its agents, too."""
+
+    def __init__(self, live: Sequence[Agent]) -> None:
+        super().__init__("Halt the room?", _HALT, "halt", HaltRoom())
+        self._live = live
+
+    def choices(self) -> list[tuple[str, str]]:
+        """Halt, end all, or neither."""
+        more = [("x", "end the agents, too")] if self._live else []
+        return [("y", "halt"), *more, ("q", "leave it")]
+
+    def _take(self, key: str) -> None:
+        if key == "x" and self._live and self._painted and not self.gone:
+            self.dismiss()
+            self.app.push_screen(kill_sheet(self._live))
+        else:
+            super()._take(key)
+
+
+def kill_sheet(live: Sequence[Agent]) -> ConfirmSheet:
+    """The sheet that asks before every agent of the room is ended, and names them."""
+    count = f"{len(live)} agent{'s' * (len(live) != 1)}"
+    names = ", ".join(agent.name for agent in live)
+    text = (
+        f"{names}\nEverything they started ends with them, and nothing starts until somebody ends the halt. "
+        "Sessions are kept: tasks go on in them then."
+    )
+    title = f"Halt the room and end {count}?" if live else "Halt the room? No agent is at work."
+    return ConfirmSheet(title, text if live else _HALT, f"end {count}" if live else "halt", HaltRoom(kill=True))

@@ -1,0 +1,41 @@
+"""A text in the person's own editor, which has the terminal meanwhile."""
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why no text came back, in words."""
+
+    words: str
+
+
+def in_editor(text: str, name: str) -> str | Problem:
+    """The text as the person left it. Between, it stands in a file that only they can read, in a folder of its own."""
+    try:
+        command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
+    except ValueError as error:
+        return Problem(f"$VISUAL or $EDITOR cannot be read: {error}")
+    if not command:
+        return Problem("say which editor: set $VISUAL or $EDITOR")
+    with tempfile.TemporaryDirectory(prefix="controlroom-") as folder:
+        path = Path(folder) / f"{name}.md"
+        path.write_text(text, encoding="utf-8")
+        handler = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C there is the editor's
+        try:
+            ended = subprocess.run([*command, str(path)], check=False).returncode
+            edited = path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            return Problem(f"{command[0]}: {error}")
+        finally:
+            signal.signal(signal.SIGINT, handler)
+    if ended:
+        return Problem(f"{command[0]} ended with {ended}")
+    edited = edited if text.endswith("\n") else edited.removesuffix("\n")
+    return edited if edited.strip() else Problem("the text was left empty")
