@@ -133,13 +133,17 @@ class QuestionsScreen(RoomScreen):
             self.context.logs.show({})
         rows, table = alike(view.fleet), self.table
         table.now = view.now
-        table.empty_lines = [styled.line(("   nothing is asked now", self.palette.quiet))]
+        table.empty_lines = [styled.line((f"   {self._nothing(view)}", self.palette.quiet))]
         table.show(rows)
         set_lines(table, max(1, min(len(rows), (self.size.height - 5) // 2)))
         total = sum(len(row.whom) for row in rows)
         self.query_one("#questions-rule", Rule).show("questions", str(total) if total else "")
         self._see_chosen()
         super().see(view)
+
+    def _nothing(self, view: ViewState) -> str:
+        """What to say where nothing is asked, or nobody knows."""
+        return "nothing is asked now" if view.known else view.reason or "starting the engine…"
 
     def _see_chosen(self) -> None:
         chosen, rule = self.chosen, self.query_one("#asked-rule", Rule)

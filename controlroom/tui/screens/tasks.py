@@ -245,6 +245,9 @@ class TasksScreen(MarkingScreen):
             return [
                 styled.line(("  no task matches.  ", palette.quiet), change, (" changes the filter", palette.quiet))
             ]
+        if not view.known:
+            parts = styled.wrap(view.reason or "starting the engine…", max(8, self.size.width - 4))
+            return [styled.line((f"  {part}", palette.quiet)) for part in parts]
         lines = [styled.line(("  No tasks yet. ", palette.strong))]
         if not view.read_only:
             words = " adds one: it starts as soon as a host has room for its agent."
