@@ -93,12 +93,16 @@ def plan(fleet: Fleet, now: int, stopped: Set[str] = frozenset()) -> CarePlan:
             known = _judged(known, candidate, _rules(fleet, candidate.profile), now)
             if not known.gave_up:
                 wanted.append(candidate)
-        if known != Restarts(known.host, known.epoch):
+                kept[key] = known
+                continue
+        if known.wait is not None:
+            known = replace(known, wait=None)
+        if known.starts or known.gave_up or known.asked or known.halted or known.not_before or known.starting:
             kept[key] = known
     start, waits = _first(fleet, sorted(wanted, key=lambda one: _rank(fleet, one)), now)
     for one in wanted:
-        known = kept.get(one.key, Restarts(one.host, one.epoch))
-        kept[one.key] = replace(known, wait=waits.get(one.key))
+        known, wait = kept[one.key], waits.get(one.key)
+        kept[one.key] = known if known.wait == wait else replace(known, wait=wait)
     moments = [wait.until for wait in waits.values() if wait.until > now]
     moments += [host.until for wait in waits.values() for host in wait.hosts if host.until > now]
     return CarePlan(start, kept, min(moments, default=0))
@@ -115,7 +119,8 @@ def _first(fleet: Fleet, wanted: Iterable[Wanted], now: int) -> tuple[Wanted | N
     waits: dict[str, Wait] = {}
     world: World | None = None
     for one in wanted:
-        if one.until > now:
+        stands = fleet.queue.halt or fleet.queue.hold
+        if one.until > now and not stands:
             waits[one.key] = Wait(WaitReason.RETRY, until=one.until)
             continue
         if start is not None:
@@ -160,6 +165,8 @@ def _looked_at(fleet: Fleet, now: int, stopped: Set[str]) -> Iterator[tuple[str,
         its = fleet.profiles.get(agent.ordered.profile) if agent.ordered else None
         if agent.adopted or (its is not None and slots.get(agent.name) is its):
             continue
+        if not agent.has_ended and agent.id not in fleet.queue.restarts:
+            continue
         known = _known(fleet, agent.id, agent)
         if (agent.id, agent.epoch) in carried:  # its task decides, but for what a person wants
             yield agent.id, known, None
@@ -190,7 +197,7 @@ def _known(fleet: Fleet, key: str, agent: Agent) -> Restarts:
     kept = fleet.queue.restarts.get(key)
     if kept is None or agent.epoch > kept.epoch or agent.host != kept.host:
         return Restarts(agent.host, agent.epoch)
-    return replace(kept, wait=None)
+    return kept
 
 
 def _is_left(agent: Agent, known: Restarts, stopped: Set[str]) -> bool:
@@ -267,7 +274,8 @@ def _due(agent: Agent | None, known: Restarts, rules: RestartRules, now: int) ->
 def _judged(known: Restarts, one: Wanted, rules: RestartRules, now: int) -> Restarts:
     """What is known of its restarts, once it is decided whether it is given up."""
     recent = tuple(at for at in known.starts if 0 <= now - at < rules.within)
-    known = replace(known, starts=recent)
+    if recent != known.starts:
+        known = replace(known, starts=recent)
     if one.why is Why.ASKED or len(recent) < rules.starts or one.until > now:
         return known
     times = "once" if len(recent) == 1 else f"{len(recent)} times"
