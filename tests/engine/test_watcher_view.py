@@ -40,7 +40,7 @@ OPEN = {
     "host", "name", "epoch", "kind", "state", "since", "profile", "model", "cwd", "pid", "session", "started", "ended",
     "exit_code", "exit_signal", "limited_until", "denied", "log_bytes", "rss", "cpu_percent", "processes", "billing",
     "spent", "run_spent", "run_tokens", "subagents", "grant", "stray_key", "last_line_at", "pending", "place", "pane",
-    "billing_doubt", "cause", "forged", "rss_bound",
+    "billing_doubt", "cause", "forged", "rss_bound", "trouble",
     "ordered",
 }  # fmt: skip
 """The fields of an agent in which nothing stands that somebody said."""
