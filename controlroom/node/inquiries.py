@@ -33,6 +33,7 @@ from controlroom.runner.agent_process import find_program
 from controlroom.runner.claude import login
 from controlroom.runner.files import read_regular
 from controlroom.runner.folder import TASK
+from controlroom.text.host_sample import HostCheck
 from controlroom.text.names import is_adopted_name, shown_name_problem
 from controlroom.wire.codec import decode
 from controlroom.wire.inquiries import (
@@ -67,8 +68,7 @@ def checked(number: int, place: Place, shell: LoginEnvironment, alias: str) -> C
     """
     tmux = host.ask_tmux(place.tmux.program)
     environ = {"HOME": os.path.expanduser("~"), "PATH": os.defpath, **shell.variables}
-    return Checked(
-        number,
+    found = HostCheck(
         python=".".join(str(part) for part in sys.version_info[:3]),
         tmux=tmux.version,
         tmux_problem=tmux.problem,
@@ -83,8 +83,8 @@ def checked(number: int, place: Place, shell: LoginEnvironment, alias: str) -> C
         **_kernel(),
         **_logout(),
         **_state(place.state),
-        clock=host.now(),
     )
+    return Checked(number, host.now(), found)
 
 
 # --------------------------------------------------------------------------- programs

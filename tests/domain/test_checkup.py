@@ -9,9 +9,10 @@ import pytest
 
 from controlroom.cli.records import Checked, answer
 from controlroom.domain.display import checkup
-from controlroom.domain.display.checkup import HostCheck, Verdict
+from controlroom.domain.display.checkup import Verdict
 from controlroom.domain.model import LinkState
 from controlroom.domain.questions import QuestionKind
+from controlroom.text.host_sample import HostCheck
 from tests.domain.worlds import GIB, MINUTE, NOON, facts, fleet, host, question
 
 WELL = HostCheck(

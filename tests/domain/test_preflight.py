@@ -8,12 +8,13 @@ import pytest
 
 from controlroom.domain import events, intents
 from controlroom.domain.decide import Refused, decide
-from controlroom.domain.display.checkup import HostCheck, preflight
+from controlroom.domain.display.checkup import preflight
 from controlroom.domain.display.tasks import why
 from controlroom.domain.model import Fleet, Profile
 from controlroom.domain.queue import dispatch
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import Preflight, Queue, Task, TaskState, WaitReason
+from controlroom.text.host_sample import HostCheck
 from controlroom.text.states import AgentKind
 from tests.domain.worlds import MINUTE, NOON, fleet
 

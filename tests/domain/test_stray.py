@@ -7,11 +7,12 @@ from dataclasses import replace
 from controlroom.cli.records import Asked, answer
 from controlroom.domain import events
 from controlroom.domain.display import checkup
-from controlroom.domain.display.checkup import HostCheck, Verdict
+from controlroom.domain.display.checkup import Verdict
 from controlroom.domain.display.explain import explain
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
 from controlroom.domain.model import State
 from controlroom.domain.reduce import reduce
+from controlroom.text.host_sample import HostCheck
 from controlroom.text.states import AgentKind, Payer
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host
 

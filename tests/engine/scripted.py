@@ -13,6 +13,7 @@ from typing import cast
 
 from controlroom import __version__
 from controlroom.engine.hosts.channel import Channel, HostKeyUnknown, LinkLost
+from controlroom.text.host_sample import HostCheck
 from controlroom.text.states import Outcome, TellKind
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Check, Checked, ReadSpec, SpecRead
@@ -177,7 +178,8 @@ class ScriptedHost:
 
     def checked(self, asked: Check) -> Checked:
         """It has all that agents need."""
-        return Checked(asked.id, tmux="3.3a", claude="2.1.330", claude_at="/usr/bin/claude", logged_in=True)
+        host = HostCheck(tmux="3.3a", claude="2.1.330", claude_at="/usr/bin/claude", logged_in=True)
+        return Checked(asked.id, host=host)
 
     def read_spec(self, asked: ReadSpec) -> SpecRead:
         spec, task = self.specs.get((asked.name, asked.epoch), (None, ""))

@@ -234,7 +234,9 @@ class WithoutClaude(Lively):
 
     def checked(self, asked: Check) -> Checked:
         checked = super().checked(asked)
-        return checked if self.has_claude else replace(checked, claude="", claude_at="", claude_problem="not there")
+        if self.has_claude:
+            return checked
+        return replace(checked, host=replace(checked.host, claude="", claude_at="", claude_problem="not there"))
 
 
 async def test_no_task_starts_on_a_host_that_lacks_claude_until_it_is_there_and_one_alarm_says_so() -> None:

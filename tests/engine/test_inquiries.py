@@ -9,6 +9,7 @@ import pytest
 from controlroom.client.client import AgentScreen, Client
 from controlroom.domain.display.checkup import Verdict
 from controlroom.domain.model import LogPlace
+from controlroom.text.host_sample import HostCheck
 from controlroom.wire import inquiries
 from controlroom.wire import messages as wire
 from tests.engine.rooms import room
@@ -112,14 +113,10 @@ async def test_a_damaged_screen_is_none(home: World) -> None:
 class Boasts(ScriptedHost):
     """It says of itself what nobody should believe."""
 
-    def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
-        if isinstance(message, inquiries.Check):
-            words = "\x1b[2J\u202esk-ant-api03-verysecret"
-            channel.say(
-                inquiries.Checked(
-                    message.id, NOON + 90_000, tmux=words, claude=words, disk_free=-5, max_processes=2**60
-                )
-            )
+    def checked(self, asked: inquiries.Check) -> inquiries.Checked:
+        words = "\x1b[2J\u202esk-ant-api03-verysecret"
+        host = HostCheck(tmux=words, claude=words, disk_free=-5, max_processes=2**60)
+        return inquiries.Checked(asked.id, NOON + 90_000, host)
 
 
 async def test_a_host_is_checked_and_what_it_says_is_sanitized(home: World) -> None:

@@ -34,13 +34,14 @@ def test_a_real_node_answers_with_what_is_here(home: World) -> None:
         node.spawn("one", 1, "true")
         number = node.number()
         node.send(Check(number))
-        found = node.wait(Checked, lambda one: one.id == number, 40)
+        checked = node.wait(Checked, lambda one: one.id == number, 40)
+    found = checked.host
     assert found.python == ".".join(map(str, sys.version_info[:3]))
     assert found.tmux
     assert found.git
     assert found.disk_free
     assert found.memory_total
-    assert found.clock > 0
+    assert checked.clock > 0
     assert found.state_mode == 0o700
     assert found.state_problem == ""
 

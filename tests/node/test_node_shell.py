@@ -170,7 +170,7 @@ def test_the_next_agent_gets_what_the_login_files_say_by_now(home: World, monkey
         profile.write_text(f"export ANTHROPIC_API_KEY=sk-ant-new PATH={tools}:$PATH\n")
         assert "sk-ant-new" in spawned_says(node, "two", 1, "printenv", "ANTHROPIC_API_KEY")
         after = checked(node, 102)
-        assert after.claude_at == f"{tools}/claude" != before.claude_at
+        assert after.host.claude_at == f"{tools}/claude" != before.host.claude_at
         profile.write_text("exit 0\n")
         assert "sk-ant-new" in spawned_says(node, "three", 1, "printenv", "ANTHROPIC_API_KEY")
         wait_for(lambda: [text for text in node.notices() if "kept: its answer of 1m ago" in text])

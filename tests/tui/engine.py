@@ -11,7 +11,7 @@ from controlroom.client.client import AgentScreen, Attachment, EngineUnavailable
 from controlroom.domain import events, intents
 from controlroom.domain.attached import FrontEnd
 from controlroom.domain.decide import Refused, decide
-from controlroom.domain.display.checkup import HostCheck, checks, link_check
+from controlroom.domain.display.checkup import checks, link_check
 from controlroom.domain.display.loglines import LogHit, Matches, log_lines, screen_lines
 from controlroom.domain.figures import Figures
 from controlroom.domain.history import Point
@@ -24,6 +24,7 @@ from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import Halt, Hold, Task
 from controlroom.protocol.messages import Attached, Costs, Flowing, History, HostChecked, TaskText
 from controlroom.text.event_text import LogRecord
+from controlroom.text.host_sample import HostCheck
 from controlroom.text.states import Outcome, TellKind
 
 Logs = dict[tuple[str, int], list[LogRecord]]

@@ -14,6 +14,7 @@ from controlroom.domain.model import Fleet, Host, LinkState
 from controlroom.domain.questions import QuestionKind, command
 from controlroom.domain.tasks import Preflight
 from controlroom.domain.words import ago, percent, since, size
+from controlroom.text.host_sample import HostCheck
 from controlroom.text.states import StrEnum
 
 _GIB, _MIB = 1024**3, 1024**2
@@ -29,48 +30,6 @@ class Verdict(StrEnum):
     WARN = "warn"
     BAD = "bad"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class HostCheck:
-    """What a host found of itself; as `wire.inquiries.Checked`, sanitized. None and "": could not be found out."""
-
-    clock_offset: int = 0
-    """Milliseconds its clock is ahead of ours."""
-    python: str = ""
-    tmux: str = ""
-    tmux_problem: str = ""
-    claude: str = ""
-    claude_at: str = ""
-    claude_problem: str = ""
-    claude_alias: str = ""
-    logged_in: bool | None = None
-    login: str = ""
-    login_problem: str = ""
-    billing: str = ""
-    billing_told: str = ""
-    stray_key: str = ""
-    git: str = ""
-    environment_problem: str = ""
-    disk_free: int | None = None
-    disk_total: int | None = None
-    inodes_free: int | None = None
-    inodes_total: int | None = None
-    memory_free: int | None = None
-    memory_total: int | None = None
-    swap_free: int | None = None
-    swap_total: int | None = None
-    max_sessions: int | None = None
-    max_startups: str = ""
-    max_processes: int | None = None
-    processes: int | None = None
-    inotify_watches: int | None = None
-    systemd: bool = False
-    linger: bool | None = None
-    ends_at_logout: bool | None = None
-    state_folder: str = ""
-    state_mode: int | None = None
-    state_problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,14 @@ question are named, so that nothing stands out of sight: a command may hold hund
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from controlroom.domain import events, intents, model
 from controlroom.domain.alarms import GAPS, Gap, gaps_alarm
-from controlroom.domain.display.checkup import HostCheck
 from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.questions import Item, Option, QuestionKind, wish
-from controlroom.text.host_sample import HostSample
+from controlroom.text.host_sample import HostCheck, HostSample
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.text.sanitize import redact, sanitize, sanitize_lines
 from controlroom.text.states import AgentKind, Outcome, Payer, read_cause
@@ -161,52 +160,23 @@ def to_reply(reply: wire.Reply) -> wire.Reply:
     return replace(reply, outcome=outcome, reason=short(reply.reason, _NOTICE))
 
 
+_COUNTS = ("max_sessions", "max_processes", "processes", "inotify_watches")
+
+
 def to_check(checked: Checked, now: int) -> HostCheck:
     """Make what a host found of itself fit to judge and to show; `now`: our clock when it was heard, UTC ms."""
+    parts = {field.name: _bounded(field.name, getattr(checked.host, field.name)) for field in fields(HostCheck)}
+    for name in ("billing", "billing_told"):
+        parts[name] = parts[name] if parts[name] in ("api", "plan") else ""
+    parts["clock_offset"] = checked.clock - now if checked.clock > 0 else 0
+    return HostCheck(**parts)
 
-    def text(value: str) -> str:
-        return short(value, _DETAIL)
 
-    def size(value: int | None) -> int | None:
-        return _within(value, _MAX_BYTES)
-
-    return HostCheck(
-        clock_offset=checked.clock - now if checked.clock > 0 else 0,
-        python=text(checked.python),
-        tmux=text(checked.tmux),
-        tmux_problem=text(checked.tmux_problem),
-        claude=text(checked.claude),
-        claude_at=text(checked.claude_at),
-        claude_problem=text(checked.claude_problem),
-        claude_alias=text(checked.claude_alias),
-        logged_in=checked.logged_in,
-        login=text(checked.login),
-        login_problem=text(checked.login_problem),
-        billing=checked.billing if checked.billing in ("api", "plan") else "",
-        billing_told=checked.billing_told if checked.billing_told in ("api", "plan") else "",
-        stray_key=text(checked.stray_key),
-        git=text(checked.git),
-        environment_problem=short(checked.environment_problem, _NOTICE),
-        disk_free=size(checked.disk_free),
-        disk_total=size(checked.disk_total),
-        inodes_free=size(checked.inodes_free),
-        inodes_total=size(checked.inodes_total),
-        memory_free=size(checked.memory_free),
-        memory_total=size(checked.memory_total),
-        swap_free=size(checked.swap_free),
-        swap_total=size(checked.swap_total),
-        max_sessions=_within(checked.max_sessions, 2**31),
-        max_startups=text(checked.max_startups),
-        max_processes=_within(checked.max_processes, 2**31),
-        processes=_within(checked.processes, 2**31),
-        inotify_watches=_within(checked.inotify_watches, 2**31),
-        systemd=checked.systemd,
-        linger=checked.linger,
-        ends_at_logout=checked.ends_at_logout,
-        state_folder=text(checked.state_folder),
-        state_mode=_within(checked.state_mode, 0o777),
-        state_problem=text(checked.state_problem),
-    )
+def _bounded(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return short(value, _NOTICE if name == "environment_problem" else _DETAIL)
+    most = 0o777 if name == "state_mode" else 2**31 if name in _COUNTS else _MAX_BYTES
+    return value if isinstance(value, bool) else _within(value, most)
 
 
 def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
