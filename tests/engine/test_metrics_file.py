@@ -150,3 +150,25 @@ def test_nothing_is_loaded_where_no_file_is_wished() -> None:
     script = "import sys, controlroom.engine.engine; print([name for name in sys.modules if 'prometheus' in name])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout == "[]\n"
+
+
+async def test_where_what_makes_the_text_is_missing_an_alarm_says_what_to_install(
+    home: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client.metrics_core", None)
+    configured(f'file = "{tmp_path / "controlroom.prom"}"')
+    async with room(ScriptedHost()) as here:
+        await here.until(lambda: "metrics" in here.engine.store.fleet.alarms)
+        told = here.engine.store.fleet.alarms["metrics"].text
+        assert told.endswith("is not written: pip install 'controlroom[metrics]'")
+        assert "controlroom.prom" not in os.listdir(tmp_path)
+
+
+async def test_the_alarm_ends_when_the_file_can_be_written_again(home: World, tmp_path: Path) -> None:
+    folder = tmp_path / "later"
+    configured(f'file = "{folder / "controlroom.prom"}"\ninterval_seconds = 5')
+    async with room(ScriptedHost()) as here:
+        await here.until(lambda: "metrics" in here.engine.store.fleet.alarms)
+        os.mkdir(folder)
+        await here.until(lambda: "metrics" not in here.engine.store.fleet.alarms)
+        assert os.listdir(folder) == ["controlroom.prom"]
