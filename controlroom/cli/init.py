@@ -12,7 +12,7 @@ from controlroom.cli.room import wait_settled, with_room
 from controlroom.client.client import Client
 from controlroom.domain.address import short_name
 from controlroom.domain.display import checkup
-from controlroom.domain.display.checkup import Verdict
+from controlroom.domain.display.checkup import Grade
 from controlroom.domain.model import Fleet
 
 _SHOWN = 30
@@ -21,7 +21,7 @@ _SHOWN = 30
 _NOBODY, _YES = ("n", "no", "none"), ("y", "yes")
 """Answers of people who expect a question of yes or no; a machine that is called so is added with `host add`."""
 
-_GLYPHS = {Verdict.OK: "✓", Verdict.WARN: "!", Verdict.BAD: "✕", Verdict.UNKNOWN: "?"}
+_GLYPHS = {Grade.OK: "✓", Grade.WARN: "!", Grade.BAD: "✕", Grade.UNKNOWN: "?"}
 
 
 def init(args: argparse.Namespace, entry_points: EntryPoints) -> int:
@@ -106,7 +106,7 @@ async def _join(client: Client, address: str) -> bool:
 async def _look_over(client: Client, name: str) -> None:
     """Check a host, and say in a few lines what is not well and what mends it."""
     told = await client.check(name)
-    poor = [check for check in told.checks if check.verdict in (Verdict.BAD, Verdict.WARN)]
+    poor = [check for check in told.checks if check.verdict in (Grade.BAD, Grade.WARN)]
     claude = _found(client.fleet, name)
     well = "has all that agents need" if checkup.is_well(told.checks) and not told.reason else "is not ready for agents"
     output.hanging(f"{name:<8} ", f"{told.reason or well}{claude}")

@@ -9,7 +9,7 @@ import pytest
 
 from controlroom.cli.records import Checked, answer
 from controlroom.domain.display import checkup
-from controlroom.domain.display.checkup import Verdict
+from controlroom.domain.display.checkup import Grade
 from controlroom.domain.model import LinkState
 from controlroom.domain.questions import QuestionKind
 from controlroom.text.host_sample import HostCheck
@@ -51,7 +51,7 @@ def judged(name: str, **changes: object) -> checkup.Check:
 
 def test_a_host_that_has_all_is_well() -> None:
     checks = checkup.checks(fleet(), host(), WELL, NOON)
-    assert [check for check in checks if check.verdict != Verdict.OK] == []
+    assert [check for check in checks if check.verdict != Grade.OK] == []
     assert checkup.is_well(checks)
     assert not [line for line in checkup.lines(checks) if line.tone == "do"]
     assert json.loads(json.dumps(answer("host check", Checked(host(), checks, ""))))["ok"] is True
@@ -105,7 +105,7 @@ def test_a_login_is_needed_where_no_profile_brings_one() -> None:
     (login,) = [
         check for check in checkup.checks(bare, host(), replace(WELL, logged_in=False), NOON) if check.name == "login"
     ]
-    assert login.verdict == Verdict.BAD
+    assert login.verdict == Grade.BAD
 
 
 def test_no_word_of_a_host_becomes_a_command() -> None:
@@ -127,7 +127,7 @@ def test_no_word_of_a_host_becomes_a_command() -> None:
 def test_of_a_host_that_is_away_the_link_is_told(link: LinkState, mend: str) -> None:
     away = host(link=link, address="ann@vm1:2222", reason="it does not answer", since=NOON - 4 * MINUTE)
     check = checkup.link_check(away, NOON)
-    assert check.verdict == Verdict.BAD
+    assert check.verdict == Grade.BAD
     assert "it does not answer" in check.found
     assert mend in check.mend
 
@@ -146,4 +146,4 @@ def test_of_a_host_that_asks_the_verb_is_told_that_answers_it(kind: QuestionKind
 
 def test_a_host_of_another_room_may_be_taken() -> None:
     check = checkup.link_check(host(facts=facts(owned=False)), NOON)
-    assert (check.verdict, check.mend) == (Verdict.WARN, "controlroom host take vm1")
+    assert (check.verdict, check.mend) == (Grade.WARN, "controlroom host take vm1")

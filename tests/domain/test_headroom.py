@@ -16,7 +16,7 @@ from controlroom.domain.limits.headroom import (
     HOUR,
     MOST,
     Reading,
-    Verdict,
+    Settled,
     believable,
     heard,
     lasting,
@@ -104,39 +104,39 @@ def said(percent: float | None, at: int, resets: int = NOW + 4 * HOUR, *, reject
     return Reading(ANN, "five_hour", at, percent, resets, rejected)
 
 
-def verdict(now: int = NOW + 10, **hosts: list[Reading]) -> Verdict:
+def verdict(now: int = NOW + 10, **hosts: list[Reading]) -> Settled:
     """What counts of ann's window after hosts have said these, each in its own order."""
     return verdicts({host: heard({}, new) for host, new in hosts.items()}, now)[ANN, "five_hour"]
 
 
 def test_within_a_window_use_never_falls_whoever_says_so() -> None:
     assert verdict(vm1=[said(60, NOW), said(0, NOW + 1)]).reading.used == 60
-    assert verdict(vm1=[said(60, NOW)], vm2=[said(0, NOW + 1)]) == Verdict(said(60, NOW), ("vm1", "vm2"))
+    assert verdict(vm1=[said(60, NOW)], vm2=[said(0, NOW + 1)]) == Settled(said(60, NOW), ("vm1", "vm2"))
     assert verdict(vm1=[said(None, NOW, rejected=True)], vm2=[said(3, NOW + 1)]).reading.used == 100
 
 
 def test_a_host_that_says_again_what_it_knows_contradicts_nobody() -> None:
     old = [said(20, NOW - 3), said(20, NOW + 5)]
-    assert verdict(vm1=[said(60, NOW)], vm2=old) == Verdict(said(60, NOW))
-    assert verdict(vm1=[said(60, NOW)], vm2=[said(59, NOW + 1)]) == Verdict(said(60, NOW)), "they round"
+    assert verdict(vm1=[said(60, NOW)], vm2=old) == Settled(said(60, NOW))
+    assert verdict(vm1=[said(60, NOW)], vm2=[said(59, NOW + 1)]) == Settled(said(60, NOW)), "they round"
 
 
 def test_of_two_that_contradict_each_other_the_stricter_counts() -> None:
     lie = said(100, NOW + 1)
-    assert verdict(vm1=[said(20, NOW), said(21, NOW + 2)], vm2=[lie]) == Verdict(lie, ("vm1", "vm2"))
+    assert verdict(vm1=[said(20, NOW), said(21, NOW + 2)], vm2=[lie]) == Settled(lie, ("vm1", "vm2"))
 
 
 def test_who_is_contradicted_by_most_does_not_count() -> None:
     lie = said(100, NOW + 1)
     told = verdict(vm1=[said(20, NOW), said(21, NOW + 2)], vm2=[lie], vm3=[said(22, NOW + 3)])
-    assert told == Verdict(said(22, NOW + 3), ("vm1", "vm2", "vm3"))
+    assert told == Settled(said(22, NOW + 3), ("vm1", "vm2", "vm3"))
     nothing = verdict(vm1=[said(60, NOW)], vm2=[said(0, NOW + 1)], vm3=[said(61, NOW + 2)])
     assert nothing.reading.used == 61
 
 
 def test_a_window_does_not_end_later_than_it_did() -> None:
     lie = said(0, NOW + 1, NOW + 5 * HOUR)
-    assert verdict(vm1=[said(60, NOW)], vm2=[lie]) == Verdict(said(60, NOW), ("vm1", "vm2"))
+    assert verdict(vm1=[said(60, NOW)], vm2=[lie]) == Settled(said(60, NOW), ("vm1", "vm2"))
     assert verdict(vm1=[said(60, NOW), lie]).reading == said(60, NOW)
 
 

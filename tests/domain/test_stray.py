@@ -7,7 +7,7 @@ from dataclasses import replace
 from controlroom.cli.records import Asked, answer
 from controlroom.domain import events
 from controlroom.domain.display import checkup
-from controlroom.domain.display.checkup import Verdict
+from controlroom.domain.display.checkup import Grade
 from controlroom.domain.display.explain import explain
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
 from controlroom.domain.model import State
@@ -56,7 +56,7 @@ def test_the_check_of_a_host_says_it() -> None:
     found = HostCheck(logged_in=True, login="api_key", stray_key="apiKeyHelper in ~/.claude/settings.json")
     checks = checkup.checks(fleet(hosts=(host("vm1"),)), host("vm1"), found, NOON)
     (login,) = (one for one in checks if one.name == "login")
-    assert login.verdict == Verdict.WARN
+    assert login.verdict == Grade.WARN
     assert "apiKeyHelper in ~/.claude/settings.json takes precedence" in login.found
     assert login.mend == "remove it there"
 
@@ -95,9 +95,9 @@ def login_check(found: HostCheck) -> checkup.Check:
 def test_a_host_check_holds_claude_against_what_is_set_up() -> None:
     found = HostCheck(logged_in=True, login="claude.ai max", billing="api", billing_told="plan", claude="2.1.332")
     check = login_check(found)
-    assert check.verdict == Verdict.WARN
+    assert check.verdict == Grade.WARN
     assert "by its settings an account that is billed pays" in check.found
     unsure = login_check(replace(found, billing=""))
     assert "who pays is not known" in unsure.found
     sure = login_check(replace(found, billing="plan"))
-    assert (sure.verdict, sure.found) == (Verdict.OK, "plan login, max")
+    assert (sure.verdict, sure.found) == (Grade.OK, "plan login, max")

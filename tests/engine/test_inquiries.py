@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from controlroom.client.client import AgentScreen, Client
-from controlroom.domain.display.checkup import Verdict
+from controlroom.domain.display.checkup import Grade
 from controlroom.domain.model import LogPlace
 from controlroom.text.host_sample import HostCheck
 from controlroom.wire import inquiries
@@ -126,7 +126,7 @@ async def test_a_host_is_checked_and_what_it_says_is_sanitized(home: World) -> N
         found = {check.name: check for check in told.checks}
         shown = "".join(f"{check.found}{check.mend}" for check in told.checks)
         assert not any(sign in shown for sign in ("\x1b", "\u202e", "verysecret"))
-        assert (found["link"].verdict, found["disk"].verdict) == (Verdict.OK, Verdict.UNKNOWN)
+        assert (found["link"].verdict, found["disk"].verdict) == (Grade.OK, Grade.UNKNOWN)
         assert "+90 s from ours" in found["clock"].found
         assert told.reason == ""
         here.hosts["vm1"].reachable = False

@@ -23,7 +23,7 @@ _PLAIN_PATH = re.compile(r"(/[A-Za-z0-9._-]+)+")
 """A path that can stand in a command as it is."""
 
 
-class Verdict(StrEnum):
+class Grade(StrEnum):
     """`warn`: it works, but not for long or not for all; `bad`: agents will not run, or not live on."""
 
     OK = "ok"
@@ -37,7 +37,7 @@ class Check:
     """One thing that was looked at. `mend`: the command that mends it, or what to do; empty: nothing."""
 
     name: str
-    verdict: Verdict
+    verdict: Grade
     found: str
     mend: str = ""
 
@@ -49,8 +49,8 @@ def link_check(host: Host, now: int) -> Check:
         owned = host.facts is None or host.facts.owned
         if not owned:
             words = f"up {held}, but another control room owns it: this one may only look"
-            return Check("link", Verdict.WARN, words, f"controlroom host take {host.name}")
-        return Check("link", Verdict.OK, f"up {held}" + (": one SSH channel" if host.kind is HostKind.SSH else ""))
+            return Check("link", Grade.WARN, words, f"controlroom host take {host.name}")
+        return Check("link", Grade.OK, f"up {held}" + (": one SSH channel" if host.kind is HostKind.SSH else ""))
     last_heard = f"; last heard {ago(now - host.seen)}" if host.seen else "; not heard yet by this engine"
     found = f"{host.link} {held}" + (f": {host.reason}" if host.reason else "") + last_heard
     mends = {
@@ -59,7 +59,7 @@ def link_check(host: Host, now: int) -> Check:
         LinkState.REFUSED: f"controlroom host retry {host.name} (when what it says is fixed)",
     }
     by_hand = f"try it by hand: ssh {_ssh_words(host.address)} true"
-    return Check("link", Verdict.BAD, found, mends.get(host.link, by_hand if host.kind is HostKind.SSH else ""))
+    return Check("link", Grade.BAD, found, mends.get(host.link, by_hand if host.kind is HostKind.SSH else ""))
 
 
 def _answering(host: Host) -> str:
@@ -107,12 +107,12 @@ def preflight(found: HostCheck, now: int) -> Preflight:
 
 
 def _lack(check: Check) -> str:
-    return f"{check.name}: {check.found} ({check.mend})" if check.verdict is Verdict.BAD else ""
+    return f"{check.name}: {check.found} ({check.mend})" if check.verdict is Grade.BAD else ""
 
 
 def is_well(judged: Sequence[Check]) -> bool:
     """Whether nothing is bad."""
-    return all(check.verdict != Verdict.BAD for check in judged)
+    return all(check.verdict != Grade.BAD for check in judged)
 
 
 # --------------------------------------------------------------------------- programs
@@ -123,31 +123,31 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _python(found: HostCheck) -> Check:
-    return Check("python", Verdict.OK if found.python else Verdict.UNKNOWN, found.python or "not known")
+    return Check("python", Grade.OK if found.python else Grade.UNKNOWN, found.python or "not known")
 
 
 def _tmux(found: HostCheck) -> Check:
     if found.tmux_problem:
-        return Check("tmux", Verdict.UNKNOWN, found.tmux_problem, "check again")
+        return Check("tmux", Grade.UNKNOWN, found.tmux_problem, "check again")
     if not found.tmux:
-        return Check("tmux", Verdict.BAD, "not installed", "sudo apt-get install tmux")
+        return Check("tmux", Grade.BAD, "not installed", "sudo apt-get install tmux")
     old = _numbers(found.tmux) < (3, 2)
     mend = "sudo apt-get install tmux, or build a newer one: agents need 3.2a"
-    return Check("tmux", Verdict.BAD if old else Verdict.OK, found.tmux, mend if old else "")
+    return Check("tmux", Grade.BAD if old else Grade.OK, found.tmux, mend if old else "")
 
 
 def _claude(found: HostCheck) -> Check:
     if found.claude_alias and not found.claude_at:
         words = f"only an alias in the login shell ({found.claude_alias}), which no program sees"
-        return Check("claude", Verdict.BAD, words, "put the folder of claude on PATH in ~/.profile")
+        return Check("claude", Grade.BAD, words, "put the folder of claude on PATH in ~/.profile")
     if found.claude_problem and not found.claude_at:
         install = "npm install -g @anthropic-ai/claude-code (with Node 22 or newer), as the user that agents run as"
-        return Check("claude", Verdict.BAD, found.claude_problem, install)
+        return Check("claude", Grade.BAD, found.claude_problem, install)
     if found.claude_problem:
-        return Check("claude", Verdict.BAD, f"{found.claude_at}: {found.claude_problem}", "run claude --version there")
+        return Check("claude", Grade.BAD, f"{found.claude_at}: {found.claude_problem}", "run claude --version there")
     if _numbers(found.claude) < (2, 1):
-        return Check("claude", Verdict.WARN, f"{found.claude}: older than what is known to work, 2.1", "claude update")
-    return Check("claude", Verdict.OK, f"{found.claude} at {found.claude_at}")
+        return Check("claude", Grade.WARN, f"{found.claude}: older than what is known to work, 2.1", "claude update")
+    return Check("claude", Grade.OK, f"{found.claude} at {found.claude_at}")
 
 
 _LOGINS = {
@@ -171,30 +171,30 @@ def _login(found: HostCheck, profiles: bool) -> Check:
     if found.logged_in and found.stray_key:
         beside = f"a plan's login, but {found.stray_key} takes precedence: agents are billed by use"
         unset = 'unset it there, or let profiles say credential = "plan"'
-        return Check("login", Verdict.WARN, beside, "remove it there" if " in " in found.stray_key else unset)
+        return Check("login", Grade.WARN, beside, "remove it there" if " in " in found.stray_key else unset)
     if found.billing and found.billing_told and found.billing != found.billing_told:
         doubt = f"{words}, but by its settings {_PAYS[found.billing]} pays: both kinds of budgets bind"
-        return Check("login", Verdict.WARN, doubt, "look into Claude's settings there, and give agents a credential")
+        return Check("login", Grade.WARN, doubt, "look into Claude's settings there, and give agents a credential")
     if found.logged_in:
         unsure = "" if found.billing or not found.claude else "; who pays is not known: both kinds of budgets bind"
-        return Check("login", Verdict.OK, words + unsure)
+        return Check("login", Grade.OK, words + unsure)
     mend = "run claude auth login there, as the user that agents run as; or use a profile with a credential"
     if found.logged_in is None:
-        return Check("login", Verdict.UNKNOWN, found.login_problem or "not known", mend)
-    verdict = Verdict.WARN if profiles else Verdict.BAD
+        return Check("login", Grade.UNKNOWN, found.login_problem or "not known", mend)
+    verdict = Grade.WARN if profiles else Grade.BAD
     only = ": only profiles with a credential can run" if profiles else ""
     return Check("login", verdict, f"not logged in{only}", mend)
 
 
 def _shell(found: HostCheck) -> Iterator[Check]:
     if found.environment_problem:
-        yield Check("shell", Verdict.WARN, found.environment_problem)
+        yield Check("shell", Grade.WARN, found.environment_problem)
 
 
 def _git(found: HostCheck) -> Check:
     if found.git:
-        return Check("git", Verdict.OK, found.git)
-    return Check("git", Verdict.WARN, "not installed: most tasks need it", "sudo apt-get install git")
+        return Check("git", Grade.OK, found.git)
+    return Check("git", Grade.WARN, "not installed: most tasks need it", "sudo apt-get install git")
 
 
 # --------------------------------------------------------------------------- the machine
@@ -203,13 +203,13 @@ def _git(found: HostCheck) -> Check:
 def _state(found: HostCheck) -> Check:
     folder = found.state_folder or "the state folder"
     if found.state_problem:
-        return Check("folder", Verdict.BAD, f"{folder}: {found.state_problem}", "make it writable for this user")
+        return Check("folder", Grade.BAD, f"{folder}: {found.state_problem}", "make it writable for this user")
     if found.state_mode is None:
-        return Check("folder", Verdict.OK, f"{folder}: not there yet, made with the first agent")
+        return Check("folder", Grade.OK, f"{folder}: not there yet, made with the first agent")
     if found.state_mode & 0o077:
         mend = f"chmod 700 {folder}" if _PLAIN_PATH.fullmatch(folder) else "take away others' access"
-        return Check("folder", Verdict.BAD, f"{folder} is open to others ({found.state_mode:04o})", mend)
-    return Check("folder", Verdict.OK, f"{folder}, {found.state_mode:04o}")
+        return Check("folder", Grade.BAD, f"{folder} is open to others ({found.state_mode:04o})", mend)
+    return Check("folder", Grade.OK, f"{folder}, {found.state_mode:04o}")
 
 
 def _share(part: int | None, whole: int | None) -> float | None:
@@ -219,65 +219,65 @@ def _share(part: int | None, whole: int | None) -> float | None:
 def _disk(found: HostCheck) -> Check:
     share = _share(found.disk_free, found.disk_total)
     if share is None or found.disk_free is None:
-        return Check("disk", Verdict.UNKNOWN, "no reading")
+        return Check("disk", Grade.UNKNOWN, "no reading")
     words = f"{size(found.disk_free)} free of {size(found.disk_total)}"
     mend = "make room: ended agents and their logs go with controlroom forget AGENT"
     if found.disk_free < 100 * _MIB:
-        return Check("disk", Verdict.BAD, words, mend)
+        return Check("disk", Grade.BAD, words, mend)
     low = found.disk_free < 2 * _GIB or share < 3
-    return Check("disk", Verdict.WARN if low else Verdict.OK, words, mend if low else "")
+    return Check("disk", Grade.WARN if low else Grade.OK, words, mend if low else "")
 
 
 def _inodes(found: HostCheck) -> Check:
     if found.inodes_total == 0:
-        return Check("inodes", Verdict.OK, "this file system does not count them")
+        return Check("inodes", Grade.OK, "this file system does not count them")
     share = _share(found.inodes_free, found.inodes_total)
     if share is None:
-        return Check("inodes", Verdict.UNKNOWN, "no reading")
+        return Check("inodes", Grade.UNKNOWN, "no reading")
     words, mend = f"{percent(share)} free", "many small files: look for them with du --inodes"
-    verdict = Verdict.BAD if (found.inodes_free or 0) < 1000 else Verdict.WARN if share < 5 else Verdict.OK
-    return Check("inodes", verdict, words, "" if verdict == Verdict.OK else mend)
+    verdict = Grade.BAD if (found.inodes_free or 0) < 1000 else Grade.WARN if share < 5 else Grade.OK
+    return Check("inodes", verdict, words, "" if verdict == Grade.OK else mend)
 
 
 def _memory(found: HostCheck, need: int) -> Check:
     if found.memory_free is None:
-        return Check("memory", Verdict.UNKNOWN, "no reading")
+        return Check("memory", Grade.UNKNOWN, "no reading")
     words = f"{size(found.memory_free)} free of {size(found.memory_total)}"
     if need and found.memory_free < need:
-        return Check("memory", Verdict.BAD, f"{words}: an agent needs {size(need)}", "end something there")
+        return Check("memory", Grade.BAD, f"{words}: an agent needs {size(need)}", "end something there")
     fits = f": room for {found.memory_free // need} more agents" if need else ""
-    return Check("memory", Verdict.WARN if need and found.memory_free < 2 * need else Verdict.OK, words + fits)
+    return Check("memory", Grade.WARN if need and found.memory_free < 2 * need else Grade.OK, words + fits)
 
 
 def _swap(found: HostCheck) -> Check:
     if not found.swap_total:
-        return Check("swap", Verdict.OK, "none: when memory runs out, the kernel kills something")
+        return Check("swap", Grade.OK, "none: when memory runs out, the kernel kills something")
     share = _share(found.swap_free, found.swap_total) or 0.0
     words = f"{size(found.swap_free)} free of {size(found.swap_total)}"
-    return Check("swap", Verdict.WARN if share < 20 else Verdict.OK, words, "end something there" if share < 20 else "")
+    return Check("swap", Grade.WARN if share < 20 else Grade.OK, words, "end something there" if share < 20 else "")
 
 
 def _clock(found: HostCheck) -> Check:
     seconds = found.clock_offset / 1000
     if abs(seconds) < 2:
-        return Check("clock", Verdict.OK, "as ours, within 2 s")
-    verdict = Verdict.BAD if abs(seconds) > 300 else Verdict.WARN
-    words = f"{seconds:+.0f} s from ours" + (": logins and certificates can fail" if verdict == Verdict.BAD else "")
+        return Check("clock", Grade.OK, "as ours, within 2 s")
+    verdict = Grade.BAD if abs(seconds) > 300 else Grade.WARN
+    words = f"{seconds:+.0f} s from ours" + (": logins and certificates can fail" if verdict == Grade.BAD else "")
     return Check("clock", verdict, words, "sudo timedatectl set-ntp true")
 
 
 def _logout(found: HostCheck) -> Check:
     if not found.systemd:
-        return Check("logout", Verdict.OK, "no systemd here to end what is left running")
+        return Check("logout", Grade.OK, "no systemd here to end what is left running")
     if found.linger:
-        return Check("logout", Verdict.OK, "linger is on: agents live on")
+        return Check("logout", Grade.OK, "linger is on: agents live on")
     if found.ends_at_logout is None:
         words = "linger is off, and whether logind ends what is left running (KillUserProcesses) is not known"
-        return Check("logout", Verdict.UNKNOWN, words, "loginctl enable-linger")
+        return Check("logout", Grade.UNKNOWN, words, "loginctl enable-linger")
     if found.ends_at_logout:
         words = "linger is off and KillUserProcesses=yes: agents die when the last login of this user ends"
-        return Check("logout", Verdict.BAD, words, "loginctl enable-linger")
-    return Check("logout", Verdict.OK, "KillUserProcesses=no: agents live on")
+        return Check("logout", Grade.BAD, words, "loginctl enable-linger")
+    return Check("logout", Grade.OK, "KillUserProcesses=no: agents live on")
 
 
 # --------------------------------------------------------------------------- limits
@@ -286,34 +286,34 @@ def _logout(found: HostCheck) -> Check:
 def _processes(found: HostCheck) -> Check:
     most, used = found.max_processes, found.processes
     if most is None:
-        return Check("nproc", Verdict.UNKNOWN, "no reading")
+        return Check("nproc", Grade.UNKNOWN, "no reading")
     now = f", {used} in use" if used is not None else ""
     if most == 0:
-        return Check("nproc", Verdict.OK, f"no limit{now}")
+        return Check("nproc", Grade.OK, f"no limit{now}")
     left = most - (used or 0)
-    verdict = Verdict.BAD if left < 20 else Verdict.WARN if left < 500 else Verdict.OK
-    mend = "" if verdict == Verdict.OK else "raise nproc in /etc/security/limits.conf, or TasksMax of the user's slice"
+    verdict = Grade.BAD if left < 20 else Grade.WARN if left < 500 else Grade.OK
+    mend = "" if verdict == Grade.OK else "raise nproc in /etc/security/limits.conf, or TasksMax of the user's slice"
     return Check("nproc", verdict, f"at most {most}{now}", mend)
 
 
 def _watches(found: HostCheck) -> Check:
     if found.inotify_watches is None:
-        return Check("inotify", Verdict.UNKNOWN, "no reading; without inotify logs are polled ten times a second")
+        return Check("inotify", Grade.UNKNOWN, "no reading; without inotify logs are polled ten times a second")
     low = found.inotify_watches < 8192
     mend = "sudo sysctl fs.inotify.max_user_watches=65536" if low else ""
-    return Check("inotify", Verdict.WARN if low else Verdict.OK, f"{found.inotify_watches} watches", mend)
+    return Check("inotify", Grade.WARN if low else Grade.OK, f"{found.inotify_watches} watches", mend)
 
 
 def _sshd(found: HostCheck) -> Check:
     if found.max_sessions is None and not found.max_startups:
         words = "its limits can be read by root only; we use one channel of one connection"
-        return Check("sshd", Verdict.UNKNOWN, words)
+        return Check("sshd", Grade.UNKNOWN, words)
     begin = _numbers(found.max_startups)[:1] or (10,)
     words = f"MaxSessions {found.max_sessions or 'not known'}, MaxStartups {found.max_startups or 'not known'}"
     if found.max_sessions == 0 or begin[0] < 3:
         mend = "raise both in /etc/ssh/sshd_config; each attach is one more connection"
-        return Check("sshd", Verdict.WARN, words, mend)
-    return Check("sshd", Verdict.OK, f"{words}; we use one channel of one connection")
+        return Check("sshd", Grade.WARN, words, mend)
+    return Check("sshd", Grade.OK, f"{words}; we use one channel of one connection")
 
 
 # --------------------------------------------------------------------------- for people, for scripts
@@ -321,11 +321,11 @@ def _sshd(found: HostCheck) -> Check:
 
 def lines(judged: Sequence[Check]) -> list[Line]:
     """Write a check-up for people: one thing a line, under it what mends it."""
-    tones = {Verdict.OK: "plain", Verdict.UNKNOWN: "plain", Verdict.WARN: "warn", Verdict.BAD: "bad"}
+    tones = {Grade.OK: "plain", Grade.UNKNOWN: "plain", Grade.WARN: "warn", Grade.BAD: "bad"}
     drawn = []
     for check in judged:
-        mark = "" if check.verdict == Verdict.OK else f"{check.verdict}: "
+        mark = "" if check.verdict == Grade.OK else f"{check.verdict}: "
         drawn.append(Line(check.name, mark + check.found, tones[check.verdict]))
-        if check.mend and check.verdict != Verdict.OK:
+        if check.mend and check.verdict != Grade.OK:
             drawn.append(Line("", f"→ {check.mend}", "do"))
     return drawn

@@ -170,7 +170,7 @@ Sayings = Mapping[tuple[str, str], WindowClaim]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Settled:
     """What counts of one window."""
 
     reading: Reading
@@ -199,7 +199,7 @@ def _after(known: WindowClaim | None, new: Reading) -> WindowClaim:
     return WindowClaim(peak, new, known.since if repeats else new.at)
 
 
-def verdicts(by_host: Mapping[str, Sayings], now: int) -> dict[tuple[str, str], Verdict]:
+def verdicts(by_host: Mapping[str, Sayings], now: int) -> dict[tuple[str, str], Settled]:
     """What counts of every window that lasts."""
     keys = dict.fromkeys(key for sayings in by_host.values() for key in sayings)
     counting = {}
@@ -211,7 +211,7 @@ def verdicts(by_host: Mapping[str, Sayings], now: int) -> dict[tuple[str, str], 
     return counting
 
 
-def _verdict(said: Mapping[str, WindowClaim]) -> Verdict:
+def _verdict(said: Mapping[str, WindowClaim]) -> Settled:
     against: dict[str, int] = dict.fromkeys(said, 0)
     for (one, first), (other, second) in combinations(said.items(), 2):
         if _contradict(first, second):
@@ -219,7 +219,7 @@ def _verdict(said: Mapping[str, WindowClaim]) -> Verdict:
             against[other] += 1
     plausible = [one for host, one in said.items() if 2 * against[host] <= len(said)]
     strictest = max((one.peak for one in plausible or said.values()), key=_strictness)
-    return Verdict(strictest, tuple(sorted(host for host, count in against.items() if count)))
+    return Settled(strictest, tuple(sorted(host for host, count in against.items() if count)))
 
 
 def _contradict(one: WindowClaim, other: WindowClaim) -> bool:

@@ -18,7 +18,7 @@ from controlroom.domain.limits.headroom import (
     HOUR,
     Reading,
     Sayings,
-    Verdict,
+    Settled,
     WindowClaim,
     alarms,
     billed,
@@ -177,7 +177,7 @@ class LimitTracker:
 
     # ----------------------------------------------------------------------- windows of plans
 
-    async def _windows(self, judged: Mapping[tuple[str, str], Verdict], now: int) -> list[Headroom]:
+    async def _windows(self, judged: Mapping[tuple[str, str], Settled], now: int) -> list[Headroom]:
         latest = {key: one.reading for key, one in judged.items()}
         readings = [one for one in lasting(latest, now) if one.used is not None]
         await self._share(readings, now)

@@ -49,10 +49,10 @@ def host_check(app: ContextApp, screen: RoomScreen) -> None:
 
 
 async def _checked(source: Source, name: str) -> Report:
-    from controlroom.domain.display.checkup import Verdict, lines
+    from controlroom.domain.display.checkup import Grade, lines
 
     result = await source.check(name)
-    bad = sum(check.verdict == Verdict.BAD for check in result.checks)
+    bad = sum(check.verdict == Grade.BAD for check in result.checks)
     verdict = "not all is known" if result.reason else f"{bad} problem{'s' * (bad != 1)}" if bad else "no problems"
     rest = [Line("", result.reason, "warn")] if result.reason else []
     return f"check of {name}: {verdict}", [*lines(result.checks), *rest]
