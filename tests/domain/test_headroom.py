@@ -22,8 +22,8 @@ from controlroom.domain.limits.headroom import (
     lasting,
     model_of,
     per_mille,
+    settled,
     unread,
-    verdicts,
     window_gauge,
     window_name,
 )
@@ -45,7 +45,7 @@ readings = st.builds(
 
 def counted(*new: Reading, now: int = NOW) -> dict[str, Reading]:
     """What counts of each window of ann's that one host speaks of."""
-    return {window: one.reading for (_, window), one in verdicts({"vm1": heard({}, new)}, now).items()}
+    return {window: one.reading for (_, window), one in settled({"vm1": heard({}, new)}, now).items()}
 
 
 @given(st.lists(readings, max_size=30))
@@ -53,7 +53,7 @@ def test_replay_changes_nothing(all_: list[Reading]) -> None:
     in_order = sorted(all_, key=lambda reading: reading.at)
     once = heard({}, in_order)
     assert heard(once, in_order[-1:]) == once
-    assert verdicts({"vm1": once, "vm2": once}, NOW).keys() == verdicts({"vm1": once}, NOW).keys()
+    assert settled({"vm1": once, "vm2": once}, NOW).keys() == settled({"vm1": once}, NOW).keys()
 
 
 @given(st.lists(readings, max_size=30), st.integers(NOW - DAY, NOW + 40 * DAY))
@@ -106,7 +106,7 @@ def said(percent: float | None, at: int, resets: int = NOW + 4 * HOUR, *, reject
 
 def verdict(now: int = NOW + 10, **hosts: list[Reading]) -> Settled:
     """What counts of ann's window after hosts have said these, each in its own order."""
-    return verdicts({host: heard({}, new) for host, new in hosts.items()}, now)[ANN, "five_hour"]
+    return settled({host: heard({}, new) for host, new in hosts.items()}, now)[ANN, "five_hour"]
 
 
 def test_within_a_window_use_never_falls_whoever_says_so() -> None:

@@ -199,7 +199,7 @@ def _after(known: WindowClaim | None, new: Reading) -> WindowClaim:
     return WindowClaim(peak, new, known.since if repeats else new.at)
 
 
-def verdicts(by_host: Mapping[str, Sayings], now: int) -> dict[tuple[str, str], Settled]:
+def settled(by_host: Mapping[str, Sayings], now: int) -> dict[tuple[str, str], Settled]:
     """What counts of every window that lasts."""
     keys = dict.fromkeys(key for sayings in by_host.values() for key in sayings)
     counting = {}
@@ -207,11 +207,11 @@ def verdicts(by_host: Mapping[str, Sayings], now: int) -> dict[tuple[str, str], 
         by_host_here = {host: sayings[key] for host, sayings in by_host.items() if key in sayings}
         lasts = {host: one for host, one in by_host_here.items() if one.peak.ends > now}
         if lasts:
-            counting[key] = _verdict(lasts)
+            counting[key] = _settled(lasts)
     return counting
 
 
-def _verdict(said: Mapping[str, WindowClaim]) -> Settled:
+def _settled(said: Mapping[str, WindowClaim]) -> Settled:
     against: dict[str, int] = dict.fromkeys(said, 0)
     for (one, first), (other, second) in combinations(said.items(), 2):
         if _contradict(first, second):

@@ -26,8 +26,8 @@ from controlroom.domain.limits.headroom import (
     lasting,
     model_of,
     per_mille,
+    settled,
     unread,
-    verdicts,
     window_gauge,
 )
 from controlroom.domain.model import State
@@ -156,14 +156,14 @@ class LimitTracker:
     async def _tell(self) -> float:
         """Show all gauges. Returns the seconds until the next look though nothing was heard."""
         now = self._store.clock()
-        judged = verdicts(self._said, now)
+        judged = settled(self._said, now)
         gauges = [*(await self._windows(judged, now)), *(await self._api.gauges(now))]
         self._store.apply(events.HeadroomSeen({gauge.key: gauge for gauge in gauges}))
-        over = billed((verdict.reading for verdict in judged.values()), self._alarms, now)
+        over = billed((counted.reading for counted in judged.values()), self._alarms, now)
         self._warn(alarms(gauges, self._alarms, now, clock) | over | self._api.alarms)
         flows = any(gauge.kind is LimitKind.BUCKET and gauge.used for gauge in gauges)
         ends = min(
-            (verdict.resets for verdict in gauges if verdict.kind is LimitKind.WINDOW and verdict.resets > now),
+            (gauge.resets for gauge in gauges if gauge.kind is LimitKind.WINDOW and gauge.resets > now),
             default=now + HOUR,
         )
         return min(FLOW if flows or self._stale else TICK, (ends - now) / 1000)
