@@ -4,9 +4,10 @@ One start at a time: the fleet is another one after it. What is on its way count
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, State
@@ -76,24 +77,24 @@ def plan(fleet: Fleet, now: int) -> Plan:
         return Plan()
     world = World(fleet, now)
     waits: dict[str, Wait] = {}
-    ready: list[Task] = []
-    for task in waiting:
-        own = world.own_wait(task) if task.after or task.not_before > now else None
-        if own is None:
-            ready.append(task)
-        else:
-            waits[task.id] = own
+    ready = [task for task in waiting if not task.after and task.not_before <= now]
+    if len(ready) < len(waiting):
+        waits = {task.id: own for task in waiting if (own := world.own_wait(task)) is not None}
+        ready = [task for task in waiting if task.id not in waits]
     start, blocked = _first_start(in_order(ready, fleet.queue, now), world, waits)
     return Plan(start, waits, blocked, _next_look(waits.values(), now))
 
 
 def _first_start(ready: Sequence[Task], world: "World", waits: dict[str, Wait]) -> tuple[Start | None, Wait | None]:
     """The first task in order that may start, and why the first of all does not; why each one waits goes to `waits`."""
+    if (common := world.common_wait) is not None:
+        waits |= dict.fromkeys([task.id for task in ready], common)
+        return None, common if ready else None
     blocked: Wait | None = None
     for index, task in enumerate(ready):
-        wait = world.common_wait or world.placed(task)
+        wait = world.placed(task)
         if isinstance(wait, Start):
-            waits.update((behind.id, _BEHIND) for behind in ready[index + 1 :])
+            waits |= dict.fromkeys([behind.id for behind in ready[index + 1 :]], _BEHIND)
             return wait, None
         waits[task.id] = wait
         blocked = blocked or wait
@@ -103,11 +104,15 @@ def _first_start(ready: Sequence[Task], world: "World", waits: dict[str, Wait]) 
 _BEHIND = Wait(WaitReason.BEHIND)
 
 
-def _next_look(waits: Iterable[Wait], now: int) -> int:
+def _next_look(waits: Collection[Wait], now: int) -> int:
     """The earliest moment after now at which a reason ends by itself."""
-    reasons = {id(wait): wait for wait in waits}.values()
+    reasons = dict(zip(map(id, waits), waits, strict=True)).values()
     moments = (moment for wait in reasons for moment in (wait.until, *(host.until for host in wait.hosts)))
     return min((moment for moment in moments if moment > now), default=0)
+
+
+_WORK = attrgetter("profile", "host", "model", "cwd", "origin.source")
+"""What decides where a task may begin: for tasks that are alike in it that is worked out once."""
 
 
 class World:
@@ -170,8 +175,9 @@ class World:
         if task.attempts and (at_work := self._at_work(task)):
             return Wait(WaitReason.AT_WORK, about=(at_work,))
         session_host = self._session_host(task) if task.attempts else ""
-        outside = str(task.origin.source) if task.origin.is_outside else ""
-        work = task.profile, task.host, task.model, task.cwd, session_host, outside
+        work = _WORK(task)
+        if session_host:
+            work += (session_host,)
         placed = self._placed.get(work)
         if placed is None:
             placed = self._placed[work] = self._place(task, session_host)
