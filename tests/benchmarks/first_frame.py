@@ -3,8 +3,8 @@
     python -m tests.benchmarks.first_frame [--runs 10] [--columns 120] [--rows 40]
 
 The program is started as a user starts it, in an empty room with a home of its own, and is ended with all that it has
-started; the clock runs until the top line of the screen (or the
-first byte of it at all) has arrived at the terminal. Target: 0.7 s.
+started; the clock runs until the top line of the screen (or the first byte of it at all) has arrived at the terminal.
+Target: 0.7 s.
 """
 
 import argparse

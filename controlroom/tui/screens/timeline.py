@@ -49,6 +49,10 @@ class TimelineScreen(RoomScreen):
         yield FilterLine("agent:… host:… level:error mark:… words or re:…", id="filter")
         yield Keys(id="keys")
 
+    def on_unmount(self) -> None:
+        """Let its lines go at once: what else is left of a screen is freed later, of several together."""
+        self.timeline.moments.clear()
+
     @property
     def timeline_view(self) -> TimelineView:
         """The list."""
