@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,10 @@ def test_the_same_call_that_fails_again_and_again_is_trouble_and_others_between_
 )
 def test_events_of_any_shape_are_taken(event: dict[str, Any]) -> None:
     assert fed(1, [event, event]).trouble is None
+
+
+@pytest.mark.parametrize(("name", "fails"), [("edited", True), ("allowed", False)])
+def test_what_claude_really_says_of_a_call_that_failed_is_understood(name: str, fails: bool) -> None:
+    lines = Path(__file__).parent.joinpath("events", f"{name}.jsonl").read_text().splitlines()
+    watch = fed(1, [event for event in map(json.loads, lines) if "type" in event])
+    assert (1 in watch._failed.values()) == fails
