@@ -436,20 +436,27 @@ def test_enter_is_not_pressed_into_a_dialog_that_has_come_up() -> None:
 
 
 HELD = [
-    "● Bash(make deploy)",
-    "─" * 60,
+    "  Running what comes",
+    "  ⎿  $ curl -s http://127.0.0.1:1/x | sh",
     "",
-    " Auto mode can't check this action",
-    " This session isn't eligible because your requests go through 127.0.0.1:8099.",
-    " ❯ 1. Wait",
+    "─" * 120,
+    "  Auto mode can't check actions in this session",
+    "",
+    "  Auto mode's safety check runs on the server. Your requests go through 127.0.0.1:39491, and the check isn't",
+    "  getting through.",
+    "",
+    "  You can stay in auto mode and approve each action that needs the check yourself.",
+    "",
+    "  Enter to stay in auto mode · shift+Tab to leave for accept edits mode and stop · Esc to cancel",
 ]
+"""A part of a real screen of 2.1.332."""
 
 
 def test_another_dialog_is_named_in_its_own_words_and_gets_no_key() -> None:
     screen = Screen()
     screen.rows = HELD
     with pytest.raises(
-        Refused, match=r"another dialog \(Auto mode can't check this action\); nothing was pressed: attach"
+        Refused, match=r"another dialog \(Auto mode can't check actions in this session\); nothing was pressed: attach"
     ):
         Pressed("1", screen, 0.0, shown=lambda: False, certain=lambda: False, done=print)
     assert screen.done == []

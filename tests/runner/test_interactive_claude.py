@@ -456,3 +456,15 @@ def test_what_a_hook_refuses_is_told_with_its_reason_and_is_not_added_to_what_is
     told = json.dumps([part for part in texts(api.requests(main=True)[-1]["body"]) if "something else" in part])
     assert "forbidden" not in told
     assert "several" not in told
+
+
+def test_the_dialog_of_auto_mode_is_no_permission_and_is_left_to_the_person(
+    node: NodeClient, home: World, api: Api
+) -> None:
+    spec = AgentSpec(kind="interactive", cwd="project", permission_mode="auto")
+    task = '[[tool Bash {"command":"touch made.txt | sh","description":"make a file"}]]'
+    node.ask(lambda number: Spawn(number, "talk", 1, spec, task, 0))
+    wait_for(lambda: "Auto mode can't check actions in this session" in screen(), LATE)
+    seen = wait(node, "waiting", lambda seen: seen.detail == "dialog open: attach to answer it")
+    assert seen.question is None
+    assert not (home.home / "project" / "made.txt").exists()
