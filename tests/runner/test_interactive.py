@@ -436,16 +436,8 @@ def test_enter_is_not_pressed_into_a_dialog_that_has_come_up() -> None:
 
 
 HELD = [
-    "  Running what comes",
-    "  ⎿  $ curl -s http://127.0.0.1:1/x | sh",
-    "",
     "─" * 120,
     "  Auto mode can't check actions in this session",
-    "",
-    "  Auto mode's safety check runs on the server. Your requests go through 127.0.0.1:39491, and the check isn't",
-    "  getting through.",
-    "",
-    "  You can stay in auto mode and approve each action that needs the check yourself.",
     "",
     "  Enter to stay in auto mode · shift+Tab to leave for accept edits mode and stop · Esc to cancel",
 ]
