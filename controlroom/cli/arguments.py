@@ -195,6 +195,13 @@ def host(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="as host list shows it")
 
 
+def host_drain(parser: argparse.ArgumentParser) -> None:
+    """Take a host, and what becomes of what runs there."""
+    host(parser)
+    parser.add_argument("--move", action="store_true", help="have what is at work there go on elsewhere")
+    parser.add_argument("--reason", metavar="TEXT", default="", help="why; everybody is shown it")
+
+
 def host_check(parser: argparse.ArgumentParser) -> None:
     """Take a host, and the form of the answer."""
     host(parser)
@@ -206,6 +213,7 @@ def host_add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("address", metavar="USER@ADDRESS[:PORT]", type=_address, help="or a name of ~/.ssh/config")
     parser.add_argument("--name", metavar="N", default="", help="its name here (default: from the address)")
     parser.add_argument("--fingerprint", metavar="SHA256:...", type=_fingerprint, help="of its host key")
+    parser.add_argument("--label", metavar="L", action="append", help="what tasks may want of it; may be said again")
 
 
 def host_answer(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
-from controlroom.cli.find import host_of
+from controlroom.cli.find import host_of, typed
 from controlroom.cli.records import Asked, Checked
 from controlroom.cli.room import PATIENCE, code_of, order, settled, wait_for, with_room
 from controlroom.cli.status import host_table, report, wait_briefly
@@ -27,18 +27,18 @@ def add(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _add(client: Client, args: argparse.Namespace) -> int:
-    return await joined(client, args.name or short_name(args.address), args.address, args.fingerprint or "")
+    name, labels = args.name or short_name(args.address), tuple(args.label or ())
+    return await joined(client, intents.AddHost(name, args.address, args.fingerprint or "", labels))
 
 
-async def joined(client: Client, name: str, address: str, fingerprint: str) -> int:
+async def joined(client: Client, intent: intents.AddHost) -> int:
     """Add a host and see how we stand with it, asking a person on the way. Raises `Stop` when it is not up."""
-    intent = intents.AddHost(name, address, fingerprint)
     outcome = await client.submit(intent, wait=True, deadline=PATIENCE)
     if code_of(outcome) is Exit.REFUSED:
         raise Stop(Exit.REFUSED, outcome.reason)
-    output.data(name)
-    output.talk(f"{name} is in the room; connecting to {address}")
-    return await _see_through(client, name)
+    output.data(intent.name)
+    output.talk(f"{intent.name} is in the room; connecting to {intent.address}")
+    return await _see_through(client, intent.name)
 
 
 async def _see_through(client: Client, name: str) -> int:
@@ -191,3 +191,21 @@ async def _take(client: Client, args: argparse.Namespace) -> int:
     if deaf := deaf_words(client.fleet.agents_on(args.name)):
         output.talk(deaf)
     return code
+
+
+def drain(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Have a host take nothing new."""
+    args.intent = intents.DrainHost(args.name, typed(args.reason, "the reason"), args.move)
+    args.done = f"{args.name} takes nothing new, until controlroom host undrain {args.name}"
+    return with_room(_ordered, args)
+
+
+def undrain(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Have a host take work again."""
+    args.intent, args.done = intents.UndrainHost(args.name), f"{args.name} takes work again"
+    return with_room(_ordered, args)
+
+
+async def _ordered(client: Client, args: argparse.Namespace) -> int:
+    host_of(client.fleet, args.name)
+    return await order(client, args.intent, args.done)

@@ -10,6 +10,7 @@ from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.hosts import joined
 from controlroom.cli.room import wait_settled, with_room
 from controlroom.client.client import Client
+from controlroom.domain import intents
 from controlroom.domain.address import short_name
 from controlroom.domain.display import checkup
 from controlroom.domain.display.checkup import Grade
@@ -95,7 +96,7 @@ async def _join(client: Client, address: str) -> bool:
     """Add a host, see it through, and look it over; what fails is said, and the next one gets its turn."""
     name = short_name(address)
     try:
-        await joined(client, name, address, "")
+        await joined(client, intents.AddHost(name, address))
     except Stop as stop:
         output.hanging(f"{name}: ", stop.sentence)
         return False

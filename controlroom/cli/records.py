@@ -80,6 +80,12 @@ def _of(part: str, name: str) -> Callable[[Any], Any]:
     return lambda thing: None if getattr(thing, part) is None else getattr(getattr(thing, part), name)
 
 
+_DRAIN = (
+    *_several(Kind.TEXT, "who", "reason"),
+    _time("since", "at"),
+    _flag("move", says="whether what is at work there goes on elsewhere"),
+)
+
 _HOST = (
     *_several(Kind.TEXT, "name", "address"),
     _text("state", "link", "of its link: connecting, asking, up, lost or refused"),
@@ -100,6 +106,8 @@ _HOST = (
     _seconds("clock_offset_seconds", _of("facts", "clock_offset"), "how far its clock is ahead of ours"),
     _record("question", _QUESTION),
     _text("notice"),
+    _texts("labels", says="what tasks and profiles may want of it"),
+    _record("drain", _DRAIN, says="why it takes nothing new; null: it takes work"),
 )
 
 _EVIDENCE = (*_several(Kind.TEXT, "source", "state", "value"), _time("at"), _flag("agrees"))

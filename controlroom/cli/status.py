@@ -118,7 +118,7 @@ def host_table(fleet: Fleet, now: int, *, wide: bool = False) -> None:
             size(row.memory_total),
             *(_figures(fleet.hosts[row.name]) if wide else ()),
             str(row.agents),
-            _standing(row),
+            _standing(row, now),
         )
         for row in views.host_rows(fleet, now)
     ]
@@ -159,11 +159,12 @@ def _line(agent: Agent, row: views.AgentRow, now: int) -> str:
     return f"until {clock(until)}: {row.line}" if until else row.line
 
 
-def _standing(row: views.HostRow) -> str:
+def _standing(row: views.HostRow, now: int) -> str:
     if row.question:
         return f"{row.question.title}: {command(row.name, row.question)}"
     taken = f"{row.taken}: controlroom host take {row.name}" if row.taken else ""
-    return "; ".join(filter(None, (taken, row.reason))) or row.address
+    drain = views.drain_words(row.drain, now) if row.drain else ""
+    return "; ".join(filter(None, (taken, drain, row.reason))) or row.address
 
 
 def _teach(fleet: Fleet) -> None:

@@ -19,6 +19,14 @@ _ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[(?P<box>[ xX])\][ \t]+)?(?P
 _TEXTS = ("profile", "host", "model", "cwd", "key", "every")
 _NUMBERS = {"priority": "priority", "attempts": "max_attempts"}
 
+_AMOUNTS: Mapping[str, tuple[str, int, type[int] | type[float]]] = {
+    "cost": ("max_cost", 1_000_000, int),
+    "hours": ("max_hours", 1, float),
+}
+
+_LISTS = {"after": "after", "host_labels": "labels"}
+"""What `labels` are is the tracker's: an issue's."""
+
 _DEEP = "that is nested too deeply"
 
 VARIABLE_DEPTH = 3
@@ -80,6 +88,14 @@ def _of_record(record: Any, number: int, common: TaskWish) -> TaskWish:
     for name in ("text", *_TEXTS):
         if not isinstance(record.get(name, ""), str | None):
             raise Stop(Exit.USAGE, f"task {number}: {name} is not a text")
+    parts = _parts(record, number)
+    if "key" not in parts and (url := _said(record, "url")):
+        parts["key"] = url
+    return replace(common, text=text, variables={**common.variables, **dict(_variables(record))}, **parts)
+
+
+def _parts(record: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """What a record says of its task beside the text. Raises `Stop`."""
     parts: dict[str, Any] = {name: value for name in _TEXTS if (value := _said(record, name))}
     for name, field in _NUMBERS.items():
         number_said = record.get(name)
@@ -87,12 +103,17 @@ def _of_record(record: Any, number: int, common: TaskWish) -> TaskWish:
             parts[field] = number_said
         elif number_said is not None:
             raise Stop(Exit.USAGE, f"task {number}: {name} is not a whole number")
-    after = record.get("after")
-    if after is not None:
-        parts["after"] = tuple(map(str, after)) if isinstance(after, list) else (str(after),)
-    if "key" not in parts and (url := _said(record, "url")):
-        parts["key"] = url
-    return replace(common, text=text, variables={**common.variables, **dict(_variables(record))}, **parts)
+    for name, (field, unit, kind) in _AMOUNTS.items():
+        amount = record.get(name)
+        if isinstance(amount, int | float) and not isinstance(amount, bool):
+            parts[field] = kind(round(amount * unit, 3))
+        elif amount is not None:
+            raise Stop(Exit.USAGE, f"task {number}: {name} is not a number")
+    for name, field in _LISTS.items():
+        several = record.get(name)
+        if several is not None:
+            parts[field] = tuple(map(str, several)) if isinstance(several, list) else (str(several),)
+    return parts
 
 
 def _said(record: Mapping[str, Any], name: str) -> str:

@@ -30,6 +30,7 @@ _TASK = (
     field_of(Kind.COUNT, "priority", "task.priority"),
     field_of(Kind.TEXT, "profile", "task.profile"),
     field_of(Kind.TEXT, "host", "task.host", "where it must run; null: anywhere"),
+    field_of(Kind.TEXTS, "labels", "task.labels", "what its host must have"),
     field_of(Kind.TEXT, "model", "task.model"),
     field_of(Kind.TEXT, "folder", "task.cwd"),
     field_of(Kind.TEXTS, "after", "task.after", "the tasks that must be done first"),
@@ -45,6 +46,8 @@ _TASK = (
     field_of(Kind.TEXT, "reason", "task.reason", "why it is held, has failed or was dropped, in words"),
     field_of(Kind.TEXTS, "why", "lines", "what controlroom why says"),
     field_of(Kind.USD, "spent_usd", "task.spent", "what its ended attempts cost, at list prices"),
+    Field("max_cost_usd", Kind.USD, lambda shown: shown.task.max_cost or None, "null: no limit"),
+    Field("max_hours", Kind.NUMBER, lambda shown: shown.task.max_hours or None, "of one attempt; null: its profile's"),
     field_of(Kind.RECORDS, "attempts", "task.attempts", fields=_ATTEMPT),
 )
 

@@ -1,6 +1,7 @@
 """The verbs of tasks, of the queue and of the halt: their place in the table of verbs, and what each takes."""
 
 import argparse
+import re
 from collections.abc import Sequence
 
 from controlroom.cli import arguments as take
@@ -41,10 +42,13 @@ def _work(parser: argparse.ArgumentParser) -> None:
     add("--priority", metavar="N", type=_priority, help="higher ones start first (default 0)")
     add("--profile", metavar="P", help="a template of the config, headless or command")
     add("--host", metavar="H", help="where it must run (default: where there is room)")
+    add("--label", metavar="L", action="append", help="what its host must have; may be said again")
     add("--model", metavar="M", help="as Claude Code names it")
     add("--cwd", metavar="DIR", help="the folder to work in, on the host")
     add("--after", metavar="TASK", action="append", help="it starts once this one is done; may be said again")
     add("--attempts", metavar="N", type=_attempts, help="attempts that may fail (default: queue.max_attempts)")
+    add("--cost", metavar="USD", type=_cost, help="dollars at list prices that all attempts may cost; 0: no limit")
+    add("--hours", metavar="N", type=_hours, help="hours that one attempt may take; 0: as its profile says")
     add("--not-before", metavar="WHEN", type=_later, help="30m, 18:30 or 2026-12-01T08:00")
     add("--every", metavar="T", type=_every, help="do it again: 30m, 6h, 1d, hourly, daily, weekly or monthly")
 
@@ -159,6 +163,18 @@ def _priority(text: str) -> int:
     return int(text)
 
 
+def _cost(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,2})?", text):
+        raise argparse.ArgumentTypeError(f"expected dollars like 2.50, not {ascii(text)[:40]}")
+    return round(float(text) * 1_000_000)
+
+
+def _hours(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text):
+        raise argparse.ArgumentTypeError(f"expected hours like 1.5, not {ascii(text)[:40]}")
+    return float(text)
+
+
 def _attempts(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:5]) <= 100):
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 100, not {ascii(text)[:40]}")
@@ -170,9 +186,9 @@ TASKS: Sequence[Verb] = (
         "task add",
         "tasks",
         "(TEXT | --file F | --from F) [--template T] [--var NAME=VALUE]...\n"
-        "       [--priority N] [--profile P] [--host H] [--model M] [--cwd DIR]\n"
-        "       [--after TASK]... [--key K] [--attempts N] [--not-before WHEN]\n"
-        "       [--every T] [--json]",
+        "       [--priority N] [--profile P] [--host H] [--label L]... [--model M]\n"
+        "       [--cwd DIR] [--after TASK]... [--key K] [--attempts N] [--cost USD]\n"
+        "       [--hours N] [--not-before WHEN] [--every T] [--json]",
         "Put tasks into the queue; print their ids.",
         "An agent carries each out as soon as hosts, limits and budgets allow. --from reads many: JSON (an array, or "
         "lines), TOML with [[tasks]], or a Markdown list; it takes all of them or none. What a record leaves out, "
@@ -231,10 +247,10 @@ TASKS: Sequence[Verb] = (
         "task edit",
         "tasks",
         "TASK [--text TEXT | --file F] [--priority N] [--profile P] [--host H]\n"
-        "       [--model M] [--cwd DIR] [--after TASK]... [--attempts N] [--not-before WHEN]\n"
-        "       [--every T]",
+        "       [--label L]... [--model M] [--cwd DIR] [--after TASK]... [--attempts N]\n"
+        "       [--cost USD] [--hours N] [--not-before WHEN] [--every T]",
         "Change a task that waits or is held.",
-        "--after '' takes away what it comes after.",
+        "--after '' takes away what it comes after, --label '' its labels.",
         ("controlroom task edit t12 --priority 50",),
         "tasks:edit",
         _edit,

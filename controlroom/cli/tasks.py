@@ -2,8 +2,9 @@
 
 import argparse
 import re
+import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -22,6 +23,7 @@ from controlroom.domain.display import tasks as shown
 from controlroom.domain.display.filters import TASK_STATES, empty_term, is_pattern, is_term, problem, task_fits
 from controlroom.domain.keys.many import task_plan
 from controlroom.domain.model import Fleet
+from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue.edits import task_named
 from controlroom.domain.tasks import Source, Task, TaskChange, TaskState, TaskWish
@@ -90,6 +92,9 @@ def _wish(args: argparse.Namespace) -> TaskWish:
         max_attempts=args.attempts or 0,
         not_before=args.not_before or 0,
         every=args.every or "",
+        labels=tuple(args.label or ()),
+        max_cost=args.cost or 0,
+        max_hours=args.hours or 0.0,
         variables=dict(args.var or ()),
     )
 
@@ -99,7 +104,7 @@ async def _add(client: Client, args: argparse.Namespace) -> int:
         check_profile(client.fleet, wish.profile)
         if wish.host:
             host_of(client.fleet, wish.host)
-    outcome = await client.submit(intents.AddTasks(tuple(args.wishes), args.template or ""))
+    outcome = await _submitted(client, args.wishes, args.template or "")
     code = code_of(outcome)
     if code is not Exit.DONE:
         raise Stop(code, outcome.reason or "no reason was given")
@@ -113,6 +118,29 @@ async def _add(client: Client, args: argparse.Namespace) -> int:
             output.data(id_)
         output.talk(f"{outcome.reason}; why one waits: controlroom why {ids[-1]}")
     return code
+
+
+PART = 2 * 1024 * 1024
+"""Characters of tasks that one request takes: in JSON each may become six bytes, and 8 MB are the most."""
+
+
+async def _submitted(client: Client, wishes: Sequence[TaskWish], template: str) -> Result:
+    """Add all of these or none, in as many requests as it takes."""
+    parts: list[list[TaskWish]] = [[]]
+    room = PART
+    for wish in wishes if template else (replace(wish, variables={}) for wish in wishes):
+        size = len(wish.text) + sum(len(name) + len(value) for name, value in wish.variables.items())
+        if parts[-1] and size > room:
+            parts.append([])
+            room = PART
+        parts[-1].append(wish)
+        room -= size
+    addition = secrets.token_hex(8) if len(parts) > 1 else ""
+    for number, part in enumerate(parts[:-1]):
+        outcome = await client.submit(intents.AddTasks(tuple(part), template, addition, number, more=True))
+        if code_of(outcome) is not Exit.DONE:
+            return outcome
+    return await client.submit(intents.AddTasks(tuple(parts[-1]), template, addition, len(parts) - 1))
 
 
 # --------------------------------------------------------------------------- looking
@@ -247,6 +275,9 @@ def edit(args: argparse.Namespace, entry_points: EntryPoints) -> int:
         args.attempts,
         args.not_before,
         args.every,
+        None if args.label is None else tuple(word for word in args.label if word),
+        args.cost,
+        args.hours,
         typed(args.to_text, "the task") if args.to_text is not None else body,
     )
     if args.change == TaskChange():

@@ -337,7 +337,7 @@ _HOSTS: tuple[Verb, ...] = (
     Verb(
         "host add",
         "hosts",
-        "USER@ADDRESS[:PORT] [--name N] [--fingerprint SHA256:...]",
+        "USER@ADDRESS[:PORT] [--name N] [--fingerprint SHA256:...] [--label L]...",
         "Add a host, reached over SSH.",
         "~/.ssh/config is honoured. An unknown host key is shown and must be accepted, here or with host answer; "
         "with --fingerprint, a key that matches is accepted without a question.",
@@ -406,6 +406,28 @@ _HOSTS: tuple[Verb, ...] = (
         "The other room can then only look.",
         ("controlroom host take vm1",),
         "hosts:take",
+        take.host,
+    ),
+    Verb(
+        "host drain",
+        "hosts",
+        "NAME [--move] [--reason TEXT]",
+        "Have a host take nothing new; what runs there ends by itself.",
+        "It is in force until host undrain, whatever is restarted. With --move what is at work there begins anew on "
+        "other hosts as they have room, ten at a time: not interactive agents, idle ones, and tasks that must run "
+        "there.",
+        ("controlroom host drain vm1 --reason 'new kernel'", "controlroom host drain vm1 --move"),
+        "hosts:drain",
+        take.host_drain,
+    ),
+    Verb(
+        "host undrain",
+        "hosts",
+        "NAME",
+        "Have a host take work again.",
+        "",
+        ("controlroom host undrain vm1",),
+        "hosts:undrain",
         take.host,
     ),
 )

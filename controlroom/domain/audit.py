@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from controlroom.domain.intents import (
     AddHost,
     AddTasks,
+    DrainHost,
     DropTask,
     EditTask,
     HaltRoom,
@@ -23,6 +24,7 @@ from controlroom.domain.intents import (
     SetQueue,
     SettleUsage,
     TakeHost,
+    UndrainHost,
 )
 
 
@@ -44,6 +46,8 @@ _VERBS: dict[type, str] = {
     RemoveHost: "host remove",
     TakeHost: "host take",
     RetryHost: "host retry",
+    DrainHost: "host drain",
+    UndrainHost: "host undrain",
     SetBudget: "budget set",
     RemoveBudget: "budget remove",
     AddTasks: "task add",

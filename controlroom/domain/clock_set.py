@@ -45,6 +45,7 @@ def _host(host: Host, by: int) -> Host:
         seen=later(host.seen, by),
         sample=host.sample and replace(host.sample, at=later(host.sample.at, by)),
         question=_question(host.question, by),
+        drain=host.drain and replace(host.drain, at=later(host.drain.at, by)),
     )
 
 

@@ -16,7 +16,7 @@ from controlroom.domain.events import AdoptedForgotten, Event, HostAdded, HostRe
 from controlroom.domain.intents import order_of
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile
 from controlroom.domain.money import budget, ladder
-from controlroom.domain.orders import ENDS, ROWS, Order, Work
+from controlroom.domain.orders import ENDS, NO_CEILING, ROWS, Ceiling, Order, Work
 from controlroom.domain.preconditions import (
     Refusal,
     check_kind,
@@ -41,6 +41,7 @@ from controlroom.domain.preconditions import (
     shown_task,
     starting,
     state_words,
+    takes_work,
     unfit,
 )
 from controlroom.domain.questions import CUT, NOTHING_LASTING, Question, QuestionKind, Unfit, fitting
@@ -122,7 +123,7 @@ def _kind(intent: intents.SpawnAgent, profile: Profile | None) -> AgentKind:
 def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
     if problem := agent_name_problem(intent.name):
         raise Refusal(problem)
-    host = reachable(fleet, intent.host or default_host(fleet), now)
+    host = takes_work(reachable(fleet, intent.host or default_host(fleet), now))
     agent = fleet.agents.get(f"{host.name}/{intent.name}")
     if agent and (agent.pending or not agent.has_ended):
         raise Refusal(
@@ -150,6 +151,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
         model,
         intent.cwd or (profile.cwd if profile else ""),
         command,
+        ceiling=intent.ceiling,
     )
     return Decision((), effect, note, starting(effect, now))
 
@@ -208,7 +210,7 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, now: int) -> Decision
     payer = ladder.payer(fleet, ordered.profile)
     _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer).check()
     session = agent.session if intent.keep_session else ""
-    return _again(fleet, agent, ordered, intent.task, session, now)
+    return _again(fleet, agent, ordered, intent.task, session, now, intent.ceiling)
 
 
 def _retry(fleet: Fleet, intent: intents.RetryAgent, now: int) -> Decision:
@@ -220,8 +222,11 @@ def _retry(fleet: Fleet, intent: intents.RetryAgent, now: int) -> Decision:
     return Decision()
 
 
-def _again(fleet: Fleet, agent: Agent, ordered: Work, task: str, session: str, now: int) -> Decision:
+def _again(
+    fleet: Fleet, agent: Agent, ordered: Work, task: str, session: str, now: int, ceiling: Ceiling = NO_CEILING
+) -> Decision:
     """Begin the agent's next run where it is."""
+    takes_work(host_named(fleet, agent.host))
     check_session(fleet, agent, session)
     profile = profile_named(fleet, ordered.profile)
     payer = ladder.payer(fleet, ordered.profile)
@@ -239,6 +244,7 @@ def _again(fleet: Fleet, agent: Agent, ordered: Work, task: str, session: str, n
         profile.command if profile else (),
         session,
         0 if agent.has_ended else agent.epoch,
+        ceiling,
     )
     return Decision((), effect, note, starting(effect, now))
 
@@ -273,7 +279,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
         raise Refusal(_unmovable(host_named(fleet, agent.host), agent, now))
     reachable(fleet, agent.host, now)
     not_pending(agent, now)
-    target = reachable(fleet, intent.host, now)
+    target = takes_work(reachable(fleet, intent.host, now))
     there = fleet.agents.get(f"{target.name}/{agent.name}")
     if there and (there.pending or not there.has_ended):
         raise Refusal(f"{there.id} is there already, {state_words(fleet, there, now)}: kill it first, or choose a host")
@@ -297,6 +303,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
         work.model,
         work.cwd,
         profile.command if profile else (),
+        ceiling=intent.ceiling,
     )
     row = replace(starting(start, now), task=shown_task(intent.task) or agent.task, model=agent.model)
     end = intents.KillOn(agent.host, agent.name, agent.epoch, f"moved to {target.name}")
@@ -408,7 +415,7 @@ def _add_host(fleet: Fleet, intent: intents.AddHost, now: int) -> Decision:
         if other.address == intent.address:
             raise Refusal(f"{intent.address} is in the room already, as {other.name}")
     effect = intents.ConnectTo(intent.name, intent.address, intent.fingerprint)
-    return Decision((HostAdded(intent.name, intent.address, now),), effect)
+    return Decision((HostAdded(intent.name, intent.address, now, intent.labels),), effect)
 
 
 def _remove_host(fleet: Fleet, intent: intents.RemoveHost, now: int) -> Decision:

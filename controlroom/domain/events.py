@@ -1,13 +1,13 @@
 """What happened. `reduce` turns these into a new fleet; nothing else does."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.model import Agent, HostFacts, Limits, LinkState, Money, Profile, Question
 from controlroom.domain.orders import Order, Result
-from controlroom.domain.tasks import Queue, Task
+from controlroom.domain.tasks import Drain, Queue, Task
 from controlroom.text.host_sample import HostSample
 
 
@@ -19,6 +19,8 @@ class Configured:
     limits: Limits
     hosts: Mapping[str, str]
     at: int
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of the hosts that have any, by name."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class HostAdded:
     host: str
     address: str
     at: int
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,14 @@ class HostOwned:
     host: str
     owned: bool
     epoch: int
+
+
+@dataclass(frozen=True)
+class HostDrained:
+    """A host takes nothing new, or (None) takes work again."""
+
+    host: str
+    drain: Drain | None
 
 
 @dataclass(frozen=True)
@@ -257,6 +268,7 @@ Event = (
     | ClockSet
     | HostSampled
     | HostOwned
+    | HostDrained
     | TmuxFound
     | HostNoticed
     | AgentsObserved

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.domain.orders import Order
+from controlroom.domain.orders import NO_CEILING, Ceiling, Order
 from controlroom.domain.tasks import TaskChange, TaskWish
 from controlroom.text.states import AgentKind, ItemAnswer, TellKind, Verdict
 
@@ -25,6 +25,7 @@ class SpawnAgent:
     command: tuple[str, ...] = ()
     anyway: bool = False
     """Also on a host that was found to lack something which such an agent needs."""
+    ceiling: Ceiling = NO_CEILING
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class ReassignAgent:
     """Move it there: the same task when `task` is empty, as epoch 1 or the next there; empty: it stays."""
     trust: bool = False
     """Go by what its host claims of it, when this room did not order it."""
+    ceiling: Ceiling = NO_CEILING
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ class AddHost:
     address: str
     fingerprint: str = ""
     """`SHA256:…` of its key, known from elsewhere: it is then trusted without a question."""
+    labels: tuple[str, ...] = ()
+    """What tasks and profiles may want of it."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,22 @@ class RetryHost:
 @dataclass(frozen=True)
 class TakeHost:
     """Become the owner of a host that another room owns."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class DrainHost:
+    """Have a host take nothing new; what is at work there ends, or with `move` goes on elsewhere."""
+
+    name: str
+    reason: str = ""
+    move: bool = False
+
+
+@dataclass(frozen=True)
+class UndrainHost:
+    """Have a host take work again."""
 
     name: str
 
@@ -197,6 +217,12 @@ class AddTasks:
     tasks: tuple[TaskWish, ...]
     template: str = ""
     """Its text is each task's; its variables are the task's, and `text` is the task's own text."""
+    addition: str = ""
+    """Names an addition that is too large for one request, and comes in parts; empty: this is all of it."""
+    part: int = 0
+    """Which of its parts this is, from 0."""
+    more: bool = False
+    """More parts follow: nothing is added yet."""
 
 
 @dataclass(frozen=True)
@@ -291,6 +317,8 @@ Intent = (
     | RemoveHost
     | RetryHost
     | TakeHost
+    | DrainHost
+    | UndrainHost
     | SetBudget
     | RemoveBudget
     | SettleUsage
@@ -329,6 +357,7 @@ class SpawnOn:
     command: tuple[str, ...] = ()
     resume: str = ""
     replaces: int = 0
+    ceiling: Ceiling = NO_CEILING
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import Question as Question
-from controlroom.domain.tasks import Queue, RestartRules, Task
+from controlroom.domain.tasks import Drain, Queue, RestartRules, Task
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import ENDED, LIVE, AgentKind, Cause, Payer, State, StrEnum, has_ended, lives
 
@@ -104,6 +104,10 @@ class Host:
     question: Question | None = None
     notice: str = ""
     """The last thing the host's node wanted its operator to know."""
+    labels: tuple[str, ...] = ()
+    """What tasks and profiles may want of it, as the config says it."""
+    drain: Drain | None = None
+    """None: it takes work."""
 
     @property
     def kind(self) -> HostKind:
@@ -229,6 +233,10 @@ class Profile:
     """It brings a login, or an environment that may hold one: whether Claude is logged in there says nothing of it."""
     restarts: RestartRules = field(default_factory=RestartRules)
     """Which of its agents are started without being asked."""
+    labels: tuple[str, ...] = ()
+    """What a host must have for its tasks."""
+    credential: str = ""
+    """Names what it logs in with, and tells nothing of it: profiles with the same one share their backoff."""
 
 
 @dataclass(frozen=True)

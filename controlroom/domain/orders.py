@@ -49,6 +49,18 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Ceiling:
+    """What one run may take at most, beside what its profile says. Zeros: nothing is said."""
+
+    hours: float = 0.0
+    micro: int = 0
+    """Micro-dollars at list prices, by Claude's own count."""
+
+
+NO_CEILING = Ceiling()
+
+
+@dataclass(frozen=True)
 class Claim:
     """Something that a host says of a run and that cannot be, by what this room ordered."""
 

@@ -58,6 +58,17 @@ def reachable(fleet: Fleet, name: str, now: int) -> Host:
     return host
 
 
+def takes_work(host: Host) -> Host:
+    """See that a host is not being drained. Raises `Refusal`."""
+    if host.drain is not None:
+        reason = f" ({host.drain.reason})" if host.drain.reason else ""
+        raise Refusal(
+            f"{host.name} takes nothing new: it is drained by {host.drain.who}{reason}. "
+            f"To end that: controlroom host undrain {host.name}"
+        )
+    return host
+
+
 def known_agent(fleet: Fleet, agent_id: str) -> Agent:
     """An agent of ours by its id. Raises `Refusal`."""
     agent = fleet.agents.get(agent_id)

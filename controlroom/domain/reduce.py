@@ -106,7 +106,10 @@ def changed(fleet: Fleet, event: events.Event) -> tuple[Fleet, Changes]:
 def _configured(draft: Draft, event: events.Configured) -> None:
     hosts = {name: draft.hosts.get(name) for name in event.hosts}
     draft.hosts.become(
-        {name: hosts[name] or Host(name, address, since=event.at) for name, address in event.hosts.items()}
+        {
+            name: replace(hosts[name] or Host(name, address, since=event.at), labels=event.labels.get(name, ()))
+            for name, address in event.hosts.items()
+        }
     )
     for host in draft.hosts.changed():
         if host not in event.hosts:
@@ -115,7 +118,7 @@ def _configured(draft: Draft, event: events.Configured) -> None:
 
 
 def _host_added(draft: Draft, event: events.HostAdded) -> None:
-    draft.hosts.put(event.host, Host(event.host, event.address, since=event.at))
+    draft.hosts.put(event.host, Host(event.host, event.address, since=event.at, labels=event.labels))
 
 
 def _host_removed(draft: Draft, event: events.HostRemoved) -> None:
@@ -123,6 +126,12 @@ def _host_removed(draft: Draft, event: events.HostRemoved) -> None:
     watch_disk(draft, event.host, None, 0)
     draft.alarms.drop(f"{GAPS}{event.host}")
     _forget_agents(draft, event.host)
+
+
+def _host_drained(draft: Draft, event: events.HostDrained) -> None:
+    host = draft.hosts.get(event.host)
+    if host is not None:
+        draft.hosts.put(host.name, replace(host, drain=event.drain))
 
 
 def _forget_agents(draft: Draft, host: str) -> None:
@@ -426,6 +435,7 @@ _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.Configured: _configured,
     events.HostAdded: _host_added,
     events.HostRemoved: _host_removed,
+    events.HostDrained: _host_drained,
     events.LinkChanged: _link_changed,
     events.HostMet: _host_met,
     events.HostClockSeen: _host_clock_seen,

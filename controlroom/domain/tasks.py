@@ -52,6 +52,10 @@ class AttemptEnd(OpenStrEnum):
     """A rate or plan limit stopped it: it goes on in its session when that ends."""
     LOGIN = "login"
     """Its login failed: no fault of the task's."""
+    OVERLOADED = "overloaded"
+    """The API had no room for it: no fault of the task's."""
+    ACCOUNT = "account"
+    """The account that pays has no credit, or may not be used: no fault of the task's."""
     CRASHED = "crashed"
     """Its host, its runner or its memory ended it: it goes on in its session."""
     HALTED = "halted"
@@ -60,6 +64,8 @@ class AttemptEnd(OpenStrEnum):
     """An operator ended its agent."""
     TAKEN = "taken"
     """An operator gave its agent other work."""
+    COST = "cost"
+    """It has cost what the task may."""
     LOST = "lost"
     """Its host left the room, or no longer knows its agent: nobody knows how it ended."""
     NEVER_BEGAN = "never began"
@@ -69,12 +75,29 @@ class AttemptEnd(OpenStrEnum):
     @property
     def counts(self) -> bool:
         """Whether it counts against the attempts that a task has."""
-        return self in (AttemptEnd.FAILED, AttemptEnd.CRASHED, AttemptEnd.LOST, AttemptEnd.UNKNOWN)
+        return self in _COUNT
 
     @property
     def goes_on(self) -> bool:
         """Whether the next attempt goes on in the same Claude session."""
-        return self in (AttemptEnd.LIMITED, AttemptEnd.CRASHED, AttemptEnd.HALTED, AttemptEnd.LOGIN)
+        return self in _GO_ON
+
+
+CENT = 10_000
+"""Micro-dollars."""
+
+_COUNT = frozenset({AttemptEnd.FAILED, AttemptEnd.CRASHED, AttemptEnd.COST, AttemptEnd.LOST, AttemptEnd.UNKNOWN})
+
+_GO_ON = frozenset(
+    {
+        AttemptEnd.LIMITED,
+        AttemptEnd.CRASHED,
+        AttemptEnd.HALTED,
+        AttemptEnd.LOGIN,
+        AttemptEnd.OVERLOADED,
+        AttemptEnd.ACCOUNT,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -97,6 +120,8 @@ class Attempt:
     """An operator ordered its agent to end."""
     paused: bool = False
     """An operator paused its agent: the attempt goes on when they resume it."""
+    until: int = 0
+    """When the limit that stopped it ends, as its host says; 0: it does not."""
 
     @property
     def id(self) -> str:
@@ -151,6 +176,13 @@ class WaitReason(OpenStrEnum):
     """Its profile takes no tasks whose text comes from a file."""
     LOGIN = "login"
     """The last agents of its profile failed to log in there: it is tried again at a moment, by one of them."""
+    LIMITED = "limited"
+    """The API turned agents of its credential away: one of them tries again at a moment."""
+    OVERLOADED = "overloaded"
+    ACCOUNT = "account"
+    """The account of its credential has no credit, or may not be used."""
+    PACED = "paced"
+    """Others of its credential have just got through again: they follow a few at a time."""
     NO_HOST = "no host"
     """No host takes it; why, each of them says."""
     HOST_UNKNOWN = "host unknown"
@@ -163,6 +195,11 @@ class WaitReason(OpenStrEnum):
     """It lacks something that such an agent needs, or is being looked at."""
     HOST_MEMORY = "host memory"
     HOST_DISK = "host disk"
+    HOST_DRAINING = "host draining"
+    """An operator has it take nothing new."""
+    HOST_LABELS = "host labels"
+    """It lacks a label."""
+    HOST_LOAD = "host load"
     HOST_OTHER = "another host"
     """Its session is on another host."""
     REFUSED = "refused"
@@ -182,7 +219,7 @@ class HostWait:
     needs: int = 0
     until: int = 0
     about: str = ""
-    """The agent in the folder."""
+    """The agent in the folder, who drains the host, or the labels that it lacks."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +252,12 @@ class TaskTerms:
     """Names it for whoever adds it: to add the same key again changes nothing."""
     max_attempts: int = 0
     """Attempts that may fail; 0: as the queue's setting says."""
+    max_cost: int = 0
+    """Micro-dollars at list prices that all its attempts together may cost; 0: no limit."""
+    max_hours: float = 0.0
+    """Hours that one attempt may take; 0: as its profile says."""
+    labels: tuple[str, ...] = ()
+    """What its host must have, beside the labels of its profile."""
     not_before: int = 0
     every: str = ""
     """How often it is done again (`queue.repeat`); empty: once."""
@@ -277,8 +320,13 @@ class Task(TaskTerms):
     @property
     def spent(self) -> int | None:
         """What its ended attempts cost, micro-dollars at list prices; None: there is no reading."""
-        readings = [attempt.spent for attempt in self.attempts if attempt.spent is not None]
-        return sum(readings) if readings else None
+        readings = {attempt.id: attempt.spent for attempt in self.attempts if attempt.spent is not None}
+        return sum(readings.values()) if readings else None
+
+    @property
+    def cost_left(self) -> int:
+        """What it may still cost, micro-dollars, at least a cent, where it may not cost all that there is."""
+        return max(CENT, self.max_cost - (self.spent or 0)) if self.max_cost else 0
 
 
 @dataclass(frozen=True)
@@ -304,6 +352,9 @@ class TaskChange:
     max_attempts: int | None = None
     not_before: int | None = None
     every: str | None = None
+    labels: tuple[str, ...] | None = None
+    max_cost: int | None = None
+    max_hours: float | None = None
     body: str | None = None
     """Its whole text."""
 
@@ -332,6 +383,8 @@ class QueueRules:
     """Milliseconds of waiting that raise a task's priority by one; 0: it stays as it is."""
     window_percent: int = 85
     """Nothing new starts while a window of a plan is used so far, per cent; 100: until it is full."""
+    load_percent: int = 0
+    """A host's load average of one minute per core, per cent, from which nothing starts there; 0: it does not count."""
 
 
 class Restart(OpenStrEnum):
@@ -424,6 +477,17 @@ class Hold:
     who: str
     at: int
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Drain:
+    """A host takes nothing new, until an operator says so."""
+
+    who: str
+    at: int
+    reason: str = ""
+    move: bool = False
+    """What is at work there goes on elsewhere."""
 
 
 @dataclass(frozen=True)

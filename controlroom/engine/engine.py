@@ -121,13 +121,14 @@ class Engine:
     def start(self) -> None:
         """Take up the room as config and ledger have it, and begin to connect, this machine first."""
         at = self.store.clock()
-        self.store.apply(events.Configured(self._config.profiles, self._config.limits, self._config.hosts, at))
+        config = self._config
+        self.store.apply(events.Configured(config.profiles, config.limits, config.hosts, at, config.labels))
         self._recall(at)
         self.tasks.recall({f"{agent.host}/{agent.name}": agent.epoch for agent in self.ledger.agents})
         self.dispatcher.halt.recall(self.ledger_writer.open_orders)
         self.claims.start()
-        for host, address in self._config.hosts.items():
-            self.links.connect(host, address, self._config.fingerprints.get(host, ""))
+        for host, address in config.hosts.items():
+            self.links.connect(host, address, config.fingerprints.get(host, ""))
         self.history.start()
         self.spending.start()
         self.headroom.start()
@@ -211,7 +212,7 @@ class Engine:
         if share is not None and (no_money := self.budgets.refusal(share)):
             return self.ledger_writer.refused(intent, no_money, who)
         if isinstance(intent, intents.RetryAgent):
-            return self.moves.retry(intent, who, lambda again: self.submit(again, who))
+            return self.moves.retry(intent, who, lambda again: self._again(again, who))
         if isinstance(intent, intents.ResumeAgent) and intent.paced:
             return await self.dispatcher.restarter.later(intent, who)
         self._note(decision, intent, who)
@@ -224,6 +225,14 @@ class Engine:
             told = self.links.tell(decision.effect)
             self.ledger_writer.audited(who, told, decision.effect.host, 0, Result(Outcome.DONE))
         return Result(Outcome.DONE, op=op)
+
+    async def _again(self, intent: intents.ReassignAgent, who: str) -> Result:
+        """Give an agent the task of its last run again, which is its queued task's next attempt, too."""
+        self.dispatcher.retried.add(intent.agent)
+        try:
+            return await self.submit(intent, who)
+        finally:
+            self.dispatcher.retried.discard(intent.agent)
 
     def _note(self, decision: Decision, intent: intents.Intent, who: str) -> None:
         """Audit what is done otherwise than it was meant."""

@@ -19,7 +19,8 @@ from controlroom.engine.hosts.channel import HostRefuses
 from controlroom.engine.hosts.inquiries import Inquiries
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate_usage import Counted, LoginSeen
-from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.ledger.task_tables import keep_drains
+from controlroom.engine.ledger.writer import Keep, LedgerWriter
 from controlroom.engine.limits.limit_tracker import LimitTracker
 from controlroom.engine.orders import OrderBook
 from controlroom.engine.store import FleetStore
@@ -116,6 +117,7 @@ class HostEvents:
         self.headroom.left(host)
         self.ledger_writer.observed(host, Fleet(), complete=True)
         self.ledger_writer.forgotten(host)
+        self.ledger_writer.outbox.put(keep_drains(self.store.fleet.hosts.values()), Keep.STATE)
 
     def forget_old(self) -> None:
         """Take ended agents of others off the screen in time, whether there is news of them or not."""

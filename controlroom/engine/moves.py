@@ -18,7 +18,7 @@ from typing import Any
 from controlroom.domain import events
 from controlroom.domain.changes import Changes
 from controlroom.domain.claims import OrderedRun
-from controlroom.domain.intents import Intent, KillOn, MoveOn, ReassignAgent, RetryAgent, SpawnOn, order_of
+from controlroom.domain.intents import KillOn, MoveOn, ReassignAgent, RetryAgent, SpawnOn, order_of
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import NextGrant
 from controlroom.domain.orders import Order, Result
@@ -35,6 +35,9 @@ from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.lines import PeerError, from_line, to_line
 
 log = logging.getLogger("controlroom.engine")
+
+Again = Callable[[ReassignAgent], Awaitable[Result]]
+"""Gives an agent the task of its last run again."""
 
 TRIES = 5
 """How often a half that neither succeeds nor fails is tried."""
@@ -147,7 +150,7 @@ class MoveCoordinator:
         self._take(move, was)
         return Result(Outcome.ASKED, op=order.op, agent=move.new, epoch=move.start.epoch)
 
-    def retry(self, intent: RetryAgent, who: str, submit: Callable[[Intent], Awaitable[Result]]) -> Result:
+    def retry(self, intent: RetryAgent, who: str, submit: Again) -> Result:
         """Have the task read that a run was given, then give it again. It may be done, as was decided."""
         op, answer = self._store.new_id(), asyncio.get_running_loop().create_future()
         self._orders.expect(op, answer)
@@ -157,7 +160,7 @@ class MoveCoordinator:
         task.add_done_callback(lambda done: _answered(done, answer))
         return Result(Outcome.ASKED, op=op, agent=intent.agent, epoch=intent.epoch + 1)
 
-    async def _retried(self, intent: RetryAgent, who: str, submit: Callable[[Intent], Awaitable[Result]]) -> Result:
+    async def _retried(self, intent: RetryAgent, who: str, submit: Again) -> Result:
         host, _, name = intent.agent.partition("/")
         run = self._claims.given(host, name, intent.epoch)
         agent = self._store.fleet.agents.get(intent.agent)

@@ -49,5 +49,7 @@ class AgentSpec(NamedTuple):
     max_output_tokens: int = 0
     max_budget_usd: str = ""
     """A decimal number, given to Claude as `--max-budget-usd` as it is written."""
+    fallback: tuple[str, ...] = ()
+    """Models to go on with when the API has no room for its own."""
     resume: str = ""
     """A Claude session to go on with (`--resume`)."""

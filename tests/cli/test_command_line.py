@@ -62,7 +62,9 @@ def called() -> Called:
     return Called()
 
 
-HOST_VERBS = "host add, host list, host check, host answer, host retry, host remove, host take"
+HOST_VERBS = (
+    "host add, host list, host check, host answer, host retry, host remove, host take, host drain, host undrain"
+)
 
 
 @pytest.mark.parametrize(

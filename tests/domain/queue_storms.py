@@ -16,11 +16,13 @@ from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
 from controlroom.domain.orders import Order, Result, Work
 from controlroom.domain.preconditions import Refusal
-from controlroom.domain.queue import attempts, care, dispatch, edits
+from controlroom.domain.queue import attempts, backoff, care, dispatch, edits
 from controlroom.domain.queue.care import How, Wanted
 from controlroom.domain.queue.dispatch import Start
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import (
+    AttemptEnd,
+    Drain,
     Halt,
     Hold,
     Queue,
@@ -38,6 +40,13 @@ from tests.domain.worlds import GIB, NOON, host
 MEBIBYTE = 1024 * 1024
 NEED = 400 * MEBIBYTE
 SECOND, MINUTE = 1_000, 60_000
+
+
+_AWAY = (AttemptEnd.LIMITED, AttemptEnd.OVERLOADED, AttemptEnd.ACCOUNT)
+
+
+def _labels(name: str) -> tuple[str, ...]:
+    return ("odd",) if int(name.removeprefix("vm")) % 2 else ()
 
 
 @dataclass
@@ -70,16 +79,14 @@ class Storm:
         self.cut: set[str] = set()
         self.said: dict[str, list[tuple[str, int, State, int]]] = {}
         self.story: list[str] = []
+        self.api: tuple[State, Cause] | None = None
+        """How it turns everybody away; None: it lets them in."""
         rules = QueueRules(max_agents=most, stagger=0, max_tasks=tasks, retry=10 * SECOND, max_attempts=3)
         kept = Profile("watch", restarts=RestartRules(keep=KEPT, starts=4, within=10 * MINUTE, pause=5 * SECOND))
         self.stopped: set[tuple[str, int]] = set()
         """Runs of kept agents that an operator has ended."""
-        fleet = Fleet(
-            "room-1",
-            {name: host(name, free=4 * GIB) for name in names},
-            profiles={"watch": kept},
-            queue=Queue(rules=rules),
-        )
+        machines = {name: host(name, free=4 * GIB, labels=_labels(name)) for name in names}
+        fleet = Fleet("room-1", machines, profiles={"watch": kept}, queue=Queue(rules=rules))
         self.fleet = fleet
         self.add(tasks)
 
@@ -101,9 +108,8 @@ class Storm:
         wishes = []
         for number in range(count):
             after = (f"key {self.random.randrange(number)}",) if number > 3 and self.chance(0.2) else ()
-            wishes.append(
-                TaskWish(f"task {number}", priority=self.random.randrange(4), after=after, key=f"key {number}")
-            )
+            wish = TaskWish(f"task {number}", priority=self.random.randrange(4), after=after, key=f"key {number}")
+            wishes.append(replace(wish, labels=("odd",)) if self.chance(0.2) else wish)
         addition = edits.added(self.fleet, wishes, {}, 1, "ann", self.now)
         self.show(*addition.tasks)
 
@@ -117,7 +123,9 @@ class Storm:
     def time_passes(self) -> None:
         self.now += self.random.randrange(1, 20) * SECOND
         for run in self.living:
-            if run.ends <= self.now:
+            if self.api and run.began + 30 * SECOND <= self.now:
+                self.end(run, *self.api)
+            elif run.ends <= self.now:
                 failed = self.chance(0.15)
                 self.end(run, State.FAILED if failed else State.DONE)
             elif self.chance(0.004):
@@ -189,8 +197,20 @@ class Storm:
         for task in self.fleet.tasks.values():
             if task.last and task.last.is_open and task.last.id == decision.order.subject:
                 self.show(attempts.ordered(task, decision.order))
-        self.carry_out(decision.order)
+        if isinstance(decision.effect, intents.MoveOn):
+            self.move(decision.effect, decision.order)
+        else:
+            self.carry_out(decision.order)
         return ""
+
+    def move(self, effect: intents.MoveOn, order: Order) -> None:
+        """End a run on its host, and begin the next on the other."""
+        self.act(replace(order, verb="kill"))
+        start = intents.order_of(effect.start, "spawn", order.op, self.now)
+        self.act(start)
+        for half in (order, start):
+            self.apply(events.Concluded(half.op, half.subject, Result(Outcome.DONE), self.now))
+            self.say(half.host)
 
     def carry_out(self, order: Order) -> None:
         lost, arrives = self.chance(0.05), self.chance(0.5)
@@ -225,6 +245,10 @@ class Storm:
         """What the engine does when something has happened."""
         self.settle()
         self.take_care()
+        while (leave := dispatch.next_leave(self.fleet, self.now, ())) is not None:
+            self.tell(f"{leave.agent.id} goes on on {leave.host}")
+            agent = leave.agent
+            assert not self.order(intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host), "ann")
         plan = dispatch.plan(self.fleet, self.now)
         while plan.start is not None:
             self.start(plan.start)
@@ -255,7 +279,17 @@ class Storm:
         kept = care.not_begun(begun, one, refused, self.now) if refused else care.arrived(begun)
         self.restarts({**self.fleet.queue.restarts, one.key: kept})
 
+    def check_backoff(self) -> None:
+        """After the API has turned somebody away nothing starts for a minute, then one, and more once that works."""
+        known = [attempt for task in self.fleet.tasks.values() for attempt in task.attempts]
+        away = [attempt.ended for attempt in known if attempt.end in _AWAY]
+        since = [attempt for attempt in known if away and attempt.at >= max(away)]
+        if away and not any(map(backoff.Backoffs(self.fleet, self.now).is_good, since)):
+            assert self.now - max(away) >= backoff.PROBE, "a storm: it has just been turned away"
+            assert not any(attempt.is_open for attempt in since), "a storm: two try at once"
+
     def start(self, start: Start) -> None:
+        self.check_backoff()
         row = self.fleet.agents.get(f"{start.host}/{start.agent}")
         begun = attempts.begun(start.task, start.host, start.agent, row.epoch + 1 if row else 1, self.now)
         self.show(begun)
@@ -264,6 +298,9 @@ class Storm:
             self.tell(f"the engine ends before {begun.id} is ordered, and starts again")
             self.show(attempts.not_begun(begun, "the engine ended before its agent was ordered", rules, self.now))
             return
+        there = self.fleet.hosts[start.host]
+        assert there.drain is None, f"{start.task.id} starts on {start.host}, which is drained"
+        assert set(start.task.labels) <= set(there.labels), f"{start.task.id} starts on {start.host}"
         assert self.used(start.host) + NEED <= 4 * GIB * rules.memory_percent // 100 + NEED, "over the floor"
         intent: intents.Intent = intents.SpawnAgent(start.agent, start.task.text, host=start.host)
         if start.resumes and row is not None:
@@ -287,6 +324,10 @@ class Storm:
                 self.limit,
                 self.clear_limits,
                 self.operate,
+                self.drain,
+                self.close_api,
+                self.open_api,
+                self.open_api,
                 self.jump,
                 self.restart,
             )
@@ -327,6 +368,22 @@ class Storm:
                 for agent in self.fleet.agents_on(name)
             )
             self.apply(events.AgentsObserved(name, tuple(unseen), self.now))
+
+    def close_api(self) -> None:
+        self.api = self.random.choice(
+            ((State.LIMITED, Cause.NONE), (State.FAILED, Cause.OVERLOADED), (State.FAILED, Cause.ACCOUNT))
+        )
+        self.tell(f"the API turns everybody away: {self.api[0]} {self.api[1]}")
+
+    def open_api(self) -> None:
+        self.api = None
+
+    def drain(self) -> None:
+        """An operator has a host take nothing new, or work again."""
+        host = self.random.choice(list(self.fleet.hosts.values()))
+        drain = None if host.drain else Drain("ann", self.now, move=self.chance(0.5))
+        self.tell(f"{host.name} is {'drained' if drain else 'undrained'}")
+        self.apply(events.HostDrained(host.name, drain))
 
     def jump(self) -> None:
         by = self.random.choice((-HOUR, -MINUTE, MINUTE, HOUR))
@@ -397,6 +454,9 @@ class Storm:
         """Everything is well again, and stays so: all is carried out to its end."""
         self.apply(events.QueueSeen(replace(self.fleet.queue, hold=None, halt=None)))
         self.clear_limits()
+        self.open_api()
+        for name in self.fleet.hosts:
+            self.apply(events.HostDrained(name, None))
         self.chance = lambda share: False  # type: ignore[method-assign]
         for _ in range(2_000):
             self.mend_links()

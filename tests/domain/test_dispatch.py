@@ -14,21 +14,19 @@ from controlroom.domain.model import Fleet, LinkState, Profile, State
 from controlroom.domain.queue import dispatch, repeat
 from controlroom.domain.queue.naming import agent_name, title
 from controlroom.domain.queue.templates import filled
-from controlroom.domain.tasks import Attempt, Halt, Hold, Queue, QueueRules, Task, TaskState, WaitReason
+from controlroom.domain.tasks import (
+    Attempt,
+    AttemptEnd,
+    Drain,
+    Halt,
+    Hold,
+    TaskState,
+    WaitReason,
+)
 from controlroom.text.states import AgentKind, Payer
-from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host
+from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, order, task, with_tasks
 
 HOUR = 60 * MINUTE
-
-
-def task(number: int, what: str = "write a test", **changes: object) -> Task:
-    made = Task(number, what, TaskState.WAITING, NOON - MINUTE, NOON - MINUTE, place=float(number))
-    return replace(made, **changes)  # type: ignore[arg-type]
-
-
-def with_tasks(world: Fleet, *tasks: Task, **rules: int) -> Fleet:
-    queue = Queue(rules=replace(QueueRules(), **rules))
-    return replace(world, tasks={one.id: one for one in tasks}, queue=queue)
 
 
 def reason(world: Fleet, id_: str = "t1") -> WaitReason:
@@ -106,6 +104,67 @@ def test_a_command_needs_no_login_and_no_limit() -> None:
     job = Profile("job", AgentKind.COMMAND, ("make",))
     world = replace(with_tasks(fleet(), task(1, profile="job")), headroom={full.key: full}, profiles={"job": job})
     assert dispatch.plan(world, NOON).start
+
+
+def test_a_task_starts_only_where_its_labels_and_those_of_its_profile_are() -> None:
+    hosts = host("vm1", labels=("big",), free=3 * GIB), host("vm2", labels=("big", "gpu")), host("vm3")
+    world = replace(with_tasks(fleet(hosts=hosts), task(1, labels=("gpu",), profile="large")), profiles={})
+    world = replace(world, profiles={"large": Profile("large", labels=("big",))})
+    assert dispatch.plan(world, NOON).start.host == "vm2"  # type: ignore[union-attr]
+    away = replace(world, hosts={**world.hosts, "vm2": replace(world.hosts["vm2"], link=LinkState.LOST)})
+    wait = dispatch.plan(away, NOON).waits["t1"]
+    said = {one.host: (one.reason, one.about) for one in wait.hosts}
+    assert said["vm1"] == (WaitReason.HOST_LABELS, "gpu")
+    assert said["vm3"] == (WaitReason.HOST_LABELS, "big, gpu")
+
+
+def test_nothing_starts_on_a_host_that_is_drained_and_why_says_so() -> None:
+    world = with_tasks(fleet(hosts=(host(drain=Drain("ann", NOON), free=3 * GIB), host("vm2"))), task(1))
+    assert dispatch.plan(world, NOON).start.host == "vm2"  # type: ignore[union-attr]
+    alone = replace(world, hosts={"vm1": world.hosts["vm1"]})
+    wait = dispatch.plan(alone, NOON).waits["t1"]
+    assert "  vm1 is drained by ann" in why(alone, replace(alone.tasks["t1"], wait=wait), NOON)
+
+
+def test_a_host_whose_load_is_too_high_takes_nothing_more_where_a_setting_says_so() -> None:
+    busy = host()
+    assert busy.sample is not None
+    busy = replace(busy, sample=replace(busy.sample, load_1m=5.0))  # of two cores
+    assert dispatch.plan(with_tasks(fleet(hosts=(busy,)), task(1)), NOON).start
+    assert dispatch.plan(with_tasks(fleet(hosts=(busy,)), task(1), load_percent=251), NOON).start
+    (wait,) = dispatch.plan(with_tasks(fleet(hosts=(busy,)), task(1), load_percent=250), NOON).waits["t1"].hosts
+    assert (wait.reason, wait.has, wait.needs) == (WaitReason.HOST_LOAD, 250, 250)
+    assert wait.until > NOON
+
+
+def test_a_session_on_a_drained_host_is_waited_for_unless_what_is_there_is_to_move() -> None:
+    ended = agent("a", state=State.FAILED, ended=NOON)
+    attempt = Attempt("vm1", "a", 1, NOON, NOON, AttemptEnd.CRASHED, session="s-1")
+    drained = host(drain=Drain("ann", NOON))
+    world = with_tasks(fleet(ended, hosts=(drained, host("vm2"))), task(1, attempts=(attempt,)))
+    assert reason(world) is WaitReason.NO_HOST
+    moving = replace(world, hosts={**world.hosts, "vm1": replace(drained, drain=Drain("ann", NOON, move=True))})
+    start = dispatch.plan(moving, NOON).start
+    assert start is not None
+    assert (start.host, start.resumes) == ("vm2", False)
+
+
+def test_what_is_at_work_on_a_drained_host_leaves_it_ten_at_a_time_where_there_is_room() -> None:
+    drained = host(drain=Drain("ann", NOON, move=True), free=0)
+    moving = [agent(f"m{number}", pending=order("move", f"m{number}")) for number in range(9)]
+    world = fleet(agent("a"), *moving, hosts=(drained, host("vm2", free=2 * GIB), host("vm3", free=3 * GIB)))
+    leave = dispatch.next_leave(world, NOON, ())
+    assert leave is not None
+    assert (leave.agent.id, leave.host, leave.who) == ("vm1/a", "vm3", "ann")
+    assert dispatch.next_leave(world, NOON, {"vm1/a"}) is None
+    tenth = agent("m9", pending=order("move", "m9"))
+    assert dispatch.next_leave(replace(world, agents={**world.agents, tenth.id: tenth}), NOON, ()) is None
+    full = replace(world, hosts={"vm1": drained, "vm2": host("vm2", free=0)})
+    assert dispatch.next_leave(full, NOON, ()) is None
+    for stays in (agent("a", kind=AgentKind.INTERACTIVE), agent("a", ordered=None), agent("a", state=State.IDLE)):
+        assert dispatch.next_leave(replace(world, agents={stays.id: stays}), NOON, ()) is None
+    pinned = task(1, state=TaskState.RUNNING, host="vm1", attempts=(Attempt("vm1", "a", 1, NOON),))
+    assert dispatch.next_leave(replace(world, tasks={"t1": pinned}), NOON, ()) is None
 
 
 def test_why_names_each_host_and_the_next_look() -> None:

@@ -11,6 +11,7 @@ from controlroom.domain.gauges import Alarm, Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Host, HostFacts, Limits, LinkState, Money, Profile, Question, State
 from controlroom.domain.orders import Order, Result, Work
 from controlroom.domain.questions import QuestionKind
+from controlroom.domain.tasks import Queue, QueueRules, Task, TaskState
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import AgentKind, Outcome
 
@@ -63,6 +64,16 @@ def fleet(*agents: Agent, hosts: tuple[Host, ...] = (), limits: Limits | None = 
         {"docs": Profile("docs", model="claude-sonnet-5-5", cwd="project")},
         limits or Limits(),
     )
+
+
+def task(number: int, what: str = "write a test", **changes: object) -> Task:
+    made = Task(number, what, TaskState.WAITING, NOON - MINUTE, NOON - MINUTE, place=float(number))
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def with_tasks(world: Fleet, *tasks: Task, **rules: int) -> Fleet:
+    queue = Queue(rules=replace(QueueRules(), **rules))
+    return replace(world, tasks={one.id: one for one in tasks}, queue=queue)
 
 
 # --------------------------------------------------------------------------- many of them

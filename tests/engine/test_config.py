@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tomllib
 
+from controlroom.domain.intents import AddHost
 from controlroom.domain.queue.rules import BOUNDS
 from controlroom.engine.config import config
 from controlroom.engine.config.first_run import reference
@@ -200,11 +201,12 @@ def test_a_file_that_others_can_write_or_nobody_can_read_is_refused(place: Home)
 def test_hosts_that_were_added_stand_beside_the_users_file(place: Home) -> None:
     write(place, WHOLE)
     before = place.config.read_bytes()
-    keep_host(place, "vm3", "ann@[::1]:22", "SHA256:" + "B" * 43)
-    keep_host(place, "vm4", "vm4")
+    keep_host(place, AddHost("vm3", "ann@[::1]:22", "SHA256:" + "B" * 43, ("gpu", "big")))
+    keep_host(place, AddHost("vm4", "vm4"))
     loaded = config.load(place)
     assert (loaded.hosts["vm3"], loaded.hosts["vm4"]) == ("ann@[::1]:22", "vm4")
     assert loaded.fingerprints["vm3"] == "SHA256:" + "B" * 43
+    assert loaded.labels == {"vm3": ("gpu", "big")}
     assert loaded.fixed == {"vm1", "vm2"}
     drop_host(place, "vm3")
     assert set(config.load(place).hosts) == {"vm1", "vm2", "vm4"}
@@ -214,7 +216,7 @@ def test_hosts_that_were_added_stand_beside_the_users_file(place: Home) -> None:
 
 
 def test_a_host_in_both_files_is_one_too_many(place: Home) -> None:
-    keep_host(place, "vm1", "vm1")
+    keep_host(place, AddHost("vm1", "vm1"))
     assert "hosts.vm1: it stands in config.toml too" in str(problem(place, '[hosts.vm1]\naddress = "x"'))
 
 
@@ -222,7 +224,7 @@ def test_a_broken_list_of_hosts_is_not_overwritten(place: Home) -> None:
     place.hosts.write_text("[hosts.vm1]\nadress = 'x'\n")
     place.hosts.chmod(0o600)
     with pytest.raises(ConfigProblem, match="did you mean address"):
-        keep_host(place, "vm2", "vm2")
+        keep_host(place, AddHost("vm2", "vm2"))
     assert "adress" in place.hosts.read_text()
 
 

@@ -486,3 +486,34 @@ async def test_a_task_is_done_every_so_often() -> None:
         await here.order(intents.MoveTask("t1", first=True))
         await runs(here, host, "a-t1", "a-t1")
         assert (await add(here, "b", every="sometimes")).reason.startswith("how often? expected 30m")
+
+
+async def test_an_agent_that_a_person_retries_while_its_task_waits_is_the_tasks_next_attempt() -> None:
+    host = Roomy()
+    async with queue_room(host) as here:
+        await add(here, "a")
+        await runs(here, host, "a-t1")
+        host.end("a-t1", State.FAILED, detail="exit 1")
+        await became(here, "t1", TaskState.WAITING)
+        assert (await here.order(intents.RetryAgent("vm1/a-t1", 1))).outcome is not Outcome.REFUSED
+        await became(here, "t1", TaskState.RUNNING)
+        host.end("a-t1")
+        done = await became(here, "t1", TaskState.DONE)
+        assert [attempt.end for attempt in done.attempts] == [AttemptEnd.FAILED, AttemptEnd.DONE]
+        assert len(host.spawned) == 2
+
+
+async def test_an_addition_may_come_in_parts_and_is_taken_whole_or_not_at_all() -> None:
+    async with queue_room(Roomy(), settings="[queue]\nmax_tasks = 3\nmax_agents = 0\n") as here:
+        a, b = TaskWish("a", key="a"), TaskWish("b", after=("a",))
+        part = await here.order(intents.AddTasks((a,), addition="x", more=True))
+        assert (part.outcome, list(here.engine.store.fleet.tasks)) == (Outcome.DONE, [])
+        assert (await here.order(intents.AddTasks((b,), addition="x", part=1))).agent == "t1 t2"
+        await here.order(intents.AddTasks((TaskWish("c"),), addition="y", more=True))
+        refused = await here.order(intents.AddTasks((TaskWish("d"),), addition="y", part=1))
+        assert refused.outcome is Outcome.REFUSED
+        assert list(here.engine.store.fleet.tasks) == ["t1", "t2"]
+        await here.order(intents.AddTasks((TaskWish("e"),), addition="z", more=True))
+        here.now += 61_000
+        late = await here.order(intents.AddTasks((TaskWish("f"),), addition="z", part=1))
+        assert (late.outcome, list(here.engine.store.fleet.tasks)) == (Outcome.REFUSED, ["t1", "t2"])

@@ -70,7 +70,7 @@ def every_intent(folder: Path) -> list[intents.Intent]:
     """One of each, such that an operator's does something; those about hosts name one."""
     made = []
     for kind in INTENTS:
-        about_host = kind in (intents.RemoveHost, intents.TakeHost)
+        about_host = kind in (intents.RemoveHost, intents.TakeHost, intents.DrainHost)
         made.append(sample(kind, **{**KNOWN, "path": str(folder / "made"), **({"name": "vm1"} if about_host else {})}))
     return made
 

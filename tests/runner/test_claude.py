@@ -390,8 +390,13 @@ def test_what_becomes_of_recorded_runs(name: str, state: State, detail: str) -> 
     assert found[0] is state
     assert found[1].startswith(detail)
     assert bool(found[1]) == bool(detail)
-    logins = {"not_logged_in": Cause.NO_LOGIN, "login_refused": Cause.LOGIN_REFUSED}
-    assert talk.cause is logins.get(name, Cause.NONE)
+    causes = {
+        "not_logged_in": Cause.NO_LOGIN,
+        "login_refused": Cause.LOGIN_REFUSED,
+        "overloaded": Cause.OVERLOADED,
+        "budget": Cause.COST,
+    }
+    assert talk.cause is causes.get(name, Cause.NONE)
 
 
 def test_a_plan_limit_says_until_when() -> None:
@@ -479,7 +484,9 @@ def test_evidence_names_the_event_that_decided() -> None:
 
 
 def test_the_command_line_holds_what_the_profile_says_and_no_task() -> None:
-    spec = AgentSpec(model="opus", permission_mode="acceptEdits", max_turns=3, max_budget_usd="1.50")
+    spec = AgentSpec(
+        model="opus", permission_mode="acceptEdits", max_turns=3, max_budget_usd="1.50", fallback=("sonnet", "haiku")
+    )
     argv = command_line("/bin/claude", (), spec, "sess")
     assert argv[:2] == ["/bin/claude", "-p"]
     assert argv[argv.index("--session-id") + 1] == "sess"
@@ -488,6 +495,7 @@ def test_the_command_line_holds_what_the_profile_says_and_no_task() -> None:
         "3",
         "1.50",
     ]
+    assert argv[argv.index("--fallback-model") + 1] == "sonnet,haiku"
     resumed = command_line("/bin/claude", ("--debug",), AgentSpec(resume="old"), "sess")
     assert resumed[1] == "--debug"
     assert ("--session-id" in resumed, resumed[resumed.index("--resume") + 1]) == (False, "old")

@@ -21,7 +21,7 @@ from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import edits
 from controlroom.domain.reduce import reduce
-from controlroom.domain.tasks import Halt, Hold, Task
+from controlroom.domain.tasks import Drain, Halt, Hold, Task
 from controlroom.protocol.messages import Attached, Costs, Flowing, History, HostChecked, TaskText
 from controlroom.text.event_text import LogRecord
 from controlroom.text.host_sample import HostCheck
@@ -161,6 +161,10 @@ class SmallEngine:
                 self.become(queue=replace(queue, hold=Hold("ann", now, intent.reason)))
             case intents.ReleaseQueue():
                 self.become(queue=replace(queue, hold=None))
+            case intents.DrainHost(name=name):
+                self.happen(events.HostDrained(name, Drain("ann", now, intent.reason, intent.move)))
+            case intents.UndrainHost(name=name):
+                self.happen(events.HostDrained(name, None))
             case intents.HaltRoom():
                 self.become(queue=replace(queue, halt=Halt("ann", now, intent.reason, intent.kill)))
                 words = "3 agents are interrupted"

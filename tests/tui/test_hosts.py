@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.intents import AddHost, AnswerQuestion, RemoveHost, TakeHost
+from controlroom.domain.intents import AddHost, AnswerQuestion, DrainHost, RemoveHost, TakeHost, UndrainHost
 from controlroom.domain.model import Fleet, LinkState, Question
 from controlroom.domain.questions import QuestionKind
+from controlroom.domain.tasks import Drain
 from controlroom.text.states import Verdict
 from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet
 from controlroom.tui.screens.forms import HostForm, SecretForm
@@ -73,6 +74,24 @@ async def test_a_host_of_another_room_is_taken_after_asking() -> None:
         await here.press("y")
         assert here.engine.asked == [TakeHost("vm2")]
         await here.until(lambda: "Reassign them to go on, or kill them" in here.said())
+
+
+@SIZES
+async def test_o_drains_a_host_after_asking_and_again_ends_it(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("h")
+        here.screen(HostsScreen).table.choose("vm1")
+        await here.press("o")
+        assert here.screen(ConfirmSheet).title_words == "Drain vm1?"
+        await here.press("y")
+        assert here.engine.asked == [DrainHost("vm1")]
+        drained = replace(here.engine.fleet.hosts["vm1"], drain=Drain("ann", scenes.NOW - 2 * scenes.MINUTE, "kernel"))
+        here.engine.become(hosts={**here.engine.fleet.hosts, "vm1": drained})
+        await here.until(lambda: "draining" in here.text())
+        await here.press("enter")
+        await here.until(lambda: "drained by ann, 2m ago (kernel)" in " ".join(here.text().split()))
+        await here.press("o")
+        assert here.engine.asked[1] == UndrainHost("vm1")
 
 
 @SIZES

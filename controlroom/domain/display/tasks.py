@@ -46,7 +46,7 @@ class TaskRow:
     """The id of the agent that carries it out, or last did."""
     attempts: int
     cost: str
-    """What its ended attempts cost at list prices; empty: no reading."""
+    """What its ended attempts cost at list prices, and what they may; empty: neither is known."""
     line: str
     """Why it waits, or how it ended."""
     profile: str = ""
@@ -100,12 +100,18 @@ def row(fleet: Fleet, task: Task, now: int) -> TaskRow:
         task.priority,
         task.title,
         last.id if last else "",
-        len(task.attempts),
-        dollars(task.spent) if task.spent is not None else "",
+        sum(attempt.end is not AttemptEnd.NEVER_BEGAN for attempt in task.attempts),
+        cost_words(task),
         line(fleet, task, now),
         task.profile,
         task.host or (last.host if last else ""),
     )
+
+
+def cost_words(task: Task) -> str:
+    """What a task has cost, and what it may at most; empty: neither is known."""
+    cost = "" if task.spent is None else dollars(task.spent)
+    return f"{cost or '–'}/{dollars(task.max_cost)}" if task.max_cost else cost
 
 
 def line(fleet: Fleet, task: Task, now: int) -> str:
@@ -129,6 +135,9 @@ _ENDS = {
     AttemptEnd.OPEN: "under way",
     AttemptEnd.LIMITED: "a limit stopped it",
     AttemptEnd.LOGIN: "its login failed",
+    AttemptEnd.OVERLOADED: "the API was overloaded",
+    AttemptEnd.ACCOUNT: "its account has no credit or may not be used",
+    AttemptEnd.COST: "it has cost what it may",
     AttemptEnd.HALTED: "the halt ended it",
     AttemptEnd.TAKEN: "its agent was given other work",
     AttemptEnd.LOST: "nobody knows how it ended",
@@ -158,6 +167,11 @@ _WAITS: Mapping[WaitReason, str] = {
     WaitReason.STAGGER: "starts are staggered{until}",
     WaitReason.BUDGET: "{about}",
     WaitReason.LIMIT: "limit {about}: {has} of {most} is used{until}",
+    WaitReason.LOGIN: "{about}: the login failed, one task tries again{until}",
+    WaitReason.LIMITED: "{about}: the API limits its agents, one task tries again{until}",
+    WaitReason.OVERLOADED: "{about}: the API is overloaded, one task tries again{until}",
+    WaitReason.ACCOUNT: "{about}: its account has no credit or may not be used, one task tries again{until}",
+    WaitReason.PACED: "{about}: after a limit agents start a few at a time{until}",
     WaitReason.BEHIND: "others start first",
 }
 
@@ -172,6 +186,9 @@ _HOST_WAITS: Mapping[WaitReason, str] = {
     WaitReason.HOST_DISK: "{host} has {size} of disk free, {least} is the least",
     WaitReason.FOLDER: "{about} works in its folder",
     WaitReason.LOGIN: "on {host} the login of its profile failed: one task tries again{until}",
+    WaitReason.HOST_DRAINING: "{host} is drained by {about}",
+    WaitReason.HOST_LABELS: "{host} lacks the label {about}",
+    WaitReason.HOST_LOAD: "{host} has a load of {has} % per core, {needs} % is the most",
     WaitReason.HOST_OTHER: "{host} is not where it must run",
 }
 
@@ -228,6 +245,10 @@ def why(fleet: Fleet, task: Task, now: int, *, verbs: bool = True, order: Mappin
         lines.append(f"to let it start: controlroom task release {task.id}")
     if task.state is TaskState.FAILED and verbs:
         lines.append(f"to have it tried again: controlroom task retry {task.id}")
+    if task.max_cost or task.max_hours:
+        cost = f"it may cost {dollars(task.max_cost)}" if task.max_cost else ""
+        hours = f"an attempt may take {task.max_hours:g} h" if task.max_hours else ""
+        lines.append(", ".join(filter(None, (cost, hours))))
     for number, attempt in enumerate(task.attempts, 1):
         lines.append(f"attempt {number}: {attempt_words(attempt, now)}")
     return lines
@@ -266,7 +287,10 @@ def facts(task: Task) -> list[str]:
         f"profile {task.profile}" if task.profile else "",
         f"model {task.model}" if task.model else "",
         f"on {task.host}" if task.host else "",
+        f"label {', '.join(task.labels)}" if task.labels else "",
         f"in {task.cwd}" if task.cwd else "",
+        f"at most {dollars(task.max_cost)}" if task.max_cost else "",
+        f"at most {task.max_hours:g} h an attempt" if task.max_hours else "",
         f"after {named_some(task.after)}" if task.after else "",
         f"key {task.key}" if task.key else "",
     ]

@@ -13,7 +13,8 @@ from controlroom.domain.model import Agent, Fleet, Host, LinkState, Money, Quest
 from controlroom.domain.money.ladder import pausing
 from controlroom.domain.persistent_tables import differing
 from controlroom.domain.questions import asking
-from controlroom.domain.words import age, dollars, size
+from controlroom.domain.tasks import Drain
+from controlroom.domain.words import age, ago, dollars, size
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import Payer
 
@@ -193,11 +194,18 @@ class HostRow:
     """Whether this room may act there, as far as is known."""
     clock_offset: int = 0
     """Milliseconds its clock is ahead of ours."""
+    drain: Drain | None = None
+    """None: it takes work."""
 
     @property
     def taken(self) -> str:
         """Say that another room has the host; "" when it has not, as far as is known now."""
         return "another room's" if self.link is LinkState.UP and not self.owned else ""
+
+    @property
+    def barred(self) -> str:
+        """Say in a word or two why it takes no work, though it may be up; "" when it does."""
+        return self.taken or ("" if self.drain is None else "draining" if self.agents else "drained")
 
 
 @dataclass(frozen=True)
@@ -406,7 +414,15 @@ def host_row(fleet: Fleet, host: Host, now: int, counted: Counts | None = None) 
         host.facts.cores if host.facts else 0,
         host.facts.owned if host.facts else True,
         host.facts.clock_offset if host.facts else 0,
+        host.drain,
     )
+
+
+def drain_words(drain: Drain, now: int) -> str:
+    """Say who drains a host, since when, and why."""
+    reason = f" ({drain.reason})" if drain.reason else ""
+    moves = "; what is at work there goes on elsewhere" if drain.move else ""
+    return f"drained by {drain.who}, {ago(now - drain.at)}{reason}{moves}"
 
 
 @dataclass(frozen=True)

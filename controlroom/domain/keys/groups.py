@@ -6,7 +6,7 @@ GROUPS: dict[str, str] = {
     "alarms attached palette help back",
     "answer": "allow always deny questions undo",
     "act": "spawn kill pause resume reassign retry message interrupt attach forget mark mark_all host_add host_remove "
-    "host_retry host_take",
+    "host_retry host_take host_drain",
     "queue": "task_add task_edit task_editor task_priority task_up task_down task_first task_hold task_retry task_drop "
     "queue_hold halt halt_kill",
     "money": "costs costs_limits costs_by money_charts budget",
@@ -66,5 +66,6 @@ OTHER_WORDS: dict[str, str] = {
     "back": "quit exit leave close stop",
     "host_add": "new machine server ssh",
     "host_remove": "delete machine",
+    "host_drain": "maintenance cordon undrain stop reboot",
 }
 """By other words, too, actions are found in the palette."""

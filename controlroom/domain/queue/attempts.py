@@ -11,6 +11,7 @@ from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.orders import Order
 from controlroom.domain.preconditions import MAX_TASK
 from controlroom.domain.tasks import Attempt, AttemptEnd, QueueRules, Task, TaskState
+from controlroom.domain.words import dollars
 from controlroom.text.sanitize import sanitize
 from controlroom.text.states import Cause
 
@@ -20,15 +21,45 @@ LONGEST_RETRY = 1_800_000
 _REASON = 300
 """Characters that are kept of how an attempt ended."""
 
-_LOGIN = frozenset({Cause.NO_LOGIN, Cause.LOGIN_REFUSED})
-_CRASH = frozenset({Cause.OUT_OF_MEMORY, Cause.REBOOTED, Cause.RUNNER_KILLED, Cause.RUNNER_FAILED, Cause.DISK_FULL})
+_ENDS = {
+    Cause.NO_LOGIN: AttemptEnd.LOGIN,
+    Cause.LOGIN_REFUSED: AttemptEnd.LOGIN,
+    Cause.OVERLOADED: AttemptEnd.OVERLOADED,
+    Cause.ACCOUNT: AttemptEnd.ACCOUNT,
+    Cause.COST: AttemptEnd.COST,
+    Cause.OUT_OF_MEMORY: AttemptEnd.CRASHED,
+    Cause.REBOOTED: AttemptEnd.CRASHED,
+    Cause.RUNNER_KILLED: AttemptEnd.CRASHED,
+    Cause.RUNNER_FAILED: AttemptEnd.CRASHED,
+    Cause.DISK_FULL: AttemptEnd.CRASHED,
+    Cause.NEVER_STARTED: AttemptEnd.NEVER_BEGAN,
+}
+"""How an attempt ended whose agent failed for a reason that is known."""
+
+REFUSALS = 7
+"""Attempts in a row that never began of which a task keeps record: enough for its pauses to have become the longest."""
 
 
 def begun(task: Task, host: str, agent: str, epoch: int, now: int, session: str = "") -> Task:
     """The task with a new attempt: written down before its agent is ordered."""
+    task = _without_old_refusals(task)
     attempt = Attempt(host, agent, epoch, now, session=session)
     attempts = (*task.attempts, attempt)
     return replace(task, state=TaskState.RUNNING, since=now, attempts=attempts, reason="", wait=None, not_before=0)
+
+
+def _without_old_refusals(task: Task) -> Task:
+    """The task without the oldest of many attempts in a row that never began: a host may refuse for days."""
+    refused = len(list(takewhile(lambda attempt: attempt.end is AttemptEnd.NEVER_BEGAN, reversed(task.attempts))))
+    if refused < REFUSALS:
+        return task
+    place = len(task.attempts) - refused
+    return replace(
+        task,
+        attempts=task.attempts[:place] + task.attempts[place + 1 :],
+        counted_from=task.counted_from - (place < task.counted_from),
+        anew_from=task.anew_from - (place < task.anew_from),
+    )
 
 
 def not_begun(task: Task, reason: str, rules: QueueRules, now: int) -> Task:
@@ -55,6 +86,7 @@ def settled(task: Task, fleet: Fleet, now: int) -> Task:
     if attempt.paused or agent.state is State.PAUSED:
         return task
     end = _how(agent, attempt, fleet)
+    task = replace(task, attempts=(*task.attempts[:-1], replace(attempt, until=agent.limited_until or 0)))
     return _after(task, end, _words(agent), rules, now, agent.limited_until or 0)
 
 
@@ -68,7 +100,10 @@ def _follow(attempt: Attempt, fleet: Fleet) -> Agent | None:
     return moved[0] if moved else agent
 
 
-NOTED = frozenset({"kill", "move", "pause", "resume"})
+GOES_ON = frozenset({"resume", "retry"})
+"""Orders by which the agent of a task goes on with it, or begins it again."""
+
+NOTED = GOES_ON | {"kill", "move", "pause"}
 """Orders about an agent that its task goes by."""
 
 
@@ -77,11 +112,11 @@ def ordered(task: Task, order: Order) -> Task:
     attempt = task.last
     if attempt is None or not attempt.is_open or order.verb not in NOTED:
         return task
-    if order.verb == "resume" and order.epoch > attempt.epoch:
+    if order.verb in GOES_ON and order.epoch > attempt.epoch:
         followed = replace(attempt, epoch=order.epoch, paused=False)
     elif order.verb == "pause" and order.epoch == attempt.epoch:
         followed = replace(attempt, paused=True)
-    elif order.verb != "resume" and order.epoch == attempt.epoch:
+    elif order.verb in ("kill", "move") and order.epoch == attempt.epoch:
         return killed(task)
     else:
         return task
@@ -95,12 +130,12 @@ def killed(task: Task) -> Task:
 
 def resumed(task: Task, order: Order, now: int) -> Task:
     """A task that waits, after somebody has had the agent of its last attempt go on: that is its next attempt."""
-    last = task.goes_on_from
-    if task.state is not TaskState.WAITING or last is None or order.verb != "resume":
+    last = task.last if order.verb == "retry" else task.goes_on_from
+    if task.state is not TaskState.WAITING or last is None or order.verb not in GOES_ON:
         return task
     if last.id != order.subject or order.epoch <= last.epoch:
         return task
-    return begun(task, last.host, last.agent, order.epoch, now, last.session)
+    return begun(task, last.host, last.agent, order.epoch, now, last.session if order.verb == "resume" else "")
 
 
 def _kept(task: Task, attempt: Attempt, agent: Agent) -> Task:
@@ -150,12 +185,8 @@ def _how(agent: Agent, attempt: Attempt, fleet: Fleet) -> AttemptEnd:
         return AttemptEnd.DONE
     if agent.state is State.LIMITED:
         return AttemptEnd.LIMITED
-    if agent.cause in _LOGIN:
-        return AttemptEnd.LOGIN
-    if agent.cause in _CRASH:
-        return AttemptEnd.CRASHED
-    if agent.cause is Cause.NEVER_STARTED:
-        return AttemptEnd.NEVER_BEGAN
+    if agent.cause in _ENDS:
+        return _ENDS[agent.cause]
     return AttemptEnd.FAILED if agent.state is State.FAILED else AttemptEnd.UNKNOWN
 
 
@@ -171,10 +202,14 @@ def _after(task: Task, end: AttemptEnd, reason: str, rules: QueueRules, now: int
     """The task once its newest attempt has ended so: done, failed, held, or waiting for the next."""
     if end is AttemptEnd.DONE:
         return _ended(task, TaskState.DONE, end, reason, now)
+    if end is AttemptEnd.KILLED and is_too_dear(task):
+        return _ended(task, TaskState.FAILED, AttemptEnd.COST, _cost_words(task), now)
     if end is AttemptEnd.KILLED:
         return _ended(task, TaskState.HELD, end, "its agent was killed", now)
     if end is AttemptEnd.TAKEN:
         return _ended(task, TaskState.FAILED, end, reason, now)
+    if task.max_cost and (end is AttemptEnd.COST or (task.spent or 0) >= task.max_cost):
+        return _ended(task, TaskState.FAILED, AttemptEnd.COST, _cost_words(task), now)
     again, most = _ended(task, TaskState.WAITING, end, reason, now), task.max_attempts or rules.max_attempts
     if again.failures >= most:
         times = "once" if most == 1 else f"{most} times"
@@ -182,10 +217,25 @@ def _after(task: Task, end: AttemptEnd, reason: str, rules: QueueRules, now: int
     return replace(again, not_before=max(until, now + _pause(again, end, rules.retry)))
 
 
+def is_too_dear(task: Task, agent: Agent | None = None) -> bool:
+    """Whether a task has cost what it may. `agent`: that of its attempt which is under way."""
+    if not task.max_cost:
+        return False
+    readings = {attempt.id: attempt.spent or 0 for attempt in task.attempts}
+    if agent is not None and agent.id in readings:
+        readings[agent.id] = max(readings[agent.id], agent.spent or 0)
+    return sum(readings.values()) >= task.max_cost
+
+
+def _cost_words(task: Task) -> str:
+    cost = "" if task.spent is None else f"{dollars(task.spent)} of "
+    return f"it has cost {cost}at most {dollars(task.max_cost)}: raise that (task add --cost), or give it anew"
+
+
 def _pause(task: Task, end: AttemptEnd, first: int) -> int:
     """Milliseconds until the next attempt: doubled for each one in a row that ended alike."""
-    if end in (AttemptEnd.HALTED, AttemptEnd.LOGIN):
-        return 0  # what holds it is the halt, or the login
+    if end in (AttemptEnd.HALTED, AttemptEnd.LOGIN, AttemptEnd.ACCOUNT):
+        return 0  # what holds it is the halt, or its credential
     alike = len(list(takewhile(lambda attempt: attempt.end is end, reversed(task.attempts))))
     return int(min(first << min(alike - 1, 16), LONGEST_RETRY))
 

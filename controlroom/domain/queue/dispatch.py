@@ -5,7 +5,7 @@ One start at a time: the fleet is another one after it. What is on its way count
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
 
@@ -14,10 +14,10 @@ from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, Sta
 from controlroom.domain.money import ladder
 from controlroom.domain.orders import STARTS
 from controlroom.domain.preconditions import unfit
+from controlroom.domain.queue.backoff import Backoffs
 from controlroom.domain.queue.naming import agent_name
 from controlroom.domain.tasks import (
     Attempt,
-    AttemptEnd,
     HostWait,
     Task,
     TaskState,
@@ -29,12 +29,6 @@ from controlroom.text.states import AgentKind, Payer
 
 GROWING = 180_000
 """Milliseconds for which a young agent is taken to need what agents of its profile need, however little it has yet."""
-
-PROBE, LONGEST_PROBE = 60_000, 900_000
-"""Milliseconds after a failed login until one task tries it again: doubled each time, up to so many."""
-
-PROVEN = 20_000
-"""Milliseconds that an agent works before its login counts as good."""
 
 _ENOUGH = 3
 """Agents of a profile that must have been seen for their need to count."""
@@ -111,7 +105,7 @@ def _next_look(waits: Collection[Wait], now: int) -> int:
     return min((moment for moment in moments if moment > now), default=0)
 
 
-_WORK = attrgetter("profile", "host", "model", "cwd", "origin.source")
+_WORK = attrgetter("profile", "host", "labels", "model", "cwd", "origin.source")
 """What decides where a task may begin: for tasks that are alike in it that is worked out once."""
 
 
@@ -132,7 +126,8 @@ class World:
         self._per_profile = Counter(agent.profile for agent in self._live) + Counter(
             task.profile for task, _ in self._unseen
         )
-        self._placed: dict[tuple[str, ...], Wait | str] = {}
+        self._backoffs = Backoffs(fleet, now)
+        self._placed: dict[tuple[object, ...], Wait | str] = {}
 
     # ----------------------------------------------------------------------- what holds for all tasks
 
@@ -196,7 +191,8 @@ class World:
     def _session_host(self, task: Task) -> str:
         """The host on which a task goes on in its session; empty: it begins anew."""
         last = task.goes_on_from
-        if last is None or last.host not in self._fleet.hosts:
+        host = self._fleet.hosts.get(last.host) if last else None
+        if last is None or host is None or (host.drain is not None and host.drain.move):
             return ""
         agent = self._fleet.agents.get(last.id)
         return last.host if agent and agent.epoch == last.epoch and agent.ordered else ""
@@ -211,7 +207,7 @@ class World:
         there = self._per_profile[task.profile]
         if profile.max_agents and there >= profile.max_agents:
             return Wait(WaitReason.PROFILE_FULL, about=(task.profile,), has=there, most=profile.max_agents)
-        if limit := self._limit(task, profile):
+        if limit := self._turned_away(task, profile) or self._limit(task, profile):
             return limit
         free: dict[str, int] = {}
         waits: list[HostWait] = []
@@ -238,27 +234,59 @@ class World:
 
     # ----------------------------------------------------------------------- hosts
 
+    def elsewhere(self, agent: Agent, task: Task | None) -> str:
+        """The host on which an agent of a drained one can go on; empty: none has room."""
+        work = agent.ordered
+        if work is None:
+            return ""
+        profile = self._fleet.profiles.get(work.profile, Profile("", work.kind))
+        wished = Task(0, "", TaskState.WAITING, 0, 0, profile=work.profile, cwd=work.cwd)
+        wished = replace(wished, labels=task.labels, attempts=task.attempts) if task else wished
+        room = {host.name: self._host_wait(host, wished, profile, "") for host in self._fleet.hosts.values()}
+        free = {name: left for name, left in room.items() if isinstance(left, int)}
+        return max(free, key=lambda host: (free[host], host)) if free else ""
+
     def _host_wait(self, host: Host, task: Task, profile: Profile, session_host: str) -> HostWait | int:
         """Why a host does not take a task now; else the bytes that it would have free."""
         wanted = session_host or task.host
         if wanted and host.name != wanted:
             return HostWait(host.name, WaitReason.HOST_OTHER)
+        if barred := self._barred(host, task, profile):
+            return barred
+        most, there = self._rules.max_agents_per_host, self._per_host[host.name]
+        if most and there >= most:
+            return HostWait(host.name, WaitReason.HOST_FULL, there, most)
+        if until := self._backoffs.login_until(host.name, profile.credential):
+            return HostWait(host.name, WaitReason.LOGIN, until=until)
+        if other := self._in_folder(host.name, task, profile):
+            return HostWait(host.name, WaitReason.FOLDER, about=other)
+        return self._overloaded(host) or self._room_on(host, task.profile, profile)
+
+    def _barred(self, host: Host, task: Task, profile: Profile) -> HostWait | None:
+        """Why a host takes no such task, however much room it has."""
         if host.link is not LinkState.UP or host.facts is None:
             return HostWait(host.name, WaitReason.HOST_DOWN)
         if not host.facts.owned:
             return HostWait(host.name, WaitReason.HOST_FOREIGN)
         if host.facts.lacks_tmux:
             return HostWait(host.name, WaitReason.HOST_TMUX)
+        if host.drain is not None:
+            return HostWait(host.name, WaitReason.HOST_DRAINING, about=host.drain.who)
+        if missing := {*task.labels, *profile.labels}.difference(host.labels):
+            return HostWait(host.name, WaitReason.HOST_LABELS, about=", ".join(sorted(missing)))
         if (lacks := self._lacks(host.name, profile)) is not None:
             return HostWait(host.name, WaitReason.HOST_UNFIT, about=lacks)
-        most, there = self._rules.max_agents_per_host, self._per_host[host.name]
-        if most and there >= most:
-            return HostWait(host.name, WaitReason.HOST_FULL, there, most)
-        if until := self._login_until(host.name, task.profile):
-            return HostWait(host.name, WaitReason.LOGIN, until=until)
-        if other := self._in_folder(host.name, task, profile):
-            return HostWait(host.name, WaitReason.FOLDER, about=other)
-        return self._room_on(host, task.profile, profile)
+        return None
+
+    def _overloaded(self, host: Host) -> HostWait | None:
+        """That a host's load average is too high for one agent more; None: it is not, or does not count."""
+        most, cores = self._rules.load_percent, host.facts.cores if host.facts else 0
+        if not most or not cores or host.sample is None or host.sample.load_1m is None:
+            return None
+        load = round(100 * host.sample.load_1m / cores)
+        if load < most:
+            return None
+        return HostWait(host.name, WaitReason.HOST_LOAD, load // 10 * 10, most, self._later(LOOK_AGAIN))
 
     def _lacks(self, host: str, profile: Profile) -> str | None:
         """What a host lacks for agents of a profile, "" while that is being looked up; None: nothing."""
@@ -335,42 +363,13 @@ class World:
         profile = self._fleet.profiles.get(name)
         return profile.cwd if profile else ""
 
-    # ----------------------------------------------------------------------- logins and limits
+    # ----------------------------------------------------------------------- limits
 
-    @cached_property
-    def _login_ends(self) -> dict[tuple[str, str], list[tuple[Task, Attempt]]]:
-        """The attempts by host and profile, of those of which any failed to log in; oldest first."""
-        by_login: dict[tuple[str, str], list[tuple[Task, Attempt]]] = {}
-        for task in self._fleet.tasks.values():
-            for attempt in task.attempts:
-                by_login.setdefault((attempt.host, task.profile), []).append((task, attempt))
-        return {
-            login: sorted(attempts, key=lambda pair: pair[1].at)
-            for login, attempts in by_login.items()
-            if any(attempt.end is AttemptEnd.LOGIN for _, attempt in attempts)
-        }
-
-    def _login_until(self, host: str, profile: str) -> int:
-        """When a login that failed is tried again; 0: it is good, or one may try it now."""
-        attempts = [attempt for _, attempt in self._login_ends.get((host, profile), ())]
-        good = [place for place, attempt in enumerate(attempts) if self._logged_in(attempt)]
-        since = attempts[good[-1] + 1 :] if good else attempts
-        failed = [attempt.ended for attempt in since if attempt.end is AttemptEnd.LOGIN]
-        if not failed:
-            return 0
-        if any(attempt.is_open for attempt in since):
-            return self._later(PROVEN)
-        until = max(failed) + min(PROBE << min(len(failed) - 1, 10), LONGEST_PROBE)
-        return until if until > self._now else 0
-
-    def _logged_in(self, attempt: Attempt) -> bool:
-        """Whether an attempt shows that its login is good."""
-        if attempt.end is AttemptEnd.DONE:
-            return True
-        agent = self._fleet.agents.get(attempt.id)
-        if not attempt.is_open or agent is None or agent.epoch != attempt.epoch:
-            return False
-        return agent.state in (State.WORKING, State.WAITING) and self._now - attempt.at > PROVEN
+    def _turned_away(self, task: Task, profile: Profile) -> Wait | None:
+        """That the API turned away others of its credential."""
+        if profile.kind is AgentKind.COMMAND:
+            return None
+        return self._backoffs.wait(profile.credential, task.model or profile.model)
 
     def _limit(self, task: Task, profile: Profile) -> Wait | None:
         """The limit that is too near its end for new work, where who pays for it is bound by one."""
@@ -408,6 +407,54 @@ def _binds(gauge: Headroom, profile: Profile, model: str) -> bool:
     if gauge.kind is LimitKind.BUCKET:
         return profile.billing is not Payer.PLAN and (not model or gauge.name.lower().rpartition(" ")[2] in model)
     return False
+
+
+MOVED_AT_ONCE = 10
+"""Agents of one drained host that are on their way elsewhere at once."""
+
+
+@dataclass(frozen=True)
+class Leave:
+    """An agent that is to go on elsewhere, because its host is drained."""
+
+    agent: Agent
+    host: str
+    who: str
+    """Who drains it."""
+    task: Task | None = None
+    """That it carries out."""
+
+
+def next_leave(fleet: Fleet, now: int, stay: Collection[str]) -> Leave | None:
+    """Decide which agent leaves a drained host next, and where to. `stay`: the ids of those that could not lately."""
+    drained = [host for host in fleet.hosts.values() if host.drain and host.drain.move and host.link is LinkState.UP]
+    if not drained or fleet.queue.halt is not None:
+        return None
+    world = World(fleet, now)
+    carried = {task.last.id: task for task in fleet.tasks.values() if task.state is TaskState.RUNNING and task.last}
+    for host in drained:
+        agents = [agent for agent in fleet.agents_on(host.name) if agent.lives and not agent.adopted]
+        moving = sum(agent.pending is not None and agent.pending.verb == "move" for agent in agents)
+        for agent in agents if moving < MOVED_AT_ONCE else ():
+            task = carried.get(agent.id)
+            if agent.id in stay or not _may_leave(fleet, agent, task):
+                continue
+            if target := world.elsewhere(agent, task):
+                return Leave(agent, target, host.drain.who if host.drain else "", task)
+    return None
+
+
+def _may_leave(fleet: Fleet, agent: Agent, task: Task | None) -> bool:
+    """Whether an agent can go on elsewhere: home knows its work, and neither its task nor its profile keeps it."""
+    if agent.ordered is None or agent.pending or (task is not None and task.host):
+        return False
+    profile = fleet.profiles.get(agent.profile)
+    if profile is not None and profile.restarts.keep:
+        return False
+    return agent.ordered.kind is not AgentKind.INTERACTIVE and agent.state in _LEAVING
+
+
+_LEAVING = (State.WORKING, State.WAITING, State.LIMITED)
 
 
 def is_at_work(agent: Agent) -> bool:

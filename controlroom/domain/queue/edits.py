@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from controlroom.domain.intents import EditTask, MoveTask
-from controlroom.domain.model import Fleet
+from controlroom.domain.model import Fleet, Host
 from controlroom.domain.preconditions import Refusal, check_size, host_named, profile_named
 from controlroom.domain.queue import repeat
 from controlroom.domain.queue.naming import summary, title
 from controlroom.domain.tasks import (
+    CENT,
     AttemptEnd,
+    Drain,
     Origin,
     Source,
     Task,
@@ -34,6 +36,8 @@ LATEST = 253_402_300_799_000
 """The last moment of the year 9999, UTC milliseconds."""
 
 MOST_ATTEMPTS = 100
+MOST_HOURS = 24 * 366
+MOST_COST = 10**12
 MOST_PRIORITY = 1_000
 
 
@@ -79,6 +83,8 @@ def check_wish(fleet: Fleet, wish: TaskWish) -> None:
         raise Refusal(f"a priority is a whole number from -{MOST_PRIORITY} to {MOST_PRIORITY}")
     if not 0 <= wish.max_attempts <= MOST_ATTEMPTS:
         raise Refusal(f"a task has 1 to {MOST_ATTEMPTS} attempts")
+    if not 0 <= wish.max_hours <= MOST_HOURS or 0 < wish.max_cost < CENT or not 0 <= wish.max_cost <= MOST_COST:
+        raise Refusal(f"an attempt has at most {MOST_HOURS} hours, and a task costs a cent to a million dollars")
     _check_key(wish.key)
     for what, value in (("a model", wish.model), ("a folder", wish.cwd)):
         if len(value) > _PATH or not value.isprintable():
@@ -89,7 +95,16 @@ def check_wish(fleet: Fleet, wish: TaskWish) -> None:
         raise Refusal(f"how often? {wrong}")
     if wish.host:
         host_named(fleet, wish.host)
+    _check_labels(fleet, wish.labels)
     check_profile(fleet, wish.profile, wish.source)
+
+
+def _check_labels(fleet: Fleet, labels: Collection[str]) -> None:
+    """See that there are hosts with such labels, so that a slip does not wait for ever. Raises `Refusal`."""
+    known = sorted({label for host in fleet.hosts.values() for label in host.labels})
+    if missing := next((label for label in labels if label not in known), ""):
+        there = nearest(missing, known) or (f" (there are {', '.join(known)})" if known else " (none has any)")
+        raise Refusal(f"no host has the label {ascii(missing)[:60]}{there}: say it in hosts.NAME.labels")
 
 
 def _check_key(key: str) -> None:
@@ -221,7 +236,7 @@ def retried(task: Task, now: int) -> Task:
     )
 
 
-_ANOTHER = frozenset({"body", "profile", "host", "model", "cwd"})
+_ANOTHER = frozenset({"body", "profile", "host", "labels", "model", "cwd"})
 """What an agent that went on in its session would not learn of."""
 
 
@@ -242,6 +257,25 @@ def edited(fleet: Fleet, task: Task, change: TaskChange) -> Task:
     check_wish(fleet, TaskWish(text, task.origin.source, **changed.terms))
     check_acyclic([*(one for one in fleet.tasks.values() if one.id != task.id), changed])
     return changed
+
+
+def drained(fleet: Fleet, name: str, drain: Drain) -> Host:
+    """The host, which takes nothing new; a drain that is in force may begin to move, or another reason. Raises
+    `Refusal`.
+    """
+    host = host_named(fleet, name)
+    before = host.drain
+    if before is not None and (before.move, before.reason) == (drain.move, drain.reason):
+        raise Refusal(f"{host.name} is drained already, by {before.who}")
+    return replace(host, drain=drain)
+
+
+def undrained(fleet: Fleet, name: str) -> Host:
+    """The host, which takes work again. Raises `Refusal`."""
+    host = host_named(fleet, name)
+    if host.drain is None:
+        raise Refusal(f"{host.name} is not drained: it takes work")
+    return replace(host, drain=None)
 
 
 def moved(fleet: Fleet, task: Task, before: Task | None, *, first: bool = False) -> Task:

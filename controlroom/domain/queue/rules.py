@@ -18,6 +18,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "retry": (0, 86_400_000),
     "aging": (0, 365 * 86_400_000),
     "window_percent": (1, 100),
+    "load_percent": (0, 100_000),
 }
 """The least and the most of each rule, in its own unit: of a count, per cent, milliseconds or bytes."""
 

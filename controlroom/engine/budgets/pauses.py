@@ -137,6 +137,7 @@ class Resuming:
     def _can(self, agent: Agent) -> bool:
         host = self._store.fleet.hosts.get(agent.host)
         up = host is not None and host.link is LinkState.UP and (host.facts is None or host.facts.owned)
+        up = up and host is not None and host.drain is None
         ours = agent.ordered is not None
         return up and ours and is_paused(agent) and bool(agent.session) and agent.pending is None
 

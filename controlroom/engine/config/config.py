@@ -4,6 +4,7 @@
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,9 @@ class Config:
         self.hosts = {**here, **{name: table.address for name, table in tables.items()}}
         """Name -> address of every host, this machine first."""
         self.fingerprints = {name: table.fingerprint for name, table in tables.items() if table.fingerprint}
+        labels = {LOCAL: file.local_labels, **{name: table.labels for name, table in tables.items()}}
+        self.labels = {name: tuple(said) for name, said in labels.items() if said and name in self.hosts}
+        """Of the hosts that have any, by name."""
         self.fixed = frozenset({*here, *file.hosts})
         """Hosts that only the user takes out, by hand."""
         self.home = file.home
@@ -81,7 +85,7 @@ class Config:
         """Hours that an agent may go on without the engine at most; None: to the end of the shortest period."""
         self.zone = time_zones.zone_here(*zone)
         """Where the operator's days begin."""
-        self.profiles = {name: _profile(name, table) for name, table in file.profiles.items()}
+        self.profiles = {name: _profile(name, table, file.profiles) for name, table in file.profiles.items()}
         self.plan, self.api = file.plan, file.api
         """What limits are held against, as it stands in the file."""
         self.queue = rules_of(file.queue)
@@ -106,7 +110,7 @@ def load(home: Home) -> Config:
     return Config(file, room_editor, rules(home, file.budgets))
 
 
-def _profile(name: str, table: ProfileTable) -> model.Profile:
+def _profile(name: str, table: ProfileTable, tables: Mapping[str, ProfileTable]) -> model.Profile:
     work = AgentKind(table.kind), tuple(table.command), table.model, table.permission_mode, table.cwd
     billing = Payer.PLAN if table.credential == "plan" else Payer.UNKNOWN
     outside = table.outside == "always" or (table.outside == "asking" and table.permission_mode != _NO_QUESTIONS)
@@ -120,7 +124,16 @@ def _profile(name: str, table: ProfileTable) -> model.Profile:
         takes_outside=outside,
         own_login=table.credential not in (None, "plan") or bool(table.env or table.env_file),
         restarts=restart_rules(table),
+        labels=tuple(table.labels),
+        credential=_credential_name(table, tables),
     )
+
+
+def _credential_name(table: ProfileTable, tables: Mapping[str, ProfileTable]) -> str:
+    """What names a credential: that of several profiles by the first of them, as its file or command is nobody's."""
+    if table.credential is None or isinstance(table.credential, str):
+        return table.credential or ""
+    return f"the key of {next(name for name, other in tables.items() if other.credential == table.credential)}"
 
 
 _NO_QUESTIONS = "bypassPermissions"
@@ -146,6 +159,7 @@ def _spec(name: str, table: ProfileTable) -> AgentSpec:
         end_on=end_on(table),
         max_log_bytes=table.max_log_mb * _MEBIBYTE,
         max_turns=table.max_turns,
+        fallback=tuple(table.fallback),
         max_output_tokens=table.max_output_tokens,
         max_budget_usd=str(table.max_budget_usd),
     )

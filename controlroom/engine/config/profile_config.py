@@ -14,6 +14,16 @@ from controlroom.text.states import Cause
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 """What names a profile, or a way to notify people."""
 
+
+def _labels(value: list[str]) -> list[str]:
+    for label in value:
+        if not NAME.fullmatch(label):
+            raise ValueError(f"{ascii(label)[:60]} cannot be a label: use 1 to 41 of A-Z a-z 0-9 . _ -")
+    return value
+
+
+Labels = Annotated[list[str], AfterValidator(_labels)]
+
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _MONEY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 
@@ -102,6 +112,11 @@ class ProfileTable(Table):
     max_budget_usd: Annotated[str, BeforeValidator(_money)] = Field(
         "", description='US dollars Claude may spend in one run (headless), like "2.50"; empty: no limit'
     )
+    fallback: list[str] = Field(
+        [],
+        max_length=5,
+        description="models that Claude goes on with, in this order, when the API has no room for its own (headless)",
+    )
     priority: int = Field(
         0, ge=-1000, le=1000, description="who goes on when a budget runs dry: agents of a higher priority last longer"
     )
@@ -114,6 +129,7 @@ class ProfileTable(Table):
     shares_folder: bool = Field(
         False, description="whether several tasks may be at work in one folder at once, as when they only read"
     )
+    labels: Labels = Field([], description="labels that a host must have for its tasks")
     outside: Outside = Field("asking", description=OUTSIDE)
     restart: Literal["never", "on-failure", "always"] = Field(
         "never",

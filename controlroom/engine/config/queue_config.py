@@ -45,6 +45,13 @@ class QueueTable(Table):
     window_percent: int = Field(
         85, ge=1, le=100, description="nothing new starts once a window of the plan is used so far, per cent"
     )
+    load_percent: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="load average of one minute per core, per cent, from which nothing starts on a host; 0: it does "
+        "not count",
+    )
     aging_minutes: float = Field(
         60.0, ge=0, le=525_600, description="minutes of waiting that raise a task's priority by one; 0: never"
     )
@@ -79,4 +86,5 @@ def rules_of(table: QueueTable) -> QueueRules:
         round(table.retry_seconds * 1000),
         round(table.aging_minutes * 60_000),
         table.window_percent,
+        table.load_percent,
     )

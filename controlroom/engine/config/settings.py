@@ -11,7 +11,7 @@ from controlroom.domain.address import HostKind, kind_of, parse_address
 from controlroom.domain.limits.buckets import Ceilings
 from controlroom.domain.news import NewsKind, Wish
 from controlroom.engine.config.budget_config import BudgetTable, MoneyTable, OwnBudgets
-from controlroom.engine.config.profile_config import NAME, Profiles, ProfileTable
+from controlroom.engine.config.profile_config import NAME, Labels, Profiles, ProfileTable
 from controlroom.engine.config.queue_config import QueueTable, Templates, TemplateTable
 from controlroom.engine.config.toml_tables import Table
 from controlroom.engine.notify.notifier import Outlet
@@ -249,6 +249,7 @@ class HostTable(Table):
     fingerprint: Annotated[str, AfterValidator(_fingerprint)] = Field(
         "", description="SHA256:… of its host key, known from elsewhere: it is then trusted without a question"
     )
+    labels: Labels = Field([], description='what tasks and profiles may want of it: ["gpu", "big"]')
 
 
 class LimitsTable(Table):
@@ -305,6 +306,7 @@ class ConfigFile(Table):
         True,
         description="whether tmux sessions and Claudes that others started on the hosts are shown",
     )
+    local_labels: Labels = Field([], description="labels of this machine, as hosts have them")
     theme: str = Field(
         "",
         max_length=60,

@@ -1,5 +1,7 @@
 """The files beside config.toml that verbs write, whole and in one step: hosts.toml and budgets.toml."""
 
+from typing import Any
+
 from pydantic import ValidationError
 
 from controlroom.domain.intents import AddHost, RemoveHost
@@ -21,19 +23,20 @@ _HOSTS_HEAD = """\
 def change_hosts(home: Home, intent: AddHost | RemoveHost) -> None:
     """Add or remove a host in hosts.toml. Raises `ConfigProblem`; the file is then as it was."""
     if isinstance(intent, AddHost):
-        keep_host(home, intent.name, intent.address, intent.fingerprint)
+        keep_host(home, intent)
     else:
         drop_host(home, intent.name)
 
 
-def keep_host(home: Home, name: str, address: str, fingerprint: str = "") -> None:
+def keep_host(home: Home, host: AddHost) -> None:
     """Write a host into hosts.toml. Raises `ConfigProblem`; the file is then as it was."""
-    table = {"address": address, **({"fingerprint": fingerprint} if fingerprint else {})}
+    said = {"address": host.address, "fingerprint": host.fingerprint, "labels": list(host.labels)}
+    table = {name: value for name, value in said.items() if value}
     try:
         HostTable.model_validate(table)
     except ValidationError as error:
         raise ConfigProblem(redact(sentence(error.errors()[0], HostTable).removeprefix("address: "))) from None
-    _write_hosts(home, {**_added_hosts(home), name: table})
+    _write_hosts(home, {**_added_hosts(home), host.name: table})
 
 
 def drop_host(home: Home, name: str) -> None:
@@ -43,12 +46,12 @@ def drop_host(home: Home, name: str) -> None:
         _write_hosts(home, hosts)
 
 
-def _added_hosts(home: Home) -> dict[str, dict[str, str]]:
+def _added_hosts(home: Home) -> dict[str, dict[str, Any]]:
     hosts_file = read(home.hosts, RosterFile)
     return {name: table.model_dump(exclude_defaults=True) for name, table in hosts_file.hosts.items()}
 
 
-def _write_hosts(home: Home, hosts: dict[str, dict[str, str]]) -> None:
+def _write_hosts(home: Home, hosts: dict[str, dict[str, Any]]) -> None:
     write(home.hosts, _HOSTS_HEAD, {"hosts": hosts} if hosts else {})
 
 

@@ -8,6 +8,7 @@ question are named, so that nothing stands out of sight: a command may hold hund
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from controlroom.domain import events, intents, model
@@ -216,7 +217,16 @@ def _spec(effect: intents.SpawnOn, profile: AgentSpec) -> AgentSpec:
         cwd=effect.cwd or profile.cwd,
         command=effect.command or profile.command,
         resume=effect.resume,
+        max_hours=min(filter(None, (effect.ceiling.hours, profile.max_hours)), default=0.0),
+        max_budget_usd=_least_usd(effect.ceiling.micro, profile.max_budget_usd),
     )
+
+
+def _least_usd(micro: int, profile: str) -> str:
+    """The smaller of two ceilings in US dollars; none: empty."""
+    if not micro or (profile and Decimal(profile) * 1_000_000 <= micro):
+        return profile
+    return f"{Decimal(micro) / 1_000_000:.2f}"
 
 
 def _sample(seen: HostSample, setting: HostContext) -> HostSample:

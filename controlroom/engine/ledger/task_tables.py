@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from controlroom.domain.model import Host
 from controlroom.domain.queue.rules import ruled
-from controlroom.domain.tasks import Halt, Hold, Queue, QueueRules, Restarts, Task
+from controlroom.domain.tasks import Drain, Halt, Hold, Queue, QueueRules, Restarts, Task
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.text.sanitize import redact
 from controlroom.wire.codec import decode, encode
@@ -62,6 +63,18 @@ def keep_queue(queue: Queue) -> list[Statement]:
         ("insert or replace into queue values (?, ?)", (name, redact(json.dumps(encode(part)))))
         for name, part in parts.items()
     ]
+
+
+def keep_drains(hosts: Iterable[Host]) -> list[Statement]:
+    """Write which hosts take nothing new."""
+    drains = {host.name: host.drain for host in hosts if host.drain is not None}
+    return [("insert or replace into queue values ('drains', ?)", (redact(json.dumps(encode(drains))),))]
+
+
+def read_drains(rows: Iterable[tuple[str, str]]) -> dict[str, Drain]:
+    """Read which hosts take nothing new, by name."""
+    drains = [json.loads(value) for name, value in rows if name == "drains"]
+    return {host: decode(Drain, drain) for part in drains for host, drain in part.items()}
 
 
 def read_tasks(rows: Iterable[tuple[str]]) -> list[Task]:

@@ -11,8 +11,10 @@ from datetime import tzinfo
 
 from controlroom.domain import intents
 from controlroom.domain.changes import Changes
-from controlroom.domain.orders import Order, Result
-from controlroom.domain.queue import attempts, dispatch, repeat
+from controlroom.domain.events import Alarmed
+from controlroom.domain.model import Fleet
+from controlroom.domain.orders import NO_CEILING, Ceiling, Order, Result
+from controlroom.domain.queue import attempts, backoff, dispatch, repeat
 from controlroom.domain.queue.dispatch import Plan, Start
 from controlroom.domain.tasks import Task, TaskState
 from controlroom.engine.background_tasks import Debouncer
@@ -34,6 +36,9 @@ GATHER = 0.25
 
 IDLE = 3600.0
 """Seconds between two rounds when nothing happens and nothing is due."""
+
+STAYS = 300_000
+"""Milliseconds until an agent that could not leave its drained host is asked to again."""
 
 
 class Dispatcher:
@@ -61,6 +66,10 @@ class Dispatcher:
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
         self._has_work = False
         """Whether any task is open, or the room is halted: else the queue ignores what agents do."""
+        self.retried: set[str] = set()
+        """Agents that are being given the task of their last run again, by id."""
+        self._stay: dict[str, int] = {}
+        """Agents that cannot leave their drained hosts, and until when they are not asked to again."""
         self._ordered: dict[int, Order] = {}
         """What was ordered of agents since the last round: an order may be over before it."""
 
@@ -91,11 +100,16 @@ class Dispatcher:
     def _changed(self, changes: Changes) -> None:
         fleet = self._store.fleet
         for agent in (fleet.agents.get(key) for key in changes.agents):
-            if agent is not None and agent.pending is not None and agent.pending.verb in attempts.NOTED:
-                self._ordered[agent.pending.op] = agent.pending
-        if changes.tasks or changes.room:
+            order = agent.pending if agent else None
+            if order is not None and order.verb == "reassign" and order.subject in self.retried:
+                order = replace(order, verb="retry")
+            if order is not None and order.verb in attempts.NOTED:
+                self._ordered.setdefault(order.op, order)
+        if changes.tasks or changes.room or any(_clears(fleet, host) for host in changes.hosts):
             is_open = any(task.state.is_open for task in fleet.tasks.values())
-            self._has_work = is_open or fleet.queue.halt is not None or self.restarter.has_work
+            clears = any(_clears(fleet, host) for host in fleet.hosts)
+            works = clears or self.restarter.has_work or fleet.queue.halt is not None
+            self._has_work = is_open or works
             self._rounds.want(0.0)
         elif self._has_work:
             self._rounds.want(GATHER)
@@ -104,6 +118,9 @@ class Dispatcher:
         """Do all that is to be done now; the seconds until the next round at the latest."""
         self._settle()
         await self.halt.enforce()
+        await self._clear_hosts()
+        await self._end_dear()
+        self._warn()
         looks = [self.preflights.look(), await self.restarter.start_due()]
         plan = self._planned()
         while plan.start is not None and await self._start(plan.start):
@@ -119,7 +136,7 @@ class Dispatcher:
         self.restarter.note(orders.values())
         changed: list[Task] = []
         for task in [task for task in fleet.tasks.values() if orders and task.state is TaskState.WAITING]:
-            order = orders.get(task.goes_on_from.id) if task.goes_on_from else None
+            order = next((orders[one.id] for one in (task.last, task.goes_on_from) if one and one.id in orders), None)
             if order is not None and (again := attempts.resumed(task, order, now)) is not task:
                 changed.append(again)
         for task in [task for task in fleet.tasks.values() if task.state is TaskState.RUNNING]:
@@ -138,6 +155,34 @@ class Dispatcher:
         if last is None or last.killed or last.paused or not self._claims.was_killed(last.host, last.agent, last.epoch):
             return task
         return attempts.killed(task)
+
+    async def _end_dear(self) -> None:
+        """End the agents of tasks that have cost what they may: those that do not count that themselves."""
+        fleet = self._store.fleet
+        for task in [task for task in fleet.tasks.values() if task.max_cost and task.state is TaskState.RUNNING]:
+            agent = fleet.agents.get(task.last.id) if task.last else None
+            if agent is not None and agent.lives and not agent.pending and attempts.is_too_dear(task, agent):
+                await self._submit(intents.KillAgent(agent.id, agent.epoch), f"the queue (the cost of {task.id})")
+
+    def _warn(self) -> None:
+        """Raise the alarms about credentials that let nobody in, and end those that do again."""
+        standing = self._store.fleet.alarms
+        raised = backoff.alarms(self._store.fleet, self._store.clock())
+        for about in {*raised, *(about for about in standing if about.startswith(backoff.ABOUT))}:
+            if raised.get(about) != standing.get(about):
+                self._store.apply(Alarmed(about, raised.get(about)))
+
+    async def _clear_hosts(self) -> None:
+        """Have what is at work on drained hosts go on elsewhere, as far as others have room."""
+        now = self._store.clock()
+        self._stay = {agent: until for agent, until in self._stay.items() if until > now}
+        while (leave := dispatch.next_leave(self._store.fleet, now, self._stay)) is not None:
+            agent = leave.agent
+            ceiling = Ceiling(leave.task.max_hours, leave.task.cost_left) if leave.task else NO_CEILING
+            intent = intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host, ceiling=ceiling)
+            result = await self._submit(intent, f"{leave.who}, by host drain")
+            if result.outcome is Outcome.REFUSED:
+                self._stay[agent.id] = now + STAYS
 
     def _planned(self) -> Plan:
         """Decide what is next, and show why the rest waits."""
@@ -175,11 +220,11 @@ class Dispatcher:
     def _intent(self, start: Start, text: str) -> intents.Intent:
         """What is ordered for a start: its session goes on, or an agent begins anew."""
         task, row = start.task, self._store.fleet.agents.get(f"{start.host}/{start.agent}")
+        ceiling = Ceiling(task.max_hours, task.cost_left)
         if start.resumes and row is not None:
-            return intents.ReassignAgent(row.id, row.epoch, text, keep_session=True)
-        return intents.SpawnAgent(
-            start.agent, text, host=start.host, profile=task.profile, model=task.model, cwd=task.cwd
-        )
+            return intents.ReassignAgent(row.id, row.epoch, text, keep_session=True, ceiling=ceiling)
+        work = intents.SpawnAgent(start.agent, text, start.host, task.profile, model=task.model, cwd=task.cwd)
+        return replace(work, ceiling=ceiling)
 
     def _started(self, begun: Task, result: Result) -> None:
         """Note when a start was ordered; one that was refused is tried again later."""
@@ -190,3 +235,9 @@ class Dispatcher:
             log.info("%s does not start: %s", begun.id, result.reason)
         else:
             self._book.show((), replace(fleet.queue, last_start=now))
+
+
+def _clears(fleet: Fleet, host: str) -> bool:
+    """Whether what is at work on a host is to go on elsewhere."""
+    drain = fleet.hosts[host].drain if host in fleet.hosts else None
+    return drain is not None and drain.move

@@ -4,16 +4,17 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from controlroom.domain import intents
 from controlroom.domain.audit import verb_of
-from controlroom.domain.events import QueueSeen, TasksSeen
-from controlroom.domain.model import Fleet
+from controlroom.domain.events import HostDrained, QueueSeen, TasksSeen
+from controlroom.domain.model import Fleet, Host
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import attempts, edits, rules
 from controlroom.domain.queue.templates import filled
-from controlroom.domain.tasks import Hold, Queue, QueueRules, Task, TaskState, TaskWish, read_id
+from controlroom.domain.tasks import Drain, Hold, Queue, QueueRules, Task, TaskState, TaskWish, read_id
 from controlroom.domain.words import nearest
 from controlroom.engine.config.task_templates import read_template, template_names
 from controlroom.engine.ledger import task_tables
@@ -33,8 +34,25 @@ TaskIntent = (
     | intents.HoldQueue
     | intents.ReleaseQueue
     | intents.SetQueue
+    | intents.DrainHost
+    | intents.UndrainHost
 )
-"""What operators want of tasks and of the queue."""
+"""What operators want of tasks, of the queue, and of hosts that take nothing new."""
+
+
+LONGEST_ADDITION = 60_000
+"""Milliseconds in which all parts of an addition must come."""
+
+MOST_AT_ONCE, MOST_ADDITIONS = 10_000, 4
+
+
+class Parts(NamedTuple):
+    """What there is of an addition that comes in parts: whose, since when, and how many parts."""
+
+    who: str
+    since: int
+    number: int = 0
+    wishes: Sequence[TaskWish] = ()
 
 
 class TaskBook:
@@ -53,6 +71,8 @@ class TaskBook:
         self._store, self._ledger, self._ledger_writer = store, ledger, ledger_writer
         self._rules, self._templates, self._template_folder = rules, templates, template_folder
         self._last = 0
+        self._parts: dict[str, Parts] = {}
+        """Additions of which more is to come, by their name."""
         self._turn = asyncio.Lock()
 
     @property
@@ -73,8 +93,10 @@ class TaskBook:
             ended += task_tables.read_tasks(self._ledger.read(task_tables.BY_NUMBER, (number,)))
         ((last,),) = self._ledger.read(task_tables.LAST_TASK)
         self._last = last or 0
-        queue = task_tables.read_queue(self._ledger.read(task_tables.QUEUE), self._rules)
-        self._store.apply(QueueSeen(queue))
+        said = self._ledger.read(task_tables.QUEUE)
+        self._store.apply(QueueSeen(task_tables.read_queue(said, self._rules)))
+        for host, drain in task_tables.read_drains(said).items():
+            self._store.apply(HostDrained(host, drain))
         self._store.apply(TasksSeen((*ended, *tasks)))
         now = self._store.clock()
         self.update([again for task in tasks if (again := _never_ordered(task, ordered, self._rules, now)) is not None])
@@ -165,12 +187,23 @@ class TaskBook:
             case intents.SetQueue():
                 queue = rules.changed(self.fleet.queue, self._rules, intent.rules)
                 return await self._queue(queue, rules.change_words(intent.rules))
+            case intents.DrainHost():
+                drain = Drain(who, now, intent.reason, intent.move)
+                return await self._drain(edits.drained(self.fleet, intent.name, drain))
+            case intents.UndrainHost():
+                return await self._drain(edits.undrained(self.fleet, intent.name))
             case _:
                 return await self._edit(intent, who, now)
 
     async def _queue(self, queue: Queue, words: str) -> tuple[str, str, str]:
         written = await self.set_queue(queue)
         return "queue", f"{words}; not on the disk yet: {written}" if written else words, ""
+
+    async def _drain(self, host: Host) -> tuple[str, str, str]:
+        self._store.apply(HostDrained(host.name, host.drain))
+        written = await self._ledger_writer.outbox.put(task_tables.keep_drains(self.fleet.hosts.values()), Keep.RECORD)
+        words = host.drain.reason if host.drain else ""
+        return host.name, f"{words}; not on the disk yet: {written}" if written else words, ""
 
     async def _edit(
         self,
@@ -207,7 +240,10 @@ class TaskBook:
 
     async def _add(self, intent: intents.AddTasks, who: str, now: int) -> tuple[str, str, str]:
         """Add all of these tasks, or none; it names them all, new or not."""
-        wishes = [await self._filled(wish, intent.template) for wish in intent.tasks]
+        parts = self._part(intent, who, now)
+        if intent.more:
+            return "", f"{len(parts)} tasks so far", ""
+        wishes = [await self._filled(wish, intent.template) for wish in parts]
         if not wishes:
             raise Refusal("there is no task to add")
         known = await self._known(wishes)
@@ -220,6 +256,21 @@ class TaskBook:
         if not problem:
             self._store.apply(TasksSeen(tuple(unique)))
         return " ".join(task.id for task in addition.tasks), _added_words(len(unique)), problem
+
+    def _part(self, intent: intents.AddTasks, who: str, now: int) -> Sequence[TaskWish]:
+        """All that there is of an addition, with this part of it. Raises `Refusal`."""
+        if not intent.addition:
+            return intent.tasks
+        self._parts = {name: part for name, part in self._parts.items() if 0 <= now - part.since < LONGEST_ADDITION}
+        parts = self._parts.pop(intent.addition, Parts(who, now))
+        if parts.who != who or parts.number != intent.part:
+            raise Refusal("parts of this addition are missing, as when they took too long: nothing is added")
+        wishes = [*parts.wishes, *intent.tasks]
+        if len(wishes) > MOST_AT_ONCE or len(self._parts) >= MOST_ADDITIONS:
+            raise Refusal(f"one addition has at most {MOST_AT_ONCE} tasks, and {MOST_ADDITIONS} may be under way")
+        if intent.more:
+            self._parts[intent.addition] = Parts(who, parts.since, parts.number + 1, wishes)
+        return wishes
 
     async def _known(self, wishes: Iterable[TaskWish]) -> dict[str, Task]:
         """The tasks that have one of these keys, ended ones too."""

@@ -93,6 +93,7 @@ def command_line(program: str, more: tuple[str, ...], spec: AgentSpec, session: 
         ("--permission-mode", spec.permission_mode),
         ("--max-turns", str(spec.max_turns or "")),
         ("--max-budget-usd", spec.max_budget_usd),
+        ("--fallback-model", ",".join(spec.fallback)),
     )
     return argv + [part for name, value in options if value for part in (name, value)]
 

@@ -32,9 +32,17 @@ def words_of(event: dict[str, Any]) -> str:
 
 
 def cause(event: dict[str, Any], *, login_refused: bool) -> Cause:
-    """Return whether an error result is about the login. `login_refused`: a message said so before."""
+    """Return what an error result is about: the login, the account, the API's load. `login_refused`: a message said so
+    before.
+    """
     status, reason = whole(event.get("api_error_status")), text(event.get("terminal_reason"), 60)
-    if reason in _LIMITS or status == 429 or not (login_refused or status == 401):
+    if reason in _LIMITS or status == 429:
+        return Cause.COST if reason == "budget_exhausted" else Cause.NONE
+    if status == 402 or event.get("api_error_type") == "billing_error":
+        return Cause.ACCOUNT
+    if status == 529 or event.get("api_error_type") == "overloaded_error":
+        return Cause.OVERLOADED
+    if not (login_refused or status == 401):
         return Cause.NONE
     return Cause.LOGIN_REFUSED if status else Cause.NO_LOGIN
 

@@ -136,6 +136,7 @@ _ACTS: dict[str, Act] = {
     "host_remove": hosts.remove,
     "host_retry": hosts.retry,
     "host_take": hosts.take,
+    "host_drain": hosts.drain,
     "tasks": navigate.tasks,
     "task_open": tasks.open_chosen,
     "task_why": tasks.why,

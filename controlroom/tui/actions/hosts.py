@@ -1,4 +1,4 @@
-"""Actions on hosts: add, remove, try again, and take over from another control room."""
+"""Actions on hosts: add, remove, try again, and take over from another control room, drain."""
 
 from controlroom.domain import intents
 from controlroom.domain.claims import deaf_words
@@ -39,3 +39,19 @@ def take(app: ContextApp, screen: RoomScreen) -> None:
         done = f"this room owns {name} now" + (f"; {deaf}" if deaf else "")
         title = f"Take {name} for this control room?"
         app.push_screen(ConfirmSheet(title, text, "take", intents.TakeHost(name), done))
+
+
+def drain(app: ContextApp, screen: RoomScreen) -> None:
+    """Have a host take nothing new, after a confirmation; one that is drained takes work again."""
+    from controlroom.tui.screens.dialogs import ConfirmSheet
+
+    name = screen.host_here()
+    host = app.context.fleet.hosts.get(name) if name else None
+    if host is None:
+        return
+    if host.drain is not None:
+        order(app, intents.UndrainHost(host.name), f"{host.name} takes work again")
+        return
+    text = "Nothing new starts there until you press the key again. What runs there ends by itself."
+    done = f"{host.name} takes nothing new"
+    app.push_screen(ConfirmSheet(f"Drain {host.name}?", text, "drain", intents.DrainHost(host.name), done))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rich.style import Style
 from textual import events
 
-from controlroom.domain.display.views import HostRow, host_row
+from controlroom.domain.display.views import HostRow, drain_words, host_row
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.model import Host, LinkState
 from controlroom.domain.words import history, percent, since, size
@@ -139,7 +139,9 @@ class HostFigures(Rows[HostRow]):
         if row.link is not LinkState.UP:
             return (*start, *styled.line((f"  {self._said(row)}", palette.links[row.link])))
         past = min(20, (width - self._name_cells - 40) // 2) if width >= 60 else 8
-        runs = self._measured("cpu", Figure(percent(row.cpu_percent), palette.text), history(row.cpu_history, past))
+        bars = "" if row.barred and width < 60 else history(row.cpu_history, past)
+        runs = self._measured("cpu", Figure(percent(row.cpu_percent), palette.text), bars)
+        runs.append((f"  {row.barred}" if row.barred else "", palette.warn))
         if width >= 60:
             runs += self._measured("ram", memory(palette, row), history(row.memory_history, past))
         return styled.spread((*start, *styled.line(*runs)), styled.line(*self._agents(row, width)), width)
@@ -209,7 +211,7 @@ class HostFigures(Rows[HostRow]):
         ]
         if row.link is LinkState.UP:
             clock = clock_words(row.clock_offset)
-            notes = [row.taken, f"clock {clock}" if clock else "", row.reason]
+            notes = [row.barred, f"clock {clock}" if clock else "", row.reason]
             return styled.line(*runs, (f" {' · '.join(filter(None, notes))}", palette.note))
         aged = [(text, palette.quiet) for text, _ in runs] if row.sample else []
         return styled.line(*aged, (f" {self._said(row)}", palette.links[row.link]))
@@ -339,6 +341,10 @@ def _facts(view: ViewState, host: Host) -> list[tuple[str, str]]:
     facts = host.facts
     link = f"{host.link} {since(view.since(host.since))}" if host.since else str(host.link)
     found = [("agents", _agents(view, host)), ("address", host.address), ("link", link)]
+    if host.drain is not None:
+        found.append(("work", f"nothing new: {drain_words(host.drain, view.now)}"))
+    if host.labels:
+        found.append(("labels", ", ".join(host.labels)))
     if facts:
         tmux = facts.tmux_problem or facts.tmux_words + ("" if facts.tmux else ": install it there")
         found += [

@@ -76,8 +76,8 @@ class HostTable(Rows[HostRow]):
         )
         if row.link is LinkState.UP:
             said = styled.line((f"  {row.reason}" if row.reason else "", palette.note))
-            taken = styled.line((f" {row.taken}" if row.taken else "", palette.warn))
-            return (*start, *taken, *self._figures(row, width), *said)
+            barred = styled.line((f" {row.barred}" if row.barred else "", palette.warn))
+            return (*start, *barred, *self._figures(row, width), *said)
         words = f" {link_words(row)}"
         if row.stale and width >= 110:
             old = "" if row.stale == "now" else f"  {row.stale} old,"
@@ -160,9 +160,9 @@ class HostSummary(Lines):
             )
         if not up:
             return ()
-        if taken := [row for row in up if row.taken]:
-            more = f" +{len(taken) - 1}" if len(taken) > 1 else ""
-            return (styled.line((f" {taken[0].name}{more} {taken[0].taken}", palette.warn)),)
+        if barred := [row for row in up if row.barred]:
+            more = f" +{len(barred) - 1}" if len(barred) > 1 else ""
+            return (styled.line((f" {barred[0].name}{more} {barred[0].barred}", palette.warn)),)
         fullest = max(up, key=lambda row: memory_percent(row) or 0.0)
         memory = memory_percent(fullest)
         runs: list[tuple[str, Style | None]] = [(f" {fullest.name}", palette.quiet)]

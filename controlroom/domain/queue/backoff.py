@@ -1,0 +1,208 @@
+"""One backoff for each credential, shared by all hosts: whom the API turns away waits, and one tries again for all.
+
+What counts are the attempts of tasks. After a failure nothing starts with that credential for a while, longer each
+time; then one task probes it, and once that is at work the others follow, twice as many each time.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from controlroom.domain.gauges import Alarm, AlarmLevel
+from controlroom.domain.model import Fleet, State
+from controlroom.domain.tasks import Attempt, AttemptEnd, Task, Wait, WaitReason
+
+PROBE, LONGEST_PROBE = 60_000, 900_000
+"""Milliseconds after a failure until one task tries again: doubled each time, up to so many."""
+
+LONGEST_CLAIM = 1_800_000
+"""Milliseconds for which what one host says of a limit's end keeps others from trying."""
+
+PROVEN = 20_000
+"""Milliseconds that an agent works before its credential counts as good."""
+
+RAMP = 8
+"""Agents that must be at work after a failure before any number may start at once."""
+
+LIVELY = 600_000
+"""Milliseconds for which an agent that waits out a limit keeps new ones from starting."""
+
+REASONS = {
+    AttemptEnd.LOGIN: WaitReason.LOGIN,
+    AttemptEnd.LIMITED: WaitReason.LIMITED,
+    AttemptEnd.OVERLOADED: WaitReason.OVERLOADED,
+    AttemptEnd.ACCOUNT: WaitReason.ACCOUNT,
+}
+"""Ends by which the API turned an agent away, and what others of its credential then wait for."""
+
+PLAN = "plan"
+"""The credential of profiles that use Claude's own login, which each host has for itself."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An attempt, and what it was turned away by, or let in with."""
+
+    attempt: Attempt
+    credential: str
+    model: str
+
+    @property
+    def shared(self) -> bool:
+        """Whether it says something of all hosts: a login that each host has for itself does not."""
+        return self.attempt.end is not AttemptEnd.LOGIN or self.credential not in ("", PLAN)
+
+
+class Backoffs:
+    """What a fleet's attempts say of its credentials at one moment."""
+
+    def __init__(self, fleet: Fleet, now: int) -> None:
+        self._fleet, self._now = fleet, now
+        self._waits: dict[tuple[str, str], Wait | None] = {}
+
+    def login_until(self, host: str, credential: str) -> int:
+        """When a host's own login that failed is tried again; 0: it is good, or one may try it now."""
+        tried = [one for one in self.of(credential) if one.attempt.host == host]
+        wait = self._wait(tried, [one for one in tried if one.attempt.end is AttemptEnd.LOGIN and not one.shared])
+        return wait.until if wait else 0
+
+    def wait(self, credential: str, model: str) -> Wait | None:
+        """Why nothing starts with a credential now; None: something may."""
+        if (credential, model) not in self._waits:
+            self._waits[credential, model] = self._looked(credential, model)
+        return self._waits[credential, model]
+
+    def _looked(self, credential: str, model: str) -> Wait | None:
+        tried = self.of(credential)
+        for end, reason in REASONS.items():
+            of_model = end in (AttemptEnd.LIMITED, AttemptEnd.OVERLOADED)
+            those = [one for one in tried if not of_model or one.model == model]
+            if wait := self._wait(those, [one for one in those if one.attempt.end is end and one.shared]):
+                return Wait(
+                    wait.reason if wait.reason is WaitReason.PACED else reason, wait.until, (named(credential),)
+                )
+        if self._is_limited_now(credential, model):
+            return Wait(WaitReason.LIMITED, self._later(), (named(credential),))
+        return None
+
+    def of(self, credential: str) -> Sequence[Tried]:
+        """The attempts with a credential, oldest first; none where nothing was ever turned away."""
+        return self.turned_away.get(credential, ())
+
+    @cached_property
+    def turned_away(self) -> dict[str, list[Tried]]:
+        """The attempts of each credential of which any was turned away; oldest first."""
+        by_credential: dict[str, list[Tried]] = {}
+        for task in self._fleet.tasks.values():
+            for attempt in task.attempts:
+                tried = Tried(attempt, *credential_and_model(self._fleet, task))
+                by_credential.setdefault(tried.credential, []).append(tried)
+        return {
+            credential: sorted(tried, key=lambda one: one.attempt.at)
+            for credential, tried in by_credential.items()
+            if any(one.attempt.end in REASONS for one in tried)
+        }
+
+    def _wait(self, tried: Sequence[Tried], failed: Sequence[Tried]) -> Wait | None:
+        """How long nothing starts after these failures; its reason is `PACED` once one has got through."""
+        if not failed:
+            return None
+        last = max(one.attempt.ended for one in failed)
+        since = [one.attempt for one in tried if one.attempt.at >= last]
+        proven = sum(map(self.is_good, since))
+        under_way = sum(attempt.is_open and not self.is_good(attempt) for attempt in since)
+        if proven:
+            paced = proven < RAMP and under_way >= 2 * proven
+            return Wait(WaitReason.PACED, self._later()) if paced else None
+        if under_way:
+            return Wait(WaitReason.UNKNOWN, self._later())
+        good = max((one.attempt.at for one in tried if self.is_good(one.attempt)), default=0)
+        until = self._until([one.attempt for one in failed if one.attempt.ended > good])
+        return Wait(WaitReason.UNKNOWN, until) if until > self._now else None
+
+    def _until(self, failed: Sequence[Attempt]) -> int:
+        """When one may try again. Attempts that were under way together failed once."""
+        rounds, edge = 0, -1
+        for attempt in sorted(failed, key=lambda one: one.at):
+            if attempt.at > edge:
+                rounds, edge = rounds + 1, attempt.ended
+        last = max(attempt.ended for attempt in failed)
+        pause = min(PROBE << min(rounds - 1, 10), LONGEST_PROBE)
+        claimed = max(attempt.until for attempt in failed)
+        return max(last + pause, min(claimed, last + LONGEST_CLAIM))
+
+    def is_good(self, attempt: Attempt) -> bool:
+        """Whether an attempt shows that its credential is good."""
+        if attempt.end is AttemptEnd.DONE:
+            return True
+        agent = self._fleet.agents.get(attempt.id)
+        if not attempt.is_open or agent is None or agent.epoch != attempt.epoch:
+            return False
+        return agent.state in (State.WORKING, State.WAITING) and self._now - attempt.at > PROVEN
+
+    def _is_limited_now(self, credential: str, model: str) -> bool:
+        """Whether an agent that is at work with it waits out a limit just now."""
+        return (credential, model) in self._limited_now
+
+    @cached_property
+    def _limited_now(self) -> set[tuple[str, str]]:
+        agents = (agent for agent in self._fleet.agents.values() if agent.state is State.LIMITED and agent.lives)
+        works = [agent.ordered for agent in agents if agent.ordered and 0 <= self._now - agent.since < LIVELY]
+        return {(credential_of(self._fleet, work.profile), work.model) for work in works}
+
+    def _later(self) -> int:
+        """When it is looked at again: moments that lie apart, as a reason must not change with every look."""
+        return (self._now // PROVEN + 1) * PROVEN
+
+
+def credential_of(fleet: Fleet, profile: str) -> str:
+    """What names the credential of a profile."""
+    named_profile = fleet.profiles.get(profile)
+    return named_profile.credential if named_profile else ""
+
+
+def credential_and_model(fleet: Fleet, task: Task) -> tuple[str, str]:
+    """The credential and the model of a task; an empty model is Claude's own choice."""
+    profile = fleet.profiles.get(task.profile)
+    return credential_of(fleet, task.profile), task.model or (profile.model if profile else "")
+
+
+def named(credential: str) -> str:
+    """A credential in words."""
+    return {"": "the hosts' own logins", PLAN: "the plan"}.get(credential, credential)
+
+
+ABOUT = "account "
+"""How what such alarms are about begins; the credential follows."""
+
+
+def alarms(fleet: Fleet, now: int) -> dict[str, Alarm]:
+    """The alarms about credentials that let nobody in, one each, by what they are about."""
+    backoffs = Backoffs(fleet, now)
+    raised: dict[str, Alarm] = {}
+    for credential in backoffs.turned_away:
+        last = _last_refusal(backoffs, credential)
+        if last is not None:
+            standing = fleet.alarms.get(f"{ABOUT}{credential}")
+            raised[f"{ABOUT}{credential}"] = standing or _alarm(credential, last, now)
+    return raised
+
+
+def _last_refusal(backoffs: Backoffs, credential: str) -> Attempt | None:
+    """The last attempt that was kept out by its account, if none has got in since."""
+    tried = backoffs.of(credential)
+    refused = [one.attempt for one in tried if one.shared and one.attempt.end in _KEPT_OUT]
+    if not refused:
+        return None
+    last = max(refused, key=lambda attempt: attempt.ended)
+    good: Iterable[Tried] = (one for one in tried if one.attempt.at >= last.ended)
+    return None if any(backoffs.is_good(one.attempt) for one in good) else last
+
+
+_KEPT_OUT = (AttemptEnd.ACCOUNT, AttemptEnd.LOGIN)
+
+
+def _alarm(credential: str, last: Attempt, now: int) -> Alarm:
+    said = f" ({last.reason})" if last.reason else ""
+    words = f"{named(credential)}: the API lets nobody in{said}: its tasks wait, and one of them tries again by itself"
+    return Alarm(words, AlarmLevel.DANGER, now)
