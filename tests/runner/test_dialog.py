@@ -380,6 +380,79 @@ def test_a_dialog_that_asks_to_begin_without_a_plan_is_read_and_approved_as_that
     assert (approves_plan(more), plan(more)) == ("", None)
 
 
+SMALL = "# The plan\n\n1. first\n1. **second** with `code` and [words](https://example.com) enough to be wrapped\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "same"),
+    [
+        ("plan", "# The plan\n\n1. first\n2. second\n", True),
+        ("plan", "# The plan\n\n1. first\n2. second\n3. rm -rf", False),
+        ("plan", "# The plan\n\n1. second\n2. first\n", False),
+        ("plan", "# The\n\n```python\nplan\n```\n1) first\n1) second\n", True),
+        ("plan_small", SMALL, True),
+        ("plan_small", SMALL.replace("enough", "too many"), False),
+        ("plan_in_part", "The plan\n1. step 1\n2. step 2\n3. step 3\n", False),
+        ("plan", "", False),
+        ("plan", "***", False),
+    ],
+)
+def test_a_plan_is_compared_with_what_its_transcript_says(name: str, given: str, same: bool) -> None:
+    assert is_call(screen(name), SHOWS_PLAN, {"plan": given}) is same
+
+
+def test_of_a_plan_that_is_not_on_the_screen_as_a_whole_the_part_is_compared() -> None:
+    whole = screen("plan_small")
+    words = next(number for number, row in enumerate(whole) if "first" in row)
+    shown = [*whole[:words], f"   1. first{' ' * 31}↓", *whole[words + 1 :]]
+    begins = next(number for number, row in enumerate(shown) if row.strip() == "The plan")
+    del shown[begins - 1]
+    dialog = plan(shown)
+    assert dialog
+    assert dialog.cut
+    assert is_call(shown, SHOWS_PLAN, {"plan": f"{SMALL}\n3. third"})
+    assert not is_call(shown, SHOWS_PLAN, {"plan": SMALL.replace("first", "third")})
+
+
+def edit(*rows: str) -> list[str]:
+    """The prompt of an edit of a.txt whose diff has these rows."""
+    shown = PROMPTS["edit_tabs"]["rows"]
+    marks = [number for number, row in enumerate(shown) if row.startswith("╌")]
+    frame = [*shown[: marks[0] + 1], *rows, *shown[marks[1] :]]
+    return [row.replace("tabs.py", "a.txt") for row in frame]
+
+
+CUTS = [" 1  keep", " 2 -drop one", " 3 -drop two", " 4  keep"]
+WITHIN = [" 1 -keep drop one keep", " 1 +keep  keep"]
+TWICE = [" 1 -a drop b", " 1 +a  b", " 2  keep", " 3 -c drop d", " 3 +c  d"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "old", "new", "same"),
+    [
+        (CUTS, "drop one\ndrop two\n", "", True),
+        ([*CUTS[:3], " 2 +put in", CUTS[3]], "drop one\ndrop two\n", "", False),
+        ([*CUTS[:3], " 2 +put in", CUTS[3]], "drop one\ndrop two", "put in", True),
+        (CUTS, "drop one\n", "", False),
+        (CUTS[:2], "drop one\ndrop two\n", "", False),
+        (WITHIN, "drop one ", "", True),
+        (WITHIN, "drop one", "", True),
+        ([WITHIN[0], " 1 +keep and more keep"], "drop one ", "", False),
+        ([WITHIN[0], " 1 +keep"], "drop one ", "", False),
+        (TWICE, "drop", "", True),
+        ([*TWICE[:-1], " 3 +c more d"], "drop", "", False),
+        ([" 1 -a b", " 1 +a put in b"], "→", "→ put in", True),
+        ([" 1 -a b", " 1 +a put on b"], "→", "→ put in", False),
+        ([" 1 -a → b", " 1 +a ← b"], "→", "←", True),
+        ([" 1 -a → b", " 1 +a ← c"], "→", "←", False),
+        ([" 1  keep"], "drop\n", "", False),
+    ],
+)
+def test_an_edit_that_takes_away_alone_is_no_other_edit(rows: list[str], old: str, new: str, same: bool) -> None:
+    given = {"file_path": "/home/ann/project/a.txt", "old_string": old, "new_string": new}
+    assert asks_for(edit(*rows), "Edit", given) is same
+
+
 def test_a_prompt_about_another_tool_is_not_the_one_that_was_asked_about() -> None:
     shown, given = screen("bash"), {"command": "touch made.txt && rm -rf build"}
     assert asks_for(shown, "Bash", given)

@@ -28,7 +28,7 @@ a model has drawn, is none.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
 
@@ -214,6 +214,10 @@ _LEAVES_PLANNING = "Exitplanmode?Claudewantstoexitplanmode❯1.Yes,andswitchtode
 _PLAN_INDENT, _PLAN_EDGE = "   ", 2
 _MORE_BEYOND = re.compile(" +[↑↓]$")
 _PART_OF_A_PLAN = "Its screen shows only a part of the plan, this one:"
+_FENCE = re.compile(r"^ *(?:```|~~~).*$", re.MULTILINE)
+_LINK = re.compile(r"\[([^\]\n]*)\]\([^)\n]*\)")
+_ITEM = re.compile(r"^ *(?:[0-9]{1,9}[.)]|[a-z]{1,5}\.) ", re.MULTILINE)
+_SIGNS = re.compile(r"[\W_]+")
 _NOISE = ("Tip: ", "Do you want to ")
 _CUT_OFF = re.compile(r" ↑ \d+ more lines?")
 _NUMBER = re.compile(r" *\d+ ")
@@ -274,7 +278,11 @@ def is_call(screen: list[str], tool: str, given: dict[str, Any]) -> bool:
         return read(screen, tables(given.get("questions"))) is not None
     if tool != SHOWS_PLAN:
         return asks_for(screen, tool, given)
-    return bool(approves_plan(screen)) and shows_no_plan(screen) is not bool(text(given.get("plan"), 1))
+    words = _all(given, "plan")
+    if shows_no_plan(screen):
+        return not words
+    drawn = _drawn_plan(screen)
+    return drawn is not None and bool(approves_plan(screen)) and _is_plan(drawn, words)
 
 
 def lasting(screen: list[str], tool: str) -> tuple[Lasting, ...]:
@@ -382,8 +390,26 @@ def _is_written(shown: _Prompt, given: dict[str, Any]) -> bool:
         return rows == (new or _NOTHING_IN_IT) or (shown.part and new.endswith(rows))
     if "content" in given:
         return _changes(shown.called, margin, "+", _all(given, "content"))
-    texts = (("+", _all(given, "new_string")), ("-", _all(given, "old_string")))
-    return all(_changes(shown.called, margin, mark, words) for mark, words in texts)
+    new, old = _all(given, "new_string"), _all(given, "old_string")
+    if not _letters(new) or not _letters(old):
+        come, gone = (_marked(shown.called, margin, mark) for mark in "+-")
+        pair = (come, gone, _letters(old)) if _letters(old) else (gone, come, _letters(new))
+        return _differ_by(*pair, part=shown.part)
+    return all(_changes(shown.called, margin, mark, words) for mark, words in (("+", new), ("-", old)))
+
+
+def _differ_by(less: list[str], more: list[str], letters: str, *, part: bool) -> bool:
+    """Return whether runs of rows are those beside them with a text put in, or taken out, and nothing else.
+
+    `part`: only the end of what is called is on the screen.
+    """
+    if not less:
+        return bool(more) and all(lines == letters or (part and letters.endswith(lines)) for lines in more)
+    places = [[at for at in range(len(lines) + 1) if lines.startswith(letters, at)] for lines in more]
+    return len(less) == len(more) and all(
+        any(lines[:at] + lines[at + len(letters) :] == left for at in there)
+        for left, lines, there in zip(less, more, places, strict=True)
+    )
 
 
 def _changes(rows: list[str], margin: int, mark: str, words: str) -> bool:
@@ -455,6 +481,21 @@ def plan(screen: list[str]) -> "Dialog | None":
     """
     if shows_no_plan(screen):
         return Dialog(SHOWS_PLAN, asked(SHOWS_PLAN, {}), {})
+    drawn = _drawn_plan(screen)
+    if drawn is None or not drawn.words.strip():
+        return None
+    words = f"{_PART_OF_A_PLAN}\n{drawn.words}" if drawn.cut else drawn.words
+    return Dialog(SHOWS_PLAN, words, {}, drawn.cut)
+
+
+class _DrawnPlan(NamedTuple):
+    words: str
+    cut: bool
+    """A part of it is on the screen."""
+
+
+def _drawn_plan(screen: list[str]) -> "_DrawnPlan | None":
+    """Read the plan on a screen; None when none is to be approved."""
     top = max((number for number, row in enumerate(screen) if _is_rule(row, "▔")), default=len(screen))
     line = max((len(row) for row in screen[top : top + 1]), default=0) - 2 * _PLAN_EDGE
     rule, mark = (f"{' ' * _PLAN_EDGE}{drawn * line}" for drawn in "─╌")
@@ -466,13 +507,30 @@ def plan(screen: list[str]) -> "Dialog | None":
     if len(marks) > 1:
         frame, words = rows[: marks[0]] + rows[marks[-1] + 1 :], rows[marks[0] + 1 : marks[-1]]
         if all(row == rule or row.strip() in ("", *_PLAN_BEGINS) for row in frame):
-            return _plan(words)
-    return _plan([_MORE_BEYOND.sub("", row) for row in rows if row not in (rule, mark)], cut=True)
+            return _DrawnPlan(_undented(words), cut=False)
+    return _DrawnPlan(_undented(_MORE_BEYOND.sub("", row) for row in rows if row not in (rule, mark)), cut=True)
 
 
-def _plan(rows: list[str], *, cut: bool = False) -> "Dialog | None":
-    words = "\n".join(row.removeprefix(_PLAN_INDENT) for row in rows).strip("\n")
-    return Dialog(SHOWS_PLAN, f"{_PART_OF_A_PLAN}\n{words}" if cut else words, {}, cut) if words.strip() else None
+def _undented(rows: Iterable[str]) -> str:
+    return "\n".join(row.removeprefix(_PLAN_INDENT) for row in rows).strip("\n")
+
+
+def _is_plan(drawn: _DrawnPlan, plan: str) -> bool:
+    """Return whether a plan is drawn on the screen, or the part of it that is there.
+
+    Markdown is drawn without its signs and the names of its code blocks, with numbers and letters of its own before
+    the items of lists, and links with or without their places.
+    """
+    shown = drawn.words
+    for begins in _PLAN_BEGINS if drawn.cut else ():
+        shown = shown.removeprefix(begins).lstrip("\n")
+    meant = _FENCE.sub("", plan)
+    for written in (meant, _LINK.sub(r"\1", meant)):
+        pairs = (shown, written), (_ITEM.sub("", shown), _ITEM.sub("", written))
+        for there, whole in ((_SIGNS.sub("", one), _SIGNS.sub("", other)) for one, other in pairs):
+            if there and (there == whole or (drawn.cut and there in whole)):
+                return True
+    return False
 
 
 def permission(screen: list[str]) -> "Dialog | None":
