@@ -73,7 +73,7 @@ def add(args: argparse.Namespace, entry_points: EntryPoints) -> int:
         args.wishes = read_tasks(read_text(args.source, "the tasks"), common)
     else:
         text = read_text(args.file, "the task") if args.file is not None else typed(" ".join(args.text), "the task")
-        source = Source.FILE if args.file == "-" else Source.OPERATOR
+        source = Source.OPERATOR if args.file is None else Source.FILE
         args.wishes = [replace(common, text=text, source=source)]
     return with_room(_add, args)
 

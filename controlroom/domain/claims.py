@@ -200,7 +200,7 @@ def _was_killed(seen: Agent) -> bool:
 def _ended(seen: Agent, words: str) -> Agent:
     """An agent that an order has ended: it waits for nothing, and does not go on by itself."""
     runner = Evidence("runner", seen.state, seen.detail, seen.since, agrees=False)
-    return with_changes(seen, state=State.DONE, detail=words, cause=Cause.NONE, evidence=(runner, *seen.evidence))
+    return with_changes(seen, state=State.DONE, detail=words, cause=Cause.KILLED, evidence=(runner, *seen.evidence))
 
 
 def claimed_work(agent: Agent) -> Work:

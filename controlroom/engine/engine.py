@@ -103,9 +103,7 @@ class Engine:
         templates = home.config.parent / "templates"
         self._metrics = MetricsFile(config.metrics, store, ledger, history, self.spending) if config.metrics else None
         self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates)
-        self.dispatcher = Dispatcher(
-            store, self.tasks, claims, self.submit, orders.result_of, config.zone, config.kept_tasks, inquiries
-        )
+        self.dispatcher = Dispatcher(store, self.tasks, claims, self.submit, orders.result_of, inquiries, config)
         room_editor = RoomEditor(home, config, store, writer, budgets, self.links, self.host_events.removed)
         self._apart: dict[type, Callable[[Any, str], Awaitable[Result]]] = {
             intents.SettleUsage: self.spending.settle,

@@ -196,8 +196,8 @@ class MoveCoordinator:
         self._take(move, was, recalled=True)
 
     def moving(self) -> "list[asyncio.Task[Any]]":
-        """Return the tasks of moves that no host keeps waiting, and of retries."""
-        return [*(task for task, way in self._ways.items() if not self._awaited(way)), *self._retries]
+        """Return the tasks of moves that no host and no halt keeps waiting, and of retries."""
+        return [*(task for task, way in self._ways.items() if not self._waits(way)), *self._retries]
 
     async def close(self) -> None:
         """Leave moves as they are; the next engine takes them up."""
@@ -250,13 +250,16 @@ class MoveCoordinator:
     async def _carried(self, way: _Way) -> Result:
         move, reason = way.move, ""
         for _ in range(TRIES):
-            await self._until(lambda: not self._awaited(way))
+            await self._until(lambda: not self._waits(way))
             if missing := [host for host in self._needed(way) if host not in self._store.fleet.hosts]:
                 return Result(Outcome.UNKNOWN, self._stranded(way, f"{missing[0]} is no longer in the room"))
             if self._arrived(move):
                 return Result(Outcome.DONE)
+            if self._is_halted and not way.ended:
+                return Result(Outcome.REFUSED, self._stranded(way, "the room was halted meanwhile"))
             half = await self._end(way) if not way.ended else Result(Outcome.DONE)
             if half.outcome is Outcome.DONE:
+                await self._until(lambda: not self._is_halted)
                 half = await self._start(way)
             if half.outcome is Outcome.DONE:
                 return half
@@ -325,6 +328,14 @@ class MoveCoordinator:
         """Whether a host is to come back first."""
         hosts = [self._store.fleet.hosts.get(name) for name in self._needed(way)]
         return None not in hosts and any(host.link is not LinkState.UP for host in hosts if host)
+
+    @property
+    def _is_halted(self) -> bool:
+        return self._store.fleet.queue.halt is not None
+
+    def _waits(self, way: _Way) -> bool:
+        """Whether nothing can be done now: a halt leaves alone what has not ended, and lets nothing start."""
+        return way.ended if self._is_halted else self._awaited(way)
 
     def _arrived(self, move: Move) -> bool:
         """Whether the new host has shown the agent; a row of our own making does not count."""

@@ -168,7 +168,7 @@ def record_killed(entry: Entry, words: str, since: int) -> None:
             and status.ended >= since
             and status.exit_signal in _OURS
         ):
-            write_status(entry, replace(status, state=State.DONE.value, detail=words, cause=Cause.NONE.value))
+            write_status(entry, replace(status, state=State.DONE.value, detail=words, cause=Cause.KILLED.value))
 
 
 def ended(seen: AgentSeen, state: State, detail: str, at: int, cause: Cause = Cause.NONE) -> AgentSeen:

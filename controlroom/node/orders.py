@@ -24,7 +24,7 @@ from controlroom.runner.files import why
 from controlroom.runner.folder import GRANT, agent_folder
 from controlroom.runner.outcome import Refused
 from controlroom.text.names import agent_name_problem
-from controlroom.text.states import Outcome, State
+from controlroom.text.states import Cause, Outcome, State
 from controlroom.wire.grants import Grant, Prices
 from controlroom.wire.lines import MAX_TASK, PeerError
 from controlroom.wire.messages import AgentSeen, Forget, Kill, Reply, Spawn, Take, Tell
@@ -199,7 +199,7 @@ class Actor:
         if await self._left_of(entry):
             await self._swept(entry, words)
         elif (status := _status(entry)) is None or is_live(status):
-            await record_death(entry, State.DONE, words, now())
+            await record_death(entry, State.DONE, words, now(), Cause.KILLED)
         record_killed(entry, words, since)
 
     async def _left_of(self, entry: Entry) -> str:
@@ -218,7 +218,7 @@ class Actor:
         if left := await end_by_force(entry, self._place.namespace, self._place.tmux):
             raise OSError(f"{entry.name} could not be ended: {left} still there")
         if entry_of(self._place.state, entry.name, entry.epoch):
-            await record_death(entry, State.DONE, words, now())
+            await record_death(entry, State.DONE, words, now(), Cause.KILLED)
 
     def _entry(self, name: str, epoch: int) -> Entry:
         entry = entry_of(self._place.state, name, epoch)

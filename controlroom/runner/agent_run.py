@@ -331,7 +331,9 @@ class AgentRun:
     def _end(self, state: State, words: str) -> None:
         """End the agent for a reason of ours."""
         if self._exit is None and self._ending is None:
-            self._verdict = self._verdict or (state, words)
+            if self._verdict is None:
+                self._verdict = state, words
+                self._ended_for = Cause.KILLED if state is State.DONE else Cause.NONE
             self._recorder.note(f"ending it: {words}")
         self._begin_ending()
 

@@ -181,6 +181,8 @@ class Cause(StrEnum):
     """The same action of it failed again and again."""
     OVER_LIMIT = "over-limit"
     """It took more memory, processes or time than its profile allows."""
+    KILLED = "killed"
+    """It was ordered to end, and ended for that."""
     UNSEEN = "unseen"
     """The engine knows of it from its ledger alone: its host has said nothing yet. No host says this."""
 
@@ -190,6 +192,7 @@ TROUBLES = frozenset({Cause.QUIET, Cause.REPEATING, Cause.OVER_LIMIT})
 
 
 _OLDER = (
+    (State.DONE, "killed", Cause.KILLED),
     (State.PAUSED, "budget", Cause.BUDGET),
     (State.FAILED, "not logged in", Cause.NO_LOGIN),
     (State.FAILED, "the login was refused", Cause.LOGIN_REFUSED),
@@ -211,6 +214,8 @@ def read_cause(said: str, state: str, detail: str) -> Cause:
         return Cause.NONE
     if cause is Cause.UNSEEN:
         return Cause.NONE
+    if cause is Cause.NONE and (state, detail) == (State.DONE, "killed"):
+        return Cause.KILLED  # a runner that began before there was this cause
     if cause is not Cause.UNSAID:
         return cause
     words = detail.removeprefix("paused: ")

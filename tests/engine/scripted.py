@@ -165,7 +165,7 @@ class ScriptedHost:
                 self.logs.setdefault((message.name, message.epoch), b"")
             case wire.Kill():
                 known = self.agents[message.name]
-                self.agents[message.name] = replace(known, state="done", detail="killed", ended=NOON)
+                self.agents[message.name] = replace(known, state="done", detail="killed", cause="killed", ended=NOON)
             case wire.Forget():
                 self.agents.pop(message.name, None)
             case wire.Tell(what=TellKind.ANSWER):

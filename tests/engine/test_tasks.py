@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -12,9 +13,10 @@ from controlroom.domain.model import State
 from controlroom.domain.tasks import AttemptEnd, TaskChange, TaskState, TaskWish, WaitReason
 from controlroom.text.states import Cause, Outcome
 from controlroom.wire import messages as wire
+from controlroom.wire.inquiries import ReadSpec
 from tests.engine.queued import MINUTE, QUICK, Roomy, add, became, queue_room, runs, task
 from tests.engine.rooms import room
-from tests.engine.scripted import GIB, NeverAnswers, ScriptedChannel, ScriptedHost, Unwilling, orders, seen
+from tests.engine.scripted import GIB, NOON, NeverAnswers, ScriptedChannel, ScriptedHost, Unwilling, orders, seen
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -30,6 +32,24 @@ async def test_a_task_is_carried_out_by_an_agent_that_bears_its_words() -> None:
         host.end("fix-the-login-please-t1")
         done = await became(here, "t1", TaskState.DONE)
         assert [attempt.end for attempt in done.attempts] == [AttemptEnd.DONE]
+
+
+async def test_no_word_of_a_task_that_watchers_are_not_to_see_stands_in_its_agents_name() -> None:
+    host = Roomy()
+    async with queue_room(host, settings=f"{QUICK}[watch]\ntasks = false\n") as here:
+        await add(here, "Fix the login, please")
+        await runs(here, host, "t1")
+
+
+async def test_what_looks_like_a_key_stands_in_no_title_summary_or_name() -> None:
+    host = Roomy()
+    key = "sk-ant-api03-" + "k" * 60
+    async with queue_room(host) as here:
+        await add(here, f"use {key} for it\n{'x' * 140} {key}", f"use sk-ant-\x1b[1mapi03-{'k' * 60} for it")
+        await here.until(lambda: len(host.spawned) == 2)
+        for added in (task(here, "t1"), task(here, "t2")):
+            assert "kkk" not in f"{added.title} {added.text}"
+        assert not [order.name for order in host.spawned if "kkk" in order.name]
 
 
 async def test_no_more_agents_are_started_than_the_queue_may_have_and_each_end_makes_room() -> None:
@@ -171,6 +191,27 @@ async def test_a_task_whose_agent_a_person_kills_is_held_and_goes_on_when_releas
         assert held.reason == "its agent was killed" or (held.last is not None and held.last.end is AttemptEnd.KILLED)
         await here.order(intents.ReleaseTask("t1"))
         await runs(here, host, "a-t1", "a-t1")
+
+
+class Late(Roomy):
+    """Its agents are done just before an order to end them arrives."""
+
+    def act(self, message: wire.ToNode) -> wire.Reply:
+        if isinstance(message, wire.Kill):
+            known = self.agents[message.name]
+            self.agents[message.name] = replace(known, state="done", cause=Cause.NONE.value, ended=NOON)
+            return wire.Reply(message.id, Outcome.DONE)
+        return super().act(message)
+
+
+async def test_a_task_whose_agent_was_done_just_before_it_was_killed_is_done() -> None:
+    host = Late()
+    async with queue_room(host) as here:
+        await add(here, "a")
+        await runs(here, host, "a-t1")
+        await here.order(intents.KillAgent("vm1/a-t1", 1))
+        done = await became(here, "t1", TaskState.DONE)
+        assert (done.attempts[0].killed, done.attempts[0].end) == (True, AttemptEnd.DONE)
 
 
 async def test_a_lost_host_keeps_its_task_and_no_other_takes_it() -> None:
@@ -425,6 +466,64 @@ async def test_agents_that_the_halt_interrupted_are_told_to_go_on() -> None:
         assert result.reason == "told to go on: 1 agent"
         told = [order for order in orders(host) if isinstance(order, wire.Tell) and order.what == "message"]
         assert [order.name for order in told] == ["docs"]
+
+
+class Slow(Roomy):
+    """It keeps messages of one kind until it is told to go on."""
+
+    kind: type = wire.Kill
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.kept: list[tuple[ScriptedChannel, wire.ToNode]] = []
+
+    def take(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        if isinstance(message, self.kind):
+            self.kept.append((channel, message))
+        else:
+            super().take(channel, message)
+
+    def go_on(self) -> None:
+        for channel, message in self.kept:
+            super().take(channel, message)
+
+
+async def test_what_is_being_moved_when_the_room_is_halted_starts_when_the_halt_ends() -> None:
+    one, two = Slow("vm1"), Roomy("vm2")
+    async with queue_room(one, two) as here:
+        await here.order(intents.SpawnAgent("docs", "write", "vm1"))
+        moved = asyncio.ensure_future(here.order(intents.ReassignAgent("vm1/docs", 1, "", host="vm2")))
+        await here.until(lambda: one.kept)
+        assert (await here.order(intents.HaltRoom())).ok
+        one.go_on()
+        await here.until(lambda: here.agent("vm1/docs").has_ended)
+        await here.engine.wait_idle()
+        assert two.spawned == []
+        assert (await here.order(intents.ResumeRoom())).ok
+        assert (await moved).ok
+        assert [order.name for order in two.spawned] == ["docs"]
+
+
+async def test_a_halt_stops_an_agent_that_waits_to_be_moved() -> None:
+    one, two = Slow("vm1"), Roomy("vm2")
+    one.kind = ReadSpec
+    async with queue_room(one, two) as here:
+        await here.order(intents.SpawnAgent("docs", "write", "vm1"))
+        moved = asyncio.ensure_future(here.order(intents.ReassignAgent("vm1/docs", 1, "", host="vm2")))
+        await here.until(lambda: one.kept)
+        two.reachable = False
+        two.cut()
+        await here.until(lambda: here.link("vm2").value == "lost")
+        one.go_on()
+        await here.engine.wait_idle()
+        assert (await here.order(intents.HaltRoom())).ok
+        refused = await moved
+        assert (refused.outcome, refused.reason) == (
+            Outcome.REFUSED,
+            "vm1/docs was not moved: the room was halted meanwhile",
+        )
+        await here.until(lambda: [order for order in orders(one) if isinstance(order, wire.Tell)])
+        assert [order.what for order in orders(one) if isinstance(order, wire.Tell)] == ["interrupt"]
 
 
 async def test_a_task_waits_while_its_agent_is_paused_and_goes_on_with_it() -> None:

@@ -178,11 +178,11 @@ _AWAITED = 5_000
 
 def _how(agent: Agent, attempt: Attempt, fleet: Fleet) -> AttemptEnd:
     """How the run of an attempt has ended."""
+    if agent.state is State.DONE and agent.cause is not Cause.KILLED:
+        return AttemptEnd.DONE  # also of one that was ordered to end when it had just ended
     if attempt.killed:
         halt = fleet.queue.halt
         return AttemptEnd.HALTED if halt is not None and halt.kill else AttemptEnd.KILLED
-    if agent.state is State.DONE:
-        return AttemptEnd.DONE
     if agent.state is State.LIMITED:
         return AttemptEnd.LIMITED
     if agent.cause in _ENDS:

@@ -64,12 +64,15 @@ class Plan:
     """When it changes though nothing happens, UTC milliseconds; 0: it does not."""
 
 
-def plan(fleet: Fleet, now: int) -> Plan:
-    """Decide which task starts now, if any, and why the others wait."""
+def plan(fleet: Fleet, now: int, *, wordless: bool = False) -> Plan:
+    """Decide which task starts now, if any, and why the others wait.
+
+    `wordless`: agents are called by the ids of their tasks alone.
+    """
     waiting = [task for task in fleet.tasks.values() if task.state is TaskState.WAITING]
     if not waiting:
         return Plan()
-    world = World(fleet, now)
+    world = World(fleet, now, wordless=wordless)
     waits: dict[str, Wait] = {}
     ready = [task for task in waiting if not task.after and task.not_before <= now]
     if len(ready) < len(waiting):
@@ -112,7 +115,8 @@ _WORK = attrgetter("profile", "host", "labels", "model", "cwd", "origin.source")
 class World:
     """A fleet as the queue sees it; all that several tasks ask is worked out once."""
 
-    def __init__(self, fleet: Fleet, now: int) -> None:
+    def __init__(self, fleet: Fleet, now: int, *, wordless: bool = False) -> None:
+        self._wordless = wordless
         self._fleet, self._now, self._rules = fleet, now, fleet.queue.rules
         starting = {key for key, kept in fleet.queue.restarts.items() if kept.starting}
         self._live = [
@@ -181,7 +185,10 @@ class World:
         last = task.goes_on_from
         if session_host and last is not None:
             return Start(task, placed, last.agent, resumes=True)
-        return Start(task, placed, agent_name(task))
+        return Start(task, placed, self._name(task))
+
+    def _name(self, task: Task) -> str:
+        return task.id if self._wordless else agent_name(task)
 
     def _at_work(self, task: Task) -> str:
         """The agent of an earlier attempt that is at work again; empty: none is."""
@@ -230,7 +237,7 @@ class World:
         """Which budget holds new work, in words; empty: none."""
         if profile.kind is AgentKind.COMMAND:
             return ""
-        return ladder.refusal(self._fleet, host, agent_name(task), task.profile, profile.billing) or ""
+        return ladder.refusal(self._fleet, host, self._name(task), task.profile, profile.billing) or ""
 
     # ----------------------------------------------------------------------- hosts
 

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from controlroom.domain.tasks import Task
-from controlroom.text.sanitize import sanitize
+from controlroom.text.sanitize import redact, sanitize
 
 _LONGEST = 26
 """Characters of a task's own words in its agent's name."""
@@ -19,12 +19,17 @@ SHOWN, SHOWN_TITLE = 200, 80
 def title(text: str) -> str:
     """The first line of a task that says something, safe to show, without the marks of a heading or a list."""
     lines = (line.strip().lstrip("#*->").strip() for line in text.splitlines())
-    return sanitize(next((line for line in lines if line), ""), SHOWN_TITLE)
+    return _safe(next((line for line in lines if line), ""), SHOWN_TITLE)
 
 
 def summary(text: str) -> str:
     """The beginning of a task's text on one line, safe to show."""
-    return sanitize(" ".join(text.split()), SHOWN)
+    return _safe(" ".join(text.split()), SHOWN)
+
+
+def _safe(line: str, most: int) -> str:
+    """The line without keys: neither a part of one that the end cuts off, nor one that signs in between hide."""
+    return redact(sanitize(redact(line), most))
 
 
 def agent_name(task: Task) -> str:

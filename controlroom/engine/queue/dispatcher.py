@@ -5,9 +5,7 @@ no task is at work twice.
 """
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import tzinfo
 
 from controlroom.domain import intents
 from controlroom.domain.changes import Changes
@@ -19,6 +17,7 @@ from controlroom.domain.queue.dispatch import Plan, Start
 from controlroom.domain.tasks import Task, TaskState
 from controlroom.engine.background_tasks import Debouncer
 from controlroom.engine.claims import ClaimChecker
+from controlroom.engine.config.config import Config
 from controlroom.engine.hosts.inquiries import Inquiries
 from controlroom.engine.ledger.ledger import LedgerProblem
 from controlroom.engine.ledger.writer import Keep
@@ -51,17 +50,18 @@ class Dispatcher:
         claims: ClaimChecker,
         submit: Submit,
         result_of: ResultOf,
-        zone: tzinfo,
-        kept_tasks: Mapping[str, str],
         inquiries: Inquiries,
+        config: Config,
     ) -> None:
         """`submit` decides an intent and orders what follows from it, as for an operator.
 
-        `zone`: where the operator's days begin; `kept_tasks`: what agents are told that a profile keeps running.
+        `config` says where the operator's days begin, what agents are told that a profile keeps running, and whether
+        watchers may read words of a task in its agent's name.
         """
-        self._store, self._book, self._claims, self._submit, self._zone = store, book, claims, submit, zone
+        self._store, self._book, self._claims, self._submit, self._zone = store, book, claims, submit, config.zone
+        self._wordless = config.withheld.tasks
         self.halt = HaltKeeper(store, book, submit, result_of)
-        self.restarter = Restarter(store, book, claims, submit, result_of, kept_tasks, self._wake)
+        self.restarter = Restarter(store, book, claims, submit, result_of, config.kept_tasks, self._wake)
         self.preflights = HostPreflights(store, book, inquiries, self._wake)
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
         self._has_work = False
@@ -187,7 +187,7 @@ class Dispatcher:
     def _planned(self) -> Plan:
         """Decide what is next, and show why the rest waits."""
         fleet = self._store.fleet
-        plan = dispatch.plan(fleet, self._store.clock())
+        plan = dispatch.plan(fleet, self._store.clock(), wordless=self._wordless)
         waiting = [replace(fleet.tasks[key], wait=wait) for key, wait in plan.waits.items()]
         self._book.show(waiting, replace(fleet.queue, blocked=plan.blocked))
         return plan

@@ -10,8 +10,9 @@ from controlroom.domain.model import Agent, State
 from controlroom.domain.orders import Order, Result
 from controlroom.domain.tasks import Halt
 from controlroom.domain.words import named_some
-from controlroom.engine.queue.task_book import TaskBook
+from controlroom.engine.queue.task_book import REASON, TaskBook
 from controlroom.engine.store import FleetStore
+from controlroom.text.sanitize import redact, sanitize
 from controlroom.text.states import AgentKind, Outcome
 
 GO_ON = "You were interrupted because all work was halted for a while. Go on with your task where you stopped."
@@ -38,7 +39,9 @@ class HaltKeeper:
         if before is not None and (before.kill or not intent.kill):
             already = Result(Outcome.REFUSED, f"the room is halted already, by {before.who}")
             return self._book.audited(intent, already, who)
-        written = self._book.set_queue(replace(queue, halt=Halt(who, now, intent.reason, intent.kill)))
+        written = self._book.set_queue(
+            replace(queue, halt=Halt(who, now, redact(sanitize(intent.reason, REASON)), intent.kill))
+        )
         await self.enforce()
         problem = await written
         words = f"{self._words(intent.kill)}{f'; not on the disk yet: {problem}' if problem else ''}"

@@ -21,6 +21,7 @@ from controlroom.engine.ledger import task_tables
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.writer import Keep, LedgerWriter
 from controlroom.engine.store import FleetStore
+from controlroom.text.sanitize import redact, sanitize
 from controlroom.text.states import Outcome
 
 TaskIntent = (
@@ -53,6 +54,10 @@ class Parts(NamedTuple):
     since: int
     number: int = 0
     wishes: Sequence[TaskWish] = ()
+
+
+REASON = 300
+"""Characters that are kept of why somebody holds the queue or halts the room."""
 
 
 class TaskBook:
@@ -179,7 +184,8 @@ class TaskBook:
             case intents.AddTasks():
                 return await self._add(intent, who, now)
             case intents.HoldQueue():
-                return await self._queue(replace(self.fleet.queue, hold=Hold(who, now, intent.reason)), intent.reason)
+                reason = redact(sanitize(intent.reason, REASON))
+                return await self._queue(replace(self.fleet.queue, hold=Hold(who, now, reason)), reason)
             case intents.ReleaseQueue():
                 if self.fleet.queue.hold is None:
                     raise Refusal("the queue is not held")
