@@ -76,13 +76,21 @@ def talk(text: str) -> None:
 
 
 def json_answer(verb: str, thing: "Any") -> None:
-    """Write the answer of a verb to stdout as JSON, readable and complete whatever the encoding of stdout."""
+    """Write the answer of a verb to stdout as JSON, readable and complete whatever the encoding of stdout.
+
+    What no terminal is to get (controls, direction marks) stands in it as escapes of JSON.
+    """
     import json
+    import re
 
     from controlroom.cli.records import answer
 
+    def escaped(sign: re.Match[str]) -> str:
+        return sign[0] if sign[0].isprintable() else json.dumps(sign[0])[1:-1]
+
     ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    _write(sys.stdout, json.dumps(answer(verb, thing), indent=2, ensure_ascii=ascii_only) + "\n")
+    text = json.dumps(answer(verb, thing), indent=2, ensure_ascii=ascii_only)
+    _write(sys.stdout, re.sub(r"[^\x20-\x7e\n]", escaped, text) + "\n")
 
 
 def raw(body: bytes) -> None:

@@ -27,6 +27,7 @@ from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue.edits import task_named
 from controlroom.domain.tasks import Source, Task, TaskChange, TaskState, TaskWish
+from controlroom.text.sanitize import redact
 
 _SPAN = re.compile(r"\+?(\d{1,6})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -190,13 +191,14 @@ async def _show(client: Client, args: argparse.Namespace) -> int:
     await wait_briefly(client)
     task = _found(client.fleet, args.task)
     answer = await client.task_text(task.id)
+    whole = redact(answer.text)
     if args.json:
-        output.json_answer("task show", _shown(client, task, answer.text if not answer.reason else None))
+        output.json_answer("task show", _shown(client, task, whole if not answer.reason else None))
         return Exit.DONE
     for line in shown.why(client.fleet, task, client.now()):
         output.data(line)
     output.data("")
-    output.data(answer.text if not answer.reason else f"({answer.reason})")
+    output.data(whole if not answer.reason else f"({answer.reason})")
     return Exit.DONE
 
 

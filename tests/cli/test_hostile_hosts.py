@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from controlroom.cli.exits import Exit
+from controlroom.cli.verbs import VERBS
 from controlroom.domain import intents
 from controlroom.domain.tasks import Source, TaskWish
 from controlroom.metering.usage import Message, Usage
@@ -67,7 +69,9 @@ class Hostile(ScriptedHost):
         super().tell_all(channel)
         channel.say(HostSample(HUGE, memory_used=HUGE, memory_total=-1, disk_free=LOW, cpu_percent=1e18, load_1m=-1.0))
         adopted = [claims(f"~x{number}", epoch=0, kind="adopted", place=EVIL, session="s" * 20) for number in range(3)]
-        channel.say(wire.AdoptedSeen((*adopted, replace(adopted[0], name="~gone", ended=5, state="done"))))
+        channel.say(
+            wire.AdoptedSeen((*adopted, replace(adopted[0], name="~gone", ended=NOON, session="t" * 20, state="done")))
+        )
         channel.say(wire.LastLines((wire.LastLine("a1", 1, EVIL, HUGE), wire.LastLine("~x1", 0, EVIL, LOW))))
         channel.say(
             wire.Loads(HUGE, (wire.AgentLoad("a1", 1, HUGE, 1e18, HUGE), wire.AgentLoad("a2", 1, -1, -1.0, -1)))
@@ -149,7 +153,6 @@ LOOKS: tuple[tuple[str, ...], ...] = (
     ("host", "check", "vm1"),
     ("audit",),
     ("ledger", "doubted"),
-    ("ledger", "check"),
     ("attached",),
     ("task", "list", "--all"),
     ("task", "show", "t1"),
@@ -173,6 +176,19 @@ ACTS: tuple[tuple[str, ...], ...] = (
 )
 
 
+JSON = {verb.name for verb in VERBS if "--json" in verb.usage}
+
+
+def verb_of(words: Sequence[str]) -> str:
+    """The verb of a command line, of one or two words."""
+    both = " ".join(words[:2])
+    return both if both in {verb.name for verb in VERBS} else words[0]
+
+
+def test_every_verb_that_prints_json_is_tried() -> None:
+    assert {verb_of(words) for words in (*LOOKS, *ACTS)} >= JSON
+
+
 async def hostile_room(here: Room, host: Hostile) -> None:
     """Have it lie, and wait until that was heard."""
     host.agents |= {
@@ -194,13 +210,14 @@ async def test_every_json_is_valid_and_plain_whatever_a_host_says(verbs: Sequenc
     async with room(host) as here:
         await hostile_room(here, host)
         for words in verbs:
-            code, said, told = await run(*words, "--json")
+            code, said, told = await run(*words, *["--json"] * (verb_of(words) in JSON))
             about = f"{words} {code}\n{said[:2000]}\n{told[-2000:]}"
             assert "Traceback" not in told, about
+            assert code != Exit.UNEXPECTED, about
             assert not unsafe(told), about
-            if said:
+            assert not unsafe(said), about
+            assert said or (told and verbs is ACTS), about
+            if said and verb_of(words) in JSON:
                 value = json.loads(said, parse_constant=refused)
+                value.pop("text", "")  # the whole text of a task, as it was given
                 assert not [text for text in words_of(value) if unsafe(text)], about
-            else:
-                assert code != 0, about
-                assert told, about

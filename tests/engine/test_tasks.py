@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 
@@ -13,7 +12,6 @@ from controlroom.domain.model import State
 from controlroom.domain.tasks import AttemptEnd, TaskChange, TaskState, TaskWish, WaitReason
 from controlroom.text.states import Cause, Outcome
 from controlroom.wire import messages as wire
-from controlroom.wire.inquiries import ReadSpec
 from tests.engine.queued import MINUTE, QUICK, Roomy, add, became, queue_room, runs, task
 from tests.engine.rooms import room
 from tests.engine.scripted import GIB, NOON, NeverAnswers, ScriptedChannel, ScriptedHost, Unwilling, orders, seen
@@ -468,62 +466,16 @@ async def test_agents_that_the_halt_interrupted_are_told_to_go_on() -> None:
         assert [order.name for order in told] == ["docs"]
 
 
-class Slow(Roomy):
-    """It keeps messages of one kind until it is told to go on."""
-
-    kind: type = wire.Kill
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.kept: list[tuple[ScriptedChannel, wire.ToNode]] = []
-
-    def take(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
-        if isinstance(message, self.kind):
-            self.kept.append((channel, message))
-        else:
-            super().take(channel, message)
-
-    def go_on(self) -> None:
-        for channel, message in self.kept:
-            super().take(channel, message)
-
-
-async def test_what_is_being_moved_when_the_room_is_halted_starts_when_the_halt_ends() -> None:
-    one, two = Slow("vm1"), Roomy("vm2")
-    async with queue_room(one, two) as here:
-        await here.order(intents.SpawnAgent("docs", "write", "vm1"))
-        moved = asyncio.ensure_future(here.order(intents.ReassignAgent("vm1/docs", 1, "", host="vm2")))
-        await here.until(lambda: one.kept)
-        assert (await here.order(intents.HaltRoom())).ok
-        one.go_on()
-        await here.until(lambda: here.agent("vm1/docs").has_ended)
-        await here.engine.wait_idle()
-        assert two.spawned == []
-        assert (await here.order(intents.ResumeRoom())).ok
-        assert (await moved).ok
-        assert [order.name for order in two.spawned] == ["docs"]
-
-
-async def test_a_halt_stops_an_agent_that_waits_to_be_moved() -> None:
-    one, two = Slow("vm1"), Roomy("vm2")
-    one.kind = ReadSpec
-    async with queue_room(one, two) as here:
-        await here.order(intents.SpawnAgent("docs", "write", "vm1"))
-        moved = asyncio.ensure_future(here.order(intents.ReassignAgent("vm1/docs", 1, "", host="vm2")))
-        await here.until(lambda: one.kept)
-        two.reachable = False
-        two.cut()
-        await here.until(lambda: here.link("vm2").value == "lost")
-        one.go_on()
-        await here.engine.wait_idle()
-        assert (await here.order(intents.HaltRoom())).ok
-        refused = await moved
-        assert (refused.outcome, refused.reason) == (
-            Outcome.REFUSED,
-            "vm1/docs was not moved: the room was halted meanwhile",
-        )
-        await here.until(lambda: [order for order in orders(one) if isinstance(order, wire.Tell)])
-        assert [order.what for order in orders(one) if isinstance(order, wire.Tell)] == ["interrupt"]
+async def test_a_task_of_which_its_host_shows_a_run_that_nobody_ordered_is_held() -> None:
+    host = Roomy()
+    async with queue_room(host) as here:
+        await add(here, "a")
+        await runs(here, host, "a-t1")
+        host.agents["a-t1"] = replace(host.agents["a-t1"], epoch=7)
+        host.show()
+        held = await became(here, "t1", TaskState.HELD)
+        assert held.reason == "vm1 shows run 7 of a-t1, which was not ordered here"
+        assert [attempt.end for attempt in held.attempts] == [AttemptEnd.LOST]
 
 
 async def test_a_task_waits_while_its_agent_is_paused_and_goes_on_with_it() -> None:

@@ -77,6 +77,9 @@ def settled(task: Task, fleet: Fleet, now: int) -> Task:
         return _without_agent(task, attempt, fleet, now)
     task = _kept(task, attempt, agent)
     attempt = task.attempts[-1]
+    if agent.epoch > attempt.epoch and agent.ordered is None and not agent.pending:
+        strange = f"{attempt.host} shows run {agent.epoch} of {attempt.agent}, which was not ordered here"
+        return _ended(task, TaskState.HELD, AttemptEnd.LOST, strange, now)
     if agent.epoch > attempt.epoch:
         return _after(task, AttemptEnd.TAKEN, "its agent was given other work", rules, now)
     if agent.epoch < attempt.epoch and not agent.pending and _is_answered(attempt, fleet, now):

@@ -117,11 +117,11 @@ class Dispatcher:
     async def _round(self) -> float:
         """Do all that is to be done now; the seconds until the next round at the latest."""
         self._settle()
-        await self.halt.enforce()
+        halted = await self.halt.enforce()
         await self._clear_hosts()
         await self._end_dear()
         self._warn()
-        looks = [self.preflights.look(), await self.restarter.start_due()]
+        looks = [halted, self.preflights.look(), await self.restarter.start_due()]
         plan = self._planned()
         while plan.start is not None and await self._start(plan.start):
             plan = self._planned()

@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import partial
 
 from controlroom.domain import intents
+from controlroom.domain.events import Alarmed
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Agent, State
 from controlroom.domain.orders import Order, Result
 from controlroom.domain.tasks import Halt
@@ -17,6 +19,11 @@ from controlroom.text.states import AgentKind, Outcome
 
 GO_ON = "You were interrupted because all work was halted for a while. Go on with your task where you stopped."
 """What an agent that the halt interrupted is told when it ends."""
+
+PATIENCE = 60_000
+"""Milliseconds in which an agent that was stopped comes to its end."""
+
+_ABOUT = "halt"
 
 Submit = Callable[[intents.Intent, str], Awaitable[Result]]
 
@@ -31,6 +38,8 @@ class HaltKeeper:
         """`submit` decides an intent and orders what follows from it, as for an operator."""
         self._store, self._book, self._submit, self._result_of = store, book, submit, result_of
         self._turn = asyncio.Lock()
+        self._stopped: dict[str, int] = {}
+        """When each run was stopped, as far as is known here; UTC ms."""
 
     async def halt(self, intent: intents.HaltRoom, who: str) -> Result:
         """Halt the room, and stop every agent that can be reached; one that is halted is halted harder."""
@@ -68,12 +77,34 @@ class HaltKeeper:
         """Take up a halt. `orders`: those that were open when the engine before this one ended; they may be lost."""
         self._missed({f"{order.subject} {order.epoch}" for order in orders if order.verb in ("interrupt", "kill")})
 
-    async def enforce(self) -> None:
-        """Stop every agent that is at work though the room is halted, and that can be reached."""
+    async def enforce(self) -> int:
+        """Stop every agent that is at work though the room is halted, and that can be reached.
+
+        Returns when to look again whether those that were stopped have, UTC ms; 0: no need.
+        """
         async with self._turn:
             halt = self._store.fleet.queue.halt
             if halt is not None:
                 await self._stop_all(halt)
+            return self._watch(self._store.fleet.queue.halt)
+
+    def _watch(self, halt: Halt | None) -> int:
+        """Raise the alarm about agents that work on though they were stopped, or end it: a host may have lied."""
+        now = self._store.clock()
+        fleet = self._store.fleet
+        working = [agent for agent in fleet.agents.values() if halt and _works_on(agent, halt)]
+        self._stopped = {_run(agent): self._stopped.get(_run(agent), now) for agent in working}
+        due = {agent.id: self._stopped[_run(agent)] + PATIENCE for agent in working}
+        late = sorted(key for key, at in due.items() if at <= now)
+        standing = fleet.alarms.get(_ABOUT)
+        text = (
+            f"stopped by the halt, and at work all the same: {named_some(late)}: end with controlroom halt --kill, "
+            f"or look on the host"
+        )
+        alarm = Alarm(text, AlarmLevel.DANGER, standing.since if standing else now) if late else None
+        if alarm != standing:
+            self._store.apply(Alarmed(_ABOUT, alarm))
+        return min((at for at in due.values() if at > now), default=0)
 
     async def _stop_all(self, halt: Halt) -> None:
         agents = [agent for agent in self._store.fleet.agents.values() if self._is_due(agent, halt)]
@@ -141,6 +172,12 @@ def agents_words(count: int) -> str:
 def _run(agent: Agent) -> str:
     """Names one run of an agent."""
     return f"{agent.id} {agent.epoch}"
+
+
+def _works_on(agent: Agent, halt: Halt) -> bool:
+    """Whether an agent that was stopped does not show it."""
+    stopped = not agent.lives if halt.kill else agent.state is not State.WORKING
+    return _run(agent) in halt.reached and not agent.pending and not stopped
 
 
 def _goes_on(agent: Agent) -> bool:

@@ -1,0 +1,102 @@
+"""The halt of a room: who lies about it, and what is being moved, stop too."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain import intents
+from controlroom.text.states import Outcome
+from controlroom.wire import messages as wire
+from controlroom.wire.inquiries import ReadSpec
+from tests.engine.queued import Roomy, queue_room
+from tests.engine.scripted import ScriptedChannel, orders, seen
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+class Yes(Roomy):
+    """It says that it did what it was told, and does nothing."""
+
+    def act(self, message: wire.ToNode) -> wire.Reply:
+        if isinstance(message, (wire.Tell, wire.Kill)):
+            return wire.Reply(message.id, Outcome.DONE)
+        return super().act(message)
+
+
+@pytest.mark.parametrize("kill", [False, True])
+async def test_an_agent_that_works_on_though_its_host_says_it_was_stopped_is_an_alarm(kill: bool) -> None:
+    host = Yes()
+    host.agents["docs"] = seen("docs")
+    async with queue_room(host) as here:
+        assert (await here.order(intents.HaltRoom(kill=kill))).ok
+        await here.engine.wait_idle()
+        assert "halt" not in here.engine.store.fleet.alarms, "it may take a moment"
+        here.now += 61_000
+        host.show()
+        host.agents["docs"] = replace(host.agents["docs"], detail="busy")
+        host.show()
+        await here.until(lambda: "halt" in here.engine.store.fleet.alarms)
+        assert "vm1/docs" in here.engine.store.fleet.alarms["halt"].text
+        host.end("docs")
+        await here.until(lambda: "halt" not in here.engine.store.fleet.alarms)
+
+
+class Slow(Roomy):
+    """It keeps messages of one kind until it is told to go on."""
+
+    kind: type = wire.Kill
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.kept: list[tuple[ScriptedChannel, wire.ToNode]] = []
+
+    def take(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        if isinstance(message, self.kind):
+            self.kept.append((channel, message))
+        else:
+            super().take(channel, message)
+
+    def go_on(self) -> None:
+        for channel, message in self.kept:
+            super().take(channel, message)
+
+
+async def test_what_is_being_moved_when_the_room_is_halted_starts_when_the_halt_ends() -> None:
+    one, two = Slow("vm1"), Roomy("vm2")
+    async with queue_room(one, two) as here:
+        await here.order(intents.SpawnAgent("docs", "write", "vm1"))
+        moved = asyncio.ensure_future(here.order(intents.ReassignAgent("vm1/docs", 1, "", host="vm2")))
+        await here.until(lambda: one.kept)
+        assert (await here.order(intents.HaltRoom())).ok
+        one.go_on()
+        await here.until(lambda: here.agent("vm1/docs").has_ended)
+        await here.engine.wait_idle()
+        assert two.spawned == []
+        assert (await here.order(intents.ResumeRoom())).ok
+        assert (await moved).ok
+        assert [order.name for order in two.spawned] == ["docs"]
+
+
+async def test_a_halt_stops_an_agent_that_waits_to_be_moved() -> None:
+    one, two = Slow("vm1"), Roomy("vm2")
+    one.kind = ReadSpec
+    async with queue_room(one, two) as here:
+        await here.order(intents.SpawnAgent("docs", "write", "vm1"))
+        moved = asyncio.ensure_future(here.order(intents.ReassignAgent("vm1/docs", 1, "", host="vm2")))
+        await here.until(lambda: one.kept)
+        two.reachable = False
+        two.cut()
+        await here.until(lambda: here.link("vm2").value == "lost")
+        one.go_on()
+        await here.engine.wait_idle()
+        assert (await here.order(intents.HaltRoom())).ok
+        refused = await moved
+        assert (refused.outcome, refused.reason) == (
+            Outcome.REFUSED,
+            "vm1/docs was not moved: the room was halted meanwhile",
+        )
+        await here.until(lambda: [order for order in orders(one) if isinstance(order, wire.Tell)])
+        assert [order.what for order in orders(one) if isinstance(order, wire.Tell)] == ["interrupt"]
