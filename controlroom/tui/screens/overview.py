@@ -409,8 +409,8 @@ class Overview(ArrangingScreen):
         return self.table.chosen if self.arranged.ids else None
 
     def lines_here(self) -> frozenset[str] | None:
-        """The rows and panes on show; all where any line may move a row or a pane."""
-        if self.query_one(FilterLine).text or self.grid.wish.pick is Pick.ACTIVE:
+        """The rows and panes on show; all where any line may have what is filtered by. Seats change by the minute."""
+        if self.query_one(FilterLine).text:
             return None
         rows = frozenset() if self.covered else self.table.drawn
         return rows.union(self.grid.live if self.pane_shown else ())
