@@ -43,7 +43,7 @@ def test_what_nobody_has_seen_is_not_known() -> None:
 
 
 def test_a_task_costs_what_its_attempts_cost_and_those_without_a_reading_are_left_out() -> None:
-    spent = [Attempt("vm1", "a", 1, NOON, NOON, AttemptEnd.DONE, spent=micro) for micro in (300, 500)]
+    spent = [Attempt("vm1", f"a{micro}", 1, NOON, NOON, AttemptEnd.DONE, spent=micro) for micro in (300, 500)]
     done = [task(1, TaskState.DONE, attempts=tuple(spent)), task(2, TaskState.DONE, attempts=(spent[0],))]
     unread = task(3, TaskState.DONE, attempts=(replace(spent[0], spent=None),))
     yesterday = task(4, TaskState.DONE, since=NOON - 2 * HOUR, attempts=(spent[0],))
