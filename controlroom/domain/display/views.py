@@ -7,10 +7,8 @@ from operator import attrgetter
 
 from controlroom.domain.alarms import disk_words
 from controlroom.domain.budgets import Budget
-from controlroom.domain.claims import doubt_words
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel, urgency
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Money, Question, State
-from controlroom.domain.money.ladder import pausing
 from controlroom.domain.persistent_tables import differing
 from controlroom.domain.questions import asking
 from controlroom.domain.tasks import Drain
@@ -265,6 +263,7 @@ _TASK_SHOWN = 100
 
 def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
     """One agent's row."""
+    from controlroom.domain.claims import doubt_words  # the first frame of a screen has no agents
 
     state = fleet.state_of(agent)
     return AgentRow(
@@ -340,6 +339,7 @@ def _pausing(fleet: Fleet, agent: Agent) -> list[Budget]:
     """The budgets that an agent waits for."""
     if not fleet.budgets:  # as in the first frame of a screen, which does not wait for what decides on money
         return []
+    from controlroom.domain.money.ladder import pausing
 
     return pausing(fleet, agent)
 
