@@ -68,6 +68,7 @@ LIES: Mapping[str, Any] = {
     "since": NOON + 10**12,
     "detail": "paused: budget day",
     "cause": "budget",
+    "trouble": "quiet",
     "profile": "rich",
     "model": "claude-opus-5-5",
     "cwd": "/etc",
