@@ -44,7 +44,7 @@ class Recorder:
     ) -> None:
         self.log, self.pane = log, pane
         self.taken = 0
-        """What was read of it so far, counted in reads and events."""
+        """How much was heard of it so far, counted in pieces; what it answers the runner itself is none."""
         self._selector, self._hear, self._clock = selector, hear, clock
         self._cutters: dict[int, tuple[bytes, LineCutter]] = {}
         self._partial_since: dict[int, float] = {}
@@ -115,11 +115,11 @@ class Recorder:
             return DONE_WITH
         except OSError:
             data = b""
-        self.taken += 1
         stream, cutter = self._cutters[end]
         if stream == records.EVENT or cutter.holding or not self.pane.free or not _PLAIN.fullmatch(data):
             self._take(end, data)
             return ""
+        self.taken += 1
         now = self._clock()
         head = b"%013d %s " % (now, stream)
         self.log.add(now, head + data[:-1].replace(b"\n", b"\n" + head) + b"\n")
@@ -161,11 +161,13 @@ class Recorder:
         events: list[dict[str, Any]] = []
         for piece in pieces:
             event = _event(piece) if stream == records.EVENT else None
-            if event is not None and event.get("subtype") == _PULSE:
-                continue
+            self.taken += event is None or event.get("type") != "control_response"
             if event is not None and is_answer(event):
                 self._hear(event)
-            elif event is not None:
+                continue
+            if event is not None and event.get("subtype") == _PULSE:
+                continue
+            if event is not None:
                 kept.append((records.EVENT, LinePart(kept_event(event, piece.body), True)))
                 events.append(event)
             else:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
+from selectors import DefaultSelector
 from typing import Any
 
 import pytest
 
+from controlroom.runner.claude import channel
+from controlroom.runner.claude.interactive import Interactive
+from controlroom.runner.interactive_run import InteractiveRun
+from controlroom.runner.log_writer import RunLog
+from controlroom.runner.money.usage_meter import UsageMeter
+from controlroom.runner.pane import NoPane
+from controlroom.runner.recorder import Recorder
 from controlroom.runner.watch import Watch
 from controlroom.text.states import Cause
+from controlroom.wire.records import EVENT
 from controlroom.wire.spec import AgentSpec
 from tests.lab.agent_under_test import MakeAgent
 from tests.lab.waiting import wait_for
+from tests.runner.usage import SESSION, Claude
 
 EATER = (
     "import time\nheld = bytearray(120 << 20)\nfor place in range(0, len(held), 4096): held[place] = 1\ntime.sleep(300)"
@@ -39,6 +50,42 @@ def test_one_that_speaks_now_and_then_is_well(agent: MakeAgent) -> None:
     script = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.2; done"
     seen = agent("sh", "-c", script, max_quiet=60.0, end_on=("quiet",)).start().finish()
     assert (seen.state, seen.trouble) == ("done", "")
+
+
+def test_what_claude_answers_the_runner_itself_is_not_heard_of_it(tmp_path: Path) -> None:
+    """An agent with a grant is asked every five seconds what it has cost, and answers while its turn hangs."""
+    heard: list[dict[str, Any]] = []
+    recorder = Recorder(DefaultSelector(), RunLog(1 << 20, str(tmp_path)), NoPane(), heard.append, lambda: 1)
+    end, other = os.pipe()
+    os.set_blocking(end, False)
+    recorder.listen(end, EVENT)
+    asked = json.loads(channel.line(1))["request_id"]
+    for number, (said, taken) in enumerate(
+        [({"type": "control_response", "response": {"request_id": asked}}, 0), ({"type": "assistant"}, 1)], 1
+    ):
+        os.write(other, json.dumps(said).encode() + b"\n")
+        recorder._readable(end)
+        assert (len(heard), recorder.taken) == (number, taken)
+    recorder.finish()
+    os.close(other)
+
+
+def test_what_subagents_write_is_heard_of_a_claude_on_a_terminal(tmp_path: Path) -> None:
+    """Their lines stand in files of their own, and for as long as they are at work nothing stands in its own."""
+    claude = Claude(tmp_path)
+    meter = UsageMeter(str(claude.config), str(claude.cwd), clock=lambda: 1, random=os.urandom)
+    assert meter.size(SESSION) == 0
+    claude.transcript.write_bytes(b"{}\n")
+    claude.subagent("agent-1.jsonl").write_bytes(b'{"a":1}\n')
+    assert meter.size(SESSION) == 11
+
+
+@pytest.mark.parametrize(("status", "works"), [("busy", True), ("shell", False), ("idle", False)])
+def test_a_claude_beside_whose_prompt_a_command_runs_waits_for_a_message(status: str, works: bool) -> None:
+    run = InteractiveRun.__new__(InteractiveRun)
+    run._claude = run._talk = Interactive(SESSION, "", 0)
+    run._claude.look({"status": status, "statusUpdatedAt": 1}, 1)
+    assert run._is_at_work is works
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone says what processes take")

@@ -242,6 +242,11 @@ class Money:
         return self._budget.over(time.monotonic())
 
     @property
+    def written(self) -> int:
+        """What grows as Claude writes: its transcripts, those of subagents, what Claudes below it have used."""
+        return self._usage.taken + self._usage.size(self._session() or self._first) if self._usage else 0
+
+    @property
     def subagents(self) -> int | None:
         """How many subagents of the agent are at work; None: not known."""
         return self._budget.subagents

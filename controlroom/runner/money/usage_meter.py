@@ -3,6 +3,7 @@
 sessions.jsonl lists the sessions that a run is metered from, for whoever comes after a runner that was killed.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -115,6 +116,14 @@ class UsageMeter:
         if resumed and (transcript := find_transcript(config, cwd, resumed)):
             self._session(resumed).resume(transcript)
             self._estimate(resumed)
+
+    def size(self, session: str) -> int:
+        """Return how many bytes there are in a session's transcripts, also in those of its subagents."""
+        size = 0
+        for path in session_files(*self._places.get(session, self._place), session) if session else ():
+            with contextlib.suppress(OSError):
+                size += os.stat(path, follow_symlinks=False).st_size
+        return size
 
     def reported(self, session: str) -> int:
         """Return what Claude says that this run of a session has cost, in pico-dollars; 0: it has said nothing yet."""
