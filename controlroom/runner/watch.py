@@ -26,6 +26,8 @@ _QUIET_LOOKS = 4
 _NEVER = float("inf")
 _CALLS = 500
 """Tool calls that are remembered until they are answered, and that have failed."""
+_EDITS = frozenset({"Edit", "MultiEdit", "NotebookEdit", "Write"})
+"""Tools after which the same call is another attempt: tests fail until what they test is mended."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -46,7 +48,8 @@ class Watch:
         self._count, self._heard_at = heard(), now
         self._quiet_look = now + self._quiet_pause if spec.max_quiet else _NEVER
         self._size_look = now + FIRST_LOOK if spec.max_memory or spec.max_processes else _NEVER
-        self._calls: dict[str, int] = {}
+        self._calls: dict[str, tuple[int, bool]] = {}
+        """What was called, and whether that edits."""
         self._failed: dict[int, int] = {}
         self._found: dict[Cause, str] = {}
 
@@ -79,14 +82,18 @@ class Watch:
             return
         for block in tables(table(event.get("message")).get("content")):
             if block.get("type") == "tool_use":
-                _put(self._calls, text(block.get("id"), 100), _what(block))
+                edits = text(block.get("name"), 100) in _EDITS
+                _put(self._calls, text(block.get("id"), 100), (_what(block), edits))
             elif block.get("type") == "tool_result":
                 self._answered(text(block.get("tool_use_id"), 100), failed=block.get("is_error") is True)
 
     def _answered(self, call: str, *, failed: bool) -> None:
-        what = self._calls.pop(call, None)
+        what, edits = self._calls.pop(call, (None, False))
         if what is None:
             return
+        if edits and not failed:
+            self._failed.clear()
+            self._found.pop(Cause.REPEATING, None)
         times = self._failed.pop(what, 0) + 1
         if failed:
             _put(self._failed, what, times)
@@ -118,10 +125,14 @@ class Watch:
 
 def _what(block: dict[str, Any]) -> int:
     """A number that calls have in common which ask the same of the same tool."""
-    return hash((text(block.get("name"), 100), json.dumps(block.get("input"), sort_keys=True)))
+    try:
+        given = json.dumps(block.get("input"), sort_keys=True)
+    except RecursionError:  # it could just be read
+        given = ""
+    return hash((text(block.get("name"), 100), given))
 
 
-def _put(calls: "dict[Any, int]", key: Any, value: int) -> None:
+def _put(calls: "dict[Any, Any]", key: Any, value: Any) -> None:
     """Remember a call, and no more of them than fit."""
     calls[key] = value
     if len(calls) > _CALLS:

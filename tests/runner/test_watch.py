@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -20,6 +21,7 @@ from controlroom.runner.pane import NoPane
 from controlroom.runner.recorder import Recorder
 from controlroom.runner.watch import Watch
 from controlroom.text.states import Cause
+from controlroom.wire.lines import PeerError, from_line
 from controlroom.wire.records import EVENT
 from controlroom.wire.spec import AgentSpec
 from tests.lab.agent_under_test import MakeAgent
@@ -109,9 +111,9 @@ def test_one_that_takes_more_memory_than_it_may_is_ended(agent: MakeAgent, most:
         assert run.seen().trouble == ""
 
 
-def call(number: int, command: str = "make", error: bool = True) -> list[dict[str, Any]]:
+def call(number: int, command: str = "make", error: bool = True, tool: str = "Bash") -> list[dict[str, Any]]:
     """A call of a tool, and its answer, as Claude's stream and transcripts have them."""
-    used = {"type": "tool_use", "id": f"toolu_{number}", "name": "Bash", "input": {"command": command}}
+    used = {"type": "tool_use", "id": f"toolu_{number}", "name": tool, "input": {"command": command}}
     answer = {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": "no", "is_error": error}
     return [
         {"type": "assistant", "message": {"content": [used]}},
@@ -137,16 +139,40 @@ def test_the_same_call_that_fails_again_and_again_is_trouble_and_others_between_
     assert fed(0, *(call(number) for number in range(20))).trouble is None
 
 
+def test_tests_that_fail_while_it_mends_what_they_test_are_no_trouble() -> None:
+    def edited(number: int, error: bool) -> list[dict[str, Any]]:
+        return call(number, f"change {number}", error, "Edit")
+
+    assert fed(3, call(1), call(2), edited(3, False), call(4), edited(5, False), call(6)).trouble is None
+    assert fed(3, call(1), call(2), call(3), edited(4, False)).trouble is None, "it has found another way"
+    assert fed(3, call(1), call(2), edited(3, True), call(4)).trouble is not None
+
+
 @pytest.mark.parametrize(
     "event",
     [
         {"type": "user", "message": "text"},
         {"type": "user", "message": {"content": [{"type": "tool_result", "tool_use_id": 7, "is_error": "yes"}, 5]}},
         {"type": "assistant", "message": {"content": [{"type": "tool_use", "input": {"a": [1, {"b": None}]}}]}},
+        {"type": "assistant", "message": {"content": [{"type": "tool_use", "name": ["Edit"], "id": {}}]}},
     ],
 )
 def test_events_of_any_shape_are_taken(event: dict[str, Any]) -> None:
     assert fed(1, [event, event]).trouble is None
+
+
+def test_a_call_as_deep_as_can_just_be_read_is_taken() -> None:
+    def deep(levels: int) -> dict[str, Any] | None:
+        line = b'{"type":"assistant","message":{"content":[{"type":"tool_use","id":"t","input":%s1%s}]}}'
+        with contextlib.suppress(PeerError):
+            return from_line(line % (b"[" * levels, b"]" * levels))
+        return None
+
+    def below(frames: int, event: dict[str, Any]) -> None:
+        fed(3, [event]) if frames == 0 else below(frames - 1, event)
+
+    for event in filter(None, map(deep, range(900, 1000))):
+        below(20, event)
 
 
 @pytest.mark.parametrize(("name", "fails"), [("edited", True), ("allowed", False)])
