@@ -167,16 +167,11 @@ class AgentRun:
 
     def _look_after(self) -> None:
         """See what goes wrong, and end it where its profile says so."""
-        self._watch.due(self._is_at_work)
+        self._watch.due(self._talk is None or self._talk.at_work)
         trouble = self._watch.trouble
         if trouble and trouble.cause.value in self._order.spec.end_on and not self._is_done():
             self._ended_for = trouble.cause
             self._wind_up(State.FAILED, trouble.words)
-
-    @property
-    def _is_at_work(self) -> bool:
-        """Whether it is to be heard of: it waits for nobody, and for no limit."""
-        return self._talk is None or self._talk.state is State.WORKING
 
     @property
     def _ends(self) -> bool:

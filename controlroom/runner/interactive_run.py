@@ -134,11 +134,6 @@ class InteractiveRun(AgentRun):
                 self._typed_last.turned_away(event)
         return bool(lines)
 
-    @property
-    def _is_at_work(self) -> bool:
-        """Not where only a background command still runs: Claude then waits for a message."""
-        return super()._is_at_work and self._claude.working
-
     def _in_front(self) -> bool:
         """Return whether Claude has the terminal, and not an editor or pager that it has started."""
         try:

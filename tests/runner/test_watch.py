@@ -14,7 +14,6 @@ import pytest
 
 from controlroom.runner.claude import channel
 from controlroom.runner.claude.interactive import Interactive
-from controlroom.runner.interactive_run import InteractiveRun
 from controlroom.runner.log_writer import RunLog
 from controlroom.runner.money.usage_meter import UsageMeter
 from controlroom.runner.pane import NoPane
@@ -57,7 +56,8 @@ def test_one_that_speaks_now_and_then_is_well(agent: MakeAgent) -> None:
 def test_what_claude_answers_the_runner_itself_is_not_heard_of_it(tmp_path: Path) -> None:
     """An agent with a grant is asked every five seconds what it has cost, and answers while its turn hangs."""
     heard: list[dict[str, Any]] = []
-    recorder = Recorder(DefaultSelector(), RunLog(1 << 20, str(tmp_path)), NoPane(), heard.append, lambda: 1)
+    selector = DefaultSelector()
+    recorder = Recorder(selector, RunLog(1 << 20, str(tmp_path)), NoPane(), heard.append, lambda: 1)
     end, other = os.pipe()
     os.set_blocking(end, False)
     recorder.listen(end, EVENT)
@@ -66,7 +66,8 @@ def test_what_claude_answers_the_runner_itself_is_not_heard_of_it(tmp_path: Path
         [({"type": "control_response", "response": {"request_id": asked}}, 0), ({"type": "assistant"}, 1)], 1
     ):
         os.write(other, json.dumps(said).encode() + b"\n")
-        recorder._readable(end)
+        for key, mask in selector.select(10):
+            key.data(mask)
         assert (len(heard), recorder.taken) == (number, taken)
     recorder.finish()
     os.close(other)
@@ -84,10 +85,9 @@ def test_what_subagents_write_is_heard_of_a_claude_on_a_terminal(tmp_path: Path)
 
 @pytest.mark.parametrize(("status", "works"), [("busy", True), ("shell", False), ("idle", False)])
 def test_a_claude_beside_whose_prompt_a_command_runs_waits_for_a_message(status: str, works: bool) -> None:
-    run = InteractiveRun.__new__(InteractiveRun)
-    run._claude = run._talk = Interactive(SESSION, "", 0)
-    run._claude.look({"status": status, "statusUpdatedAt": 1}, 1)
-    assert run._is_at_work is works
+    claude = Interactive(SESSION, "", 0)
+    claude.look({"status": status, "statusUpdatedAt": 1}, 1)
+    assert claude.at_work is works
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone says what processes take")

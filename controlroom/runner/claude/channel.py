@@ -164,6 +164,11 @@ class Conversation:
         """Whether a turn is on that an interrupt could stop."""
         return self._turn and self._begun and not self._closed
 
+    @property
+    def at_work(self) -> bool:
+        """Whether it is to be heard of: it waits for nobody, and for no limit."""
+        return self.state is State.WORKING
+
     # ------------------------------------------------------------------ what to write
 
     def begin(self, task: str) -> bytes:

@@ -100,6 +100,11 @@ class Interactive:
         """Whether a turn is on that an interrupt could stop."""
         return self.status == "busy"
 
+    @property
+    def at_work(self) -> bool:
+        """Whether it is to be heard of. Beside a background command alone it waits for a message."""
+        return self.working and self.state is State.WORKING
+
     def look(self, file: dict[str, Any] | None, now: int) -> None:
         """Take what the session file says, None: there is none."""
         if file is None:
