@@ -244,10 +244,11 @@ def test_a_question_that_was_read_stays_the_same_when_its_line_comes_late() -> N
 
 
 def test_a_line_that_comes_late_says_all_of_what_the_screen_shows_in_part() -> None:
-    talk, rows = waiting(), (Path(__file__).parent / "screens" / "plan_in_part.txt").read_text().split("\n")
+    talk, rows = waiting(), (Path(__file__).parent / "screens" / "plan_small.txt").read_text().split("\n")
+    rows.remove(rows[rows.index("   The plan") - 1])
     talk.shows(rows, 4_500)
-    asked, plan = talk.question, {"type": "tool_use", "id": "1", "name": "ExitPlanMode", "input": {"plan": "1. a"}}
-    talk.hear(line("assistant", [plan]), 4_600)
+    asked, given = talk.question, {"plan": "# The plan\n1. first\n1. second with code and words enough to be wrapped"}
+    talk.hear(line("assistant", [{"type": "tool_use", "id": "1", "name": "ExitPlanMode", "input": given}]), 4_600)
     talk.look({"status": "waiting", "waitingFor": "permission prompt", "sessionId": SESSION}, 4_700)
     talk.shows(rows, 4_700)
     assert [asked and asked.cut, talk.question and talk.question.cut] == [True, False]
