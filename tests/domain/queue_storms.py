@@ -267,16 +267,19 @@ class Storm:
         self.apply(events.QueueSeen(replace(self.fleet.queue, restarts=restarts)))
 
     def begin(self, one: Wanted) -> None:
-        begun = care.begun(self.fleet.queue.restarts.get(one.key, Restarts()), one, self.now)
+        before = self.fleet.queue.restarts.get(one.key, Restarts())
+        begun = care.begun(before, one, self.now)
         self.restarts({**self.fleet.queue.restarts, one.key: begun})
         refused = ""
         if self.chance(0.03):
             self.tell(f"the engine ends before {one.key} is ordered, and starts again")
-        elif one.how is How.RESUME:
+            self.restarts({**self.fleet.queue.restarts, one.key: replace(begun, starting=False)})
+            return
+        if one.how is How.RESUME:
             refused = self.order(intents.ResumeAgent(one.id, one.epoch), "care")
         else:
             refused = self.order(intents.SpawnAgent(one.name, "watch", host=one.host, profile="watch"), "care")
-        kept = care.not_begun(begun, one, refused, self.now) if refused else care.arrived(begun)
+        kept = care.not_begun(before, refused, self.now) if refused else care.arrived(begun)
         self.restarts({**self.fleet.queue.restarts, one.key: kept})
 
     def check_backoff(self) -> None:

@@ -125,8 +125,10 @@ def test_a_start_is_counted_before_it_is_ordered_and_one_that_was_refused_is_not
     assert (begun.epoch, begun.starts, begun.starting) == (2, (NOON,), True)
     starting = replace(cared(ended()), queue=replace(cared().queue, restarts={"vm1/docs-1": begun}))
     assert care.plan(starting, NOON).start is None, "never twice"
-    refused = care.not_begun(begun, start, "no room", NOON)
-    assert (refused.starts, refused.not_before, refused.refused) == ((), NOON + care.REFUSED_PAUSE, "no room")
+    halted = Restarts("vm1", 1, halted=1)
+    assert care.begun(halted, start, NOON).halted == 1, "should the engine end before it is ordered"
+    refused = care.not_begun(halted, "no room", NOON)
+    assert refused == replace(halted, not_before=NOON + care.REFUSED_PAUSE, refused="no room")
     crashed = replace(starting, queue=replace(starting.queue, restarts={"vm1/docs-1": care.arrived(begun)}))
     assert care.plan(crashed, NOON + MINUTE).start is not None, "an engine after that one goes on"
 
@@ -156,7 +158,9 @@ def test_a_person_may_want_an_agent_to_go_on_once_there_is_room_whatever_its_pro
     start = care.plan(asked, NOON).start
     assert start is not None
     assert (start.why, start.how) == (Why.ASKED, How.RESUME)
-    assert care.begun(wish["vm1/docs-1"], start, NOON) == Restarts("vm1", 2, starting=True)
+    begun = care.begun(wish["vm1/docs-1"], start, NOON)
+    assert begun == Restarts("vm1", 2, asked=1, starting=True)
+    assert care.arrived(begun) == Restarts("vm1", 2)
     assert care.plan(world, NOON).start is None
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain import intents
-from controlroom.domain.model import State
+from controlroom.domain.model import LinkState, State
 from controlroom.domain.queue import care
-from controlroom.domain.tasks import Restarts, WaitReason
+from controlroom.domain.tasks import Restarts, TaskState, WaitReason
 from controlroom.engine.queue import preflight
 from controlroom.text.states import Cause, Outcome
 from controlroom.wire import messages as wire
@@ -188,6 +188,63 @@ async def test_agents_whose_profile_says_nothing_go_on_when_a_person_says_so_one
         host.end("b")
         await here.engine.wait_idle()
         assert len(host.spawned) == 2, "never twice"
+
+
+class Refuses(Lively):
+    """It refuses so many starts."""
+
+    refuses = 0
+
+    def act(self, message: wire.ToNode) -> wire.Reply:
+        if isinstance(message, wire.Spawn) and self.refuses:
+            self.refuses -= 1
+            return wire.Reply(message.id, Outcome.REFUSED, "the disk of vm1 is full")
+        return super().act(message)
+
+
+async def test_what_the_halt_ended_is_kept_running_again_also_when_its_first_start_is_refused() -> None:
+    host = Refuses()
+    async with queue_room(host, settings=KEPT.replace("keep = 2", "keep = 1")) as here:
+        await runs(here, host, "watcher-1 1")
+        await here.order(intents.HaltRoom(kill=True))
+        await here.engine.wait_idle()
+        host.refuses = 1
+        await here.order(intents.ResumeRoom())
+        await here.until(lambda: not host.refuses)
+        await here.engine.wait_idle()
+        here.now += 2 * MINUTE
+        host.show()
+        await runs(here, host, "watcher-1 1", "watcher-1 2", "watcher-1 2")
+
+
+async def test_a_host_that_refuses_what_ended_on_another_is_asked_again_only_after_a_while() -> None:
+    hosts = Refuses("vm1"), Refuses("vm2")
+    settings = KEPT.replace("keep = 2", "keep = 1").replace("restart_seconds = 0", "restart_seconds = 60")
+    async with queue_room(*hosts, settings=settings) as here:
+        await here.until(lambda: any(host.spawned for host in hosts))
+        await here.engine.wait_idle()
+        first, other = sorted(hosts, key=lambda host: not host.spawned)
+        other.refuses = 9
+        first.end("watcher-1")
+        first.reachable = False
+        first.cut()
+        await here.until(lambda: here.link(first.name) is not LinkState.UP)
+        here.now += 2 * MINUTE
+        other.show()
+        await here.until(lambda: other.refuses < 9)
+        await here.engine.wait_idle()
+        assert other.refuses == 8
+
+
+async def test_an_agent_of_a_task_that_waits_for_nobody_goes_on_when_a_person_says_so() -> None:
+    host = Lively()
+    async with queue_room(host) as here:
+        await add(here, "a")
+        await here.until(lambda: host.spawned)
+        await here.order(intents.KillAgent("vm1/a-t1", 1))
+        await here.until(lambda: here.engine.store.fleet.tasks["t1"].state is TaskState.HELD)
+        assert (await here.order(intents.ResumeAgent("vm1/a-t1", 1, paced=True))).outcome is Outcome.DONE
+        await runs(here, host, "a-t1 1", "a-t1 2")
 
 
 class KeepsSpecs(Lively):

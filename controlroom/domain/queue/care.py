@@ -168,9 +168,9 @@ def _looked_at(fleet: Fleet, now: int, stopped: Set[str]) -> Iterator[tuple[str,
         if not agent.has_ended and agent.id not in fleet.queue.restarts:
             continue
         known = _known(fleet, agent.id, agent)
-        if (agent.id, agent.epoch) in carried:  # its task decides, but for what a person wants
+        if (agent.id, agent.epoch) in carried and known.asked != agent.epoch:  # its task decides
             yield agent.id, known, None
-        elif known.asked or (its is not None and its.restarts.starts_any):
+        elif known.asked == agent.epoch or (its is not None and its.restarts.starts_any):
             yield agent.id, known, _again(agent, known, (its or _NO_PROFILE).restarts, now, stopped)
 
 
@@ -288,19 +288,21 @@ def _judged(known: Restarts, one: Wanted, rules: RestartRules, now: int) -> Rest
 def begun(known: Restarts, one: Wanted, now: int) -> Restarts:
     """What is known of its restarts when it is about to be started: written down before it is ordered."""
     starts = known.starts if one.why is Why.ASKED else (*known.starts, now)
-    return Restarts(one.host, one.epoch + 1, starts, starting=True)
+    wishes = replace(Restarts(one.host, one.epoch + 1, starts), halted=known.halted, asked=known.asked)
+    return replace(wishes, starting=True)
 
 
-def not_begun(known: Restarts, one: Wanted, reason: str, now: int) -> Restarts:
-    """What is known of its restarts when its start was refused: it is tried again later, and does not count."""
-    starts = known.starts if one.why is Why.ASKED else known.starts[:-1]
-    asked = one.epoch if one.why is Why.ASKED else 0
-    return Restarts(one.host, one.epoch, starts, asked=asked, not_before=now + REFUSED_PAUSE, refused=reason)
+def not_begun(known: Restarts, reason: str, now: int) -> Restarts:
+    """What is known of its restarts when its start was refused: it is tried again later, and does not count.
+
+    `known`: what was known before it was begun.
+    """
+    return replace(known, not_before=now + REFUSED_PAUSE, refused=reason, wait=None)
 
 
 def arrived(known: Restarts) -> Restarts:
     """What is known of its restarts once its start is answered."""
-    return replace(known, starting=False)
+    return replace(known, halted=0, asked=0, starting=False)
 
 
 def told(one: Wanted) -> str:

@@ -76,7 +76,7 @@ class Restarter:
         agent = fleet.agents[intent.agent]
         key = care.key_of(fleet, agent)
         kept = replace(fleet.queue.restarts.get(key, Restarts()), host=agent.host, epoch=agent.epoch)
-        wish = replace(kept, asked=agent.epoch, gave_up="", since=0, not_before=0, refused="")
+        wish = replace(kept, asked=agent.epoch, gave_up="", since=0, not_before=0, refused="", starting=False)
         problem = await self._book.set_queue(replace(fleet.queue, restarts={**fleet.queue.restarts, key: wish}))
         words = f"it goes on once there is room{f'; not on the disk yet: {problem}' if problem else ''}"
         return self._book.told(who, "resume", agent.id, agent.epoch, Result(Outcome.DONE, words))
@@ -108,14 +108,14 @@ class Restarter:
         begun = care.begun(known, one, now)
         written = await self._put(one.key, begun)
         if written:
-            self._put(one.key, care.not_begun(begun, one, written, self._store.clock()))
+            self._put(one.key, care.not_begun(known, written, self._store.clock()))
             return False
         result = await self._submit(self._intent(one), f"care: {one.why}")
         answer = self._result_of(result.op) if result.outcome is Outcome.ASKED else None
         if answer is None or answer.done():
-            self._answered(one, begun, result if answer is None else answer.result())
+            self._answered(one.key, known, begun, result if answer is None else answer.result())
         else:
-            answer.add_done_callback(partial(self._later_answered, one, begun))
+            answer.add_done_callback(partial(self._later_answered, one.key, known, begun))
         if result.ok:
             queue = self._store.fleet.queue
             self._book.show((), replace(queue, last_start=self._store.clock()))
@@ -132,20 +132,20 @@ class Restarter:
             return intents.RetryAgent(one.id, one.epoch)
         return intents.SpawnAgent(one.name, self._tasks.get(one.profile, ""), host=one.host, profile=one.profile)
 
-    def _later_answered(self, one: Wanted, begun: Restarts, answer: "asyncio.Future[Result]") -> None:
+    def _later_answered(self, key: str, before: Restarts, begun: Restarts, answer: "asyncio.Future[Result]") -> None:
         if not answer.cancelled():
-            self._answered(one, begun, answer.result())
+            self._answered(key, before, begun, answer.result())
 
-    def _answered(self, one: Wanted, begun: Restarts, result: Result) -> None:
+    def _answered(self, key: str, before: Restarts, begun: Restarts, result: Result) -> None:
         """Take what became of a start; one that was refused is tried again later."""
-        known = self._store.fleet.queue.restarts.get(one.key)
-        if known is None or not known.starting or known.epoch != begun.epoch:
+        kept = self._store.fleet.queue.restarts.get(key)
+        if kept is None or not kept.starting or kept.epoch != begun.epoch:
             return
         if result.outcome is Outcome.REFUSED:
-            self._put(one.key, care.not_begun(known, one, result.reason, self._store.clock()))
-            log.info("%s is not started: %s", one.key, result.reason)
+            self._put(key, care.not_begun(before, result.reason, self._store.clock()))
+            log.info("%s is not started: %s", key, result.reason)
         else:
-            self._put(one.key, care.arrived(known))
+            self._put(key, care.arrived(kept))
         self._wake()
 
 
