@@ -6,11 +6,11 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.events import SpendingSeen
-from controlroom.domain.model import State
+from controlroom.domain.model import LinkState, State
 from controlroom.domain.tasks import Attempt, AttemptEnd, Task, TaskState, WaitReason
-from controlroom.text.states import Cause
+from controlroom.text.states import Cause, Outcome
 from controlroom.wire import messages as wire
-from tests.engine.queued import QUICK, Roomy, add, became, last, queue_room, runs, task
+from tests.engine.queued import MINUTE, QUICK, Roomy, add, became, last, queue_room, runs, task
 from tests.engine.scripted import GIB, orders
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -109,6 +109,60 @@ async def test_a_task_that_has_cost_what_it_may_has_failed_and_an_agent_that_doe
         host.end("b-t2", State.FAILED)
         dear = await became(here, "t2", TaskState.FAILED)
         assert (dear.attempts[-1].end, dear.spent) == (AttemptEnd.COST, 1_000_000)
+
+
+class Undying(Roomy):
+    """It ends no agent."""
+
+    def act(self, message: wire.ToNode) -> wire.Reply:
+        if isinstance(message, wire.Kill):
+            return wire.Reply(message.id, Outcome.REFUSED, "not that one")
+        return super().act(message)
+
+
+def kills(host: Roomy) -> int:
+    return sum(isinstance(order, wire.Kill) for order in orders(host))
+
+
+async def test_an_agent_that_costs_too_much_is_ordered_to_end_once_a_minute_not_all_the_time() -> None:
+    host = Undying()
+    async with queue_room(host) as here:
+        await add(here, "a", max_cost=1_000_000)
+        await runs(here, host, "a-t1")
+        for number in range(5):
+            here.engine.host_events.happened(SpendingSeen("vm1", {"vm1/a-t1": 1_000_000 + number}))
+            await here.engine.wait_idle()
+        assert kills(host) == 1
+        here.now += MINUTE
+        here.engine.host_events.happened(SpendingSeen("vm1", {"vm1/a-t1": 2_000_000}))
+        await here.until(lambda: kills(host) == 2)
+
+
+async def test_an_agent_that_costs_too_much_on_a_host_that_is_away_fills_no_audit() -> None:
+    host = Roomy()
+    async with queue_room(host) as here:
+        await add(here, "a", max_cost=1_000_000)
+        await runs(here, host, "a-t1")
+        host.reachable = False
+        host.cut()
+        await here.until(lambda: here.link("vm1") is not LinkState.UP)
+        for number in range(5):
+            here.engine.host_events.happened(SpendingSeen("vm1", {"vm1/a-t1": 1_000_000 + number}))
+            await here.engine.dispatcher.wait_idle()
+        await here.engine.ledger_writer.outbox.wait_tried()
+        assert here.ledger.read("select * from audit where verb = 'kill'") == []
+        host.reachable = True
+        await here.until(lambda: kills(host))
+
+
+async def test_a_host_that_lets_no_agent_leave_is_asked_seldom() -> None:
+    one, two = Undying("vm1"), Roomy("vm2")
+    async with queue_room(one, two) as here:
+        await here.order(intents.SpawnAgent("docs", "write", host="vm1"))
+        await here.order(intents.DrainHost("vm1", move=True))
+        await here.until(lambda: kills(one))
+        await here.engine.wait_idle()
+        assert kills(one) == 1
 
 
 def test_what_one_agent_cost_in_all_its_runs_counts_once() -> None:

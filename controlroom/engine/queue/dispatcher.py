@@ -37,7 +37,10 @@ IDLE = 3600.0
 """Seconds between two rounds when nothing happens and nothing is due."""
 
 STAYS = 300_000
-"""Milliseconds until an agent that could not leave its drained host is asked to again."""
+"""Milliseconds until an agent that did not leave its drained host is asked to again."""
+
+LIVES_ON = 60_000
+"""Milliseconds until an agent that did not end, though it has cost what it may, is ordered to again."""
 
 
 class Dispatcher:
@@ -69,7 +72,9 @@ class Dispatcher:
         self.retried: set[str] = set()
         """Agents that are being given the task of their last run again, by id."""
         self._stay: dict[str, int] = {}
-        """Agents that cannot leave their drained hosts, and until when they are not asked to again."""
+        """Agents that were asked to leave their drained hosts, and until when they are not asked to again."""
+        self._dear: dict[str, int] = {}
+        """Agents that were ordered to end for what they cost, and until when they are not ordered to again."""
         self._ordered: dict[int, Order] = {}
         """What was ordered of agents since the last round: an order may be over before it."""
 
@@ -158,10 +163,14 @@ class Dispatcher:
 
     async def _end_dear(self) -> None:
         """End the agents of tasks that have cost what they may: those that do not count that themselves."""
-        fleet = self._store.fleet
+        fleet, now = self._store.fleet, self._store.clock()
+        self._dear = _ahead(self._dear, now, LIVES_ON)
         for task in [task for task in fleet.tasks.values() if task.max_cost and task.state is TaskState.RUNNING]:
             agent = fleet.agents.get(task.last.id) if task.last else None
-            if agent is not None and agent.lives and not agent.pending and attempts.is_too_dear(task, agent):
+            if agent is None or not agent.lives or agent.pending or not fleet.reachable(agent):
+                continue
+            if agent.id not in self._dear and attempts.is_too_dear(task, agent):
+                self._dear[agent.id] = now + LIVES_ON
                 await self._submit(intents.KillAgent(agent.id, agent.epoch), f"the queue (the cost of {task.id})")
 
     def _warn(self) -> None:
@@ -175,14 +184,13 @@ class Dispatcher:
     async def _clear_hosts(self) -> None:
         """Have what is at work on drained hosts go on elsewhere, as far as others have room."""
         now = self._store.clock()
-        self._stay = {agent: until for agent, until in self._stay.items() if until > now}
+        self._stay = _ahead(self._stay, now, STAYS)
         while (leave := dispatch.next_leave(self._store.fleet, now, self._stay)) is not None:
             agent = leave.agent
             ceiling = Ceiling(leave.task.max_hours, leave.task.cost_left) if leave.task else NO_CEILING
             intent = intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host, ceiling=ceiling)
-            result = await self._submit(intent, f"{leave.who}, by host drain")
-            if result.outcome is Outcome.REFUSED:
-                self._stay[agent.id] = now + STAYS
+            await self._submit(intent, f"{leave.who}, by host drain")
+            self._stay[agent.id] = now + STAYS
 
     def _planned(self) -> Plan:
         """Decide what is next, and show why the rest waits."""
@@ -235,6 +243,11 @@ class Dispatcher:
             log.info("%s does not start: %s", begun.id, result.reason)
         else:
             self._book.show((), replace(fleet.queue, last_start=now))
+
+
+def _ahead(moments: dict[str, int], now: int, most: int) -> dict[str, int]:
+    """Those of some moments that lie ahead, by at most so many milliseconds: more means that the clock was set."""
+    return {name: until for name, until in moments.items() if now < until <= now + most}
 
 
 def _clears(fleet: Fleet, host: str) -> bool:
