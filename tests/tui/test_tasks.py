@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +31,7 @@ from controlroom.tui.screens.many import ListSheet
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.task_forms import AttemptSheet, EditForm, TaskForm
 from controlroom.tui.screens.tasks import TasksScreen
+from controlroom.tui.terminal.editor import Problem, in_editor
 from tests.tui import scenes
 from tests.tui.engine import for_watchers
 from tests.tui.room import Room, room
@@ -313,6 +316,39 @@ async def test_a_task_is_changed_in_a_form_and_only_what_is_another_is_sent(size
         await here.until(lambda: here.said() == "t6 is changed")
         text = "Which dependencies need an update?\nAll of them. Now"
         assert here.engine.asked == [EditTask("t6", TaskChange(priority=2, body=text))]
+
+
+HOSTILE = "one\r\ntwo\x0cthree\u2028four\n\x1b]52;c;aGk=\x07 five\x9b31m \u202esix \ud800"
+
+
+async def test_no_escape_sequence_in_the_text_of_a_task_reaches_the_terminal_and_none_is_lost() -> None:
+    """The text may be of an issue that anybody wrote."""
+    async with room(scenes.with_tasks()) as here:
+        here.engine.task_texts["t6"] = HOSTILE
+        await here.press("#")
+        chosen(here, "t6")
+        for key in ("enter", "m"):
+            await here.press(key)
+            await here.until(lambda: "five" in here.text())
+            drawn = here.text()
+            assert [sign for sign in drawn if sign in "\x07\x1b\x9b\u202e\ud800"] == []
+            if key == "enter":
+                await here.press("q")
+        await here.press("enter")
+        assert "nothing is another" in here.text()
+        await here.press("up", "up", "up")  # the first line of the text, then the field above it
+        await here.write("2")
+        await here.press("enter", "enter")
+        await here.until(lambda: here.said() == "t6 is changed")
+        assert here.engine.asked == [EditTask("t6", TaskChange(priority=2))]
+
+
+def test_an_editor_that_changes_nothing_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VISUAL", "true")
+    assert in_editor(HOSTILE, "t6") == HOSTILE
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert isinstance(in_editor("text", "t6"), Problem)
 
 
 async def test_a_task_that_runs_is_not_edited_and_one_whose_text_cannot_be_read_stays() -> None:

@@ -14,6 +14,7 @@ from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue.edits import stepped
 from controlroom.domain.tasks import Task, TaskChange, TaskState
+from controlroom.text.sanitize import shown
 from controlroom.tui.actions.navigate import open_agent, open_attempt
 from controlroom.tui.actions.orders import order
 from controlroom.tui.actions.reports import Report, ask
@@ -48,7 +49,7 @@ def why(app: ContextApp, screen: RoomScreen) -> None:
     async def report(source: Source) -> Report:
         answer, view = await source.task_text(id_), app.context.view
         newer = view.fleet.tasks.get(id_, task)
-        text = [Line("", words) for words in answer.text.splitlines()]
+        text = [Line("", words) for words in shown(answer.text).split("\n")]
         unread = [Line("", answer.reason, "warn")] if answer.reason else []
         return f"{id_} is {newer.state}", [*_told(app, newer), Line("", ""), *text, *unread]
 

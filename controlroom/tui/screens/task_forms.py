@@ -69,7 +69,8 @@ class EditForm(TaskForm):
     go = "change"
 
     def __init__(self, fleet: Fleet, task: Task, text: str) -> None:
-        self._edited, self._text = task, text
+        self._edited, self._text, self._as_filled = task, text, ""
+        """The text, and what can be shown of it: where that is as it was, the text stays as it is."""
         self.heading = f"change {task.id}"
         super().__init__(fleet)
 
@@ -77,6 +78,7 @@ class EditForm(TaskForm):
         """As they are now."""
         fields = self._fields_of(self._edited, "Enter changes it")
         fields[-1].fill(self._text)
+        self._as_filled = fields[-1].value
         return fields
 
     @property
@@ -101,7 +103,7 @@ class EditForm(TaskForm):
             host=other(self.value("host"), task.host),
             model=other(self.value("model"), task.model),
             cwd=other(self.value("folder"), task.cwd),
-            body=text if text != self._text else None,
+            body=text if text != self._as_filled else None,
         )
         return EditTask(task.id, change) if change != TaskChange() else "nothing is another: Esc leaves"
 

@@ -24,18 +24,24 @@ def in_editor(text: str, name: str) -> str | Problem:
         return Problem(f"$VISUAL or $EDITOR cannot be read: {error}")
     if not command:
         return Problem("say which editor: set $VISUAL or $EDITOR")
-    with tempfile.TemporaryDirectory(prefix="controlroom-") as folder:
-        path = Path(folder) / f"{name}.md"
-        path.write_text(text, encoding="utf-8")
-        handler = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C there is the editor's
-        try:
-            ended = subprocess.run([*command, str(path)], check=False).returncode
-            edited = path.read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            return Problem(f"{command[0]}: {error}")
-        finally:
-            signal.signal(signal.SIGINT, handler)
+    try:
+        with tempfile.TemporaryDirectory(prefix="controlroom-") as folder:
+            path = Path(folder) / f"{name}.md"
+            path.write_bytes(text.encode("utf-8", "surrogatepass"))
+            ended = _run([*command, str(path)])
+            edited = path.read_bytes().decode("utf-8", "surrogatepass")
+    except (OSError, ValueError) as error:
+        return Problem(f"{command[0]}: {error}")
     if ended:
         return Problem(f"{command[0]} ended with {ended}")
     edited = edited if text.endswith("\n") else edited.removesuffix("\n")
     return edited if edited.strip() else Problem("the text was left empty")
+
+
+def _run(command: list[str]) -> int:
+    """Run the editor, and return with what it ended."""
+    handler = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C there is the editor's
+    try:
+        return subprocess.run(command, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, handler)

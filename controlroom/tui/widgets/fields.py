@@ -1,5 +1,6 @@
 """Text entry: the fields of a form."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,9 +19,14 @@ _LABEL = 9
 _MORE = "…"
 
 
+_UNSAID = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
 def sayable(text: str) -> str:
-    """Keep what can be shown of something pasted: newlines and tabs, but no other control character."""
-    return "".join(sign for sign in text if sign in "\n\t" or (sign >= " " and not "\x7f" <= sign <= "\x9f"))
+    """Keep what can be shown of something that comes from elsewhere: no control but newlines and tabs, no other order
+    of reading, no half of a character.
+    """
+    return _UNSAID.sub("", text)
 
 
 class Label(Lines):
@@ -322,6 +328,6 @@ class Prose(Field):
         return self._area.text
 
     def fill(self, text: str) -> None:
-        """Put this in, and stand at its end."""
-        self._area.text = text
+        """Put this in, as far as it can be shown, and stand at its end."""
+        self._area.text = sayable(text)
         self._area.move_cursor(self._area.document.end)
