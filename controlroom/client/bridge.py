@@ -13,10 +13,9 @@ import sys
 import threading
 from collections.abc import Mapping
 
-from controlroom import __version__
 from controlroom.client.transport import PATIENCE, EngineUnavailable, Here
 from controlroom.protocol.home import find_home
-from controlroom.protocol.messages import Bridged, pack
+from controlroom.protocol.messages import VERSION, Bridged, pack
 
 MARK = b"controlroom bridge\n"
 """The first line of ours: what a login shell prints before it is passed over."""
@@ -31,7 +30,7 @@ def run(*, read_only: bool, start: bool, environ: Mapping[str, str] = os.environ
     except EngineUnavailable as problem:
         print(problem, file=sys.stderr)  # noqa: T201 - ssh carries it to the other end
         return 3
-    engine.sendall(pack(Bridged(__version__, environ.get("SSH_CONNECTION", "").split(" ")[0])))
+    engine.sendall(pack(Bridged(VERSION, environ.get("SSH_CONNECTION", "").split(" ")[0])))
     with contextlib.suppress(OSError):
         _write(MARK)
         threading.Thread(target=_up, args=(engine,), daemon=True).start()

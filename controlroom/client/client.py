@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from controlroom import __version__
 from controlroom.client.attach import Attachment, NoAttachment, attachment
 from controlroom.client.remote import Away, parsed
 from controlroom.client.transport import (
@@ -42,6 +41,7 @@ from controlroom.protocol.messages import (
     LOOK,
     MAX_NEWS,
     STOPPED,
+    VERSION,
     Answer,
     Answered,
     AskAttached,
@@ -422,7 +422,7 @@ class Client:
     async def _greet(self, role: str, pace: float) -> bool:
         """Say hello; False when it was the socket of an engine that is about to end."""
         self._role = role
-        wishes: list[Request] = [Hello(__version__, role, user(), terminal())]
+        wishes: list[Request] = [Hello(VERSION, role, user(), terminal())]
         wishes += [Watch(pace)] * (role != "stop")
         try:
             async with asyncio.timeout(GRACE):

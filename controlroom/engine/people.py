@@ -4,10 +4,9 @@ import getpass
 import re
 from dataclasses import replace
 
-from controlroom import __version__
 from controlroom.domain.attached import FrontEnd, in_order
 from controlroom.domain.clock_set import later
-from controlroom.protocol.messages import Bridged
+from controlroom.protocol.messages import VERSION, Bridged
 from controlroom.text.sanitize import sanitize
 
 _NAME, _ORIGIN = 60, 60
@@ -40,7 +39,7 @@ def other_version(front_end: str, bridge: Bridged | None) -> str:
             "install the same version on both machines"
         )
     return (
-        f"an engine of version {__version__} runs {'there' if bridge else 'here'}, and this is version {theirs}: "
+        f"an engine of version {VERSION} runs {'there' if bridge else 'here'}, and this is version {theirs}: "
         f"run `controlroom stop`{' there' if bridge else ''} to let a new engine start (agents live on)"
     )
 

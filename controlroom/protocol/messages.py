@@ -8,6 +8,7 @@ Requests carry an id of the front end's own; their answers carry it back. Import
 from dataclasses import dataclass, field
 from typing import get_args
 
+from controlroom import __version__
 from controlroom.domain.attached import FrontEnd
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.calculators.comparison import Comparison, Terms
@@ -155,6 +156,12 @@ class LedgerResult:
 
 MAX_REQUEST = 8 * 1024 * 1024
 """Bytes of one request at most: a task of a mebibyte, every character escaped, fits."""
+
+PROTOCOL = 2
+"""Counts what can be said here: raised whenever a message, or a record in one, becomes another. A test sees to it."""
+
+VERSION = f"{__version__}+{PROTOCOL}"
+"""What engines, front ends and bridges call themselves: Control Room's version, and that of what they say."""
 
 ALL, LOOK = "all", "look"
 """What a front end may do, as `Welcome` says it."""

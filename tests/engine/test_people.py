@@ -10,14 +10,14 @@ from controlroom import __version__
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.attached import FrontEnd, cells, in_order, lines
-from controlroom.protocol.messages import Bridged, Hello, Submit, Unwelcome, Watch, Welcome
+from controlroom.protocol.messages import VERSION, Bridged, Hello, Submit, Unwelcome, Watch, Welcome
 from tests.engine.raw_reader import raw
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON, ScriptedHost, seen
 from tests.engine.watching import watcher
 from tests.lab.world import World
 
-BRIDGE = Bridged(__version__, "192.0.2.7")
+BRIDGE = Bridged(VERSION, "192.0.2.7")
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +35,10 @@ async def there(here: Room) -> list[FrontEnd]:
 
 async def test_it_says_who_is_there_with_what_rights_and_since_when() -> None:
     async with room(ScriptedHost()) as here:
-        tui = await raw(here, Hello(__version__, "tui", "ann", "pts/3"), Watch())
+        tui = await raw(here, Hello(VERSION, "tui", "ann", "pts/3"), Watch())
         await tui.until_told(Welcome)
         here.now += 60_000
-        far = await raw(here, BRIDGE, Hello(__version__, "tui", "bob from 10.0.0.1", "pts/9"), Watch())
+        far = await raw(here, BRIDGE, Hello(VERSION, "tui", "bob from 10.0.0.1", "pts/9"), Watch())
         await far.until_told(Welcome)
         looks = await watcher(here, Watch())
         await looks.until_told(Welcome)
@@ -64,7 +64,7 @@ async def test_a_watcher_may_ask_it_and_knows_itself() -> None:
 
 async def test_who_was_sent_away_is_not_there() -> None:
     async with room(ScriptedHost()) as here:
-        for hello in (Hello("9.9.9", "tui", "old"), Hello(__version__, "king", "mad")):
+        for hello in (Hello("9.9.9", "tui", "old"), Hello(__version__, "tui", "older"), Hello(VERSION, "king", "mad")):
             reader = await raw(here, hello)
             await reader.until_told(Unwelcome)
             reader.connection.close()
@@ -79,9 +79,7 @@ async def test_what_a_front_end_says_of_itself_is_sanitized_and_bounded_in_list_
     host.agents["a1"] = seen("a1")
     async with room(host) as here:
         kill = Submit(1, intents.KillAgent("vm1/a1", 1))
-        reader = await raw(
-            here, Bridged(__version__, HOSTILE), Hello(__version__, "tui", HOSTILE, HOSTILE), Watch(), kill
-        )
+        reader = await raw(here, Bridged(VERSION, HOSTILE), Hello(VERSION, "tui", HOSTILE, HOSTILE), Watch(), kill)
         await here.until(lambda: here.engine.store.fleet.agents["vm1/a1"].state == "done")
         await here.engine.wait_idle()
         (one,) = await there(here)
@@ -99,14 +97,14 @@ async def test_nobody_takes_on_the_address_of_somebody_else() -> None:
     """Only the bridge, which runs where the engine is, says where a front end comes from."""
     async with room(ScriptedHost()) as here:
         for name in ("root from 10.9.9.9", "root(10.9.9.9)", "", " ", "ann\tfrom 10.9.9.9"):
-            reader = await raw(here, BRIDGE, Hello(__version__, "tui", name), Watch())
+            reader = await raw(here, BRIDGE, Hello(VERSION, "tui", name), Watch())
             await reader.until_told(Welcome)
             (one,) = await there(here)
             assert one.who.endswith(" from 192.0.2.7")
             assert "10.9.9.9" not in one.who
             reader.connection.close()
             await here.until(lambda: not here.engine.connections.seen_by(None))
-        reader = await raw(here, BRIDGE, Bridged(__version__, "10.9.9.9"), Hello(__version__, "tui", "ann"))
+        reader = await raw(here, BRIDGE, Bridged(VERSION, "10.9.9.9"), Hello(VERSION, "tui", "ann"))
         assert "hello" in str(await reader.until_told(Unwelcome))
         reader.connection.close()
 
@@ -114,8 +112,8 @@ async def test_nobody_takes_on_the_address_of_somebody_else() -> None:
 async def test_a_bridge_of_another_version_says_which_machine_has_which() -> None:
     async with room(ScriptedHost()) as here:
         for bridge, words in (
-            (BRIDGE, f"Control Room is version {__version__} there and 9.9.9 here: install the same version"),
-            (Bridged("9.9.9", "x"), f"an engine of version {__version__} runs there, and this is version 9.9.9"),
+            (BRIDGE, f"Control Room is version {VERSION} there and 9.9.9 here: install the same version"),
+            (Bridged("9.9.9", "x"), f"an engine of version {VERSION} runs there, and this is version 9.9.9"),
         ):
             reader = await raw(here, bridge, Hello("9.9.9", "tui"))
             told = await reader.until_told(Unwelcome)
@@ -128,7 +126,7 @@ async def test_the_audit_names_who_came_over_a_bridge() -> None:
     host = ScriptedHost()
     host.agents["a1"] = seen("a1")
     async with room(host) as here:
-        reader = await raw(here, BRIDGE, Hello(__version__, "tui", "bob"), Submit(1, intents.KillAgent("vm1/a1", 1)))
+        reader = await raw(here, BRIDGE, Hello(VERSION, "tui", "bob"), Submit(1, intents.KillAgent("vm1/a1", 1)))
         await here.until(lambda: here.engine.store.fleet.agents["vm1/a1"].state == "done")
         await here.engine.wait_idle()
         (line,) = await asyncio.to_thread(here.ledger.audit, 10, "kill")

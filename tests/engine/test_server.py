@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom import __version__
 from controlroom.client.client import Client, EngineUnavailable
 from controlroom.domain import events, intents
 from controlroom.domain.model import Fleet
@@ -26,6 +25,7 @@ from controlroom.engine.frontends.turns import Turns
 from controlroom.protocol.home import find_home
 from controlroom.protocol.messages import (
     MAX_REQUEST,
+    VERSION,
     Answered,
     FleetNews,
     Hello,
@@ -42,7 +42,7 @@ from tests.engine.raw_reader import RawReader, raw
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON, ScriptedHost, seen
 
-HELLO = Hello(__version__, "tui", "ann")
+HELLO = Hello(VERSION, "tui", "ann")
 
 
 @pytest.fixture(autouse=True)
@@ -215,7 +215,7 @@ async def test_another_version_is_told_what_to_do_and_may_only_stop_the_engine()
         reader = await raw(here, replace(HELLO, version="9.9.9"))
         told = await reader.until_told(Unwelcome)
         assert told == Unwelcome(
-            f"an engine of version {__version__} runs here, and this is version 9.9.9: "
+            f"an engine of version {VERSION} runs here, and this is version 9.9.9: "
             "run `controlroom stop` to let a new engine start (agents live on)"
         )
         stopper = await raw(here, Hello("9.9.9", "stop"))

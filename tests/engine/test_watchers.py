@@ -18,7 +18,6 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from controlroom import __version__
 from controlroom.client.client import Client, EngineUnavailable, NoAttachment, NoEngine
 from controlroom.domain import intents
 from controlroom.domain.orders import Result
@@ -26,6 +25,7 @@ from controlroom.engine.frontends.rights import LOOK_ONLY, Operator
 from controlroom.engine.frontends.watcher_view import MAY_ASK, Watcher
 from controlroom.protocol.messages import (
     LOOK,
+    VERSION,
     Answered,
     BackUpLedger,
     Hello,
@@ -55,7 +55,7 @@ ROLES = ("watch", "tui", "cli", "stop")
 
 KNOWN = {
     "name": "a2", "agent": "vm1/a1", "subject": "vm1/a1", "host": "vm1", "epoch": 1, "task": "do it", "text": "hello",
-    "question": "q1", "verdict": "allow", "address": "ann@vm9", "command": (), "version": __version__, "role": "watch",
+    "question": "q1", "verdict": "allow", "address": "ann@vm9", "command": (), "version": VERSION, "role": "watch",
     "by": "agent", "digest": QuestionSeen("q1", "Bash", "Bash: ls", NOON).digest,
 }  # fmt: skip
 """What makes a sample mean something in the room of these tests."""
@@ -221,7 +221,7 @@ def crafted(folder: Path) -> list[bytes]:
     """Frames that mean one thing to one parser and another to the next, and frames that are none."""
     kill = pack(Submit(1, intents.KillAgent("vm1/a1", 1)))
     stop = pack(StopEngine())
-    hello = pack(Hello(__version__, "tui", "root"))
+    hello = pack(Hello(VERSION, "tui", "root"))
     copy = pack(BackUpLedger(1, str(folder / "made")))
     twice = b'{"is":"Watch","is":"Submit","id":1,"intent":{"is":"KillAgent","agent":"vm1/a1","epoch":1}}\n'
     inside = b'{"is":"Watch","pace":0,"also":' + kill.strip() + b"}\n"
@@ -230,7 +230,7 @@ def crafted(folder: Path) -> list[bytes]:
         kill.replace(b"Submit", b"submit"), kill.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + kill, b"\0" + kill,
         kill.decode().encode("utf-16"), kill.replace(b'"Submit"', b'"\\u0053ubmit"'), b"[" + kill.strip() + b"]\n",
         b'{"is":"Welcome","version":"x","room":"y","rights":"all"}\n', b'{"is":"Operator"}\n',
-        json.dumps({"is": "Hello", "version": __version__, "role": "tui", "rights": "all"}).encode() + b"\n" + kill,
+        json.dumps({"is": "Hello", "version": VERSION, "role": "tui", "rights": "all"}).encode() + b"\n" + kill,
         b"\xff" * 4096 + b"\n" + kill, b"{" * 100_000 + b"\n" + kill, b" " * 100_000 + kill,
     ]  # fmt: skip
 
@@ -297,7 +297,7 @@ async def test_it_is_a_socket_of_its_own_for_us_alone() -> None:
 async def test_it_is_told_what_it_may_do_and_sees_what_there_is() -> None:
     async with room(asking_host()) as here:
         session = await watcher(here, Watch())
-        assert await session.until_told(Welcome) == Welcome(__version__, "room-1", LOOK, here.engine.store.clock())
+        assert await session.until_told(Welcome) == Welcome(VERSION, "room-1", LOOK, here.engine.store.clock())
         await here.until(lambda: session.read() == 0 and session.fleet == here.engine.store.fleet)
         session.connection.close()
         client = await Client.connect(start=False, role="watch")
@@ -313,7 +313,7 @@ async def test_it_is_told_what_it_may_do_and_sees_what_there_is() -> None:
 async def test_watching_is_no_role_at_the_operators_socket() -> None:
     """It would promise what only the other socket keeps."""
     async with room(ScriptedHost()) as here:
-        session = await raw(here, Hello(__version__, "watch"))
+        session = await raw(here, Hello(VERSION, "watch"))
         told = await session.until_told(Unwelcome)
         assert isinstance(told, Unwelcome)
         session.connection.close()

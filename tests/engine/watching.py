@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from controlroom import __version__
 from controlroom.protocol.messages import (
+    VERSION,
     Hello,
     Request,
 )
@@ -18,5 +18,5 @@ async def watcher(here: Room, *requests: Request | bytes, role: str = "watch") -
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(str(here.home.watch_socket))
     session = RawReader(connection)
-    await session.say(Hello(__version__, role, "eve"), *requests)
+    await session.say(Hello(VERSION, role, "eve"), *requests)
     return session

@@ -14,7 +14,6 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from typing import Any
 
-from controlroom import __version__
 from controlroom.domain.attached import FrontEnd
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Fleet
@@ -27,6 +26,7 @@ from controlroom.engine.people import other_version, terminal, who
 from controlroom.protocol.lines import LIMIT, Lines, PageQueue
 from controlroom.protocol.messages import (
     STOPPED,
+    VERSION,
     Answered,
     Bridged,
     FleetNews,
@@ -172,7 +172,7 @@ class Session:
             return False
         if not isinstance(hello, Hello):
             raise PeerError("it did not say hello first")
-        if hello.version != __version__ and hello.role != "stop":
+        if hello.version != VERSION and hello.role != "stop":
             await self._send(Unwelcome(other_version(hello.version, self._bridge)))
             return False
         if hello.role not in self._rights.roles:
@@ -180,9 +180,7 @@ class Session:
         self._role = hello.role
         self._who = f"{who(hello.user, self._bridge)} ({hello.role})"
         self._parts.connections.came(self, self._introduced(hello))
-        await self._send(
-            Welcome(__version__, self._parts.store.fleet.room, self._rights.name, self._parts.store.clock())
-        )
+        await self._send(Welcome(VERSION, self._parts.store.fleet.room, self._rights.name, self._parts.store.clock()))
         return True
 
     def _introduced(self, hello: Hello) -> FrontEnd:
