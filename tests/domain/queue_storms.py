@@ -289,7 +289,9 @@ class Storm:
         since = [attempt for attempt in known if away and attempt.at >= max(away)]
         if away and not any(map(backoff.Backoffs(self.fleet, self.now).is_good, since)):
             assert self.now - max(away) >= backoff.PROBE, "a storm: it has just been turned away"
-            assert not any(attempt.is_open for attempt in since), "a storm: two try at once"
+            young = (attempt for attempt in since if self.now - attempt.at < backoff.LONGEST_PROBE)
+            tries = any(attempt.is_open and not attempt.paused for attempt in young)
+            assert not tries, "a storm: two try at once"
 
     def start(self, start: Start) -> None:
         self.check_backoff()

@@ -8,7 +8,7 @@ import pytest
 
 from controlroom.domain.model import Agent, Fleet, Profile, State
 from controlroom.domain.queue import attempts, backoff, dispatch
-from controlroom.domain.queue.backoff import LONGEST_CLAIM, PROBE, PROVEN
+from controlroom.domain.queue.backoff import LONGEST_CLAIM, LONGEST_PROBE, PROBE, PROVEN
 from controlroom.domain.tasks import Attempt, AttemptEnd, Task, TaskState, WaitReason
 from controlroom.text.states import Cause
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, task, with_tasks
@@ -54,6 +54,18 @@ def test_once_one_is_at_work_the_others_follow_a_few_at_a_time() -> None:
     young = [at_work(number, 1_000) for number in (3, 4)]
     ramping = world(tried(1, AttemptEnd.LIMITED), probe, *(one for one, _ in young), task(8), rows=(row, young[0][1]))
     assert dispatch.plan(ramping, NOON).waits["t8"].reason is WaitReason.PACED
+
+
+def test_a_try_that_is_paused_or_shows_nothing_keeps_the_others_waiting_for_a_while_only() -> None:
+    def waits(since: int, **changes: object) -> bool:
+        probe, row = at_work(2, since, state=State.STARTING)
+        probe = replace(probe, attempts=(replace(probe.attempts[0], **changes),))  # type: ignore[arg-type]
+        away = tried(1, AttemptEnd.ACCOUNT, ago=60 * MINUTE)
+        return dispatch.plan(world(away, probe, task(8), rows=(row,)), NOON).start is None
+
+    assert waits(5 * MINUTE)
+    assert not waits(5 * MINUTE, paused=True)
+    assert not waits(LONGEST_PROBE)
 
 
 def test_each_failed_try_doubles_the_wait_and_those_that_failed_together_count_once() -> None:

@@ -13,7 +13,10 @@ from controlroom.domain.model import Fleet, State
 from controlroom.domain.tasks import Attempt, AttemptEnd, Task, Wait, WaitReason
 
 PROBE, LONGEST_PROBE = 60_000, 900_000
-"""Milliseconds after a failure until one task tries again: doubled each time, up to so many."""
+"""Milliseconds after a failure until one task tries again: doubled each time, up to so many.
+
+One that has shown nothing for as long as the longest keeps nobody else from trying.
+"""
 
 LONGEST_CLAIM = 1_800_000
 """Milliseconds for which what one host says of a limit's end keeps others from trying."""
@@ -110,7 +113,7 @@ class Backoffs:
         last = max(one.attempt.ended for one in failed)
         since = [one.attempt for one in tried if one.attempt.at >= last]
         proven = sum(map(self.is_good, since))
-        under_way = sum(attempt.is_open and not self.is_good(attempt) for attempt in since)
+        under_way = sum(self._is_young(attempt) and not self.is_good(attempt) for attempt in since)
         if proven:
             paced = proven < RAMP and under_way >= 2 * proven
             return Wait(WaitReason.PACED, self._later()) if paced else None
@@ -139,6 +142,10 @@ class Backoffs:
         if not attempt.is_open or agent is None or agent.epoch != attempt.epoch:
             return False
         return agent.state in (State.WORKING, State.WAITING) and self._now - attempt.at > PROVEN
+
+    def _is_young(self, attempt: Attempt) -> bool:
+        """Whether an attempt is under way, and not for so long that it will show nothing: it is paused, or unheard."""
+        return attempt.is_open and not attempt.paused and self._now - attempt.at < LONGEST_PROBE
 
     def _is_limited_now(self, credential: str, model: str) -> bool:
         """Whether an agent that is at work with it waits out a limit just now."""
