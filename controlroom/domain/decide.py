@@ -45,6 +45,7 @@ from controlroom.domain.preconditions import (
     unfit,
 )
 from controlroom.domain.questions import CUT, NOTHING_LASTING, Question, QuestionKind, Unfit, fitting
+from controlroom.domain.queue import attempts
 from controlroom.domain.words import nearest, since
 from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem
 from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, TellKind, Verdict
@@ -267,7 +268,8 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, now: int) -> Decision:
     if not ladder.is_paused(agent):
         payer = ladder.payer(fleet, ordered.profile)
         _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer).check()
-    decision = _again(fleet, agent, ordered, intent.task, agent.session, now)
+    ceiling = attempts.ceiling(fleet, agent)
+    decision = _again(fleet, agent, ordered, intent.task, agent.session, now, ceiling)
     return replace(decision, row=replace(decision.row, task=agent.task) if decision.row else None)
 
 
@@ -303,7 +305,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
         work.model,
         work.cwd,
         profile.command if profile else (),
-        ceiling=intent.ceiling,
+        ceiling=intent.ceiling if intent.ceiling != NO_CEILING else attempts.ceiling(fleet, agent),
     )
     row = replace(starting(start, now), task=shown_task(intent.task) or agent.task, model=agent.model)
     end = intents.KillOn(agent.host, agent.name, agent.epoch, f"moved to {target.name}")

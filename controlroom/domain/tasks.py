@@ -320,8 +320,12 @@ class Task(TaskTerms):
     @property
     def spent(self) -> int | None:
         """What its ended attempts cost, micro-dollars at list prices; None: there is no reading."""
-        readings = {attempt.id: attempt.spent for attempt in self.attempts if attempt.spent is not None}
-        return sum(readings.values()) if readings else None
+        return sum(self.readings.values()) if self.readings else None
+
+    @property
+    def readings(self) -> dict[str, int]:
+        """What each of its agents had cost at the end of its last attempt of which there is a reading, by id."""
+        return {attempt.id: attempt.spent for attempt in self.attempts if attempt.spent is not None}
 
     @property
     def cost_left(self) -> int:

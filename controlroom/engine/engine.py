@@ -6,6 +6,7 @@ and nothing here blocks.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, get_args
 
 from controlroom.domain import events, intents
@@ -13,7 +14,8 @@ from controlroom.domain.audit import target_of, verb_of
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.allotment import NextGrant
-from controlroom.domain.orders import ROWS, Order, Result
+from controlroom.domain.orders import NO_CEILING, ROWS, Order, Result
+from controlroom.domain.queue import attempts
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.funds import Funds
 from controlroom.engine.budgets.spending import Spending
@@ -226,9 +228,11 @@ class Engine:
 
     async def _again(self, intent: intents.ReassignAgent, who: str) -> Result:
         """Give an agent the task of its last run again, which is its queued task's next attempt, too."""
+        agent = self.store.fleet.agents.get(intent.agent)
+        ceiling = attempts.ceiling(self.store.fleet, agent) if agent else NO_CEILING
         self.dispatcher.retried.add(intent.agent)
         try:
-            return await self.submit(intent, who)
+            return await self.submit(replace(intent, ceiling=ceiling), who)
         finally:
             self.dispatcher.retried.discard(intent.agent)
 

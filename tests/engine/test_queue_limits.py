@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.events import SpendingSeen
 from controlroom.domain.model import LinkState, State
+from controlroom.domain.queue import attempts
 from controlroom.domain.tasks import Attempt, AttemptEnd, Task, TaskState, WaitReason
 from controlroom.text.states import Cause, Outcome
 from controlroom.wire import messages as wire
@@ -96,6 +99,27 @@ async def test_a_tasks_ceilings_bind_its_runs_below_those_of_the_profile() -> No
         assert specs[0].fallback == ("sonnet", "haiku")
 
 
+async def test_a_tasks_ceilings_bind_also_the_run_that_a_person_begins() -> None:
+    host, other = Roomy(), Roomy("vm2")
+    other.free = 2 * GIB
+    async with queue_room(host, other) as here:
+        await add(here, "a", max_hours=1.5, max_cost=1_500_000)
+        await runs(here, host, "a-t1")
+        host.end("a-t1", State.FAILED, session="s", cause=Cause.RUNNER_KILLED.value)
+        await became(here, "t1", TaskState.WAITING)
+        await here.order(intents.ResumeAgent("vm1/a-t1", 1, "go on"))
+        await became(here, "t1", TaskState.RUNNING)
+        host.end("a-t1", State.FAILED)
+        await became(here, "t1", TaskState.WAITING)
+        await here.order(intents.RetryAgent("vm1/a-t1", 2))
+        await runs(here, host, *["a-t1"] * 3)
+        await became(here, "t1", TaskState.RUNNING)
+        await here.order(intents.ReassignAgent("vm1/a-t1", 3, "", host="vm2"))
+        await runs(here, other, "a-t1")
+        specs = [order.spec for order in (*host.spawned, *other.spawned)]
+        assert [(spec.max_hours, spec.max_budget_usd) for spec in specs] == [(1.5, "1.50")] * 4
+
+
 async def test_a_task_that_has_cost_what_it_may_has_failed_and_an_agent_that_does_not_count_is_ended() -> None:
     host = Roomy()
     async with queue_room(host) as here:
@@ -169,3 +193,5 @@ def test_what_one_agent_cost_in_all_its_runs_counts_once() -> None:
     runs_of_one = (Attempt("vm1", "a", 1, 0, 0, AttemptEnd.CRASHED, spent=5), Attempt("vm1", "a", 2, 0, spent=7))
     made = Task(1, "a", TaskState.RUNNING, 0, 0, attempts=(*runs_of_one, Attempt("vm2", "a", 1, 0, spent=2)))
     assert made.spent == 9
+    dear = replace(made, max_cost=7, attempts=(*made.attempts, Attempt("vm1", "a", 3, 0)))
+    assert attempts.is_too_dear(dear), "a run of which there is no reading yet takes none away"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from controlroom.domain.model import Agent, Fleet, LinkState, State
-from controlroom.domain.orders import Order
+from controlroom.domain.orders import NO_CEILING, Ceiling, Order
 from controlroom.domain.preconditions import MAX_TASK
 from controlroom.domain.tasks import Attempt, AttemptEnd, QueueRules, Task, TaskState
 from controlroom.domain.words import dollars
@@ -220,13 +220,23 @@ def _after(task: Task, end: AttemptEnd, reason: str, rules: QueueRules, now: int
     return replace(again, not_before=max(until, now + _pause(again, end, rules.retry)))
 
 
+def ceiling(fleet: Fleet, agent: Agent) -> Ceiling:
+    """What the next run of an agent may take at most, if it goes on with the task that its last one was of."""
+    for task in fleet.tasks.values():
+        last = task.last if task.state in (TaskState.WAITING, TaskState.RUNNING) else None
+        if last is not None and (last.id, last.epoch) == (agent.id, agent.epoch):
+            return Ceiling(task.max_hours, task.cost_left)
+    return NO_CEILING
+
+
 def is_too_dear(task: Task, agent: Agent | None = None) -> bool:
     """Whether a task has cost what it may. `agent`: that of its attempt which is under way."""
     if not task.max_cost:
         return False
-    readings = {attempt.id: attempt.spent or 0 for attempt in task.attempts}
-    if agent is not None and agent.id in readings:
-        readings[agent.id] = max(readings[agent.id], agent.spent or 0)
+    own = agent.spent if agent is not None and agent.id in {attempt.id for attempt in task.attempts} else None
+    readings = task.readings
+    if agent is not None and own is not None:
+        readings[agent.id] = max(readings.get(agent.id, 0), own)
     return sum(readings.values()) >= task.max_cost
 
 
