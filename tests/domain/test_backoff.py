@@ -98,6 +98,8 @@ def test_a_login_of_a_host_is_its_own_and_a_key_is_everybodys() -> None:
     start = dispatch.plan(own, NOON).start
     assert start is not None
     assert start.host == "vm2"
+    folder = replace(own, profiles={"p": Profile("p", credential="the login of p")})
+    assert dispatch.plan(folder, NOON).start, "each host has a login in a folder for itself, too"
     key = replace(own, profiles={"p": Profile("p", credential="the key of p")})
     assert dispatch.plan(key, NOON).waits["t2"].reason is WaitReason.LOGIN
 

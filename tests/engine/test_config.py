@@ -108,6 +108,17 @@ def test_every_setting_reaches_the_engine(place: Home) -> None:
     assert loaded.spec("vault").credential == Credential(command=("pass", "show", "key"))
 
 
+def test_profiles_share_a_credential_where_they_log_in_with_the_same(place: Home) -> None:
+    own, team = 'credential = "plan"', 'credential = "plan"\nenv = { CLAUDE_CONFIG_DIR = "~/.team" }'
+    key = 'credential = { file = "~/.key" }\nenv = { CLAUDE_CONFIG_DIR = "~/.team" }'
+    tables = {"a": own, "b": team, "c": team, "d": 'credential = { file = "~/.key" }', "e": key, "f": "", "g": own}
+    write(place, "\n".join(f"[profiles.{name}]\n{table}" for name, table in tables.items()))
+    assert {name: profile.credential for name, profile in config.load(place).profiles.items()} == {
+        "a": "plan", "g": "plan", "b": "the login of b", "c": "the login of b",
+        "d": "the key of d", "e": "the key of d", "f": "",
+    }  # fmt: skip
+
+
 def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credential(place: Home) -> None:
     write(place, WHOLE)
     assert "~/.key" not in repr(config.load(place).profiles)

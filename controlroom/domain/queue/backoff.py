@@ -41,6 +41,9 @@ REASONS = {
 PLAN = "plan"
 """The credential of profiles that use Claude's own login, which each host has for itself."""
 
+KEY_OF = "the key of "
+"""How the name of a key begins that all hosts share; each host has any other credential for itself."""
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -53,7 +56,7 @@ class Tried:
     @property
     def shared(self) -> bool:
         """Whether it says something of all hosts: a login that each host has for itself does not."""
-        return self.attempt.end is not AttemptEnd.LOGIN or self.credential not in ("", PLAN)
+        return self.attempt.end is not AttemptEnd.LOGIN or self.credential.startswith(KEY_OF)
 
 
 class Backoffs:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from controlroom.domain import model
 from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.queue.backoff import KEY_OF
 from controlroom.engine.config import settings
 from controlroom.engine.config.profile_config import FileCredential, ProfileTable, end_on, restart_rules
 from controlroom.engine.config.queue_config import rules_of
@@ -130,10 +131,19 @@ def _profile(name: str, table: ProfileTable, tables: Mapping[str, ProfileTable])
 
 
 def _credential_name(table: ProfileTable, tables: Mapping[str, ProfileTable]) -> str:
-    """What names a credential: that of several profiles by the first of them, as its file or command is nobody's."""
-    if table.credential is None or isinstance(table.credential, str):
-        return table.credential or ""
-    return f"the key of {next(name for name, other in tables.items() if other.credential == table.credential)}"
+    """What names a credential: a key or a login of several profiles by the first of them, as its place is nobody's."""
+    first = next(name for name, other in tables.items() if _logs_in_with(other) == _logs_in_with(table))
+    if not isinstance(table.credential, str | None):
+        return f"{KEY_OF}{first}"
+    return f"the login of {first}" if _FOLDER in table.env else table.credential or ""
+
+
+def _logs_in_with(table: ProfileTable) -> tuple[object, str]:
+    return table.credential, table.env.get(_FOLDER, "") if isinstance(table.credential, str | None) else ""
+
+
+_FOLDER = "CLAUDE_CONFIG_DIR"
+"""The variable that names the folder of Claude's own login (Claude Code's documentation, Environment variables)."""
 
 
 _NO_QUESTIONS = "bypassPermissions"
