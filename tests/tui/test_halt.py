@@ -124,3 +124,18 @@ async def test_a_halted_room_is_halted_harder_from_the_palette() -> None:
         await here.press("enter")
         await confirm(here, "y")
         await here.until(lambda: here.engine.asked == [HaltRoom(kill=True)])
+
+
+@pytest.mark.parametrize("size", [(45, 12), (45, 20), (120, 40)], ids=lambda s: f"{s[0]}x{s[1]}")
+async def test_however_many_agents_end_their_sheet_fits_with_what_it_does_and_its_keys(size: tuple[int, int]) -> None:
+    fleet = scenes.farm()
+    live = next(agent for agent in fleet.agents.values() if not agent.has_ended and not agent.adopted)
+    some = [replace(live, name=f"agent-number-{number}") for number in range(200)]
+    async with room(replace(fleet, agents={agent.id: agent for agent in some}), size=size) as here:
+        await here.press("-")
+        await confirm(here, "x")
+        words = " ".join(here.text().split())
+        assert "agent-number-0, agent-number-1" in words
+        assert " more Everything they started ends with them" in words
+        await tap(here, "y end 200 agents", -1)
+        await here.until(lambda: here.engine.asked == [HaltRoom(kill=True)])

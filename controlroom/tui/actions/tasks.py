@@ -226,7 +226,7 @@ def halt_kill(app: ContextApp, screen: RoomScreen) -> None:
     if halt_now is not None and halt_now.kill:
         say(app, f"the room is halted already, by {halt_now.who}")
     else:
-        app.push_screen(kill_sheet(_ended_by_kill(app.context.fleet)))
+        app.push_screen(kill_sheet(_ended_by_kill(app.context.fleet), app.size))
 
 
 def _ended_by_kill(fleet: Fleet) -> list[Agent]:

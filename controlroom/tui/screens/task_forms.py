@@ -1,9 +1,11 @@
 """Forms and sheets of tasks: add one, change one, another priority, whose log; and the halt of the room."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.geometry import Size
 
 from controlroom.domain.display.tasks import attempt_words
 from controlroom.domain.intents import AddTasks, EditTask, HaltRoom, Intent
@@ -202,18 +204,30 @@ class HaltSheet(ConfirmSheet):
     def _take(self, key: str) -> None:
         if key == "x" and self._live and self._painted and not self.gone:
             self.dismiss()
-            self.app.push_screen(kill_sheet(self._live))
+            self.app.push_screen(kill_sheet(self._live, self.app.size))
         else:
             super()._take(key)
 
 
-def kill_sheet(live: Sequence[Agent]) -> ConfirmSheet:
-    """The sheet that asks before every agent of the room is ended, and names them."""
+_AROUND, _MARGIN = 12, 8
+"""Lines and columns of the screen that the names of those who are to be ended leave to all else."""
+
+
+def kill_sheet(live: Sequence[Agent], size: Size) -> ConfirmSheet:
+    """The sheet that asks before every agent of the room is ended, and names as many as `size` has room for."""
     count = f"{len(live)} agent{'s' * (len(live) != 1)}"
-    names = ", ".join(agent.name for agent in live)
     text = (
-        f"{names}\nEverything they started ends with them, and nothing starts until somebody ends the halt. "
+        f"{_named(live, max(1, size.height - _AROUND) * (size.width - _MARGIN))}\n"
+        "Everything they started ends with them, and nothing starts until somebody ends the halt. "
         "Sessions are kept: tasks go on in them then."
     )
     title = f"Halt the room and end {count}?" if live else "Halt the room? No agent is at work."
     return ConfirmSheet(title, text if live else _HALT, f"end {count}" if live else "halt", HaltRoom(kill=True))
+
+
+def _named(live: Sequence[Agent], room: int) -> str:
+    """The names that fit into so many characters, the first in any case, and how many more there are."""
+    ends = accumulate(len(agent.name) + 2 for agent in live)
+    most = max(1, sum(end <= room for end in ends))
+    more = f" and {len(live) - most} more" if most < len(live) else ""
+    return ", ".join(agent.name for agent in live[:most]) + more
