@@ -161,6 +161,18 @@ def test_a_session_that_an_agent_is_metered_from_is_left_to_its_runner(home: Wor
     assert [claude.session for claude in host.missed(host.node())] == [OTHER]
 
 
+def test_it_stays_left_to_it_when_the_agent_is_forgotten_right_after_its_end(home: World, host: Host) -> None:
+    host.leave()
+    host.write(SESSION, first(), line(1), at=LATER - 1000)
+    folder = put_agent(home, "a1")
+    noted = {"session": SESSION, "config": str(host.projects.parent), "cwd": "/srv/thing", "run": ""}
+    (folder / "sessions.jsonl").write_text(json.dumps(noted) + "\n")
+    node = host.node()
+    assert host.missed(node) == []
+    shutil.rmtree(folder)
+    assert host.missed(node, now=LATER + 9000) == []
+
+
 def test_so_is_one_of_an_agent_of_another_room_of_this_user(host: Host) -> None:
     host.leave()
     host.write(SESSION, first(), line(1))

@@ -96,7 +96,7 @@ class LastLook:
                 self._since = min(self._since, before.looked - before.offset + now - round(1000 * at))
             known = [claude for claude in before.claudes if claude.session not in at_work]
             self._over = dict.fromkeys(before.over)
-            taken = at_work.union(claude.session for claude in known)
+            taken = at_work.union(_metered(self._state), (claude.session for claude in known))
             self._found = self._search({*projects, *before.projects}, now, taken)
             return [claude for claude in known if self._is_there(claude, now)]
         return self._ended(at_work, now) if self._found else []
@@ -212,16 +212,14 @@ class LastLook:
 
     def _ended(self, at_work: set[str], now: int) -> list[RunningClaude]:
         """Return the runs that nobody has seen, of those transcripts that are quiet by now."""
-        quiet, self._found = [], [path for path in self._found or () if _session_of(path) not in at_work]
+        taken = at_work | _metered(self._state)  # for good: an agent may be forgotten once it has ended
+        quiet, self._found = [], [path for path in self._found or () if _session_of(path) not in taken]
         for path in self._found[:]:
             status = signature(path)
             if not status or abs(now - status[1] // 1_000_000) > _QUIET:
                 self._found.remove(path)
                 quiet.append(path)
-        if not quiet:
-            return []
-        metered = _metered(self._state)
-        return [self._unseen(path) for path in quiet if _session_of(path) not in metered]
+        return [self._unseen(path) for path in quiet]
 
     def _unseen(self, path: str) -> RunningClaude:
         """Return the run that nobody has seen: all of a session that began since, or what was added to an older one."""
