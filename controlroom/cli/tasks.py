@@ -209,7 +209,7 @@ def why(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 async def _why(client: Client, args: argparse.Namespace) -> int:
     await wait_briefly(client)
-    if client.fleet.find(args.task):
+    if args.task not in client.fleet.tasks and client.fleet.find(args.task):  # an agent may be called as its task
         args.agent = args.task
         return await explained(client, args)
     if not args.json and (words := shown.restart_words(client.fleet, args.task, client.now())):

@@ -34,3 +34,16 @@ def test_a_running_and_a_failed_agent_are_explained(room: Room) -> None:
 
 def test_explain_of_nobody(room: Room) -> None:
     assert "there is no agent 'nobody'" in room.run("explain", "nobody", expect=5)
+
+
+def test_why_of_a_task_is_of_the_task_where_its_agent_is_called_alike(room: Room) -> None:
+    """Agents bear the ids of their tasks where those have no plain words, and where watchers are not to see them."""
+    room.run("queue", "hold")
+    assert room.run("task", "add", "修理") == "t1\n"
+    room.run("spawn", "t1", "--", "sleep", "6000")
+    room.wait_for_state("t1", "working")
+    assert room.run("why", "t1").startswith("t1 is waiting")
+    assert json.loads(room.run("why", "t1", "--json"))["id"] == "t1"
+    assert room.run("why", "local/t1").startswith("local/t1, run 1\n")
+    room.run("kill", "local/t1", "--yes")
+    room.run("stop")
