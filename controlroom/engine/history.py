@@ -233,14 +233,17 @@ class _Flow:
         if before:
             durations.add(before[1], -1)
         durations.add(took)
-        self._told[key] = durations, took
-        while len(self._told) > MOST_TOLD:
-            del self._told[next(iter(self._told))]
+        self._remember(key, durations, took)
 
     def refused(self, key: str, metric: Metric) -> None:
         if key not in self._told:
-            self._told[key] = Durations(), 0
+            self._remember(key, Durations(), 0)
             self._happened[metric] += 1
+
+    def _remember(self, key: str, durations: Durations, took: int) -> None:
+        self._told[key] = durations, took
+        while len(self._told) > MOST_TOLD:
+            del self._told[next(iter(self._told))]
 
     def _now(self) -> Durations:
         """What counts the answers of these five minutes."""

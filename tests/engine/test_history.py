@@ -16,6 +16,7 @@ from controlroom.domain.history import KEPT, ROOM, STEP, Metric, Point
 from controlroom.domain.model import Fleet, Limits, LinkState
 from controlroom.domain.queue import attempts
 from controlroom.domain.tasks import AttemptEnd, Task, TaskState
+from controlroom.engine import history
 from controlroom.engine.history import HistoryRecorder, flow_kept, recorded
 from controlroom.engine.hosts.translate_usage import UsagePiece
 from controlroom.engine.ledger.ledger import Ledger
@@ -183,6 +184,18 @@ async def test_a_clock_that_is_a_year_ahead_takes_a_day_of_history_at_most(ledge
     watched.now += 365 * DAY
     watched.does(10)
     assert len(await watched.read(NOON - STEP, NOON + 3 * DAY)) == 2
+
+
+def test_a_host_that_tells_of_refusals_without_end_fills_no_memory(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "MOST_TOLD", 2)
+    watched = Watched(ledger)
+    watched.history.start()
+    told = (*(Refusal(f"r{number}", 429, NOON) for number in range(3)), Refusal("r0", 429, NOON))
+    watched.history.used(UsagePiece(UsagePlace("a", 1, 0), 1, (), refusals=told))
+    watched.history.look()
+    assert watched.history.counted[Metric.RATE_LIMITED] == 4, "the oldest is forgotten"
 
 
 async def test_how_work_flows_is_kept_as_well(ledger: Ledger) -> None:
