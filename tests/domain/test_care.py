@@ -230,6 +230,20 @@ def test_one_that_is_kept_runs_elsewhere_only_when_it_has_ended_for_certain() ->
     assert (start.host, start.epoch) == ("vm2", 0)
 
 
+def test_what_a_host_claims_to_have_run_decides_nothing_about_what_is_kept() -> None:
+    hosts = {name: host(name) for name in ("vm1", "vm2")}
+    for ordered in (None, Work(AgentKind.HEADLESS, "another")):
+        claimed = replace(ended("docs-1"), host="vm2", started=NOON, ordered=ordered)
+        world = replace(cared(claimed, rules=replace(KEEP, keep=1, hosts=("vm1",))), hosts=hosts)
+        start = care.plan(world, NOON).start
+        assert start is not None
+        assert (start.profile, start.host, start.epoch, start.how) == ("docs", "vm1", 0, How.SPAWN)
+
+
+def test_the_pause_counts_from_the_last_start_whenever_its_host_says_that_it_ended() -> None:
+    assert care.plan(known(cared(ended(ago=60 * MINUTE)), 5_000), NOON).next_look == NOON + 15_000
+
+
 def test_one_that_is_kept_is_given_up_too() -> None:
     world = cared(ended("docs-1", ago=3 * MINUTE), rules=replace(KEEP, keep=1))
     kept = Restarts("vm1", 1, tuple(NOON - number * MINUTE for number in (5, 6, 7)))

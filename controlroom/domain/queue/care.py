@@ -230,7 +230,8 @@ def _slot(fleet: Fleet, name: str, profile: Profile, now: int, stopped: Set[str]
     """What is known of an agent that a profile keeps running, and whether it is to be started."""
     rows = [row for host in fleet.hosts if (row := fleet.agents.get(f"{host}/{name}")) is not None]
     running = [row for row in rows if is_at_work(row) or row.pending]
-    last = max(running or rows, key=lambda row: (row.started, row.since), default=None)
+    ours = [row for row in rows if row.ordered is not None and row.ordered.profile == profile.name]
+    last = max(running or ours, key=lambda row: (row.started, row.since), default=None)
     if last is None:
         known = replace(fleet.queue.restarts.get(name, Restarts()), wait=None)
         new = Wanted(name, name, "", 0, profile.name, Why.KEPT, How.SPAWN, _due(None, known, profile.restarts, now))
@@ -264,8 +265,8 @@ def _due(agent: Agent | None, known: Restarts, rules: RestartRules, now: int) ->
     """When an agent may be started again: later each time while it ends soon."""
     recent = [at for at in known.starts if 0 <= now - at < rules.within]
     ended = (agent.ended or agent.since) if agent else 0
-    if agent is None or ended > now:  # by a clock that is wrong
-        ended = max(recent, default=0)
+    begun = max(recent, default=0)
+    ended = begun if ended > now else max(ended, begun)  # else by a clock that is wrong, or a lie
     if not ended:
         return known.not_before
     return max(known.not_before, ended + min(rules.pause << min(len(recent), 16), LONGEST_PAUSE))
