@@ -137,20 +137,22 @@ def _rebooted(agent: Agent | None) -> bool:
     return agent is not None and agent.cause is Cause.REBOOTED and agent.has_ended and bool(agent.session)
 
 
-_CARE = "care "
+_RESTARTS = "restarts of "
 """How what such alarms are about begins; what names the agent in `Queue.restarts` follows."""
 
 
 def watch_restarts(draft: Draft, restarts: Mapping[str, Restarts]) -> None:
     """Raise and end the alarms of agents that are given up: they are not started again without being asked."""
-    for about in [about for about, _ in draft.alarms.items(draft.fleet.alarms, _CARE) if about.startswith(_CARE)]:
-        if not restarts.get(about.removeprefix(_CARE), _NEVER_STARTED).gave_up:
+    for about in [
+        about for about, _ in draft.alarms.items(draft.fleet.alarms, _RESTARTS) if about.startswith(_RESTARTS)
+    ]:
+        if not restarts.get(about.removeprefix(_RESTARTS), _NEVER_STARTED).gave_up:
             draft.alarms.drop(about)
     for key, kept in restarts.items():
         if kept.gave_up:
             id_ = key if "/" in key else f"{kept.host}/{key}"
             words = f"{id_} is given up: {kept.gave_up}; see controlroom explain {id_}; to begin it again: controlroom"
-            draft.alarms.put(f"{_CARE}{key}", Alarm(f"{words} retry {id_}", AlarmLevel.DANGER, kept.since, id_))
+            draft.alarms.put(f"{_RESTARTS}{key}", Alarm(f"{words} retry {id_}", AlarmLevel.DANGER, kept.since, id_))
 
 
 _NEVER_STARTED = Restarts()
@@ -163,11 +165,11 @@ def watch_preflights(draft: Draft, preflights: Mapping[str, Preflight]) -> None:
     for about in [about for about, _ in draft.alarms.items(draft.fleet.alarms, _UNFIT) if about.startswith(_UNFIT)]:
         if about.removeprefix(_UNFIT) not in preflights:
             draft.alarms.drop(about)
-    for host, found in preflights.items():
+    for host, preflight in preflights.items():
         about, standing = f"{_UNFIT}{host}", draft.alarms.get(f"{_UNFIT}{host}")
-        if found.told:
-            words = f"{host} lacks what agents need: {found.told}; it is looked at again by itself"
-            draft.alarms.put(about, Alarm(words, AlarmLevel.DANGER, standing.since if standing else found.at))
+        if preflight.blocking:
+            words = f"{host} lacks what agents need: {preflight.blocking}; it is looked at again by itself"
+            draft.alarms.put(about, Alarm(words, AlarmLevel.DANGER, standing.since if standing else preflight.at))
         elif standing is not None:
             draft.alarms.drop(about)
 

@@ -222,11 +222,11 @@ def ended_words(agent: Agent, now: int) -> str:
 
 def unfit(fleet: Fleet, host: str, kind: AgentKind, command: tuple[str, ...], profile: Profile | None) -> str:
     """What a host lacks for such an agent, and what mends it, as it was found there; "": nothing that is known."""
-    found = fleet.queue.preflights.get(host)
-    if found is None or kind == AgentKind.COMMAND:
+    preflight = fleet.queue.preflights.get(host)
+    if preflight is None or kind == AgentKind.COMMAND:
         return ""
     own_login = profile is not None and profile.own_login
-    return found.machine or ("" if command else found.claude) or ("" if own_login else found.login)
+    return preflight.machine or ("" if command else preflight.claude) or ("" if own_login else preflight.login)
 
 
 def no_room_for(fleet: Fleet, host: Host, kind: AgentKind) -> str | None:

@@ -470,7 +470,7 @@ class Preflight:
     """Why its Claude cannot be started, and what mends that."""
     login: str = ""
     """Why Claude has no login there, and what mends that."""
-    told: str = ""
+    blocking: str = ""
     """What of that keeps anything out that is to start: an alarm says it."""
 
 

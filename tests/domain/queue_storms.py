@@ -16,9 +16,9 @@ from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
 from controlroom.domain.orders import Order, Result, Work
 from controlroom.domain.preconditions import Refusal
-from controlroom.domain.queue import attempts, backoff, care, dispatch, edits
-from controlroom.domain.queue.care import How, Wanted
+from controlroom.domain.queue import attempts, backoff, dispatch, edits, restarts
 from controlroom.domain.queue.dispatch import Start
+from controlroom.domain.queue.restarts import How, Wanted
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import (
     AttemptEnd,
@@ -257,7 +257,7 @@ class Storm:
     def take_care(self) -> None:
         while True:
             stopped = {id_ for id_, epoch in self.stopped if self.fleet.agents[id_].epoch == epoch}
-            plan = care.plan(self.fleet, self.now, stopped)
+            plan = restarts.plan(self.fleet, self.now, stopped)
             self.restarts(plan.restarts)
             if plan.start is None:
                 return
@@ -268,7 +268,7 @@ class Storm:
 
     def begin(self, one: Wanted) -> None:
         before = self.fleet.queue.restarts.get(one.key, Restarts())
-        begun = care.begun(before, one, self.now)
+        begun = restarts.begun(before, one, self.now)
         self.restarts({**self.fleet.queue.restarts, one.key: begun})
         refused = ""
         if self.chance(0.03):
@@ -276,10 +276,10 @@ class Storm:
             self.restarts({**self.fleet.queue.restarts, one.key: replace(begun, starting=False)})
             return
         if one.how is How.RESUME:
-            refused = self.order(intents.ResumeAgent(one.id, one.epoch), "care")
+            refused = self.order(intents.ResumeAgent(one.id, one.epoch), "restarts")
         else:
-            refused = self.order(intents.SpawnAgent(one.name, "watch", host=one.host, profile="watch"), "care")
-        kept = care.not_begun(before, refused, self.now) if refused else care.arrived(begun)
+            refused = self.order(intents.SpawnAgent(one.name, "watch", host=one.host, profile="watch"), "restarts")
+        kept = restarts.not_begun(before, refused, self.now) if refused else restarts.arrived(begun)
         self.restarts({**self.fleet.queue.restarts, one.key: kept})
 
     def check_backoff(self) -> None:

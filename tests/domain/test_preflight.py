@@ -69,7 +69,7 @@ def test_what_it_lacks_keeps_out_those_who_need_it(found: HostCheck, out: set[st
 
 def test_one_alarm_names_it_and_each_task_says_it_until_it_is_mended() -> None:
     words = "Claude is not logged in (claude auth login there)"
-    world = lacking(login=words, told=words)
+    world = lacking(login=words, blocking=words)
     seen = reduce(replace(world, queue=Queue()), events.QueueSeen(world.queue))
     assert list(seen.alarms) == ["preflight of vm1"]
     assert "vm1 lacks what agents need: Claude is not logged in" in seen.alarms["preflight of vm1"].text

@@ -16,7 +16,7 @@ from controlroom.domain.model import Agent, Evidence, Fleet, Host, LinkState, St
 from controlroom.domain.money import ladder
 from controlroom.domain.money.budget import amount
 from controlroom.domain.orders import STARTS
-from controlroom.domain.queue.care import key_of
+from controlroom.domain.queue.restarts import key_of
 from controlroom.domain.words import age, ago, since
 from controlroom.text.states import AgentKind, Cause
 
@@ -110,7 +110,7 @@ class Explanation:
     stale: bool
     """Whether the host cannot be asked now."""
     notes: tuple[tuple[str, str], ...]
-    """More that is known, a sentence each: `task care order asks until ended line budget use` …."""
+    """More that is known, a sentence each: `task restarts order asks until ended line budget use` …."""
     steps: tuple[Step, ...]
 
 
@@ -223,7 +223,7 @@ def _carried_out(fleet: Fleet, agent: Agent, now: int) -> Iterator[tuple[str, st
     if agent.trouble and not agent.has_ended:
         yield "trouble", agent.trouble
     if words := restart_words(fleet, key_of(fleet, agent), now):
-        yield "care", words
+        yield "restarts", words
 
 
 def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:

@@ -68,8 +68,10 @@ class Backoffs:
 
     def login_until(self, host: str, credential: str) -> int:
         """When a host's own login that failed is tried again; 0: it is good, or one may try it now."""
-        tried = [one for one in self.of(credential) if one.attempt.host == host]
-        wait = self._wait(tried, [one for one in tried if one.attempt.end is AttemptEnd.LOGIN and not one.shared])
+        tried = [trial for trial in self.of(credential) if trial.attempt.host == host]
+        wait = self._wait(
+            tried, [trial for trial in tried if trial.attempt.end is AttemptEnd.LOGIN and not trial.shared]
+        )
         return wait.until if wait else 0
 
     def wait(self, credential: str, model: str) -> Wait | None:
@@ -82,8 +84,8 @@ class Backoffs:
         tried = self.of(credential)
         for end, reason in REASONS.items():
             of_model = end in (AttemptEnd.LIMITED, AttemptEnd.OVERLOADED)
-            those = [one for one in tried if not of_model or one.model == model]
-            if wait := self._wait(those, [one for one in those if one.attempt.end is end and one.shared]):
+            those = [trial for trial in tried if not of_model or trial.model == model]
+            if wait := self._wait(those, [trial for trial in those if trial.attempt.end is end and trial.shared]):
                 return Wait(
                     wait.reason if wait.reason is WaitReason.PACED else reason, wait.until, (named(credential),)
                 )
@@ -104,17 +106,17 @@ class Backoffs:
                 tried = Tried(attempt, *credential_and_model(self._fleet, task))
                 by_credential.setdefault(tried.credential, []).append(tried)
         return {
-            credential: sorted(tried, key=lambda one: one.attempt.at)
+            credential: sorted(tried, key=lambda trial: trial.attempt.at)
             for credential, tried in by_credential.items()
-            if any(one.attempt.end in REASONS for one in tried)
+            if any(trial.attempt.end in REASONS for trial in tried)
         }
 
     def _wait(self, tried: Sequence[Tried], failed: Sequence[Tried]) -> Wait | None:
         """How long nothing starts after these failures; its reason is `PACED` once one has got through."""
         if not failed:
             return None
-        last = max(one.attempt.ended for one in failed)
-        since = [one.attempt for one in tried if one.attempt.at >= last]
+        last = max(trial.attempt.ended for trial in failed)
+        since = [trial.attempt for trial in tried if trial.attempt.at >= last]
         proven = sum(map(self.is_good, since))
         under_way = sum(self._is_young(attempt) and not self.is_good(attempt) for attempt in since)
         if proven:
@@ -122,14 +124,14 @@ class Backoffs:
             return Wait(WaitReason.PACED, self._later()) if paced else None
         if under_way:
             return Wait(WaitReason.UNKNOWN, self._later())
-        good = max((one.attempt.at for one in tried if self.is_good(one.attempt)), default=0)
-        until = self._until([one.attempt for one in failed if one.attempt.ended > good])
+        good = max((trial.attempt.at for trial in tried if self.is_good(trial.attempt)), default=0)
+        until = self._until([trial.attempt for trial in failed if trial.attempt.ended > good])
         return Wait(WaitReason.UNKNOWN, until) if until > self._now else None
 
     def _until(self, failed: Sequence[Attempt]) -> int:
         """When one may try again. Attempts that were under way together failed once."""
         rounds, edge = 0, -1
-        for attempt in sorted(failed, key=lambda one: one.at):
+        for attempt in sorted(failed, key=lambda trial: trial.at):
             if attempt.at > edge:
                 rounds, edge = rounds + 1, attempt.ended
         last = max(attempt.ended for attempt in failed)
@@ -201,18 +203,20 @@ def alarms(fleet: Fleet, now: int) -> dict[str, Alarm]:
 def _last_refusal(backoffs: Backoffs, credential: str) -> Attempt | None:
     """The last attempt that was kept out by its account, if none has got in since."""
     tried = backoffs.of(credential)
-    refused = [one.attempt for one in tried if one.shared and one.attempt.end in _KEPT_OUT]
+    refused = [trial.attempt for trial in tried if trial.shared and trial.attempt.end in _KEPT_OUT]
     if not refused:
         return None
     last = max(refused, key=lambda attempt: attempt.ended)
-    good: Iterable[Tried] = (one for one in tried if one.attempt.at >= last.ended)
-    return None if any(backoffs.is_good(one.attempt) for one in good) else last
+    good: Iterable[Tried] = (trial for trial in tried if trial.attempt.at >= last.ended)
+    return None if any(backoffs.is_good(trial.attempt) for trial in good) else last
 
 
 _KEPT_OUT = (AttemptEnd.ACCOUNT, AttemptEnd.LOGIN)
 
 
 def _alarm(credential: str, last: Attempt, now: int) -> Alarm:
-    said = f" ({last.reason})" if last.reason else ""
-    words = f"{named(credential)}: the API lets nobody in{said}: its tasks wait, and one of them tries again by itself"
+    reason = f" ({last.reason})" if last.reason else ""
+    words = (
+        f"{named(credential)}: the API lets nobody in{reason}: its tasks wait, and one of them tries again by itself"
+    )
     return Alarm(words, AlarmLevel.DANGER, now)

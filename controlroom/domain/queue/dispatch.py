@@ -299,8 +299,12 @@ class World:
         """What a host lacks for agents of a profile, "" while that is being looked up; None: nothing."""
         if lacks := unfit(self._fleet, host, profile.kind, profile.command, profile):
             return lacks
-        found = self._fleet.queue.preflights.get(host)
-        return "" if found and found.looking and not found.at and profile.kind is not AgentKind.COMMAND else None
+        preflight = self._fleet.queue.preflights.get(host)
+        return (
+            ""
+            if preflight and preflight.looking and not preflight.at and profile.kind is not AgentKind.COMMAND
+            else None
+        )
 
     def _room_on(self, host: Host, name: str, profile: Profile) -> HostWait | int:
         """The bytes that a host would have free with one agent more, or why it has no room for it."""

@@ -46,16 +46,16 @@ class HostPreflights:
         """Look at the hosts that are wanted and not known, or lacked something; the next moment for that, 0: none."""
         fleet, now = self._store.fleet, self._store.clock()
         up = {name: host for name, host in fleet.hosts.items() if host.link is LinkState.UP}
-        seen = {name: found for name, found in fleet.queue.preflights.items() if name in up}
+        seen = {name: result for name, result in fleet.queue.preflights.items() if name in up}
         needs = self._needs()
-        seen = {name: replace(found, told=_told(found, needs)) for name, found in seen.items()}
+        seen = {name: replace(result, blocking=_blocking(result, needs)) for name, result in seen.items()}
         due = [name for name, host in up.items() if self._is_due(host, seen.get(name), wanted=bool(needs), now=now)]
         for name in due:
             seen[name] = replace(seen.get(name, Preflight()), looking=True)
         self._show(seen)
         for name in due:
             self._looks.begin(self._look_at(name))
-        again = [found.at + _pause(found) for found in seen.values() if _lacks(found) and not found.looking]
+        again = [result.at + _pause(result) for result in seen.values() if _lacks(result) and not result.looking]
         return min(again, default=0)
 
     def _needs(self) -> set[str]:
@@ -70,23 +70,23 @@ class HostPreflights:
                 needs.update(filter(None, parts))
         return needs
 
-    def _is_due(self, host: Host, found: Preflight | None, *, wanted: bool, now: int) -> bool:
+    def _is_due(self, host: Host, result: Preflight | None, *, wanted: bool, now: int) -> bool:
         if host.facts is None or not host.facts.owned:
             return False
-        if found is None:
+        if result is None:
             return wanted
-        return not found.looking and _lacks(found) and now - found.at >= _pause(found)
+        return not result.looking and _lacks(result) and now - result.at >= _pause(result)
 
     async def _look_at(self, name: str) -> None:
         try:
             checked = await self._inquiries.ask(name, wire.Check(self._store.new_id()), wire.Checked, PATIENCE)
-            found = preflight(to_check(checked, self._store.clock()), self._store.clock())
+            result = preflight(to_check(checked, self._store.clock()), self._store.clock())
         except Unanswered:
-            found = Preflight(self._store.clock())
+            result = Preflight(self._store.clock())
         host = self._store.fleet.hosts.get(name)
         if host is not None and host.link is LinkState.UP:
-            found = replace(found, told=_told(found, self._needs()))
-            self._show({**self._store.fleet.queue.preflights, name: found})
+            result = replace(result, blocking=_blocking(result, self._needs()))
+            self._show({**self._store.fleet.queue.preflights, name: result})
         self._wake()
 
     def _show(self, preflights: dict[str, Preflight]) -> None:
@@ -95,14 +95,14 @@ class HostPreflights:
             self._book.show((), replace(queue, preflights=preflights))
 
 
-def _told(found: Preflight, needs: set[str]) -> str:
+def _blocking(result: Preflight, needs: set[str]) -> str:
     """What a host lacks of what is needed, in words."""
-    return "; ".join(filter(None, (getattr(found, part) for part in ("machine", "claude", "login") if part in needs)))
+    return "; ".join(filter(None, (getattr(result, part) for part in ("machine", "claude", "login") if part in needs)))
 
 
-def _pause(found: Preflight) -> int:
-    return AGAIN if found.told else SELDOM
+def _pause(result: Preflight) -> int:
+    return AGAIN if result.blocking else SELDOM
 
 
-def _lacks(found: Preflight) -> bool:
-    return bool(found.machine or found.claude or found.login)
+def _lacks(result: Preflight) -> bool:
+    return bool(result.machine or result.claude or result.login)

@@ -12,8 +12,8 @@ from functools import partial
 
 from controlroom.domain import intents
 from controlroom.domain.orders import Order, Result
-from controlroom.domain.queue import care
-from controlroom.domain.queue.care import How, Wanted
+from controlroom.domain.queue import restarts
+from controlroom.domain.queue.restarts import How, Wanted
 from controlroom.domain.tasks import Restarts
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.queue.halt import ResultOf, Submit
@@ -56,7 +56,7 @@ class Restarter:
         for order in orders:
             agent = fleet.agents.get(order.subject)
             if order.verb == "kill" and agent is not None and agent.epoch == order.epoch:
-                key = care.key_of(fleet, agent)
+                key = restarts.key_of(fleet, agent)
                 kept[key] = replace(kept.get(key, Restarts(agent.host, agent.epoch)), halted=order.epoch)
         self._keep(kept)
 
@@ -64,7 +64,7 @@ class Restarter:
         """Start all that may start now; the moment of the next look, 0 for none."""
         while self.has_work:
             fleet, now = self._store.fleet, self._store.clock()
-            plan = care.plan(fleet, now, self._stopped())
+            plan = restarts.plan(fleet, now, self._stopped())
             self._keep(plan.restarts)
             if plan.start is None or not await self._start(plan.start):
                 return plan.next_look
@@ -74,12 +74,12 @@ class Restarter:
         """Have an agent go on once there is room for it, as was decided."""
         fleet = self._store.fleet
         agent = fleet.agents[intent.agent]
-        key = care.key_of(fleet, agent)
+        key = restarts.key_of(fleet, agent)
         kept = replace(fleet.queue.restarts.get(key, Restarts()), host=agent.host, epoch=agent.epoch)
         wish = replace(kept, asked=agent.epoch, gave_up="", since=0, not_before=0, refused="", starting=False)
         problem = await self._book.set_queue(replace(fleet.queue, restarts={**fleet.queue.restarts, key: wish}))
         words = f"it goes on once there is room{f'; not on the disk yet: {problem}' if problem else ''}"
-        return self._book.told(who, "resume", agent.id, agent.epoch, Result(Outcome.DONE, words))
+        return self._book.audited_agent(who, "resume", agent.id, agent.epoch, Result(Outcome.DONE, words))
 
     def _stopped(self) -> set[str]:
         """The ids of the agents whose run was ended by an order, also by one of an engine before this one."""
@@ -100,22 +100,24 @@ class Restarter:
         for key, kept in restarts.items():
             if kept.gave_up and not before.get(key, Restarts()).gave_up:
                 about = key if "/" in key else f"{kept.host}/{key}"
-                self._book.told("care", "gave up", about, kept.epoch, Result(Outcome.REFUSED, kept.gave_up))
+                self._book.audited_agent(
+                    "restarts", "gave up", about, kept.epoch, Result(Outcome.REFUSED, kept.gave_up)
+                )
 
-    async def _start(self, one: Wanted) -> bool:
+    async def _start(self, wanted: Wanted) -> bool:
         """Start an agent; False: it was not possible to write that down, so nothing was ordered."""
-        now, known = self._store.clock(), self._store.fleet.queue.restarts.get(one.key, Restarts())
-        begun = care.begun(known, one, now)
-        written = await self._put(one.key, begun)
+        now, record = self._store.clock(), self._store.fleet.queue.restarts.get(wanted.key, Restarts())
+        begun = restarts.begun(record, wanted, now)
+        written = await self._put(wanted.key, begun)
         if written:
-            self._put(one.key, care.not_begun(known, written, self._store.clock()))
+            self._put(wanted.key, restarts.not_begun(record, written, self._store.clock()))
             return False
-        result = await self._submit(self._intent(one), f"care: {one.why}")
+        result = await self._submit(self._intent(wanted), f"restarts: {wanted.why}")
         answer = self._result_of(result.op) if result.outcome is Outcome.ASKED else None
         if answer is None or answer.done():
-            self._answered(one.key, known, begun, result if answer is None else answer.result())
+            self._answered(wanted.key, record, begun, result if answer is None else answer.result())
         else:
-            answer.add_done_callback(partial(self._later_answered, one.key, known, begun))
+            answer.add_done_callback(partial(self._later_answered, wanted.key, record, begun))
         if result.ok:
             queue = self._store.fleet.queue
             self._book.show((), replace(queue, last_start=self._store.clock()))
@@ -125,12 +127,14 @@ class Restarter:
         queue = self._store.fleet.queue
         return self._book.set_queue(replace(queue, restarts={**queue.restarts, key: kept}))
 
-    def _intent(self, one: Wanted) -> intents.Intent:
-        if one.how is How.RESUME:
-            return intents.ResumeAgent(one.id, one.epoch, care.told(one))
-        if one.how is How.RETRY:
-            return intents.RetryAgent(one.id, one.epoch)
-        return intents.SpawnAgent(one.name, self._tasks.get(one.profile, ""), host=one.host, profile=one.profile)
+    def _intent(self, wanted: Wanted) -> intents.Intent:
+        if wanted.how is How.RESUME:
+            return intents.ResumeAgent(wanted.id, wanted.epoch, restarts.resume_words(wanted))
+        if wanted.how is How.RETRY:
+            return intents.RetryAgent(wanted.id, wanted.epoch)
+        return intents.SpawnAgent(
+            wanted.name, self._tasks.get(wanted.profile, ""), host=wanted.host, profile=wanted.profile
+        )
 
     def _later_answered(self, key: str, before: Restarts, begun: Restarts, answer: "asyncio.Future[Result]") -> None:
         if not answer.cancelled():
@@ -142,10 +146,10 @@ class Restarter:
         if kept is None or not kept.starting or kept.epoch != begun.epoch:
             return
         if result.outcome is Outcome.REFUSED:
-            self._put(key, care.not_begun(before, result.reason, self._store.clock()))
+            self._put(key, restarts.not_begun(before, result.reason, self._store.clock()))
             log.info("%s is not started: %s", key, result.reason)
         else:
-            self._put(key, care.arrived(kept))
+            self._put(key, restarts.arrived(kept))
         self._wake()
 
 

@@ -132,7 +132,7 @@ class TaskBook:
         self._ledger_writer.audited(who, verb_of(intent), "room", 0, result)
         return result
 
-    def told(self, who: str, verb: str, about: str, epoch: int, result: Result) -> Result:
+    def audited_agent(self, who: str, verb: str, about: str, epoch: int, result: Result) -> Result:
         """Audit what was done to an agent, or decided about it."""
         self._ledger_writer.audited(who, verb, about, epoch, result)
         return result

@@ -13,8 +13,8 @@ from controlroom.domain.display.views import agent_row
 from controlroom.domain.keys.many import plan, summed
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
 from controlroom.domain.orders import Result, Work
-from controlroom.domain.queue import care
-from controlroom.domain.queue.care import How, Why
+from controlroom.domain.queue import restarts
+from controlroom.domain.queue.restarts import How, Why
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import (
     Attempt,
@@ -35,7 +35,7 @@ from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, order
 RULES = RestartRules(Restart.FAILURE, starts=3, within=10 * MINUTE, pause=10_000, after_reboot=True)
 
 
-def cared(*agents: Agent, rules: RestartRules = RULES, **kept: Restarts) -> Fleet:
+def restarted(*agents: Agent, rules: RestartRules = RULES, **kept: Restarts) -> Fleet:
     world = fleet(*agents)
     profile = Profile("docs", restarts=rules)
     restarts = {key.replace("__", "/").replace("_", "-"): value for key, value in kept.items()}
@@ -53,10 +53,10 @@ def known(world: Fleet, *starts: int, epoch: int = 1) -> Fleet:
 
 
 def test_an_agent_that_failed_is_given_its_task_again_after_a_pause() -> None:
-    start = care.plan(cared(ended()), NOON).start
+    start = restarts.plan(restarted(ended()), NOON).start
     assert start is not None
     assert (start.id, start.epoch, start.why, start.how) == ("vm1/docs-1", 1, Why.FAILED, How.RETRY)
-    soon = care.plan(cared(ended(ago=4_000)), NOON)
+    soon = restarts.plan(restarted(ended(ago=4_000)), NOON)
     assert soon.start is None
     assert soon.next_look == NOON + 6_000
     wait = soon.restarts["vm1/docs-1"].wait
@@ -67,110 +67,110 @@ def test_an_agent_that_failed_is_given_its_task_again_after_a_pause() -> None:
 @pytest.mark.parametrize("restart", [Restart.NEVER, Restart.FAILURE, Restart.ALWAYS])
 def test_what_is_done_is_begun_again_only_where_the_profile_says_always(restart: Restart) -> None:
     rules = replace(RULES, restart=restart, after_reboot=False)
-    assert (care.plan(cared(ended(state=State.DONE), rules=rules), NOON).start is not None) == (
+    assert (restarts.plan(restarted(ended(state=State.DONE), rules=rules), NOON).start is not None) == (
         restart is Restart.ALWAYS
     )
-    assert (care.plan(cared(ended(), rules=rules), NOON).start is not None) == (restart is not Restart.NEVER)
+    assert (restarts.plan(restarted(ended(), rules=rules), NOON).start is not None) == (restart is not Restart.NEVER)
 
 
 def test_what_a_person_ended_or_paused_is_left_alone_and_what_the_halt_ended_is_not() -> None:
     always = replace(RULES, restart=Restart.ALWAYS)
-    world = cared(ended(state=State.DONE), rules=always)
-    assert care.plan(world, NOON, {"vm1/docs-1"}).start is None
-    assert care.plan(cared(ended(state=State.PAUSED), rules=always), NOON).start is None
+    world = restarted(ended(state=State.DONE), rules=always)
+    assert restarts.plan(world, NOON, {"vm1/docs-1"}).start is None
+    assert restarts.plan(restarted(ended(state=State.PAUSED), rules=always), NOON).start is None
     halted = replace(world, queue=replace(world.queue, restarts={"vm1/docs-1": Restarts("vm1", 1, halted=1)}))
-    assert care.plan(halted, NOON, {"vm1/docs-1"}).start is not None
+    assert restarts.plan(halted, NOON, {"vm1/docs-1"}).start is not None
 
 
 def test_an_agent_of_a_task_is_its_tasks_business() -> None:
-    world = cared(ended())
+    world = restarted(ended())
     task = Task(1, "x", TaskState.WAITING, NOON, NOON, attempts=(Attempt("vm1", "docs-1", 1, NOON),))
-    assert care.plan(replace(world, tasks={"t1": task}), NOON).start is None
+    assert restarts.plan(replace(world, tasks={"t1": task}), NOON).start is None
     later = replace(task, attempts=(Attempt("vm1", "docs-1", 7, NOON),))
-    assert care.plan(replace(world, tasks={"t1": later}), NOON).start is not None
+    assert restarts.plan(replace(world, tasks={"t1": later}), NOON).start is not None
 
 
 def test_each_start_within_the_time_doubles_the_pause() -> None:
-    assert care.plan(known(cared(ended(ago=21_000)), 30_000), NOON).start is not None
-    assert care.plan(known(cared(ended(ago=19_000)), 30_000), NOON).next_look == NOON + 1_000
-    assert care.plan(known(cared(ended(ago=39_000)), 60_000, 90_000), NOON).next_look == NOON + 1_000
-    assert care.plan(known(cared(ended(ago=11_000)), 11 * MINUTE, 12 * MINUTE), NOON).start is not None
+    assert restarts.plan(known(restarted(ended(ago=21_000)), 30_000), NOON).start is not None
+    assert restarts.plan(known(restarted(ended(ago=19_000)), 30_000), NOON).next_look == NOON + 1_000
+    assert restarts.plan(known(restarted(ended(ago=39_000)), 60_000, 90_000), NOON).next_look == NOON + 1_000
+    assert restarts.plan(known(restarted(ended(ago=11_000)), 11 * MINUTE, 12 * MINUTE), NOON).start is not None
 
 
 def test_after_so_many_starts_it_is_given_up_visibly_until_a_person_begins_it_again() -> None:
-    world = known(cared(ended(ago=2 * MINUTE)), 3 * MINUTE, 4 * MINUTE, 5 * MINUTE)
-    planned = care.plan(world, NOON)
+    world = known(restarted(ended(ago=2 * MINUTE)), 3 * MINUTE, 4 * MINUTE, 5 * MINUTE)
+    planned = restarts.plan(world, NOON)
     kept = planned.restarts["vm1/docs-1"]
     assert (planned.start, kept.gave_up) == (None, "it was started 3 times in 10m, and ended each time")
     world = reduce(world, events.QueueSeen(replace(world.queue, restarts=planned.restarts)))
-    alarm = world.alarms["care vm1/docs-1"]
+    alarm = world.alarms["restarts of vm1/docs-1"]
     assert "is given up" in alarm.text
     assert agent_row(world, world.agents["vm1/docs-1"], NOON).line == "given up"
     assert "controlroom retry vm1/docs-1" in alarm.text
     notes = dict(explain(world, world.agents["vm1/docs-1"], NOON).notes)
-    assert notes["care"].startswith("given up just now: it was started 3 times")
-    assert care.plan(world, NOON + 60 * MINUTE).start is None, "it stays given up"
+    assert notes["restarts"].startswith("given up just now: it was started 3 times")
+    assert restarts.plan(world, NOON + 60 * MINUTE).start is None, "it stays given up"
     by_hand = replace(world, agents={"vm1/docs-1": ended(epoch=2)})
-    again = care.plan(by_hand, NOON)
+    again = restarts.plan(by_hand, NOON)
     assert again.start is not None
     assert not again.restarts["vm1/docs-1"].gave_up
     over = reduce(by_hand, events.QueueSeen(replace(by_hand.queue, restarts=again.restarts)))
-    assert "care vm1/docs-1" not in over.alarms
+    assert "restarts of vm1/docs-1" not in over.alarms
 
 
 def test_a_start_is_counted_before_it_is_ordered_and_one_that_was_refused_is_not() -> None:
-    start = care.plan(cared(ended()), NOON).start
+    start = restarts.plan(restarted(ended()), NOON).start
     assert start is not None
-    begun = care.begun(Restarts("vm1", 1), start, NOON)
+    begun = restarts.begun(Restarts("vm1", 1), start, NOON)
     assert (begun.epoch, begun.starts, begun.starting) == (2, (NOON,), True)
-    starting = replace(cared(ended()), queue=replace(cared().queue, restarts={"vm1/docs-1": begun}))
-    assert care.plan(starting, NOON).start is None, "never twice"
+    starting = replace(restarted(ended()), queue=replace(restarted().queue, restarts={"vm1/docs-1": begun}))
+    assert restarts.plan(starting, NOON).start is None, "never twice"
     halted = Restarts("vm1", 1, halted=1)
-    assert care.begun(halted, start, NOON).halted == 1, "should the engine end before it is ordered"
-    refused = care.not_begun(halted, "no room", NOON)
-    assert refused == replace(halted, not_before=NOON + care.REFUSED_PAUSE, refused="no room")
-    crashed = replace(starting, queue=replace(starting.queue, restarts={"vm1/docs-1": care.arrived(begun)}))
-    assert care.plan(crashed, NOON + MINUTE).start is not None, "an engine after that one goes on"
+    assert restarts.begun(halted, start, NOON).halted == 1, "should the engine end before it is ordered"
+    refused = restarts.not_begun(halted, "no room", NOON)
+    assert refused == replace(halted, not_before=NOON + restarts.REFUSED_PAUSE, refused="no room")
+    crashed = replace(starting, queue=replace(starting.queue, restarts={"vm1/docs-1": restarts.arrived(begun)}))
+    assert restarts.plan(crashed, NOON + MINUTE).start is not None, "an engine after that one goes on"
 
 
 def test_after_a_reboot_it_goes_on_in_its_session_at_once_where_the_profile_says_so() -> None:
     rebooted = ended(ago=0, cause=Cause.REBOOTED)
-    start = care.plan(cared(rebooted), NOON).start
+    start = restarts.plan(restarted(rebooted), NOON).start
     assert start is not None
     assert (start.why, start.how) == (Why.REBOOTED, How.RESUME)
-    assert "its host was rebooted" in care.told(start)
+    assert "its host was rebooted" in restarts.resume_words(start)
     waits = replace(RULES, restart=Restart.ALWAYS, after_reboot=False)
-    assert care.plan(cared(rebooted, rules=waits), NOON).start is None
+    assert restarts.plan(restarted(rebooted, rules=waits), NOON).start is None
     command = replace(rebooted, kind=AgentKind.COMMAND, session="")
-    assert care.plan(cared(command), NOON).start.how is How.RETRY  # type: ignore[union-attr]
+    assert restarts.plan(restarted(command), NOON).start.how is How.RETRY  # type: ignore[union-attr]
 
 
 def test_a_host_that_is_only_away_is_no_reboot() -> None:
-    away = replace(cared(agent("docs-1", profile="docs")), hosts={"vm1": host(link=LinkState.LOST)})
-    assert care.plan(away, NOON).start is None
+    away = replace(restarted(agent("docs-1", profile="docs")), hosts={"vm1": host(link=LinkState.LOST)})
+    assert restarts.plan(away, NOON).start is None
 
 
 def test_a_person_may_want_an_agent_to_go_on_once_there_is_room_whatever_its_profile_says() -> None:
     alone = replace(ended(), profile="", ordered=replace(ended().ordered, profile=""))  # type: ignore[type-var]
-    world = replace(cared(alone), profiles={})
+    world = replace(restarted(alone), profiles={})
     wish = {"vm1/docs-1": Restarts("vm1", 1, asked=1)}
     asked = replace(world, queue=replace(world.queue, restarts=wish))
-    start = care.plan(asked, NOON).start
+    start = restarts.plan(asked, NOON).start
     assert start is not None
     assert (start.why, start.how) == (Why.ASKED, How.RESUME)
-    begun = care.begun(wish["vm1/docs-1"], start, NOON)
+    begun = restarts.begun(wish["vm1/docs-1"], start, NOON)
     assert begun == Restarts("vm1", 2, asked=1, starting=True)
-    assert care.arrived(begun) == Restarts("vm1", 2)
-    assert care.plan(world, NOON).start is None
+    assert restarts.arrived(begun) == Restarts("vm1", 2)
+    assert restarts.plan(world, NOON).start is None
 
 
 def test_it_keeps_to_all_that_tasks_keep_to() -> None:
-    world = cared(ended())
+    world = restarted(ended())
     halted = replace(world, queue=replace(world.queue, halt=Halt("ann", NOON)))
     held = replace(world, queue=replace(world.queue, hold=Hold("ann", NOON)))
     full = replace(world, queue=replace(world.queue, rules=QueueRules(max_agents=0)))
     small = replace(world, hosts={"vm1": host(free=GIB // 4)})
-    reasons = [care.plan(each, NOON).restarts["vm1/docs-1"].wait for each in (halted, held, full, small)]
+    reasons = [restarts.plan(each, NOON).restarts["vm1/docs-1"].wait for each in (halted, held, full, small)]
     assert [wait and wait.reason for wait in reasons] == [
         WaitReason.HALTED,
         WaitReason.QUEUE_HELD,
@@ -180,11 +180,11 @@ def test_it_keeps_to_all_that_tasks_keep_to() -> None:
 
 
 def test_one_starts_at_a_time_the_more_important_first() -> None:
-    world = cared(ended("docs-1"), ended("docs-2"))
+    world = restarted(ended("docs-1"), ended("docs-2"))
     urgent = Profile("urgent", priority=5, restarts=RULES)
     other = agent("now", state=State.FAILED, profile="urgent", ended=NOON - MINUTE, since=NOON - MINUTE)
     world = replace(world, agents={**world.agents, other.id: other}, profiles={**world.profiles, "urgent": urgent})
-    planned = care.plan(world, NOON)
+    planned = restarts.plan(world, NOON)
     assert planned.start is not None
     assert planned.start.name == "now"
     waits = {key: kept.wait.reason for key, kept in planned.restarts.items() if kept.wait}
@@ -195,37 +195,37 @@ KEEP = RestartRules(starts=3, within=10 * MINUTE, pause=10_000, keep=2)
 
 
 def test_a_profile_keeps_so_many_running_on_the_hosts_that_it_names() -> None:
-    world = replace(cared(rules=replace(KEEP, hosts=("vm2",))), hosts={name: host(name) for name in ("vm1", "vm2")})
-    start = care.plan(world, NOON).start
+    world = replace(restarted(rules=replace(KEEP, hosts=("vm2",))), hosts={name: host(name) for name in ("vm1", "vm2")})
+    start = restarts.plan(world, NOON).start
     assert start is not None
     assert (start.name, start.host, start.epoch, start.how) == ("docs-1", "vm2", 0, How.SPAWN)
     one = replace(world, agents={"vm2/docs-1": agent("docs-1", on="vm2", profile="docs")})
-    assert care.plan(one, NOON).start.name == "docs-2"  # type: ignore[union-attr]
+    assert restarts.plan(one, NOON).start.name == "docs-2"  # type: ignore[union-attr]
     both = replace(one, agents={**one.agents, "vm1/docs-2": agent("docs-2", profile="docs")})
-    assert care.plan(both, NOON).start is None
+    assert restarts.plan(both, NOON).start is None
 
 
 def test_lowering_the_number_ends_none() -> None:
-    world = cared(agent("docs-1", profile="docs"), agent("docs-2", profile="docs"), rules=replace(KEEP, keep=1))
-    assert care.plan(world, NOON).start is None
-    assert care.plan(world, NOON).restarts == {}
+    world = restarted(agent("docs-1", profile="docs"), agent("docs-2", profile="docs"), rules=replace(KEEP, keep=1))
+    assert restarts.plan(world, NOON).start is None
+    assert restarts.plan(world, NOON).restarts == {}
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.FAILED])
 def test_one_that_is_kept_runs_again_however_it_ended_unless_a_person_ended_it(state: State) -> None:
-    world = cared(ended("docs-1", state), agent("docs-2", profile="docs"), rules=KEEP)
-    start = care.plan(world, NOON).start
+    world = restarted(ended("docs-1", state), agent("docs-2", profile="docs"), rules=KEEP)
+    start = restarts.plan(world, NOON).start
     assert start is not None
     assert (start.name, start.host, start.epoch, start.how) == ("docs-1", "vm1", 1, How.SPAWN)
-    assert care.plan(world, NOON, {"vm1/docs-1"}).start is None
+    assert restarts.plan(world, NOON, {"vm1/docs-1"}).start is None
 
 
 def test_one_that_is_kept_runs_elsewhere_only_when_it_has_ended_for_certain() -> None:
     hosts = {"vm1": host(link=LinkState.LOST), "vm2": host("vm2")}
-    lost = replace(cared(agent("docs-1", profile="docs"), rules=replace(KEEP, keep=1)), hosts=hosts)
-    assert care.plan(lost, NOON).start is None, "it may live there"
-    over = replace(cared(ended("docs-1"), rules=replace(KEEP, keep=1)), hosts=hosts)
-    start = care.plan(over, NOON).start
+    lost = replace(restarted(agent("docs-1", profile="docs"), rules=replace(KEEP, keep=1)), hosts=hosts)
+    assert restarts.plan(lost, NOON).start is None, "it may live there"
+    over = replace(restarted(ended("docs-1"), rules=replace(KEEP, keep=1)), hosts=hosts)
+    start = restarts.plan(over, NOON).start
     assert start is not None
     assert (start.host, start.epoch) == ("vm2", 0)
 
@@ -234,43 +234,43 @@ def test_what_a_host_claims_to_have_run_decides_nothing_about_what_is_kept() -> 
     hosts = {name: host(name) for name in ("vm1", "vm2")}
     for ordered in (None, Work(AgentKind.HEADLESS, "another")):
         claimed = replace(ended("docs-1"), host="vm2", started=NOON, ordered=ordered)
-        world = replace(cared(claimed, rules=replace(KEEP, keep=1, hosts=("vm1",))), hosts=hosts)
-        start = care.plan(world, NOON).start
+        world = replace(restarted(claimed, rules=replace(KEEP, keep=1, hosts=("vm1",))), hosts=hosts)
+        start = restarts.plan(world, NOON).start
         assert start is not None
         assert (start.profile, start.host, start.epoch, start.how) == ("docs", "vm1", 0, How.SPAWN)
 
 
 def test_the_pause_counts_from_the_last_start_whenever_its_host_says_that_it_ended() -> None:
-    assert care.plan(known(cared(ended(ago=60 * MINUTE)), 5_000), NOON).next_look == NOON + 15_000
+    assert restarts.plan(known(restarted(ended(ago=60 * MINUTE)), 5_000), NOON).next_look == NOON + 15_000
 
 
 def test_one_that_is_kept_is_given_up_too() -> None:
-    world = cared(ended("docs-1", ago=3 * MINUTE), rules=replace(KEEP, keep=1))
+    world = restarted(ended("docs-1", ago=3 * MINUTE), rules=replace(KEEP, keep=1))
     kept = Restarts("vm1", 1, tuple(NOON - number * MINUTE for number in (5, 6, 7)))
     world = replace(world, queue=replace(world.queue, restarts={"docs-1": kept}))
-    planned = care.plan(world, NOON)
+    planned = restarts.plan(world, NOON)
     assert planned.start is None
     assert planned.restarts["docs-1"].gave_up
     seen = reduce(world, events.QueueSeen(replace(world.queue, restarts=planned.restarts)))
-    assert "controlroom retry vm1/docs-1" in seen.alarms["care docs-1"].text
+    assert "controlroom retry vm1/docs-1" in seen.alarms["restarts of docs-1"].text
 
 
 def test_what_is_on_its_way_is_not_started_again() -> None:
     pending = replace(ended(), pending=order("reassign"))
-    assert care.plan(cared(pending), NOON).start is None
+    assert restarts.plan(restarted(pending), NOON).start is None
 
 
 def test_a_start_on_its_way_takes_a_place() -> None:
-    world = cared(ended(), ended("docs-2"))
+    world = restarted(ended(), ended("docs-2"))
     rules = QueueRules(stagger=0, max_agents=1)
     begun = {"vm1/docs-1": Restarts("vm1", 2, (NOON,), starting=True)}
-    planned = care.plan(replace(world, queue=Queue(rules=rules, restarts=begun)), NOON)
+    planned = restarts.plan(replace(world, queue=Queue(rules=rules, restarts=begun)), NOON)
     assert planned.start is None
     assert planned.restarts["vm1/docs-2"].wait.reason is WaitReason.FLEET_FULL  # type: ignore[union-attr]
 
 
 def test_restarts_move_with_the_clock() -> None:
-    world = known(cared(ended()), 30_000)
+    world = known(restarted(ended()), 30_000)
     moved = reduce(world, events.ClockSet(-MINUTE)).queue.restarts["vm1/docs-1"]
     assert moved.starts == (NOON - 30_000 - MINUTE,)
 
@@ -286,7 +286,7 @@ def test_a_reboot_is_told_of_until_all_that_it_ended_go_on_by_itself_or_by_one_c
     assert "reboot of vm1" not in over.alarms
     gone = reduce(world, events.HostRemoved("vm1"))
     assert "reboot of vm1" not in gone.alarms
-    by_itself = cared(agent("docs-1", profile="docs"))
+    by_itself = restarted(agent("docs-1", profile="docs"))
     seen = events.AgentsObserved("vm1", (ended(cause=Cause.REBOOTED),), NOON, complete=True)
     assert reduce(by_itself, seen).alarms == {}
 
@@ -306,7 +306,7 @@ def test_what_its_runner_ended_for_trouble_begins_again_only_where_the_profile_s
     cause: Cause, again: bool
 ) -> None:
     rules = RestartRules(Restart.ALWAYS, after_trouble=("quiet",))
-    planned = care.plan(cared(ended(cause=cause), rules=rules), NOON)
+    planned = restarts.plan(restarted(ended(cause=cause), rules=rules), NOON)
     assert (planned.start is not None) == again
 
 

@@ -71,7 +71,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class CarePlan:
+class RestartPlan:
     """What is to be done about agents that ended."""
 
     start: Wanted | None = None
@@ -82,67 +82,67 @@ class CarePlan:
     """When it changes though nothing happens, UTC milliseconds; 0: it does not."""
 
 
-def plan(fleet: Fleet, now: int, stopped: Set[str] = frozenset()) -> CarePlan:
+def plan(fleet: Fleet, now: int, stopped: Set[str] = frozenset()) -> RestartPlan:
     """Decide which agent is started now, if any. `stopped`: ids of those whose run a person ended for good."""
     if not fleet.queue.restarts and not any(profile.restarts.starts_any for profile in fleet.profiles.values()):
-        return CarePlan()
-    wanted: list[Wanted] = []
+        return RestartPlan()
+    candidates: list[Wanted] = []
     kept: dict[str, Restarts] = {}
-    for key, known, candidate in _looked_at(fleet, now, stopped):
-        if candidate is not None and known.gave_up == "":
-            known = _judged(known, candidate, _rules(fleet, candidate.profile), now)
-            if not known.gave_up:
-                wanted.append(candidate)
-                kept[key] = known
+    for key, record, candidate in _records(fleet, now, stopped):
+        if candidate is not None and record.gave_up == "":
+            record = _bounded(record, candidate, _rules(fleet, candidate.profile), now)
+            if not record.gave_up:
+                candidates.append(candidate)
+                kept[key] = record
                 continue
-        if known.wait is not None:
-            known = replace(known, wait=None)
-        if known.starts or known.gave_up or known.asked or known.halted or known.not_before or known.starting:
-            kept[key] = known
-    start, waits = _first(fleet, sorted(wanted, key=lambda one: _rank(fleet, one)), now)
-    for one in wanted:
-        known, wait = kept[one.key], waits.get(one.key)
-        kept[one.key] = known if known.wait == wait else replace(known, wait=wait)
+        if record.wait is not None:
+            record = replace(record, wait=None)
+        if record.starts or record.gave_up or record.asked or record.halted or record.not_before or record.starting:
+            kept[key] = record
+    start, waits = _first(fleet, sorted(candidates, key=lambda wanted: _rank(fleet, wanted)), now)
+    for wanted in candidates:
+        record, wait = kept[wanted.key], waits.get(wanted.key)
+        kept[wanted.key] = record if record.wait == wait else replace(record, wait=wait)
     moments = [wait.until for wait in waits.values() if wait.until > now]
     moments += [host.until for wait in waits.values() for host in wait.hosts if host.until > now]
-    return CarePlan(start, kept, min(moments, default=0))
+    return RestartPlan(start, kept, min(moments, default=0))
 
 
-def _rank(fleet: Fleet, one: Wanted) -> tuple[int, int, str]:
-    profile = fleet.profiles.get(one.profile)
-    return -profile.priority if profile else 0, one.until, one.key
+def _rank(fleet: Fleet, wanted: Wanted) -> tuple[int, int, str]:
+    profile = fleet.profiles.get(wanted.profile)
+    return -profile.priority if profile else 0, wanted.until, wanted.key
 
 
-def _first(fleet: Fleet, wanted: Iterable[Wanted], now: int) -> tuple[Wanted | None, dict[str, Wait]]:
+def _first(fleet: Fleet, candidates: Iterable[Wanted], now: int) -> tuple[Wanted | None, dict[str, Wait]]:
     """The first that may start, with its host, and why the others wait, by key."""
     start: Wanted | None = None
     waits: dict[str, Wait] = {}
     world: World | None = None
-    for one in wanted:
+    for wanted in candidates:
         stands = fleet.queue.halt or fleet.queue.hold
-        if one.until > now and not stands:
-            waits[one.key] = Wait(WaitReason.RETRY, until=one.until)
+        if wanted.until > now and not stands:
+            waits[wanted.key] = Wait(WaitReason.RETRY, until=wanted.until)
             continue
         if start is not None:
-            waits[one.key] = Wait(WaitReason.BEHIND)
+            waits[wanted.key] = Wait(WaitReason.BEHIND)
             continue
         world = world or World(fleet, now)
-        placed = world.common_wait or _placed(world, one, fleet, now)
+        placed = world.common_wait or _placed(world, wanted, fleet, now)
         if isinstance(placed, Wait):
-            waits[one.key] = placed
+            waits[wanted.key] = placed
         else:
-            row = fleet.agents.get(f"{placed}/{one.name}")
-            start = replace(one, host=placed, epoch=row.epoch if row else 0)
+            row = fleet.agents.get(f"{placed}/{wanted.name}")
+            start = replace(wanted, host=placed, epoch=row.epoch if row else 0)
     return start, waits
 
 
-def _placed(world: World, one: Wanted, fleet: Fleet, now: int) -> Wait | str:
+def _placed(world: World, wanted: Wanted, fleet: Fleet, now: int) -> Wait | str:
     """The host that takes it, or why none does."""
-    hosts = (one.host,) if one.host else _rules(fleet, one.profile).hosts or ("",)
+    hosts = (wanted.host,) if wanted.host else _rules(fleet, wanted.profile).hosts or ("",)
     waits = []
-    for host in sorted(hosts, key=lambda host: sum(agent.profile == one.profile for agent in fleet.agents_on(host))):
-        work = Task(0, one.name, TaskState.WAITING, now, now, profile=one.profile, host=host, model=one.model)
-        placed = world.placed(replace(work, cwd=one.cwd))
+    for host in sorted(hosts, key=lambda host: sum(agent.profile == wanted.profile for agent in fleet.agents_on(host))):
+        work = Task(0, wanted.name, TaskState.WAITING, now, now, profile=wanted.profile, host=host, model=wanted.model)
+        placed = world.placed(replace(work, cwd=wanted.cwd))
         if isinstance(placed, Start):
             return placed.host
         waits.append(placed)
@@ -155,7 +155,7 @@ def _placed(world: World, one: Wanted, fleet: Fleet, now: int) -> Wait | str:
 # --------------------------------------------------------------------------- who is to run
 
 
-def _looked_at(fleet: Fleet, now: int, stopped: Set[str]) -> Iterator[tuple[str, Restarts, Wanted | None]]:
+def _records(fleet: Fleet, now: int, stopped: Set[str]) -> Iterator[tuple[str, Restarts, Wanted | None]]:
     """All that is known of restarts by its key, and whether an agent is to run that does not."""
     slots = {name: profile for profile in fleet.profiles.values() for name in slot_names(profile)}
     carried = {(task.last.id, task.last.epoch) for task in fleet.tasks.values() if task.last}
@@ -167,11 +167,11 @@ def _looked_at(fleet: Fleet, now: int, stopped: Set[str]) -> Iterator[tuple[str,
             continue
         if not agent.has_ended and agent.id not in fleet.queue.restarts:
             continue
-        known = _known(fleet, agent.id, agent)
-        if (agent.id, agent.epoch) in carried and known.asked != agent.epoch:  # its task decides
-            yield agent.id, known, None
-        elif known.asked == agent.epoch or (its is not None and its.restarts.starts_any):
-            yield agent.id, known, _again(agent, known, (its or _NO_PROFILE).restarts, now, stopped)
+        record = _record(fleet, agent.id, agent)
+        if (agent.id, agent.epoch) in carried and record.asked != agent.epoch:  # its task decides
+            yield agent.id, record, None
+        elif record.asked == agent.epoch or (its is not None and its.restarts.starts_any):
+            yield agent.id, record, _again(agent, record, (its or _NO_PROFILE).restarts, now, stopped)
 
 
 _NO_PROFILE = Profile("")
@@ -192,7 +192,7 @@ def _rules(fleet: Fleet, profile: str) -> RestartRules:
     return fleet.profiles.get(profile, _NO_PROFILE).restarts
 
 
-def _known(fleet: Fleet, key: str, agent: Agent) -> Restarts:
+def _record(fleet: Fleet, key: str, agent: Agent) -> Restarts:
     """What is known of an agent's restarts; nothing, once a person has started it since."""
     kept = fleet.queue.restarts.get(key)
     if kept is None or agent.epoch > kept.epoch or agent.host != kept.host:
@@ -200,29 +200,29 @@ def _known(fleet: Fleet, key: str, agent: Agent) -> Restarts:
     return kept
 
 
-def _is_left(agent: Agent, known: Restarts, stopped: Set[str]) -> bool:
+def _is_left(agent: Agent, record: Restarts, stopped: Set[str]) -> bool:
     """Whether an agent that ended is left as it is: a person ended it, or whoever paused it has it go on."""
-    if agent.pending or known.starting or agent.state is State.PAUSED:
+    if agent.pending or record.starting or agent.state is State.PAUSED:
         return True
-    return agent.id in stopped and known.halted != agent.epoch
+    return agent.id in stopped and record.halted != agent.epoch
 
 
-def _again(agent: Agent, known: Restarts, rules: RestartRules, now: int, stopped: Set[str]) -> Wanted | None:
+def _again(agent: Agent, record: Restarts, rules: RestartRules, now: int, stopped: Set[str]) -> Wanted | None:
     """Whether an agent of no task is to be started again."""
-    if not agent.has_ended or agent.ordered is None or agent.pending or known.starting:
+    if not agent.has_ended or agent.ordered is None or agent.pending or record.starting:
         return None
-    if known.asked == agent.epoch:
-        return _wanted(agent.id, agent, Why.ASKED, known.not_before)
-    if agent.state is State.LIMITED or _is_left(agent, known, stopped):
+    if record.asked == agent.epoch:
+        return _wanted(agent.id, agent, Why.ASKED, record.not_before)
+    if agent.state is State.LIMITED or _is_left(agent, record, stopped):
         return None
     if agent.cause is Cause.REBOOTED:
-        return _wanted(agent.id, agent, Why.REBOOTED, known.not_before) if rules.after_reboot else None
+        return _wanted(agent.id, agent, Why.REBOOTED, record.not_before) if rules.after_reboot else None
     if agent.cause in TROUBLES and agent.state is State.FAILED:
-        wanted = _wanted(agent.id, agent, Why.TROUBLE, _due(agent, known, rules, now))
+        wanted = _wanted(agent.id, agent, Why.TROUBLE, _due(agent, record, rules, now))
         return wanted if agent.cause.value in rules.after_trouble else None
     done = agent.state is State.DONE
     if rules.restart is Restart.ALWAYS or (rules.restart is Restart.FAILURE and not done):
-        return _wanted(agent.id, agent, Why.ENDED if done else Why.FAILED, _due(agent, known, rules, now))
+        return _wanted(agent.id, agent, Why.ENDED if done else Why.FAILED, _due(agent, record, rules, now))
     return None
 
 
@@ -233,22 +233,22 @@ def _slot(fleet: Fleet, name: str, profile: Profile, now: int, stopped: Set[str]
     ours = [row for row in rows if row.ordered is not None and row.ordered.profile == profile.name]
     last = max(running or ours, key=lambda row: (row.started, row.since), default=None)
     if last is None:
-        known = replace(fleet.queue.restarts.get(name, Restarts()), wait=None)
-        new = Wanted(name, name, "", 0, profile.name, Why.KEPT, How.SPAWN, _due(None, known, profile.restarts, now))
-        return known, None if known.starting else replace(new, cwd=profile.cwd, model=profile.model)
-    known = _known(fleet, name, last)
-    if running or not last.has_ended or _is_left(last, known, stopped):
-        return known, None
-    until = known.not_before
+        record = replace(fleet.queue.restarts.get(name, Restarts()), wait=None)
+        new = Wanted(name, name, "", 0, profile.name, Why.KEPT, How.SPAWN, _due(None, record, profile.restarts, now))
+        return record, None if record.starting else replace(new, cwd=profile.cwd, model=profile.model)
+    record = _record(fleet, name, last)
+    if running or not last.has_ended or _is_left(last, record, stopped):
+        return record, None
+    until = record.not_before
     if last.cause is not Cause.REBOOTED:
-        until = max(_due(last, known, profile.restarts, now), last.limited_until or 0)
+        until = max(_due(last, record, profile.restarts, now), last.limited_until or 0)
     wanted = _wanted(name, last, Why.REBOOTED if last.cause is Cause.REBOOTED else Why.KEPT, until)
     if wanted.how is How.RETRY:
         wanted = replace(wanted, how=How.SPAWN)
     host = fleet.hosts.get(last.host)
     if host is None or host.link is not LinkState.UP:  # it has ended there for certain: it may run elsewhere
         wanted = replace(wanted, host="", how=How.SPAWN)
-    return known, wanted
+    return record, wanted
 
 
 def _wanted(key: str, agent: Agent, why: Why, until: int) -> Wanted:
@@ -261,53 +261,53 @@ def _wanted(key: str, agent: Agent, why: Why, until: int) -> Wanted:
     return Wanted(key, agent.name, agent.host, agent.epoch, profile, why, how, until, model, cwd)
 
 
-def _due(agent: Agent | None, known: Restarts, rules: RestartRules, now: int) -> int:
+def _due(agent: Agent | None, record: Restarts, rules: RestartRules, now: int) -> int:
     """When an agent may be started again: later each time while it ends soon."""
-    recent = [at for at in known.starts if 0 <= now - at < rules.within]
+    recent = [at for at in record.starts if 0 <= now - at < rules.within]
     ended = (agent.ended or agent.since) if agent else 0
     begun = max(recent, default=0)
     ended = begun if ended > now else max(ended, begun)  # else by a clock that is wrong, or a lie
     if not ended:
-        return known.not_before
-    return max(known.not_before, ended + min(rules.pause << min(len(recent), 16), LONGEST_PAUSE))
+        return record.not_before
+    return max(record.not_before, ended + min(rules.pause << min(len(recent), 16), LONGEST_PAUSE))
 
 
-def _judged(known: Restarts, one: Wanted, rules: RestartRules, now: int) -> Restarts:
+def _bounded(record: Restarts, wanted: Wanted, rules: RestartRules, now: int) -> Restarts:
     """What is known of its restarts, once it is decided whether it is given up."""
-    recent = tuple(at for at in known.starts if 0 <= now - at < rules.within)
-    if recent != known.starts:
-        known = replace(known, starts=recent)
-    if one.why is Why.ASKED or len(recent) < rules.starts or one.until > now:
-        return known
+    recent = tuple(at for at in record.starts if 0 <= now - at < rules.within)
+    if recent != record.starts:
+        record = replace(record, starts=recent)
+    if wanted.why is Why.ASKED or len(recent) < rules.starts or wanted.until > now:
+        return record
     times = "once" if len(recent) == 1 else f"{len(recent)} times"
-    return replace(known, gave_up=f"it was started {times} in {age(rules.within)}, and ended each time", since=now)
+    return replace(record, gave_up=f"it was started {times} in {age(rules.within)}, and ended each time", since=now)
 
 
 # --------------------------------------------------------------------------- what becomes of a start
 
 
-def begun(known: Restarts, one: Wanted, now: int) -> Restarts:
+def begun(record: Restarts, wanted: Wanted, now: int) -> Restarts:
     """What is known of its restarts when it is about to be started: written down before it is ordered."""
-    starts = known.starts if one.why is Why.ASKED else (*known.starts, now)
-    wishes = replace(Restarts(one.host, one.epoch + 1, starts), halted=known.halted, asked=known.asked)
+    starts = record.starts if wanted.why is Why.ASKED else (*record.starts, now)
+    wishes = replace(Restarts(wanted.host, wanted.epoch + 1, starts), halted=record.halted, asked=record.asked)
     return replace(wishes, starting=True)
 
 
-def not_begun(known: Restarts, reason: str, now: int) -> Restarts:
+def not_begun(record: Restarts, reason: str, now: int) -> Restarts:
     """What is known of its restarts when its start was refused: it is tried again later, and does not count.
 
     `known`: what was known before it was begun.
     """
-    return replace(known, not_before=now + REFUSED_PAUSE, refused=reason, wait=None)
+    return replace(record, not_before=now + REFUSED_PAUSE, refused=reason, wait=None)
 
 
-def arrived(known: Restarts) -> Restarts:
+def arrived(record: Restarts) -> Restarts:
     """What is known of its restarts once its start is answered."""
-    return replace(known, halted=0, asked=0, starting=False)
+    return replace(record, halted=0, asked=0, starting=False)
 
 
-def told(one: Wanted) -> str:
+def resume_words(wanted: Wanted) -> str:
     """What an agent is told that goes on in its session."""
-    if one.why is Why.ASKED:
+    if wanted.why is Why.ASKED:
         return "Go on where you stopped."
-    return f"Your last run was ended: {one.why}. Look at what is done already, and go on with your task."
+    return f"Your last run was ended: {wanted.why}. Look at what is done already, and go on with your task."

@@ -9,7 +9,7 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.model import LinkState, State
-from controlroom.domain.queue import care
+from controlroom.domain.queue import restarts
 from controlroom.domain.tasks import Restarts, TaskState, WaitReason
 from controlroom.engine.queue import preflight
 from controlroom.text.states import Cause, Outcome
@@ -78,14 +78,14 @@ async def test_an_agent_that_fails_has_its_task_again_until_it_is_given_up_and_a
         await runs(here, host, "docs 1", "docs 2", "docs 3")
         host.end("docs", State.FAILED)
         fleet = here.engine.store
-        await here.until(lambda: "care vm1/docs" in fleet.fleet.alarms)
+        await here.until(lambda: "restarts of vm1/docs" in fleet.fleet.alarms)
         assert len(host.spawned) == 3
         await here.engine.wait_idle()
-        audit = here.ledger.read("select who, verb, target, outcome from audit where who like 'care%' order by id")
-        assert audit[-1] == ("care", "gave up", "vm1/docs", "refused")
-        assert ("care: it failed", "reassign", "vm1/docs", "done") in audit
+        audit = here.ledger.read("select who, verb, target, outcome from audit where who like 'restarts%' order by id")
+        assert audit[-1] == ("restarts", "gave up", "vm1/docs", "refused")
+        assert ("restarts: it failed", "reassign", "vm1/docs", "done") in audit
         await here.order(intents.RetryAgent("vm1/docs", 3))
-        await here.until(lambda: "care vm1/docs" not in fleet.fleet.alarms)
+        await here.until(lambda: "restarts of vm1/docs" not in fleet.fleet.alarms)
         host.end("docs", State.FAILED)
         await runs(here, host, *(f"docs {epoch}" for epoch in (1, 2, 3, 4, 5)))
 
@@ -113,10 +113,10 @@ async def test_starts_are_counted_through_a_restart_of_the_engine() -> None:
         host.end("docs", State.FAILED)
         await runs(here, host, "docs 1", "docs 2", "docs 3")
         host.end("docs", State.FAILED)
-        await here.until(lambda: "care vm1/docs" in here.engine.store.fleet.alarms)
+        await here.until(lambda: "restarts of vm1/docs" in here.engine.store.fleet.alarms)
     async with room(host) as here:
         await here.engine.wait_idle()
-        assert "care vm1/docs" in here.engine.store.fleet.alarms
+        assert "restarts of vm1/docs" in here.engine.store.fleet.alarms
         assert len(host.spawned) == 3
 
 
@@ -280,7 +280,7 @@ async def test_a_start_that_is_refused_is_tried_again_later_and_does_not_count()
         await here.until(lambda: restarts_of(here).get("vm1/docs", Restarts()).refused)
         kept = restarts_of(here)["vm1/docs"]
         assert kept.refused == "nothing was begun: docs is not on this host"
-        assert (kept.starts, kept.starting, kept.not_before) == ((), False, NOON + care.REFUSED_PAUSE)
+        assert (kept.starts, kept.starting, kept.not_before) == ((), False, NOON + restarts.REFUSED_PAUSE)
         assert len(host.spawned) == 1
 
 
