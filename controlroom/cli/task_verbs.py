@@ -289,7 +289,7 @@ TASKS: Sequence[Verb] = (
         "task drop",
         "tasks",
         "(TASK... | --all) [--yes]",
-        "Take tasks that are not running out of the queue.",
+        "Take tasks out of the queue, but for those that run.",
         "It asks first. To drop one that is running, kill its agent first: that holds the task.",
         ("controlroom task drop t12 --yes",),
         "tasks:drop",

@@ -308,7 +308,7 @@ async def test_a_task_is_changed_in_a_form_and_only_what_is_another_is_sent(size
         await here.settle()
         assert "All of them." in here.text()
         await here.press("enter")
-        assert "nothing is another" in here.text()
+        assert "nothing has changed" in here.text()
         await here.write(" Now")
         await here.press("up", "up")  # a line of the text, then the field above it
         await here.write("2")
@@ -335,7 +335,7 @@ async def test_no_escape_sequence_in_the_text_of_a_task_reaches_the_terminal_and
             if key == "enter":
                 await here.press("q")
         await here.press("enter")
-        assert "nothing is another" in here.text()
+        assert "nothing has changed" in here.text()
         await here.press("up", "up", "up")  # the first line of the text, then the field above it
         await here.write("2")
         await here.press("enter", "enter")

@@ -107,7 +107,7 @@ class EditForm(TaskForm):
             cwd=other(self.value("folder"), task.cwd),
             body=text if text != self._as_filled else None,
         )
-        return EditTask(task.id, change) if change != TaskChange() else "nothing is another: Esc leaves"
+        return EditTask(task.id, change) if change != TaskChange() else "nothing has changed: Esc leaves"
 
     def done(self) -> str:
         """It is changed."""
