@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import fcntl
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +48,7 @@ ELSEWHERE = {
     "files.py", "runner_client.py", "login.py",  # they are what holds this, or open without waiting themselves
     "inquiries.py", "processes.py", "figures.py", "host.py", "outcome.py", "process_tree.py",  # /proc, /sys, /etc
     "bootstrap.py", "main.py", "agent_process.py", "print_environment.py",  # a new folder, pipes, /dev/null
-    "spawn.py", "usage_feed.py", "usage_meter.py", "ending.py",  # without waiting
+    "spawn.py", "usage_feed.py", "usage_meter.py", "ending.py", "run.py",  # without waiting
     "owner.py", "nested.py", "settings.py",  # folders; the user's own, in the same way
 }  # fmt: skip
 
@@ -133,6 +135,12 @@ def test_no_file_is_opened_in_another_way() -> None:
                 if not given.startswith(("create(", "descriptor", "append_to(")):
                     found.add(path.name)
     assert found <= ELSEWHERE
+
+
+def test_a_runner_that_is_given_a_fifo_for_its_order_waits_for_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / folder.SPEC)
+    words = [sys.executable, "-I", "-S", str(Path(str(controlroom.runner.__file__)).with_name("run.py")), str(tmp_path)]
+    assert subprocess.run(words, timeout=60, check=False).returncode == 2
 
 
 @pytest.mark.parametrize("how", WORST)
