@@ -195,26 +195,26 @@ def test_a_rate_limit_is_seen_while_it_lasts(agent: MakeAgent) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "spec", "detail"),
+    ("task", "spec", "detail", "cause"),
     [
-        ("[[error 529 times=inf]]", {}, "API Error: 529 Overloaded"),
-        ('[[tool Bash {"command":"ls"}]]', {"max_turns": 1}, "Reached maximum number of turns (1); raise max_turns"),
-        ('[[tool Bash {"command":"ls"}]]', {"max_budget_usd": "0.01"}, "Reached maximum budget ($0.01); raise"),
-        ("x", {"permission_mode": "silly"}, "exit 1: error: option '--permission-mode <mode>' argument 'silly'"),
-        ("x", {"resume": "8fd0c1eb-626a-404c-9d8e-76787be4c15d"}, "No conversation found with session ID: 8fd0c1eb"),
-        ("x", {"without": ("ANTHROPIC_AUTH_TOKEN",)}, "not logged in: run `claude` on the host once, or give"),
-        ("x", {"without": ("PATH",)}, "claude is not on the login shell's PATH on this host"),
-        ("x", {"cwd": "~/nowhere"}, "the folder HOME/nowhere is not there on this host: create it"),
-        ("x", {"command": ("~/bin/claude",)}, "~/bin/claude is not there on this host"),
+        ("[[error 529 times=inf]]", {}, "API Error: 529 Overloaded", "overloaded"),
+        ('[[tool Bash {"command":"ls"}]]', {"max_turns": 1}, "Reached maximum number of turns (1); raise", "none"),
+        ('[[tool Bash {"command":"ls"}]]', {"max_budget_usd": "0.01"}, "Reached maximum budget ($0.01); raise", "cost"),
+        ("x", {"permission_mode": "silly"}, "exit 1: error: option '--permission-mode <mode>'", "none"),
+        ("x", {"resume": "8fd0c1eb-626a-404c-9d8e-76787be4c15d"}, "No conversation found with session ID: 8fd", "none"),
+        ("x", {"without": ("ANTHROPIC_AUTH_TOKEN",)}, "not logged in: run `claude` on the host once", "no-login"),
+        ("x", {"without": ("PATH",)}, "claude is not on the login shell's PATH on this host", "none"),
+        ("x", {"cwd": "~/nowhere"}, "the folder HOME/nowhere is not there on this host: create it", "none"),
+        ("x", {"command": ("~/bin/claude",)}, "~/bin/claude is not there on this host", "none"),
     ],
 )
 def test_failures_are_told_in_words(
-    agent: MakeAgent, home: World, task: str, spec: dict[str, Any], detail: str
+    agent: MakeAgent, home: World, task: str, spec: dict[str, Any], detail: str, cause: str
 ) -> None:
     seen = agent(task, **spec).finish()
     assert seen.state == "failed"
     assert seen.detail.startswith(detail.replace("HOME", str(home.home)))
-    assert seen.cause == ("no-login" if detail.startswith("not logged in") else "none")
+    assert seen.cause == cause
     assert "Traceback" not in seen.detail
 
 
