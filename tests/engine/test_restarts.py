@@ -190,6 +190,19 @@ async def test_agents_whose_profile_says_nothing_go_on_when_a_person_says_so_one
         assert len(host.spawned) == 2, "never twice"
 
 
+async def test_one_that_is_kept_and_was_given_up_begins_anew_when_a_person_forgets_it() -> None:
+    host = Lively()
+    async with queue_room(host, settings=KEPT.replace("keep = 2", "keep = 1\nrestart_starts = 1")) as here:
+        await runs(here, host, "watcher-1 1")
+        host.end("watcher-1", State.FAILED)
+        fleet = here.engine.store
+        await here.until(lambda: "restarts of watcher-1" in fleet.fleet.alarms)
+        result = await here.order(intents.ForgetAgent("vm1/watcher-1", 1))
+        assert result.outcome is Outcome.DONE
+        await runs(here, host, "watcher-1 1", "watcher-1 1")
+        assert "restarts of watcher-1" not in fleet.fleet.alarms
+
+
 class Refuses(Lively):
     """It refuses so many starts."""
 

@@ -62,6 +62,7 @@ class Restarter:
 
     async def start_due(self) -> int:
         """Start all that may start now; the moment of the next look, 0 for none."""
+        self._forget()
         while self.has_work:
             fleet, now = self._store.fleet, self._store.clock()
             plan = restarts.plan(fleet, now, self._stopped())
@@ -69,6 +70,18 @@ class Restarter:
             if plan.start is None or not await self._start(plan.start):
                 return plan.next_look
         return 0
+
+    def _forget(self) -> None:
+        """Let what a profile keeps running, was given up, and was then forgotten by a person, begin anew."""
+        fleet = self._store.fleet
+        forgotten = {
+            key
+            for key, record in fleet.queue.restarts.items()
+            if record.gave_up and "/" not in key and f"{record.host}/{key}" not in fleet.agents
+            if self._claims.of(record.host, key, record.epoch) is None
+        }
+        if forgotten:
+            self._keep({key: record for key, record in fleet.queue.restarts.items() if key not in forgotten})
 
     async def later(self, intent: intents.ResumeAgent, who: str) -> Result:
         """Have an agent go on once there is room for it, as was decided."""
