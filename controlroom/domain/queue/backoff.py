@@ -68,11 +68,20 @@ class Backoffs:
 
     def login_until(self, host: str, credential: str) -> int:
         """When a host's own login that failed is tried again; 0: it is good, or one may try it now."""
-        tried = [trial for trial in self.of(credential) if trial.attempt.host == host]
+        tried = self._on_host.get((credential, host), ())
         wait = self._wait(
             tried, [trial for trial in tried if trial.attempt.end is AttemptEnd.LOGIN and not trial.shared]
         )
         return wait.until if wait else 0
+
+    @cached_property
+    def _on_host(self) -> dict[tuple[str, str], list[Tried]]:
+        """The attempts that are of note, by credential and host; oldest first."""
+        by_host: dict[tuple[str, str], list[Tried]] = {}
+        for credential, tried in self.turned_away.items():
+            for trial in tried:
+                by_host.setdefault((credential, trial.attempt.host), []).append(trial)
+        return by_host
 
     def wait(self, credential: str, model: str) -> Wait | None:
         """Why nothing starts with a credential now; None: something may."""
