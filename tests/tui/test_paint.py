@@ -105,6 +105,17 @@ def test_of_a_line_only_the_words_that_are_others_are_painted() -> None:
     assert spans("日 ten", "日 one") == [(0, 6)], "of what is wider than its letters all"
 
 
+def test_a_line_is_painted_whole_where_a_mark_of_one_part_stands_over_the_part_before_it() -> None:
+    """A host may send a text that begins with such a mark: it would stay over a cell that is not painted anew."""
+
+    def spans(old: str, new: str) -> list[tuple[int, int]]:
+        before, after = (styled.line(("name ", None), (words, Style(bold=True))) for words in (old, new))
+        return lines.changes(before, after, 80)
+
+    assert spans("said", "told") == [(5, 9)]
+    assert spans("\u0301said", "told") == spans("said", "\u0301told") == [(0, 80)]
+
+
 async def test_a_pane_that_nobody_asked_for_is_painted_seldom() -> None:
     async with room(scenes.farm(), size=(200, 50)) as here:
         grid = here.screen(Overview).grid

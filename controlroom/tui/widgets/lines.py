@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
@@ -170,11 +171,18 @@ def changes(old: Line, new: Line, width: int) -> list[tuple[int, int]]:
     """The cells of a line, from and to, that are to be painted anew: between what is the same at both ends."""
     if old == new:
         return []
+    if _hangs(old) or _hangs(new):
+        return [(0, width)]
     before, after = styled.length(old), styled.length(new)
     start, end = _alike(zip(old, new, strict=False), 1), max(before, after)
     if before == after:
         end -= min(end - start, _alike(zip(reversed(old), reversed(new), strict=False), -1))
     return [(start, min(end, width))] if start < min(end, width) else []
+
+
+def _hangs(line: Line) -> bool:
+    """Whether a part begins with a mark that is drawn over the last cell of the part before it."""
+    return any(not part.text[:1].isascii() and not cell_len(part.text[:1]) for part in line)
 
 
 def _alike(pairs: Iterable[tuple[Segment, Segment]], step: int) -> int:
