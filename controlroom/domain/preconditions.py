@@ -221,12 +221,16 @@ def ended_words(agent: Agent, now: int) -> str:
 
 
 def unfit(fleet: Fleet, host: str, kind: AgentKind, command: tuple[str, ...], profile: Profile | None) -> str:
-    """What a host lacks for such an agent, and what mends it, as it was found there; "": nothing that is known."""
+    """What a host lacks for such an agent, and what mends it, as it was found there; "": nothing that is known.
+
+    What a `command` of its own starts, and what that logs in with, nobody knows.
+    """
     preflight = fleet.queue.preflights.get(host)
     if preflight is None or kind == AgentKind.COMMAND:
         return ""
-    own_login = profile is not None and profile.own_login
-    return preflight.machine or ("" if command else preflight.claude) or ("" if own_login else preflight.login)
+    if preflight.machine or command:
+        return preflight.machine
+    return preflight.claude or ("" if profile is not None and profile.own_login else preflight.login)
 
 
 def no_room_for(fleet: Fleet, host: Host, kind: AgentKind) -> str | None:

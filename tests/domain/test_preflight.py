@@ -55,7 +55,7 @@ def test_a_host_that_has_all_lacks_nothing() -> None:
     ("found", "out"),
     [
         (replace(WELL, claude="", claude_at="", claude_problem="it is not on the PATH"), {"", "keyed"}),
-        (replace(WELL, logged_in=False), {"", "own"}),
+        (replace(WELL, logged_in=False), {""}),
         (replace(WELL, logged_in=None, login_problem="not known"), set()),
         (replace(WELL, tmux=""), {"", "keyed", "own"}),
         (replace(WELL, state_problem="it lies on a file system that is mounted read-only"), {"", "keyed", "own"}),

@@ -66,8 +66,9 @@ class HostPreflights:
         needs: set[str] = set()
         for profile in (fleet.profiles.get(name, Profile("")) for name in names):
             if profile.kind is not AgentKind.COMMAND:
-                parts = ("machine", "" if profile.command else "claude", "" if profile.own_login else "login")
-                needs.update(filter(None, parts))
+                needs.add("machine")
+                if not profile.command:
+                    needs |= {"claude"} if profile.own_login else {"claude", "login"}
         return needs
 
     def _is_due(self, host: Host, result: Preflight | None, *, wanted: bool, now: int) -> bool:
