@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from controlroom.domain.model import Fleet
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue.edits import stepped
 from controlroom.domain.tasks import AttemptEnd, Task, TaskChange, TaskState, TaskWish
+from controlroom.protocol.messages import TaskText
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.dialogs import ReportSheet
 from controlroom.tui.screens.many import ListSheet
@@ -341,6 +343,31 @@ async def test_no_escape_sequence_in_the_text_of_a_task_reaches_the_terminal_and
         await here.press("enter", "enter")
         await here.until(lambda: here.said() == "t6 is changed")
         assert here.engine.asked == [EditTask("t6", TaskChange(priority=2))]
+
+
+@pytest.mark.parametrize("away", ["q", "j", "m"])
+async def test_no_form_opens_over_what_somebody_went_on_to(away: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text comes late over a slow link: keys would be for a form that nobody waits for any more."""
+    read = asyncio.Event()
+
+    async with room(scenes.with_tasks()) as here:
+        here.engine.task_texts["t6"] = "text"
+        source = here.app.context.source
+        assert source is not None
+        told = source.task_text
+
+        async def late(task: str) -> TaskText:
+            await read.wait()
+            return await told(task)
+
+        monkeypatch.setattr(source, "task_text", late)
+        await here.press("#")
+        chosen(here, "t6")
+        await here.press("m", away)
+        read.set()
+        await here.settle()
+        forms = [screen for screen in here.app.screen_stack if isinstance(screen, EditForm)]
+        assert len(forms) == (away == "m"), "asked for twice, it opens once"
 
 
 def test_an_editor_that_changes_nothing_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -75,20 +75,22 @@ def edit(app: ContextApp, screen: RoomScreen) -> None:
     from controlroom.tui.screens.task_forms import EditForm
 
     if task := task_of(app, screen):
-        _with_text(app, task, lambda text: app.push_screen(EditForm(app.context.fleet, task, text)))
+        _with_text(app, screen, task, lambda text: app.push_screen(EditForm(app.context.fleet, task, text)))
 
 
 def edit_outside(app: ContextApp, screen: RoomScreen) -> None:
     """Change the text of a task in the person's own editor."""
     if task := task_of(app, screen):
-        _with_text(app, task, lambda text: _outside(app, task, text))
+        _with_text(app, screen, task, lambda text: _outside(app, task, text))
 
 
-def _with_text(app: ContextApp, task: Task, go_on: Callable[[str], object]) -> None:
-    """Read the whole text of a task, and go on with it."""
+def _with_text(app: ContextApp, screen: RoomScreen, task: Task, go_on: Callable[[str], object]) -> None:
+    """Read the whole text of a task, and go on with it, unless the person has gone on to something else meanwhile."""
 
     async def read(source: Source) -> None:
         answer = await source.task_text(task.id)
+        if app.screen is not screen or screen.task_here() != task.id:
+            return
         if answer.reason:
             say(app, f"the text of {task.id} cannot be read: {answer.reason}", Level.DANGER)
         else:
