@@ -85,3 +85,50 @@ async def test_a_newer_runner_that_names_another_cause_is_not_read_by_its_words(
         await settled(here)
         assert spawns(host) == 1
         assert UNSPENT not in here.engine.store.fleet.alarms
+
+
+async def test_who_was_paused_before_its_first_request_is_given_its_task_again(home: World) -> None:
+    """It has no session to go on in: the budget was used up by others while it started."""
+    host = Payer()
+    async with budgeted(host, "") as here:
+        host.clock = lambda: here.now
+        await here.order(SetBudget(BudgetRule("day", 2 * DOLLAR)))
+        for name in ("a1", "a2"):
+            assert await spawn(here, name) == Result(Outcome.DONE)
+        host.agents["a1"] = replace(host.agents["a1"], session="")
+        assert host.work("a2", 40 * CENT)
+        await here.until(lambda: budget(here).spent == host.spent)
+        await here.order(SetBudget(BudgetRule("day", CENT)))
+        await here.until(lambda: here.agent("vm1/a1").state == "paused")
+        await settled(here)
+        assert (spawns(host), here.agent("vm1/a1").session) == (2, "")
+        host.heard.clear()
+        await here.order(SetBudget(BudgetRule("day", 20 * DOLLAR)))
+        await here.until(lambda: spawns(host) == 2)
+        again = {message.name: message for message in host.heard if isinstance(message, Spawn)}
+        assert (again["a1"].epoch, again["a1"].task, again["a1"].spec.resume) == (2, "write", "")
+        assert again["a2"].spec.resume == "s-a2"
+        await settled(here)
+        assert spawns(host) == 2
+
+
+async def test_who_was_paused_while_its_budget_was_raised_goes_on(home: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new grant came too late for its run, and its host says so: it ran dry by the one before."""
+    host = Payer()
+    async with budgeted(host, "") as here:
+        host.clock = lambda: here.now
+        await here.order(SetBudget(BudgetRule("day", 2 * DOLLAR)))
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
+        assert host.work("a1", 40 * CENT)
+        await here.until(lambda: budget(here).spent == host.spent)
+        with monkeypatch.context() as silent:
+            silent.setattr(host, "show", lambda: None)
+            await here.order(SetBudget(BudgetRule("day", CENT)))
+            await here.until(lambda: host.agents["a1"].state == "paused")
+            given = len(host.grants)
+            await here.order(SetBudget(BudgetRule("day", 20 * DOLLAR)))
+            await here.until(lambda: len(host.grants) > given)
+        host.show()
+        await here.until(lambda: spawns(host) == 2)
+        await settled(here)
+        assert UNSPENT not in here.engine.store.fleet.alarms

@@ -51,6 +51,7 @@ class GrantBook:
         """Runs whose grants are others than when this was last looked at."""
         self._most: dict[RunKey, Ceilings] = dict(most)
         self._last: dict[RunKey, RunGrant] = dict(last)
+        self._before_last: dict[RunKey, RunGrant] = {}
         self._binding: dict[RunKey, dict[int, tuple[RunGrant, Run]]] = {}
         """Grants that bind runs anew, by number, which are not known to go by them yet."""
         self.add(rows)
@@ -66,6 +67,8 @@ class GrantBook:
             self.number = max(self.number, row.number)
             self._rows.setdefault(row.run, []).append(row)
             self.changed.add(row.run)
+            if row.run in self._last:
+                self._before_last[row.run] = self._last[row.run]
             self._last[row.run] = row
 
     def new(self, share: NextGrant, now: int) -> RunGrant:
@@ -135,6 +138,8 @@ class GrantBook:
 
     def refused(self, run: RunKey, number: int) -> list[Statement]:
         """Take that a run does not go by this grant, for certain: it is as if it had not been given."""
+        if run in self._before_last and self._last[run].number == number:
+            self._last[run] = self._before_last.pop(run)
         rows = self._rows.get(run, [])
         left = [row for row in rows if row.number != number]
         if not left or len(left) == len(rows) or number <= self._known.get(run, 0):

@@ -1,7 +1,8 @@
 """Agents that a budget has paused, and their resumption.
 
 A host's word for a pause counts only where a grant of this room ran dry. When there is money again paused agents are
-resumed, the most important first; one that is paused again soon waits longer each time.
+resumed, the most important first; one that is paused again soon waits longer each time. One that was paused before its
+first request has no session to go on in, and begins its task again.
 """
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
@@ -19,6 +20,7 @@ from controlroom.domain.words import named_some
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.ledger.usage_tables import RunKey
 from controlroom.engine.store import FleetStore
+from controlroom.text.states import AgentKind
 
 Submit = Callable[[intents.Intent, str], Coroutine[Any, Any, Result]]
 """(intent, who wants it): decides it and carries it out."""
@@ -139,7 +141,9 @@ class Resuming:
         up = host is not None and host.link is LinkState.UP and (host.facts is None or host.facts.owned)
         up = up and host is not None and host.drain is None
         ours = agent.ordered is not None
-        return up and ours and is_paused(agent) and bool(agent.session) and agent.pending is None
+        return (
+            up and ours and is_paused(agent) and agent.pending is None and (bool(agent.session) or _is_unspent(agent))
+        )
 
     def _is_time(self, agent: Agent, bound: Iterable[Balance]) -> bool:
         now = self._store.clock()
@@ -153,7 +157,13 @@ class Resuming:
         return True
 
     async def _resume(self, agent: Agent) -> None:
-        await self._submit(intents.ResumeAgent(agent.id, agent.epoch, TEXT), "budget")
+        resume = intents.ResumeAgent(agent.id, agent.epoch, TEXT)
+        await self._submit(resume if agent.session else intents.RetryAgent(agent.id, agent.epoch), "budget")
+
+
+def _is_unspent(agent: Agent) -> bool:
+    """Whether an agent was paused before its first request: without a session, its task is what is left to give it."""
+    return agent.kind is not AgentKind.COMMAND and not agent.spent
 
 
 def _allows(balance: Balance, agent: str) -> bool:
