@@ -245,3 +245,21 @@ def test_how_often_is_said_in_words_that_are_known() -> None:
     assert repeat.problem("6h") == ""
     assert repeat.problem("0h").startswith("expected 30m, 6h, 1d, hourly")
     assert repeat.problem("* * * * *").startswith("expected")
+
+
+def test_after_a_restart_a_host_that_is_away_keeps_no_place_for_agents_whose_run_has_ended() -> None:
+    """What the ledger has of their attempts is known, though their host has told this engine nothing."""
+    ended = Attempt("vm2", "a-t1", 1, NOON - 2 * MINUTE, NOON - MINUTE, AttemptEnd.DONE)
+    open_ = Attempt("vm2", "a-t2", 1, NOON - MINUTE)
+    tasks = (
+        task(1, state=TaskState.DONE, attempts=(ended,)),
+        task(2, state=TaskState.RUNNING, attempts=(open_,)),
+        task(3, attempts=(replace(ended, agent="a-t3", end=AttemptEnd.FAILED),)),
+    )
+    rows = (agent(f"a-t{number}", on="vm2", state=State.UNKNOWN) for number in (1, 2, 3))
+    world = with_tasks(fleet(*rows, hosts=(host("vm1"), host("vm2", link=LinkState.LOST))), *tasks, max_agents=2)
+    start = dispatch.plan(world, NOON).start
+    assert start is not None
+    assert (start.task.id, start.host) == ("t3", "vm1")
+    full = replace(world, queue=replace(world.queue, rules=replace(world.queue.rules, max_agents=1)))
+    assert dispatch.plan(full, NOON).waits["t3"].reason is WaitReason.FLEET_FULL, "the open one may live"

@@ -124,6 +124,9 @@ class World:
             for agent in fleet.agents.values()
             if not agent.adopted and (is_at_work(agent) or agent.id in starting)
         ]
+        unknown = {agent.id: agent.epoch for agent in self._live if agent.state is State.UNKNOWN}
+        self._over = _over(fleet.tasks.values(), unknown) if unknown else frozenset()
+        self._live = [agent for agent in self._live if agent.id not in self._over]
         self._running = [task for task in fleet.tasks.values() if task.state is TaskState.RUNNING]
         self._unseen = _unseen(self._running, fleet)
         self._per_host = Counter(agent.host for agent in self._live) + Counter(one.host for _, one in self._unseen)
@@ -193,7 +196,8 @@ class World:
     def _at_work(self, task: Task) -> str:
         """The agent of an earlier attempt that is at work again; empty: none is."""
         agents = (self._fleet.agents.get(attempt.id) for attempt in task.attempts)
-        return next((agent.id for agent in agents if agent and not agent.adopted and is_at_work(agent)), "")
+        own = (agent for agent in agents if agent and not agent.adopted and agent.id not in self._over)
+        return next((agent.id for agent in own if is_at_work(agent)), "")
 
     def _session_host(self, task: Task) -> str:
         """The host on which a task goes on in its session; empty: it begins anew."""
@@ -472,6 +476,15 @@ def is_at_work(agent: Agent) -> bool:
     """Whether an agent takes a place of its fleet: it lives, or is about to, or may live as far as is known."""
     unknown = agent.state is State.UNKNOWN and not agent.has_ended
     return agent.lives or unknown or (agent.pending is not None and agent.pending.verb in STARTS)
+
+
+def _over(tasks: Iterable[Task], unknown: Mapping[str, int]) -> frozenset[str]:
+    """The agents of which no host has told this engine anything, and whose run has ended as the ledger knows.
+
+    `unknown`: their runs. Else a host that is away at a restart would keep the places of all that ever ran there.
+    """
+    attempts = (attempt for task in tasks for attempt in task.attempts)
+    return frozenset(one.id for one in attempts if not one.is_open and unknown.get(one.id) == one.epoch)
 
 
 def _unseen(running: Iterable[Task], fleet: Fleet) -> list[tuple[Task, Attempt]]:
