@@ -7,7 +7,7 @@ from controlroom.cli.record_fields import Field, Kind, field_of
 from controlroom.domain.model import Fleet
 from controlroom.domain.tasks import AttemptEnd, QueueRules, TaskState
 
-_MILLISECONDS = {"stagger": "stagger_seconds", "retry": "retry_seconds", "aging": "aging_seconds"}
+_MILLISECONDS = {name: f"{name}_seconds" for name in ("stagger", "retry", "aging", "backoff")}
 
 
 _ATTEMPT = (

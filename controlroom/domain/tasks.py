@@ -389,6 +389,8 @@ class QueueRules:
     """Nothing new starts while a window of a plan is used so far, per cent; 100: until it is full."""
     load_percent: int = 0
     """A host's load average of one minute per core, per cent, from which nothing starts there; 0: it does not count."""
+    backoff: int = 60_000
+    """Milliseconds after the API turned an agent away until one task tries again; doubled each time."""
 
 
 class Restart(OpenStrEnum):

@@ -288,7 +288,7 @@ class Storm:
         away = [attempt.ended for attempt in known if attempt.end in _AWAY]
         since = [attempt for attempt in known if away and attempt.at >= max(away)]
         if away and not any(map(backoff.Backoffs(self.fleet, self.now).is_good, since)):
-            assert self.now - max(away) >= backoff.PROBE, "a storm: it has just been turned away"
+            assert self.now - max(away) >= QueueRules().backoff, "a storm: it has just been turned away"
             young = (attempt for attempt in since if self.now - attempt.at < backoff.LONGEST_PROBE)
             tries = any(attempt.is_open and not attempt.paused for attempt in young)
             assert not tries, "a storm: two try at once"

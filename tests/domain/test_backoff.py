@@ -8,11 +8,12 @@ import pytest
 
 from controlroom.domain.model import Agent, Fleet, Profile, State
 from controlroom.domain.queue import attempts, backoff, dispatch
-from controlroom.domain.queue.backoff import LONGEST_CLAIM, LONGEST_PROBE, PROBE, PROVEN
-from controlroom.domain.tasks import Attempt, AttemptEnd, Task, TaskState, WaitReason
+from controlroom.domain.queue.backoff import LONGEST_CLAIM, LONGEST_PROBE, PROVEN
+from controlroom.domain.tasks import Attempt, AttemptEnd, QueueRules, Task, TaskState, WaitReason
 from controlroom.text.states import Cause
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, task, with_tasks
 
+BACKOFF = QueueRules().backoff
 FLEET_WIDE = (AttemptEnd.LIMITED, AttemptEnd.OVERLOADED, AttemptEnd.ACCOUNT)
 
 
@@ -38,8 +39,8 @@ def world(*tasks: Task, rows: tuple[Agent, ...] = ()) -> Fleet:
 def test_a_failure_on_one_host_holds_the_credential_on_all_of_them_until_one_has_tried(end: AttemptEnd) -> None:
     held = world(tried(1, end), task(2), task(3))
     wait = dispatch.plan(held, NOON).waits["t2"]
-    assert (wait.reason, wait.until) == (backoff.REASONS[end], NOON - MINUTE // 2 + PROBE)
-    after = NOON + PROBE
+    assert (wait.reason, wait.until) == (backoff.REASONS[end], NOON - MINUTE // 2 + BACKOFF)
+    after = NOON + BACKOFF
     probing = dispatch.plan(held, after).start
     assert probing is not None
     probe, row = replace(probing.task, state=TaskState.RUNNING), Attempt("vm2", "a", 1, after)
@@ -70,9 +71,9 @@ def test_a_try_that_is_paused_or_shows_nothing_keeps_the_others_waiting_for_a_wh
 
 def test_each_failed_try_doubles_the_wait_and_those_that_failed_together_count_once() -> None:
     together = [tried(number, AttemptEnd.OVERLOADED, ago=number * 1_000) for number in range(1, 6)]
-    assert dispatch.plan(world(*together, task(9)), NOON).waits["t9"].until == NOON - 1_000 + PROBE
+    assert dispatch.plan(world(*together, task(9)), NOON).waits["t9"].until == NOON - 1_000 + BACKOFF
     again = [tried(1, AttemptEnd.OVERLOADED, ago=5 * MINUTE), tried(2, AttemptEnd.OVERLOADED, ago=1_000)]
-    assert dispatch.plan(world(*again, task(9)), NOON).waits["t9"].until == NOON - 1_000 + 2 * PROBE
+    assert dispatch.plan(world(*again, task(9)), NOON).waits["t9"].until == NOON - 1_000 + 2 * BACKOFF
 
 
 def test_a_limit_of_one_model_leaves_the_others_alone_and_an_account_does_not() -> None:

@@ -269,10 +269,11 @@ def _is_setting(line: str) -> bool:
 @pytest.mark.parametrize(
     ("setting", "rule", "unit"),
     [
-        *((name, name, 1) for name in BOUNDS if name not in ("stagger", "retry", "aging", "min_disk")),
+        *((name, name, 1) for name in BOUNDS if name not in ("stagger", "retry", "aging", "backoff", "min_disk")),
         ("stagger_seconds", "stagger", 1000),
         ("retry_seconds", "retry", 1000),
         ("aging_minutes", "aging", 60_000),
+        ("backoff_seconds", "backoff", 1000),
         ("min_disk_mb", "min_disk", 1024 * 1024),
     ],
 )

@@ -12,10 +12,10 @@ from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Fleet, State
 from controlroom.domain.tasks import Attempt, AttemptEnd, Task, Wait, WaitReason
 
-PROBE, LONGEST_PROBE = 60_000, 900_000
-"""Milliseconds after a failure until one task tries again: doubled each time, up to so many.
+LONGEST_PROBE = 900_000
+"""Milliseconds after a failure until one task tries again, at most: the pause is doubled each time.
 
-One that has shown nothing for as long as the longest keeps nobody else from trying.
+One that has shown nothing for as long keeps nobody else from trying.
 """
 
 LONGEST_CLAIM = 1_800_000
@@ -144,7 +144,7 @@ class Backoffs:
             if attempt.at > edge:
                 rounds, edge = rounds + 1, attempt.ended
         last = max(attempt.ended for attempt in failed)
-        pause = min(PROBE << min(rounds - 1, 10), LONGEST_PROBE)
+        pause = min(self._fleet.queue.rules.backoff << min(rounds - 1, 10), LONGEST_PROBE)
         claimed = max(attempt.until for attempt in failed)
         return max(last + pause, min(claimed, last + LONGEST_CLAIM))
 

@@ -17,6 +17,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "max_attempts": (1, 100),
     "retry": (0, 86_400_000),
     "aging": (0, 365 * 86_400_000),
+    "backoff": (0, 86_400_000),
     "window_percent": (1, 100),
     "load_percent": (0, 100_000),
 }

@@ -52,6 +52,13 @@ class QueueTable(Table):
         description="load average of one minute per core, per cent, from which nothing starts on a host; 0: it does "
         "not count",
     )
+    backoff_seconds: float = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="seconds after the API turned agents away (a limit, overload, a login) until one task tries again "
+        "for all; doubled each time, up to 15 minutes",
+    )
     aging_minutes: float = Field(
         60.0, ge=0, le=525_600, description="minutes of waiting that raise a task's priority by one; 0: never"
     )
@@ -87,4 +94,5 @@ def rules_of(table: QueueTable) -> QueueRules:
         round(table.aging_minutes * 60_000),
         table.window_percent,
         table.load_percent,
+        round(table.backoff_seconds * 1000),
     )
