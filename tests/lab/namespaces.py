@@ -170,9 +170,8 @@ class NamespaceHost(Host):
     def remove(self) -> None:
         """Give back what it has of the machine. It is off."""
         cgroup = self.cgroup
-        if cgroup and cgroup.exists():
-            wait_for(lambda: not (cgroup / "cgroup.procs").read_text(), 10, f"{cgroup} to empty")
-            cgroup.rmdir()
+        if cgroup:
+            wait_for(lambda: is_removed(cgroup), 10, f"{cgroup} to empty")
         disk = self.directory / "disk"
         if disk.is_mount():
             run("umount", disk, check=False)
@@ -282,6 +281,14 @@ class NamespaceHost(Host):
     def execute(self, *command: str, user: str = "agent", timeout: float = 30) -> subprocess.CompletedProcess[str]:
         """Run a command inside, without ssh."""
         return run(*self.inside(user), *command, check=False, timeout=timeout)
+
+
+def is_removed(cgroup: Path) -> bool:
+    """Remove a cgroup with those below it, unless something still runs in one, or has ended this very moment."""
+    for folder in (*sorted(filter(Path.is_dir, cgroup.rglob("*")), reverse=True), cgroup):
+        with suppress(OSError):
+            folder.rmdir()
+    return not cgroup.exists()
 
 
 class NamespaceLab(Lab[NamespaceHost]):
