@@ -118,6 +118,8 @@ class Attempt:
     """What its agent had cost by then, micro-dollars at list prices; None: no reading."""
     killed: bool = False
     """An operator ordered its agent to end."""
+    halted: bool = False
+    """That was the halt of the room: nobody wanted this agent of all to end."""
     paused: bool = False
     """An operator paused its agent: the attempt goes on when they resume it."""
     until: int = 0

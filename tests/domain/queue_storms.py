@@ -196,7 +196,7 @@ class Storm:
         assert decision.order is not None
         for task in self.fleet.tasks.values():
             if task.last and task.last.is_open and task.last.id == decision.order.subject:
-                self.show(attempts.ordered(task, decision.order))
+                self.show(attempts.ordered(task, decision.order, self.fleet.queue.halt))
         if isinstance(decision.effect, intents.MoveOn):
             self.move(decision.effect, decision.order)
         else:

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain import intents
+from controlroom.domain.tasks import AttemptEnd
 from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec
-from tests.engine.queued import Roomy, queue_room
+from tests.engine.queued import Roomy, add, queue_room, runs, task
 from tests.engine.scripted import ScriptedChannel, orders, seen
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -62,6 +63,20 @@ class Slow(Roomy):
     def go_on(self) -> None:
         for channel, message in self.kept:
             super().take(channel, message)
+
+
+async def test_a_task_goes_on_whose_agent_ends_only_after_the_halt_that_killed_it_is_over() -> None:
+    host = Slow("vm1")
+    async with queue_room(host) as here:
+        await add(here, "a")
+        await runs(here, host, "a-t1")
+        await here.engine.submit(intents.HaltRoom(kill=True), "ann")
+        await here.until(lambda: host.kept and task(here, "t1").attempts[-1].killed)
+        await here.engine.submit(intents.ResumeRoom(), "ann")
+        await here.engine.dispatcher.wait_idle()
+        host.go_on()
+        await runs(here, host, "a-t1", "a-t1")
+        assert [attempt.end for attempt in task(here, "t1").attempts] == [AttemptEnd.HALTED, AttemptEnd.OPEN]
 
 
 async def test_what_is_being_moved_when_the_room_is_halted_starts_when_the_halt_ends() -> None:

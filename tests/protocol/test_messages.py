@@ -13,7 +13,7 @@ from controlroom.domain.intents import Intent
 from controlroom.protocol import messages
 from controlroom.text.states import OpenStrEnum
 
-DIGESTS = {3: "ef1e972e8521e8a2"}
+DIGESTS = {4: "552088cf0d00ea0c"}
 """Of what is said, by the number of the protocol. Only the newest counts."""
 
 

@@ -10,7 +10,7 @@ from itertools import takewhile
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.orders import NO_CEILING, Ceiling, Order
 from controlroom.domain.preconditions import MAX_TASK
-from controlroom.domain.tasks import Attempt, AttemptEnd, QueueRules, Task, TaskState
+from controlroom.domain.tasks import Attempt, AttemptEnd, Halt, QueueRules, Task, TaskState
 from controlroom.domain.words import dollars
 from controlroom.text.sanitize import sanitize
 from controlroom.text.states import Cause
@@ -88,7 +88,7 @@ def settled(task: Task, fleet: Fleet, now: int) -> Task:
         return task
     if attempt.paused or agent.state is State.PAUSED:
         return task
-    end = _how(agent, attempt, fleet)
+    end = _how(agent, attempt)
     task = replace(task, attempts=(*task.attempts[:-1], replace(attempt, until=agent.limited_until or 0)))
     return _after(task, end, _words(agent), rules, now, agent.limited_until or 0)
 
@@ -110,8 +110,11 @@ NOTED = GOES_ON | {"kill", "move", "pause"}
 """Orders about an agent that its task goes by."""
 
 
-def ordered(task: Task, order: Order) -> Task:
-    """The task after somebody has ordered something of its agent: that it ends, pauses, or goes on after a pause."""
+def ordered(task: Task, order: Order, halt: Halt | None = None) -> Task:
+    """The task after somebody has ordered something of its agent: that it ends, pauses, or goes on after a pause.
+
+    `halt`: that of the room, as it was then.
+    """
     attempt = task.last
     if attempt is None or not attempt.is_open or order.verb not in NOTED:
         return task
@@ -120,15 +123,19 @@ def ordered(task: Task, order: Order) -> Task:
     elif order.verb == "pause" and order.epoch == attempt.epoch:
         followed = replace(attempt, paused=True)
     elif order.verb in ("kill", "move") and order.epoch == attempt.epoch:
-        return killed(task)
+        return killed(task, halt)
     else:
         return task
     return replace(task, attempts=(*task.attempts[:-1], followed))
 
 
-def killed(task: Task) -> Task:
-    """The task whose agent was ordered to end for good."""
-    return replace(task, attempts=(*task.attempts[:-1], replace(task.attempts[-1], killed=True)))
+def killed(task: Task, halt: Halt | None = None) -> Task:
+    """The task whose agent was ordered to end for good. `halt`: that of the room, as it was then."""
+    last = task.attempts[-1]
+    if last.killed:
+        return task  # its order was seen before, perhaps by another halt
+    ended = replace(last, killed=True, halted=halt is not None and halt.kill)
+    return replace(task, attempts=(*task.attempts[:-1], ended))
 
 
 def resumed(task: Task, order: Order, now: int) -> Task:
@@ -179,13 +186,12 @@ _AWAITED = 5_000
 """Milliseconds for an order that was just written down to be on its way."""
 
 
-def _how(agent: Agent, attempt: Attempt, fleet: Fleet) -> AttemptEnd:
+def _how(agent: Agent, attempt: Attempt) -> AttemptEnd:
     """How the run of an attempt has ended."""
     if agent.state is State.DONE and agent.cause is not Cause.KILLED:
         return AttemptEnd.DONE  # also of one that was ordered to end when it had just ended
     if attempt.killed:
-        halt = fleet.queue.halt
-        return AttemptEnd.HALTED if halt is not None and halt.kill else AttemptEnd.KILLED
+        return AttemptEnd.HALTED if attempt.halted else AttemptEnd.KILLED
     if agent.state is State.LIMITED:
         return AttemptEnd.LIMITED
     if agent.cause in _ENDS:

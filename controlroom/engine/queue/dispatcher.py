@@ -146,7 +146,7 @@ class Dispatcher:
                 changed.append(again)
         for task in [task for task in fleet.tasks.values() if task.state is TaskState.RUNNING]:
             order = orders.get(task.last.id) if task.last else None
-            noted = self._killed(attempts.ordered(task, order) if order else task)
+            noted = self._killed(attempts.ordered(task, order, fleet.queue.halt) if order else task)
             after = attempts.settled(noted, fleet, now)
             if after is not task:
                 changed.append(after)
@@ -159,7 +159,7 @@ class Dispatcher:
         last = task.last
         if last is None or last.killed or last.paused or not self._claims.was_killed(last.host, last.agent, last.epoch):
             return task
-        return attempts.killed(task)
+        return attempts.killed(task, self._store.fleet.queue.halt)
 
     async def _end_dear(self) -> None:
         """End the agents of tasks that have cost what they may: those that do not count that themselves."""
