@@ -13,7 +13,7 @@ from controlroom.domain.intents import Intent
 from controlroom.protocol import messages
 from controlroom.text.states import OpenStrEnum
 
-DIGESTS = {4: "552088cf0d00ea0c"}
+DIGESTS = {5: "be8fb32d9b3521e7"}
 """Of what is said, by the number of the protocol. Only the newest counts."""
 
 
