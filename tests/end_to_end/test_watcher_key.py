@@ -13,12 +13,12 @@ from typing import get_args
 
 import pytest
 
-from controlroom import __version__
 from controlroom.client.bridge import MARK
 from controlroom.domain import intents
 from controlroom.engine.frontends.rights import LOOK_ONLY
 from controlroom.protocol.messages import (
     LOOK,
+    VERSION,
     Answered,
     Bridged,
     FleetNews,
@@ -101,10 +101,10 @@ def refusals(host: Host, orders: list[Submit]) -> list[Told]:
     return told
 
 
-HELLO = pack(Hello(__version__, "watch", "eve"))
+HELLO = pack(Hello(VERSION, "watch", "eve"))
 KNOWN = {
     "agent": "local/a1", "subject": "local/a1", "host": "local", "name": "a9", "epoch": 1, "task": "x", "text": "x",
-    "address": "me@vm9", "version": __version__, "role": "watch", "verdict": "allow", "question": "q", "by": "agent",
+    "address": "me@vm9", "version": VERSION, "role": "watch", "verdict": "allow", "question": "q", "by": "agent",
 }  # fmt: skip
 
 
@@ -124,8 +124,8 @@ def test_every_intent_and_every_frame_through_the_key_change_nothing(box: Loopba
         if not isinstance(frame, Question):  # each may end the conversation
             watch_by_ssh(box, HELLO, pack(frame))
     for said in (
-        pack(Bridged(__version__, "10.9.9.9")) + HELLO,
-        pack(Hello(__version__, "stop")) + pack(StopEngine()),
+        pack(Bridged(VERSION, "10.9.9.9")) + HELLO,
+        pack(Hello(VERSION, "stop")) + pack(StopEngine()),
     ):
         assert isinstance(watch_by_ssh(box, said)[-1], Unwelcome)
     assert state(box) == before
