@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.protocol.messages import PROTOCOL, VERSION
 from tests.conftest import MakeHosts
 from tests.end_to_end.elsewhere import install
 from tests.end_to_end.room import Room, engines
@@ -114,13 +115,12 @@ def as_version(version: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_front_end_of_another_version_is_told_so(box: LoopbackHost) -> None:
-    from controlroom import __version__
-
     Room().run("--home", "vm1", "engine")
     done = as_version("9.9.9", "--home", "vm1", "status")
     assert done.returncode == 3
     assert done.stderr == (
-        f"Control Room is version {__version__} there and 9.9.9 here: install the same version on both machines\n"
+        f"Control Room is version {VERSION} there and 9.9.9+{PROTOCOL} here: "
+        "install the same version on both machines\n"
     )
 
 
