@@ -58,8 +58,8 @@ def test_once_one_is_at_work_the_others_follow_a_few_at_a_time() -> None:
 
 
 def test_a_try_that_is_paused_or_shows_nothing_keeps_the_others_waiting_for_a_while_only() -> None:
-    def waits(since: int, **changes: object) -> bool:
-        probe, row = at_work(2, since, state=State.STARTING)
+    def waits(since: int, state: State = State.STARTING, **changes: object) -> bool:
+        probe, row = at_work(2, since, state=state)
         probe = replace(probe, attempts=(replace(probe.attempts[0], **changes),))  # type: ignore[arg-type]
         away = tried(1, AttemptEnd.ACCOUNT, ago=60 * MINUTE)
         return dispatch.plan(world(away, probe, task(8), rows=(row,)), NOON).start is None
@@ -67,6 +67,7 @@ def test_a_try_that_is_paused_or_shows_nothing_keeps_the_others_waiting_for_a_wh
     assert waits(5 * MINUTE)
     assert not waits(5 * MINUTE, paused=True)
     assert not waits(LONGEST_PROBE)
+    assert not waits(5 * MINUTE, state=State.PAUSED), "by a budget"
 
 
 def test_each_failed_try_doubles_the_wait_and_those_that_failed_together_count_once() -> None:

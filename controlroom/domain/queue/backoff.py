@@ -159,7 +159,9 @@ class Backoffs:
 
     def _is_young(self, attempt: Attempt) -> bool:
         """Whether an attempt is under way, and not for so long that it will show nothing: it is paused, or unheard."""
-        return attempt.is_open and not attempt.paused and self._now - attempt.at < LONGEST_PROBE
+        agent = self._fleet.agents.get(attempt.id)
+        paused = attempt.paused or (agent is not None and agent.state is State.PAUSED and agent.epoch == attempt.epoch)
+        return attempt.is_open and not paused and self._now - attempt.at < LONGEST_PROBE
 
     def _is_limited_now(self, credential: str, model: str) -> bool:
         """Whether an agent that is at work with it waits out a limit just now."""
