@@ -85,7 +85,7 @@ class Night:
     def wait(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for a condition; a failure shows the tasks and the agents."""
         try:
-            wait_for(condition, 15, what, poll=0.5)
+            wait_for(condition, 60, what, poll=0.5)
         except NotInTime as late:
             late.add_note("\n".join(self.room.run(*words) for words in (("task", "list", "--all"), ("status",))))
             raise
@@ -134,6 +134,7 @@ def night(
     return Night(room, home, lab, api)
 
 
+@pytest.mark.timeout(900)
 def test_all_is_done_though_hosts_links_limits_money_and_the_engine_fail(night: Night) -> None:
     room, lab, api = night.room, night.lab, night.api
     night.add_tasks(COUNT)
@@ -158,6 +159,7 @@ def test_all_is_done_though_hosts_links_limits_money_and_the_engine_fail(night: 
     assert_done_once(night, COUNT)
 
 
+@pytest.mark.timeout(900)
 def test_halt_stops_the_night_until_resume(night: Night) -> None:
     room = night.room
     night.add_tasks(HALTED)

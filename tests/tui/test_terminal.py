@@ -114,6 +114,8 @@ def test_the_plain_signs(stage: Stage) -> None:
 
 def test_wide_characters_keep_the_columns_of_the_table(stage: Stage) -> None:
     terminal = stage(size=(200, 24))
+    terminal.wait_for_text("翻訳")
+    settled(terminal)
     screen = terminal.wait_for_text("翻訳")
     rows = [line for line in screen.splitlines() if " doc " in line or " web-2 " in line]
     from rich.cells import cell_len
