@@ -44,7 +44,7 @@ class InteractiveRun(AgentRun):
         session = spec.resume or claude.new_session(os.urandom(16))
         self._claude = self._talk = Interactive(session, spec.model, _now())
         config = settings.config_folder(environ, cwd, spec.command[1:])
-        self._transcript = Transcript(config, cwd)
+        self._transcript = Transcript(config, cwd, self._money.recent)
         self._money.watch(environ, cwd, session)
         self._transcript.follow(session, _iso(time.time()) if spec.resume else "")
         more = spec.command[1:]

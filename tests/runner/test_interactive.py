@@ -11,7 +11,7 @@ import pytest
 from controlroom.runner import process_tree
 from controlroom.runner.claude import settings
 from controlroom.runner.claude.interactive import BEGINS, DIALOG_AFTER, GOES_ON, UNTOLD, Interactive, prompt, squeezed
-from controlroom.runner.claude.transcripts import SessionFile, Transcript
+from controlroom.runner.claude.transcripts import RecentPieces, SessionFile, Transcript
 from controlroom.runner.outcome import Exit, Refused, Unfit
 from controlroom.runner.typed import PATIENCE, Keys, Pressed, Typed, as_text, plain
 from controlroom.text.event_text import speak
@@ -494,7 +494,7 @@ def write(path: Path, *events: dict[str, Any]) -> None:
 
 def test_a_transcript_is_read_on_and_never_twice(tmp_path: Path) -> None:
     path = tmp_path / "projects" / "-a-b" / f"{SESSION}.jsonl"
-    reader = Transcript(str(tmp_path), "/a/b")
+    reader = Transcript(str(tmp_path), "/a/b", RecentPieces(lambda: False))
     reader.follow(SESSION)
     assert reader.read() == []
     write(path, line("user", "one"), {"type": "api-request", "sessionId": SESSION})
@@ -515,7 +515,7 @@ def test_a_transcript_is_read_on_and_never_twice(tmp_path: Path) -> None:
 def test_of_a_session_that_goes_on_only_what_is_new_counts(tmp_path: Path) -> None:
     path = tmp_path / "projects" / "somewhere-else" / f"{SESSION}.jsonl"
     write(path, line("user", "old", timestamp="2026-11-22T05:00:00.000Z"))
-    reader = Transcript(str(tmp_path), "/a/b")
+    reader = Transcript(str(tmp_path), "/a/b", RecentPieces(lambda: False))
     reader.follow(SESSION, "2026-11-22T06:00:00")
     write(path, line("user", "new", timestamp="2026-11-22T06:00:00.100Z"))
     assert [event["message"]["content"] for event, _ in reader.read()] == ["new"]
@@ -523,7 +523,7 @@ def test_of_a_session_that_goes_on_only_what_is_new_counts(tmp_path: Path) -> No
 
 def test_a_session_names_no_file_elsewhere(tmp_path: Path) -> None:
     write(tmp_path / "secret.jsonl", line("user", "secret"))
-    reader = Transcript(str(tmp_path), "/a/b")
+    reader = Transcript(str(tmp_path), "/a/b", RecentPieces(lambda: False))
     reader.follow("../../secret")
     assert reader.read() == []
 

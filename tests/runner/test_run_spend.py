@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -69,77 +70,123 @@ def test_each_message_counts_once_at_its_dearest_wherever_it_stands(claude: Clau
     assert not run.behind
 
 
-def test_a_line_that_two_follow_is_read_and_parsed_once(claude: Claude, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = [line(number, 1) for number in range(20)]
-    read, parsed = [0], [0]
+class Reads:
+    """What is read of transcripts, and how many lines of them are searched for usage."""
 
-    def pread(descriptor: int, most: int, offset: int) -> bytes:
-        data = os.pread(descriptor, most, offset)
-        read[0] += len(data)
-        return data
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.size = self.parsed = 0
 
-    def messages_of(data: bytes) -> Iterator[Message]:
-        parsed[0] += bool(data)
-        return usage.messages_of(data)
+        def pread(descriptor: int, most: int, offset: int) -> bytes:
+            data = os.pread(descriptor, most, offset)
+            self.size += len(data)
+            return data
 
-    monkeypatch.setattr(transcripts, "os", SimpleNamespace(**{**vars(os), "pread": pread}))
-    monkeypatch.setattr(transcripts, "messages_of", messages_of)
-    recent = transcripts.RecentPieces(lambda: True)
-    place = str(claude.config), str(claude.cwd)
-    meter = UsageMeter(*place, clock=lambda: BEGAN, random=lambda _: b"\x01" * 8, recent=recent)
-    run = RunSpend(*place, SESSION, lambda: BEGAN, recent=recent)
-    run.price(SIMPLE)
+        def messages_of(data: bytes) -> Iterator[Message]:
+            self.parsed += bool(data)
+            return usage.messages_of(data)
+
+        monkeypatch.setattr(transcripts, "os", SimpleNamespace(**{**vars(os), "pread": pread}))
+        monkeypatch.setattr(transcripts, "messages_of", messages_of)
+
+
+class Readers:
+    """The meter, the budget, and what is shown of one Claude's transcript."""
+
+    def __init__(self, claude: Claude, *, resumed: str = "", since: str = "") -> None:
+        place = str(claude.config), str(claude.cwd)
+        recent = transcripts.RecentPieces(lambda: True)
+        self.meter = UsageMeter(*place, resumed, clock=lambda: BEGAN, random=lambda _: b"\x01" * 8, recent=recent)
+        self.run = RunSpend(*place, SESSION, lambda: BEGAN, recent=recent)
+        self.run.price(SIMPLE)
+        self.transcript = transcripts.Transcript(*place, recent)
+        self.transcript.follow(SESSION, since)
+        self.shown: list[bytes] = []
+
+    def looks(self) -> list[Callable[[], object]]:
+        return [lambda: self.meter.look(SESSION), lambda: self.run.count(SESSION), self.read]
+
+    def read(self) -> None:
+        self.shown += [line for _, line in self.transcript.read()]
+
+
+@pytest.mark.parametrize("follow", [2, 3])
+def test_a_line_that_several_follow_is_read_and_parsed_once(
+    claude: Claude, monkeypatch: pytest.MonkeyPatch, follow: int
+) -> None:
+    reads, readers = Reads(monkeypatch), Readers(claude)
+    lines = [line(number, 1) for number in range(30)]
     for number, each in enumerate(lines):
         add(claude.transcript, each)
-        if number % 2:
-            meter.look(SESSION)
-            run.count(SESSION)
-        else:
-            run.count(SESSION)
-            meter.look(SESSION)
-    assert (meter.taken, run.spent) == (20, 20 * 10_000)
-    assert (read[0], parsed[0]) == (sum(map(len, lines)), 20)
+        looks = readers.looks()[:follow]
+        for turn in range(follow):
+            looks[(number + turn - 1) % follow]()  # what is shown begins it
+    assert (readers.meter.taken, readers.run.spent) == (30, 30 * 10_000)
+    assert (reads.size, reads.parsed) == (sum(map(len, lines)), 30)
+    assert readers.shown == ([each.rstrip() for each in lines] if follow == 3 else [])
+
+
+@given(st.data())
+def test_each_of_three_readers_gets_all_whoever_comes_first(data: st.DataObject) -> None:
+    """Long lines and short ones, whatever was read by whom when the next come."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        claude = Claude(Path(folder))
+        readers, lines = Readers(claude), list[bytes]()
+        for _ in range(data.draw(st.integers(1, 8))):
+            for size in data.draw(st.lists(st.sampled_from([10, 20_000, 70_000]), max_size=4)):
+                lines += [line(len(lines), 1), b'{"type":"user","x":"%s"}\n' % (b"x" * size)]
+                add(claude.transcript, *lines[-2:])
+            for look in data.draw(st.lists(st.sampled_from(readers.looks()), max_size=3)):
+                look()
+        for look in readers.looks():
+            look()
+        assert readers.meter.taken == len(lines) // 2
+        assert readers.run.spent == len(lines) // 2 * 10_000
+        assert readers.shown == [each.rstrip() for each in lines]
+
+
+def test_of_a_long_session_that_goes_on_only_what_is_new_is_shown_and_that_is_read_once(
+    claude: Claude, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(claude.transcript, *(line(number, 1, BEFORE) + b'{"x":"%s"}\n' % (b"x" * 2_000) for number in range(1000)))
+    readers = Readers(claude, since="2026-11-22T05:00:00")
+    for look in readers.looks():
+        look()
+    assert readers.shown == []
+    reads, lines = Reads(monkeypatch), [line(number, 1) for number in range(2000, 2009)]
+    for number, each in enumerate(lines):
+        add(claude.transcript, each)
+        for turn in range(3):
+            readers.looks()[(number + turn) % 3]()
+    assert readers.shown == [each.rstrip() for each in lines]
+    assert readers.run.spent == 9 * 10_000
+    assert (reads.size, reads.parsed) == (sum(map(len, lines)), 9)
 
 
 def test_a_long_transcript_that_two_follow_is_parsed_once(claude: Claude, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transcripts, "_AT_ONCE", 100_000)
     lines = [line(number, 1) + b'{"type":"user","x":"%s"}\n' % (b"x" * 2_000) for number in range(200)]
-    parsed: list[bytes] = []
-
-    def messages_of(data: bytes) -> Iterator[Message]:
-        parsed.append(data)
-        return usage.messages_of(data)
-
-    monkeypatch.setattr(transcripts, "messages_of", messages_of)
-    recent = transcripts.RecentPieces(lambda: True)
-    place = str(claude.config), str(claude.cwd)
-    meter = UsageMeter(*place, clock=lambda: BEGAN, random=lambda _: b"\x01" * 8, recent=recent)
-    run = RunSpend(*place, SESSION, lambda: BEGAN, recent=recent)
-    run.price(SIMPLE)
+    reads, readers = Reads(monkeypatch), Readers(claude)
     add(claude.transcript, *lines, PROMPT)
-    meter.look(SESSION)
-    run.count(SESSION)
-    assert (meter.taken, run.spent, run.subagents) == (200, 200 * 10_000, 1)
-    assert len([data for data in parsed if data]) == 401
+    readers.meter.look(SESSION)
+    readers.run.count(SESSION)
+    assert (readers.meter.taken, readers.run.spent, readers.run.subagents) == (200, 200 * 10_000, 1)
+    assert reads.parsed == 401
 
 
-def test_in_a_transcript_that_is_cut_short_nothing_is_old_for_either_of_two_readers(claude: Claude) -> None:
+def test_in_a_transcript_that_is_cut_short_nothing_is_old_for_any_of_three_readers(claude: Claude) -> None:
     add(claude.transcript, *(line(number, 1) for number in range(50)))
-    recent = transcripts.RecentPieces(lambda: True)
-    place = str(claude.config), str(claude.cwd)
-    meter = UsageMeter(*place, SESSION, clock=lambda: BEGAN, random=lambda _: b"\x01" * 8, recent=recent)
-    run = RunSpend(*place, SESSION, lambda: BEGAN, recent=recent)
-    run.price(SIMPLE)
-    meter.look(SESSION)
-    run.count(SESSION)
-    assert run.spent == 0
+    readers = Readers(claude, resumed=SESSION)
+    for look in readers.looks():
+        look()
+    assert readers.run.spent == 0
     claude.transcript.write_bytes(line(60, 5) + b"\n")
-    meter.look(SESSION)
-    run.count(SESSION)
+    for look in readers.looks():
+        look()
     add(claude.transcript, line(61, 2))
-    meter.look(SESSION)
-    run.count(SESSION)
-    assert run.spent == 7 * 10_000
+    for look in readers.looks():
+        look()
+    assert readers.run.spent == 7 * 10_000
+    assert readers.shown[50:] == [line(60, 5).rstrip(), line(61, 2).rstrip()]
 
 
 def test_what_stood_there_before_is_of_others_whenever_it_comes_again(claude: Claude) -> None:

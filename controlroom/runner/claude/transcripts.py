@@ -28,7 +28,6 @@ from controlroom.metering.usage import MOST_TOKENS, Damaged, Message, Usage, mes
 from controlroom.metering.usage_file import transcript_total
 from controlroom.runner import process_tree
 from controlroom.runner.files import open_regular, read_regular
-from controlroom.runner.log_writer import EVENT_LINE, LineCutter
 from controlroom.text.json_fields import table, tables, text, whole
 from controlroom.wire.lines import PeerError, from_line
 
@@ -86,52 +85,47 @@ class SessionFile:
         return value if not started or text(value.get("procStart"), 40) in ("", started) else None
 
 
-class Bookmark(NamedTuple):
-    """Where a transcript is read next, and since when (UTC, ISO) its lines count; "": all do."""
-
-    path: str
-    offset: int
-    since: str
-
-
 class Transcript:
     """The lines that are added to the transcript of one session, and of the next when Claude begins another."""
 
-    def __init__(self, config: str, cwd: str) -> None:
-        self._config, self._cwd = config, cwd
-        self._session = ""
-        self._since = ""
-        self._place: Bookmark | None = None
-        self._cutter = LineCutter(EVENT_LINE)
+    def __init__(self, config: str, cwd: str, recent: "RecentPieces") -> None:
+        """`recent`: what those who count its money have read of it."""
+        self._place, self._recent = (config, cwd), recent
+        self._session = self._since = ""
+        self._tail: Tail | None = None
 
     def follow(self, session: str, since: str = "") -> None:
-        """Read this session from now on; with `since` a part of it is there already, and older lines do not count."""
+        """Read this session from now on.
+
+        With `since` (UTC, ISO) a part of it is there already, and older lines do not count.
+        """
         if session != self._session:
-            self._session, self._since, self._place = session, since, None
-            self._cutter = LineCutter(EVENT_LINE)
+            self._session, self._since, self._tail = session, since, None
 
     def read(self) -> list[Said]:
         """Return what has been added. What cannot be read says nothing."""
-        place = self._place = self._place or self._found()
-        if place is None:
-            return []
-        try:
-            data = _read_from(place.path, place.offset)
-        except OSError:
-            return []
-        if data is None:  # it has been cut short: what is new is all of it
-            self._place, self._cutter = place._replace(offset=0), LineCutter(EVENT_LINE)
-            return []
-        self._place = place._replace(offset=place.offset + len(data))
-        lines = [piece.body for piece in self._cutter.feed(data) if piece.whole]
-        return [said for line in lines if (said := _told(line, place.since))]
+        tail = self._tail = self._tail or self._first_tail()
+        lines: list[Said] = []
+        left = _AT_ONCE if tail else 0
+        while tail and left > 0:
+            piece = tail.next()
+            if piece is None:
+                tail.share(self._recent)
+                break
+            tail.taken(piece)
+            left -= piece.size
+            lines += piece.said(self._since)
+        return lines
 
-    def _found(self) -> Bookmark | None:
-        path = find_transcript(self._config, self._cwd, self._session)
+    def _first_tail(self) -> "Tail | None":
+        """Begin to read; what stands far before the end of a session that goes on is left to those who count it."""
+        path = find_transcript(*self._place, self._session)
         if not path:
             return None
-        size = os.path.getsize(path)
-        return Bookmark(path, max(0, size - _BEFORE) if self._since else 0, self._since)
+        tail = Tail(path, start=max(0, os.path.getsize(path) - _BEFORE) if self._since else 0)
+        if not tail.offset:
+            tail.share(self._recent)
+        return tail
 
 
 def find_transcript(config: str, cwd: str, session: str) -> str:
@@ -156,15 +150,6 @@ def _in_any(projects: str, name: str) -> list[str]:
 def slug(cwd: str) -> str:
     """Name the folder that Claude keeps a project's transcripts in; a very long one it names in a way of its own."""
     return re.sub("[^A-Za-z0-9]", "-", cwd)
-
-
-def _read_from(path: str, offset: int) -> bytes | None:
-    """Read what stands from `offset` on, a few megabytes at most; None: the file is shorter than that."""
-    descriptor, size = open_regular(path)
-    try:
-        return None if size < offset else os.pread(descriptor, min(size - offset, _AT_ONCE), offset)
-    finally:
-        os.close(descriptor)
 
 
 def _told(line: bytes, since: str) -> Said | None:
@@ -226,16 +211,19 @@ class Request(NamedTuple):
 class Piece:
     """Whole lines of one transcript, 64 KiB or one long line at most, parsed once for all who read it."""
 
-    def __init__(self, begins: tuple[int, bool], start: int, data: bytes, *, skipping: bool) -> None:
-        """`begins`: where its reader stood; `skipping`: the first line is the rest of one that was too long."""
+    def __init__(self, begins: tuple[int, bool], start: int, data: bytes, *, skipping: bool, whole: bool) -> None:
+        """`begins`: where its reader stood; `skipping`: the first line is the rest of one that was too long.
+
+        `whole`: all of its bytes are kept, for whoever reads its lines.
+        """
         self.begins = begins
         self.end, self.size = start + len(data), len(data)
         self.skipping = not data.endswith(b"\n")
         """Whether it ends within a line that is too long."""
         self.requests: list[Request] = []
         self.told = list(_all_told(start, data, skipping, self.requests))
-        self._start = start
-        self._data = data if len(data) <= _SMALL else b""
+        self._start, self._skips = start, skipping
+        self._data = data if whole or len(data) <= _SMALL else b""
         self._work = None if self._data else last_work(data)
         self.weight = len(self._data) + _TOLD_BYTES * (len(self.told) + len(self.requests))
         """Bytes of memory that it takes, roughly."""
@@ -245,6 +233,11 @@ class Piece:
         """The messages in it; damaged lines are passed over."""
         return [line.message for line in self.told if line.message]
 
+    def said(self, since: str) -> list[Said]:
+        """The lines that say something and are not older than `since` (UTC, ISO; "": any are), of a whole one."""
+        lines = self._data.split(b"\n")[self._skips :]
+        return [said for line in lines if (said := _told(line, since))]
+
     def at_work(self, before: int) -> bool | None:
         """Whether a subagent was at work after the last line behind `before` that says so; None: no line does."""
         works, end = self._work or last_work(self._data)
@@ -252,44 +245,69 @@ class Piece:
 
 
 class RecentPieces:
-    """Pieces that one reader of a transcript has parsed, kept for the other one that follows it: each is read once."""
+    """Pieces that one reader of a transcript has parsed, kept for the others that follow it: each is read once.
 
-    def __init__(self, wanted: Callable[[], bool]) -> None:
-        """`wanted`: whether there is another reader just now."""
-        self._wanted = wanted
-        self._kept: dict[tuple[str, tuple[int, bool]], Piece] = {}
+    The meter reads all transcripts, the budget too while it binds, and what is shown of an agent one of them.
+    """
+
+    def __init__(self, binds: Callable[[], bool]) -> None:
+        self.shown = ""
+        """The transcript whose lines are shown."""
+        self._binds = binds
+        self._kept: dict[tuple[str, tuple[int, bool]], tuple[Piece, int]] = {}
+        """With the number of readers that each waits for."""
         self._size = 0
+
+    def show(self, path: str) -> None:
+        """Keep all that stands in the pieces of this file from now on."""
+        if path != self.shown:
+            self.forget(path)
+            self.shown = path
 
     def take(self, path: str, begins: tuple[int, bool]) -> Piece | None:
         """Hand over the piece of a file that begins there, if it is kept."""
-        piece = self._kept.pop((path, begins), None)
-        self._size -= piece.weight if piece else 0
+        piece, readers = self._kept.get((path, begins), (None, 0))
+        if piece and readers > 1:
+            self._kept[path, begins] = piece, readers - 1
+        elif piece:
+            self._drop((path, begins))
         return piece
 
     def keep(self, path: str, piece: Piece) -> None:
-        """Keep a piece for the other reader; what is too much is read again."""
-        self._kept[path, piece.begins] = piece
-        self._size += piece.weight
-        most = _KEPT if self._wanted() else 0
+        """Keep a piece for the other readers; what is too much is read again."""
+        binds = self._binds()
+        if others := binds + (path == self.shown):
+            self._kept[path, piece.begins] = piece, others
+            self._size += piece.weight
+        most = _KEPT if binds or self.shown else 0
         while self._size > most:
-            self._size -= self._kept.pop(next(iter(self._kept))).weight
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: tuple[str, tuple[int, bool]]) -> None:
+        self._size -= self._kept.pop(key)[0].weight
 
     def forget(self, path: str) -> None:
-        """Drop the pieces of a file that was cut short: the other reader has to see for itself that nothing is old."""
+        """Drop the pieces of a file that was cut short: each reader has to see for itself that nothing is old."""
         for key in [key for key in self._kept if key[0] == path]:
-            self._size -= self._kept.pop(key).weight
+            self._drop(key)
 
 
 class Tail:
     """One transcript, read piece by piece. A piece counts when it is `taken`; until then it is given again."""
 
-    def __init__(self, path: str, recent: RecentPieces | None = None) -> None:
+    def __init__(self, path: str, recent: RecentPieces | None = None, start: int = 0) -> None:
+        """It begins at `start`, which may be in the middle of a line: that one is passed over."""
         self._path, self._recent = path, recent
-        self.offset = 0
+        self.offset = start
         """Where the next piece begins."""
         self.readable = True
         """Whether the file could be read when it was last tried."""
-        self._skipping = False
+        self._skipping = start > 0
+
+    def share(self, recent: RecentPieces) -> None:
+        """Read from now on together with those who count: it is the one that is shown."""
+        self._recent = recent
+        recent.show(self._path)
 
     def rewind(self) -> None:
         """Begin anew."""
@@ -306,7 +324,8 @@ class Tail:
             self._recent.forget(self._path)
         if not data:
             return None
-        piece = Piece(begins, self.offset, data, skipping=self._skipping)
+        whole = self._recent is None or self._recent.shown == self._path
+        piece = Piece(begins, self.offset, data, skipping=self._skipping, whole=whole)
         if self._recent and not is_cut:
             self._recent.keep(self._path, piece)
         return piece

@@ -41,6 +41,8 @@ class Money:
         self._metered = order.spec.kind != AgentKind.COMMAND
         self._login: LoginWatch | None = None
         self._budget = RunBudget(order.grant, metered=self._metered, signed=self._signed)
+        self.recent = RecentPieces(lambda: self._budget.binds)
+        """What was read of the transcripts just now."""
         self._usage: UsageMeter | None = None
         self._spend: RunSpend | None = None
         self._nested: Nested | None = None
@@ -74,15 +76,14 @@ class Money:
         """Be ready to count what a session costs that is about to begin or to go on."""
         spec = self._order.spec
         config, resumed = settings.config_folder(environ, cwd, spec.command[1:]), spec.resume
-        recent = RecentPieces(lambda: self._budget.binds)
-        self._usage = usage = UsageMeter(config, cwd, resumed, clock=_now, random=os.urandom, recent=recent)
+        self._usage = usage = UsageMeter(config, cwd, resumed, clock=_now, random=os.urandom, recent=self.recent)
         self._first = session
         if not resumed and session:
             usage.total(session, 0, began=True)
             usage.join(config, cwd, session, fresh=is_fresh(spec.command[1:]))
         began = time.monotonic()
         self._spend = spend = RunSpend(
-            config, cwd, session, lambda: _now() - round(1000 * (time.monotonic() - began)), usage.reported, recent
+            config, cwd, session, lambda: _now() - round(1000 * (time.monotonic() - began)), usage.reported, self.recent
         )
         self._budget.watch(spend, lambda: self._session() or session, began, self.billing)
 
