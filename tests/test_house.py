@@ -54,7 +54,7 @@ FLOORS = {
     "wire": Floor(("text",), not_stdlib=("socket", "asyncio"), not_loaded=SMALL),
     "runner": Floor(("wire", "metering", "text"), not_loaded=SMALL),
     "node": Floor(("runner", "wire", "metering", "text"), ("libtmux", "psutil"), not_loaded=HEAVY),
-    "domain": Floor(("metering", "text"), not_stdlib=IMPURE, not_loaded=SMALL),
+    "domain": Floor(("metering", "text"), ("cronsim",), not_stdlib=IMPURE, not_loaded=SMALL),
     "protocol": Floor(("domain", "wire", "metering", "text"), not_loaded=HEAVY),
     "client": Floor(("protocol", "domain", "wire", "metering", "text"), not_loaded=(*HEAVY, "sqlite3")),
     "engine": Floor(

@@ -37,6 +37,7 @@ _TASK = (
     field_of(Kind.TEXT, "key", "task.key"),
     field_of(Kind.TIME, "not_before_at", "task.not_before"),
     field_of(Kind.TEXT, "every", "task.every", "how often it is done again; null: once"),
+    field_of(Kind.TIME, "next_at", "next", "when it is done again, as far as that is known"),
     field_of(Kind.TEXT, "added_by", "task.origin.who"),
     field_of(Kind.TEXT, "source", "task.origin.source", "operator or file"),
     field_of(Kind.TEXT, "agent", "row.agent", "that carries it out, or last did"),

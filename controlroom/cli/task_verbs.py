@@ -50,7 +50,12 @@ def _work(parser: argparse.ArgumentParser) -> None:
     add("--cost", metavar="USD", type=_cost, help="dollars at list prices that all attempts may cost; 0: no limit")
     add("--hours", metavar="N", type=_hours, help="hours that one attempt may take; 0: as its profile says")
     add("--not-before", metavar="WHEN", type=_later, help="30m, 18:30 or 2026-12-01T08:00")
-    add("--every", metavar="T", type=_every, help="do it again: 30m, 6h, 1d, hourly, daily, weekly or monthly")
+    add(
+        "--every",
+        metavar="T",
+        type=_every,
+        help="do it again: 30m, 6h, hourly, daily, weekly, monthly, or cron's words ('0 3 * * 1-5 Europe/Berlin')",
+    )
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

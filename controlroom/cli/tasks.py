@@ -14,7 +14,7 @@ from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import agent_of, check_profile, host_of, read_text, typed
-from controlroom.cli.room import code_of, confirmed, order, wait_for, with_room
+from controlroom.cli.room import code_of, confirmed, money_zone, order, wait_for, with_room
 from controlroom.cli.status import explained, wait_briefly
 from controlroom.cli.task_files import read_tasks
 from controlroom.client.client import Client
@@ -26,6 +26,7 @@ from controlroom.domain.model import Fleet
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue.edits import task_named
+from controlroom.domain.queue.repeat import coming
 from controlroom.domain.tasks import Source, Task, TaskChange, TaskState, TaskWish
 from controlroom.text.sanitize import redact
 
@@ -41,6 +42,8 @@ class Shown(NamedTuple):
     row: shown.TaskRow
     lines: tuple[str, ...] = ()
     text: str | None = None
+    next: int = 0
+    """When it is done again, as far as that is known."""
 
 
 def moment(text: str, now: float) -> int:
@@ -195,7 +198,8 @@ async def _show(client: Client, args: argparse.Namespace) -> int:
     if args.json:
         output.json_answer("task show", _shown(client, task, whole if not answer.reason else None))
         return Exit.DONE
-    for line in shown.why(client.fleet, task, client.now()):
+    now = client.now()
+    for line in [*shown.why(client.fleet, task, now), *shown.facts(task, now, money_zone(client.fleet))]:
         output.data(line)
     output.data("")
     output.data(whole if not answer.reason else f"({answer.reason})")
@@ -252,7 +256,9 @@ def _found(fleet: Fleet, name: str) -> Task:
 
 def _shown(client: Client, task: Task, text: str | None = None, order: Mapping[str, int] | None = None) -> Shown:
     fleet, now = client.fleet, client.now()
-    return Shown(task, shown.row(fleet, task, now), tuple(shown.why(fleet, task, now, order=order)[1:]), text)
+    moments = coming(task, now, money_zone(fleet), 1) if task.every and task.state.is_open else ()
+    words = tuple(shown.why(fleet, task, now, order=order)[1:])
+    return Shown(task, shown.row(fleet, task, now), words, text, next(iter(moments), 0))
 
 
 def all_shown(client: Client, tasks: Iterable[Task]) -> list[Shown]:

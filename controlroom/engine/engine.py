@@ -104,7 +104,7 @@ class Engine:
         self.moves = MoveCoordinator(store, orders, inquiries, claims, writer, budgets.first, moves, happened)
         templates = home.config.parent / "templates"
         self._metrics = MetricsFile(config.metrics, store, ledger, history, self.spending) if config.metrics else None
-        self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates)
+        self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates, config.zone)
         self.dispatcher = Dispatcher(store, self.tasks, claims, self.submit, orders.result_of, inquiries, config)
         room_editor = RoomEditor(home, config, store, writer, budgets, self.links, self.host_events.removed)
         self._apart: dict[type, Callable[[Any, str], Awaitable[Result]]] = {

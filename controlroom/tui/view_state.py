@@ -1,5 +1,6 @@
 """One moment of everything the screen shows, and what keys are about. Frozen: screens draw what differs."""
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
@@ -47,6 +48,13 @@ class ViewState:
         then = now if at is None else datetime.fromtimestamp(at / 1000, self.zone)
         days = abs((then.date() - now.date()).days)
         return then.strftime("%H:%M" if not days else "%a %H:%M" if days < 7 else "%Y-%m-%d %H:%M")
+
+    @property
+    def room_zone(self) -> tzinfo:
+        """Where the room's days begin."""
+        from controlroom.text.time_zones import zone_here, zone_of  # the first frame does not wait for it
+
+        return zone_of(self.fleet.limits.zone) or self.zone or zone_here("", os.environ.get("TZ", ""))
 
     def since(self, at: int) -> int:
         """Milliseconds since a time."""

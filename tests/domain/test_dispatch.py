@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from controlroom.domain.display.tasks import queue_line, rows, why
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Fleet, LinkState, Profile, State
-from controlroom.domain.queue import dispatch, repeat
+from controlroom.domain.queue import dispatch
 from controlroom.domain.queue.naming import agent_name, title
 from controlroom.domain.queue.templates import filled
 from controlroom.domain.tasks import (
@@ -217,34 +215,6 @@ def test_an_agent_bears_words_of_its_task(text: str, shown: str, named: str) -> 
 
 def test_a_value_of_a_template_is_never_read_again() -> None:
     assert filled("x", "{{a}} and {{ b }}", {"a": "{{b}}", "b": "2"}) == "{{b}} and 2"
-
-
-@pytest.mark.parametrize(
-    ("every", "then"),
-    [
-        ("30m", "2026-11-22T12:30"),
-        ("1d", "2026-11-23T12:00"),
-        ("hourly", "2026-11-22T13:00"),
-        ("daily", "2026-11-23T00:00"),
-        ("weekly", "2026-11-23T00:00"),
-        ("monthly", "2026-12-01T00:00"),
-    ],
-)
-def test_a_task_that_is_done_again_waits_for_its_next_time(every: str, then: str) -> None:
-    zone = ZoneInfo("America/New_York")
-    noon = round(1000 * datetime.fromisoformat("2026-11-22T12:00").replace(tzinfo=zone).timestamp())
-    ended = task(1, state=TaskState.DONE, every=every, attempts=(Attempt("vm1", "a", 1, NOON, NOON),) * 30)
-    waits = repeat.again(ended, noon, zone)
-    assert datetime.fromtimestamp(waits.not_before / 1000, zone).isoformat(timespec="minutes")[:16] == then
-    assert (waits.state, len(waits.attempts), waits.failures) == (TaskState.WAITING, repeat.KEPT, 0)
-    assert repeat.again(replace(ended, every=""), noon, zone).state is TaskState.DONE
-    assert repeat.again(replace(ended, state=TaskState.HELD), noon, zone).state is TaskState.HELD
-
-
-def test_how_often_is_said_in_words_that_are_known() -> None:
-    assert repeat.problem("6h") == ""
-    assert repeat.problem("0h").startswith("expected 30m, 6h, 1d, hourly")
-    assert repeat.problem("* * * * *").startswith("expected")
 
 
 def test_after_a_restart_a_host_that_is_away_keeps_no_place_for_agents_whose_run_has_ended() -> None:

@@ -539,6 +539,22 @@ async def test_a_task_is_done_every_so_often() -> None:
         assert (await add(here, "b", every="sometimes")).reason.startswith("how often? expected 30m")
 
 
+async def test_a_task_by_cron_words_begins_at_its_time_and_not_before() -> None:
+    host = Roomy()
+    async with queue_room(host) as here:
+        await add(here, "a", every="*/30 * * * * UTC")
+        first = task(here, "t1").not_before
+        assert here.now < first <= here.now + 30 * MINUTE
+        assert first % (30 * MINUTE) == 0
+        here.now = first
+        await here.order(intents.MoveTask("t1", first=True))
+        await runs(here, host, "a-t1")
+        host.end("a-t1")
+        assert (await became(here, "t1", TaskState.WAITING)).not_before == first + 30 * MINUTE
+        await here.order(intents.EditTask("t1", TaskChange(every="0 * * * * UTC")))
+        assert task(here, "t1").not_before % (60 * MINUTE) == 0
+
+
 async def test_an_agent_that_a_person_retries_while_its_task_waits_is_the_tasks_next_attempt() -> None:
     host = Roomy()
     async with queue_room(host) as here:

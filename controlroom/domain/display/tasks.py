@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 
 from controlroom.domain.display.arrange import TaskSort
 from controlroom.domain.display.filters import task_fits
 from controlroom.domain.figures import Figures
 from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.queue.repeat import coming, cron_of
 from controlroom.domain.tasks import Attempt, AttemptEnd, HostWait, Queue, Task, TaskState, Wait, WaitReason, in_order
 from controlroom.domain.words import age, ago, amount, count, dollars, named_some, seconds, since, size
 
@@ -280,8 +282,11 @@ def _next(wait: Wait, now: int) -> str:
     return f"next look: {_soon(min(moments) - now)}" if moments else "next look: when something changes"
 
 
-def facts(task: Task) -> list[str]:
-    """What is wished of a task, and what it came to so far; a line each."""
+def facts(task: Task, now: int, zone: tzinfo) -> list[str]:
+    """What is wished of a task, when it is done again, and what it came to so far; a line each.
+
+    `zone`: where the room's days begin.
+    """
     wishes = [
         f"priority {task.priority}",
         f"profile {task.profile}" if task.profile else "",
@@ -300,7 +305,18 @@ def facts(task: Task) -> list[str]:
         f"cost {dollars(task.spent)}" if task.spent is not None else "",
         f"given by {task.origin.who}{outside}" if task.origin.who else outside.removeprefix(", "),
     ]
-    return [" · ".join(part for part in parts if part) for parts in (wishes, came)]
+    lines = [" · ".join(part for part in parts if part) for parts in (wishes, came)]
+    return [lines[0], repeat_words(task, now, zone), lines[1]] if task.every else lines
+
+
+def repeat_words(task: Task, now: int, zone: tzinfo) -> str:
+    """How often a task is done, and its next times as far as they are known."""
+    cron = cron_of(task.every)
+    here = cron.zone if cron and cron.zone else zone
+    moments = [f"{datetime.fromtimestamp(at / 1000, here):%a %Y-%m-%d %H:%M}" for at in coming(task, now, zone)]
+    if not task.state.is_open:
+        return f"repeated: {task.every}"
+    return f"repeated: {task.every} · next: {', '.join(moments) or f'{task.every} after it has ended'}"
 
 
 def task_of(fleet: Fleet, agent: Agent) -> Task | None:

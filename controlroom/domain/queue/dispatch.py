@@ -163,7 +163,7 @@ class World:
     def own_wait(self, task: Task) -> Wait | None:
         """What a task waits for by itself."""
         if task.not_before > self._now:
-            reason = WaitReason.RETRY if task.attempts else WaitReason.NOT_YET
+            reason = WaitReason.RETRY if task.attempts[task.counted_from :] else WaitReason.NOT_YET
             return Wait(reason, until=task.not_before)
         before = [self._fleet.tasks.get(key) for key in task.after]
         never = [one.id for one in before if one and one.state in (TaskState.FAILED, TaskState.DROPPED)]

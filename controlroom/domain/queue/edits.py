@@ -203,7 +203,8 @@ def released(task: Task, now: int) -> Task:
     """A held task, waiting again. Raises `Refusal`."""
     if task.state is not TaskState.HELD:
         raise Refusal(f"{task.id} is not held: it is {task.state}")
-    return replace(task, state=TaskState.WAITING, since=now, reason="", not_before=0, wait=None)
+    not_before = task.not_before if task.every else 0  # its next time
+    return replace(task, state=TaskState.WAITING, since=now, reason="", not_before=not_before, wait=None)
 
 
 def dropped(fleet: Fleet, task: Task, who: str, now: int) -> Task:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from controlroom.domain.events import HostDrained, QueueSeen, TasksSeen
 from controlroom.domain.model import Fleet, Host
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
-from controlroom.domain.queue import attempts, edits, rules
+from controlroom.domain.queue import attempts, edits, repeat, rules
 from controlroom.domain.queue.templates import filled
 from controlroom.domain.tasks import Drain, Hold, Queue, QueueRules, Task, TaskState, TaskWish, read_id
 from controlroom.domain.words import nearest
@@ -71,9 +72,13 @@ class TaskBook:
         rules: QueueRules,
         templates: Mapping[str, str],
         template_folder: Path,
+        zone: tzinfo,
     ) -> None:
-        """`rules` and `templates` are the config's; `template_folder` holds more of them, as NAME.md."""
-        self._store, self._ledger, self._ledger_writer = store, ledger, ledger_writer
+        """`rules` and `templates` are the config's; `template_folder` holds more of them, as NAME.md.
+
+        `zone`: where the operator's days begin.
+        """
+        self._store, self._ledger, self._ledger_writer, self._zone = store, ledger, ledger_writer, zone
         self._rules, self._templates, self._template_folder = rules, templates, template_folder
         self._last = 0
         self._parts: dict[str, Parts] = {}
@@ -227,6 +232,8 @@ class TaskBook:
         match intent:
             case intents.EditTask():
                 changed = edits.edited(self.fleet, task, intent.change)
+                if intent.change.every and intent.change.not_before is None:
+                    changed = repeat.timed(changed, now, self._zone)
                 if intent.change.body is not None:
                     statements = [task_tables.keep_text(task.number, intent.change.body)]
             case intents.MoveTask():
@@ -256,6 +263,7 @@ class TaskBook:
         addition = edits.added(self.fleet, wishes, known, self._last + 1, who, now)
         new = [task for task in addition.tasks if task.id in addition.new]
         self._last += len(addition.new)
+        new = [task if task.not_before else repeat.timed(task, now, self._zone) for task in new]
         unique = list({task.id: task for task in new}.values())
         statements = [task_tables.keep_new(task, addition.new[task.id]) for task in unique]
         problem = await self._ledger_writer.outbox.put(statements)

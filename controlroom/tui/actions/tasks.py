@@ -60,7 +60,10 @@ def _told(app: ContextApp, task: Task) -> list[Line]:
     """What is known of a task, but for its text."""
     view = app.context.view
     _, *reasons = why_lines(view.fleet, task, view.now, verbs=False)
-    return [*(Line("", words, "strong") for words in reasons), *(Line("", words) for words in facts(task))]
+    return [
+        *(Line("", words, "strong") for words in reasons),
+        *(Line("", words) for words in facts(task, view.now, view.room_zone)),
+    ]
 
 
 def add(app: ContextApp, screen: RoomScreen) -> None:

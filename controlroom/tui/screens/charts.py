@@ -1,7 +1,6 @@
 """What would rather be looked at than read: a host over time, how work flows, and money with the windows of plans."""
 
 from collections.abc import Hashable, Sequence
-from datetime import tzinfo
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -24,7 +23,6 @@ from controlroom.domain.figures import Figures
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.history import ROOM, Point
 from controlroom.domain.money.costs import CostRow
-from controlroom.text.time_zones import zone_of
 from controlroom.tui.engine_client import Source, unless_lost
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.theme import styled
@@ -58,11 +56,6 @@ class ChartsScreen(RoomScreen, Generic[S]):
         yield Charts(id="charts")
         yield StatusMessage(id="says")
         yield Keys(id="keys")
-
-    @property
-    def zone(self) -> tzinfo | None:
-        """Where the room's days begin."""
-        return zone_of(self.view.fleet.limits.zone) or self.view.zone
 
     # ------------------------------------------------------------------ what subclasses say
 
@@ -205,7 +198,7 @@ class HostCharts(ChartsScreen[ChartSpan]):
         until = self._until or self.view.now
         drawn = host_charts(self._points, until - self.span.length, until, charts.chart_width) if self._points else []
         nothing = f"Nothing is known of {self.host} in this time: a host is looked at while it is connected."
-        charts.show(drawn[:3], drawn[3:], self.zone, self.instead(nothing))
+        charts.show(drawn[:3], drawn[3:], self.view.room_zone, self.instead(nothing))
 
     def motions(self) -> list[Motion]:
         """Keys that choose the host, too."""
@@ -280,9 +273,9 @@ class FlowCharts(ChartsScreen[ChartSpan]):
         drawn = self._points, until - self.span.length, until, charts.chart_width
         nothing = "Nothing is known of this time: figures are kept while an engine runs."
         if self._points:
-            charts.show(task_charts(*drawn), agent_charts(*drawn), self.zone)
+            charts.show(task_charts(*drawn), agent_charts(*drawn), self.view.room_zone)
         else:
-            charts.show((), (), self.zone, self.instead(nothing))
+            charts.show((), (), self.view.room_zone, self.instead(nothing))
 
 
 class MoneyCharts(ChartsScreen[Span]):
@@ -307,7 +300,7 @@ class MoneyCharts(ChartsScreen[Span]):
     async def fetch(self, source: Source, now: int) -> str:
         """Ask what was spent, and how full the windows were."""
         span, width = self.span, self.query_one(Charts).chart_width
-        since = span.since(now, self.zone)
+        since = span.since(now, self.view.room_zone)
         windows: dict[str, Sequence[Point]] = {}
         for window in self._plan_windows():
             begin, _ = window_span(window, now)
@@ -327,11 +320,11 @@ class MoneyCharts(ChartsScreen[Span]):
         self.query_one("#charts-rule", Rule).show("costs", words, strong=True)
         width, view = charts.chart_width, self.view
         if not self._until:
-            charts.show((), (), self.zone, self.instead(""))
+            charts.show((), (), self.view.room_zone, self.instead(""))
             return
         short = self.span is Span.TODAY
-        rows = each_moment(self._spent, self._since, self._until, self.zone, short)
-        whole = whole_moments(self._since, self._until, self.zone, short)
+        rows = each_moment(self._spent, self._since, self._until, self.view.room_zone, short)
+        whole = whole_moments(self._since, self._until, self.view.room_zone, short)
         spent = spend_charts(rows, *whole, width, "hour" if short else "day")
         labels = {gauge.name: gauge.label for gauge in gauges(view.fleet, view.now, view.clock)}
         windows = [
@@ -345,4 +338,4 @@ class MoneyCharts(ChartsScreen[Span]):
             )
             for window in self._plan_windows()
         ]
-        charts.show(spent, windows, self.zone)
+        charts.show(spent, windows, self.view.room_zone)

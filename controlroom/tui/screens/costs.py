@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import tzinfo
 from functools import partial
 
 from textual import on
@@ -14,7 +13,6 @@ from controlroom.domain.display.spans import By, Span, SpendRow, history, spend_
 from controlroom.domain.keys.action import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.money.costs import CostRow
-from controlroom.text.time_zones import zone_of
 from controlroom.tui.context import RunAction
 from controlroom.tui.engine_client import Source, unless_lost
 from controlroom.tui.screens.base import Motion, RoomScreen
@@ -81,11 +79,6 @@ class CostsScreen(RoomScreen):
         yield Keys(id="keys")
 
     @property
-    def _zone(self) -> tzinfo | None:
-        """Where the room's days begin."""
-        return zone_of(self.view.fleet.limits.zone) or self.view.zone
-
-    @property
     def table(self) -> SpendTable:
         """The rows."""
         return self.query_one("#spend", SpendTable)
@@ -105,7 +98,7 @@ class CostsScreen(RoomScreen):
             self.run_worker(unless_lost(self._fetch(source, self.span, sorted(wanted), now)))
 
     async def _fetch(self, source: Source, span: Span, wanted: Sequence[str], now: int) -> None:
-        since = span.since(now, self._zone)
+        since = span.since(now, self.view.room_zone)
         for by in wanted:
             answer = await source.costs(by, since, now)
             if span is not self.span:
@@ -164,7 +157,7 @@ class CostsScreen(RoomScreen):
         rows = self._rows(self.by)
         past = self._found.get(By.HOUR.asked, ())
         short = self.span is Span.TODAY
-        drawn = history(past, self._since, self._until, self._zone, short) if past else []
+        drawn = history(past, self._since, self._until, self.view.room_zone, short) if past else []
         agents = self._rows(By.AGENT)
         self.query_one(SpendSummary).show(None if agents is None else total(agents), drawn, "hour" if short else "day")
         table.by, table.empty_lines = self.by, self._nothing(rows)
@@ -195,7 +188,7 @@ class CostsScreen(RoomScreen):
         if costs is None:
             return None
         if by not in self._made:
-            zone, ran = self._zone, self._ran.get(by.asked, {})
+            zone, ran = self.view.room_zone, self._ran.get(by.asked, {})
             self._made[by] = spend_rows(costs, by, self._since, self._until, zone, ran)
         return self._made[by]
 

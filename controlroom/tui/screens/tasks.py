@@ -142,10 +142,10 @@ class TaskText(ScrollableText):
         return self.part(self._all(self._shown, width), height) if self._shown else ()
 
     def _all(self, task: Task, width: int) -> list[Line]:
-        palette = self.palette
+        palette, view = self.palette, self.context.view
         told = [
             *((words, palette.strong) for words in self._reasons),
-            *((words, palette.quiet) for words in facts(task)),
+            *((words, palette.quiet) for words in facts(task, view.now, view.room_zone)),
         ]
         told.append((task.text, palette.text))
         cells = max(8, width - 4)
