@@ -1,5 +1,6 @@
 """The only place that knows every floor: it hands what it starts to the command line."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _screen(watching: bool, theme: str) -> int:
+    gc.disable()  # what is loaded now stays, and the first frame waits for it; `show` enables it again
     from controlroom.engine.config.screen_config import screen_settings
     from controlroom.protocol.home import find_home
     from controlroom.tui.run import run as run_screen

@@ -214,6 +214,14 @@ class ControlRoomApp(ContextApp):
     def _use_theme(self, event: UseTheme) -> None:
         self.use_theme(event.file)
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Style anew what is there; before the first screen nothing is, and to parse the style sheet once will do."""
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+            self.stylesheet.update(self, animate=animate)
+
     def use_theme(self, file: ThemeFile) -> None:
         """Draw everything in the colours of a theme."""
         themes = self.context.themes

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from textual.app import App
 from textual.message import Message
@@ -26,8 +26,7 @@ if TYPE_CHECKING:  # the first frame does not wait for it
     from controlroom.domain.tasks import Attempt
 
 
-@dataclass(frozen=True)
-class Undo:
+class Undo(NamedTuple):
     """What takes something back, until a moment of the room's monotonic clock (seconds)."""
 
     take_back: Callable[[], None]
@@ -106,7 +105,7 @@ class Level(Enum):
     DANGER = "danger"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Say(Message):
     """Show a status message on the screen on top."""
 
@@ -114,7 +113,7 @@ class Say(Message):
     level: Level = Level.NOTE
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class RunAction(Message):
     """Run an action of the table on the screen on top. `asked`: only while this is the question on show there."""
 
@@ -122,7 +121,7 @@ class RunAction(Message):
     asked: Asked = NOTHING_ASKED
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ChooseAnswer(Message):
     """Answer the question on the screen on top with one of its choices, counted from 1, while `asked` is on show."""
 
@@ -130,7 +129,7 @@ class ChooseAnswer(Message):
     asked: Asked
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SubmitOrder(Message):
     """Submit an intent to the engine; `done` is the status message once it was carried out."""
 
@@ -138,49 +137,49 @@ class SubmitOrder(Message):
     done: str = ""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SubmitPlan(Message):
     """Submit the same intent for many agents or tasks."""
 
     plan: "AnyPlan"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class OpenAgent(Message):
     """Show an agent."""
 
     agent: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class OpenHosts(Message):
     """Show the hosts, with the cursor on one of them."""
 
     host: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class OpenAttempt(Message):
     """Show the log of an attempt at a task."""
 
     attempt: "Attempt"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class OpenTasks(Message):
     """Show the tasks, with the cursor on one of them."""
 
     task: str = ""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class OpenThemes(Message):
     """Offer the themes, with the cursor on one of them."""
 
     theme_name: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class UseTheme(Message):
     """Draw everything in the colours of a theme."""
 

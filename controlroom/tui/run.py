@@ -108,6 +108,7 @@ def show(app: ControlRoomApp) -> int:
     app.on_start = begin
     gc.freeze()  # what was loaded stays: to look through it for garbage takes 20 ms each time
     gc.set_threshold(10_000)
+    gc.enable()
     # A thread that still reads when the loop is over leaves something behind that nobody awaits, and nobody must read.
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     try:

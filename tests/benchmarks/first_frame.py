@@ -4,7 +4,7 @@
 
 The program is started as a user starts it, in an empty room with a home of its own, and is ended with all that it has
 started; the clock runs until the top line of the screen (or the first byte of it at all) has arrived at the terminal.
-Target: 0.7 s.
+It is compiled by then, as it is after its first start. Target: 0.7 s.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import pty
 import statistics
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from contextlib import closing
@@ -31,9 +32,10 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--columns", type=int, default=120)
     parser.add_argument("--rows", type=int, default=40)
     options = parser.parse_args(argv)
-    first_frame(options.columns, options.rows)
-    found = [first_frame(options.columns, options.rows) for _ in range(options.runs)]
-    bytes_, frames, processor = map(sorted, zip(*found, strict=True))
+    with tempfile.TemporaryDirectory(prefix="cr-") as compiled:
+        first_frame(options.columns, options.rows, compiled)
+        runs = [first_frame(options.columns, options.rows, compiled) for _ in range(options.runs)]
+    bytes_, frames, processor = map(sorted, zip(*runs, strict=True))
     print_table(
         f"process start -> first frame, {options.columns}x{options.rows}, {options.runs} runs, {load()}",
         [
@@ -45,9 +47,14 @@ def main(argv: list[str]) -> None:
     )
 
 
-def first_frame(columns: int, rows: int) -> tuple[float, float, float]:
-    """Start the program once; return seconds until its first byte and its first frame, and its CPU until then."""
+def first_frame(columns: int, rows: int, compiled: str) -> tuple[float, float, float]:
+    """Start the program once; return seconds until its first byte and its first frame, and its CPU until then.
+
+    `compiled`: the folder for its bytecode.
+    """
     with closing(World()) as world:
+        environment = {**world.environment(), "PYTHONPYCACHEPREFIX": compiled}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (rows, columns))
         began = time.perf_counter()
@@ -56,7 +63,7 @@ def first_frame(columns: int, rows: int) -> tuple[float, float, float]:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env=world.environment(),
+            env=environment,
             start_new_session=True,
         )
         os.close(theirs)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from textual.css import stylesheet
+from textual.css.model import RuleSet
+from textual.css.parse import parse
 
 from controlroom.domain import events
 from controlroom.domain.intents import KillAgent
@@ -31,6 +36,19 @@ async def test_the_first_frame_does_not_wait_for_the_engine() -> None:
         await here.press("h", "q", "?", "q", "j", "enter", "/", "backspace")
         engine.starting.set()
         await here.until(lambda: "docs-1" in here.text())
+
+
+async def test_the_first_frame_waits_for_one_parse_of_the_style_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    def noted(scope: str, css: str, *rest: Any, **options: Any) -> Iterable[RuleSet]:
+        parsed.append(css)
+        return parse(scope, css, *rest, **options)
+
+    monkeypatch.setattr(stylesheet, "parse", noted)
+    async with room(scenes.farm()) as here:
+        assert "docs-1" in here.text()
+    assert parsed.count(here.app.CSS_PATH.read_text()) == 1
 
 
 async def test_an_engine_that_cannot_start_says_why_and_is_tried_again() -> None:

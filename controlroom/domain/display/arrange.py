@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from controlroom.domain.display.filters import fits
 from controlroom.domain.display.views import ORDER, AgentRow, agent_row, need, row_age, short_model
@@ -90,8 +90,7 @@ class GroupRow:
 TableRow = AgentRow | GroupRow
 
 
-@dataclass(frozen=True)
-class Basis:
+class Basis(NamedTuple):
     """What a table follows from, apart from the agents: the same basis gives the same rows for the same agents."""
 
     now: int

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import NamedTuple
 
 from controlroom.domain.alarms import disk_words
 from controlroom.domain.budgets import Budget
@@ -206,8 +207,7 @@ class HostRow:
         return self.taken or ("" if self.drain is None else "draining" if self.agents else "drained")
 
 
-@dataclass(frozen=True)
-class Headline:
+class Headline(NamedTuple):
     """The first line of every screen: how many agents are in each state, how many questions, which hosts are away."""
 
     counts: dict[State, int]
@@ -425,8 +425,7 @@ def drain_words(drain: Drain, now: int) -> str:
     return f"drained by {drain.who}, {ago(now - drain.at)}{reason}{moves}"
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line for people. `label` stands before it, empty where it goes on; `tone`: plain, warn or do."""
 
     label: str

@@ -1,8 +1,8 @@
 """What all screens share: the gauge line, the footer, and keys that become actions."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from textual import events, on
 from textual.app import App
@@ -26,8 +26,7 @@ if TYPE_CHECKING:  # the first frame does not wait for it
 BREAKPOINTS = [(0, "-phone"), (60, "-narrow"), (100, "-normal"), (160, "-wide")]
 
 
-@dataclass(frozen=True)
-class Motion:
+class Motion(NamedTuple):
     """A key of one screen alone: most move the view and change nothing else."""
 
     keys: str

@@ -76,7 +76,7 @@ class Sheet(ModalScreen[None]):
 class Choices(Lines):
     """Keys with what they do, each of which can be tapped; on as many lines as they need."""
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Taken(Message):
         """One was tapped."""
 

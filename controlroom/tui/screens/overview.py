@@ -1,8 +1,9 @@
 """The overview: hosts, agents and live panes at a glance, arranged as the person likes it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -38,8 +39,7 @@ _ROWS = 5
 """Lines that agents keep whatever else wants to be seen."""
 
 
-@dataclass(frozen=True)
-class Wishes:
+class Wishes(NamedTuple):
     """What there is to show."""
 
     meters: int
@@ -56,8 +56,7 @@ class Wishes:
     """`HIDDEN`: there is nothing to show in them, too."""
 
 
-@dataclass(frozen=True)
-class Shares:
+class Shares(NamedTuple):
     """Lines of each part; what has none is not shown."""
 
     meters: int
@@ -75,7 +74,7 @@ class Shares:
 def folded(wish: Wishes, layout: Layout) -> Wishes:
     """What is still wanted where something is folded."""
     meters = min(wish.meters, 1) if layout.fold_limits else wish.meters
-    return replace(wish, meters=meters, fold_hosts=layout.fold_hosts)
+    return wish._replace(meters=meters, fold_hosts=layout.fold_hosts)
 
 
 def beside(width: int, height: int) -> bool:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.style import Style
 
@@ -22,8 +22,7 @@ HEADED_FROM = 3
 """Lines of height from which the columns have names above them."""
 
 
-@dataclass(frozen=True)
-class Columns:
+class Columns(NamedTuple):
     """Cells of each column; 0: not shown. The line takes what is left."""
 
     gap: int

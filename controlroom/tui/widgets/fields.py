@@ -51,7 +51,7 @@ class Field(Horizontal):
 
     DEFAULT_CSS = "Field { height: 1; }"
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Move(Message):
         """Another field is wanted."""
 

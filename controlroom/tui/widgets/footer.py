@@ -42,7 +42,7 @@ class Item:
 class Keys(Lines):
     """One line of actions: those that fit, the last ones always."""
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Pressed(Message):
         """An action was tapped."""
 

@@ -41,7 +41,7 @@ Part = tuple[Line, str]
 class Gauges(Lines):
     """Counts at the left, trouble in the middle, the clock at the right; each leads to what it counts."""
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Tapped(Message):
         """Something was tapped: a state by its name, `hosts`, `costs`, `attached`."""
 

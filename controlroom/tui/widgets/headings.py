@@ -19,7 +19,7 @@ _TITLE = 24
 class Rule(Lines):
     """`─ title ───────── word ─`."""
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Tapped(Message):
         """It was tapped. `part`: the number of the part that was tapped; -1: its title; None: what is between."""
 
@@ -89,7 +89,7 @@ Tab = tuple[str, str, str]
 class Tabs(Lines):
     """`[agent] host model`: the chosen one stands in brackets, keys are marked in the words that hold them."""
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Taken(Message):
         """One was tapped."""
 

@@ -1,7 +1,7 @@
 """Budgets and plan limits: bars under the gauge line, and the full list on the costs screen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -51,8 +51,7 @@ def bar(palette: Palette, gauge: Gauge, width: int) -> list[Run]:
     return [(signs, styles[kind]) for kind, signs in cells(gauge.share, gauge.granted, gauge.mark, width)]
 
 
-@dataclass(frozen=True)
-class _Words:
+class _Words(NamedTuple):
     """Which words stand beside the bars of one column, and how wide they are."""
 
     amounts: str

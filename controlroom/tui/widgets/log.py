@@ -59,7 +59,7 @@ class LogView(Wheeled):
                 return not self.book.behind
             return self._edge != self._edge_now() or (self.which == "newer" and not self.book.behind)
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Jumped(Message):
         """The view is to stand at a place that is not held."""
 

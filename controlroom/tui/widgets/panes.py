@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.style import Style
 from textual import events, on
@@ -148,8 +148,7 @@ class Head(Lines):
         )
 
 
-@dataclass(frozen=True)
-class Tag:
+class Tag(NamedTuple):
     """What a pane among others says of itself. `number`: its key; 0: it stands alone."""
 
     number: int = 0
@@ -165,7 +164,7 @@ class AgentPane(Vertical):
     AgentPane LogView { height: 1fr; }
     """
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Tapped(Message):
         """The pane of an agent was tapped."""
 

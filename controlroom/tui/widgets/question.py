@@ -36,14 +36,14 @@ class QuestionPanel(Lines):
 
     DEFAULT_CSS = "QuestionPanel { display: none; height: 1; }"
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Answered(Message):
         """One of the answers was tapped."""
 
         panel: "QuestionPanel"
         action_name: str
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Chosen(Message):
         """One of its numbered answers was tapped."""
 

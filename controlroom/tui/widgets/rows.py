@@ -25,20 +25,20 @@ class Rows(Wheeled, Generic[Row]):
     ALLOW_SELECT: ClassVar[bool] = False
     WHEEL: ClassVar[int] = 1
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Chosen(Message):
         """Another row is under the cursor."""
 
         rows: "Rows[Any]"
         row_name: str
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Scrolled(Message):
         """Other rows are on show."""
 
         rows: "Rows[Any]"
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Tapped(Message):
         """A row was tapped. `again`: it was the chosen one already."""
 

@@ -24,7 +24,7 @@ class TypeLine(Lines):
 
     can_focus = True
 
-    @dataclass
+    @dataclass(eq=False, repr=False)
     class Changed(Message):
         """What is typed is another text."""
 
