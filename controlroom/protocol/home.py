@@ -12,6 +12,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shlex
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -155,6 +156,14 @@ def find_home(environ: Mapping[str, str]) -> Home:
 
 AT = "CONTROLROOM_AT"
 """Names the machine that the engine is on, as `--home` does; `local` is this one, whatever the config says."""
+
+
+def command_line(environ: Mapping[str, str], *words: str) -> str:
+    """A command line about the room that `environ` names, which means the same room in every other shell."""
+    place, named = environ.get(AT, ""), environ.get("CONTROLROOM_HOME", "")
+    folder = os.path.realpath(os.path.expanduser(named)) if named else ""
+    line = ["controlroom", *(["--home", place or folder] if place or folder else []), *words]
+    return shlex.join([*(["env", f"CONTROLROOM_HOME={folder}"] if place and folder else []), *line])
 
 
 def engine_place(home: Home, environ: Mapping[str, str]) -> str:

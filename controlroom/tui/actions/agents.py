@@ -109,7 +109,7 @@ def copy(app: ContextApp, screen: RoomScreen) -> None:
     from controlroom.tui.screens.copy import CopySheet, newest_command
 
     if agent := agent_of(app, screen):
-        command = newest_command(agent, app.context.logs.book(agent))
+        command = newest_command(app.context.logs.book(agent))
         app.push_screen(CopySheet(agent, screen.line_here(), command))
 
 

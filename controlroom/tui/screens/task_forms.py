@@ -14,7 +14,7 @@ from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.tasks import Attempt, Task, TaskChange, TaskWish
 from controlroom.text.states import AgentKind
 from controlroom.tui.context import OpenAttempt, SubmitOrder, SubmitPlan
-from controlroom.tui.screens.copy import Offered
+from controlroom.tui.screens.copy import Offer, Offered
 from controlroom.tui.screens.dialogs import Choices, ConfirmSheet, PickSheet
 from controlroom.tui.screens.forms import Form, hosts_of
 from controlroom.tui.screens.many import ListSheet
@@ -165,7 +165,7 @@ class AttemptSheet(PickSheet):
     def compose(self) -> ComposeResult:
         """The attempts, then the keys."""
         now, count = self.context.view.now, len(self._attempts)
-        offers = [(attempt.agent, attempt_words(attempt, now).partition(", ")[2]) for attempt in self._attempts]
+        offers = [Offer(attempt.agent, attempt_words(attempt, now).partition(", ")[2]) for attempt in self._attempts]
         with Vertical(classes="sheet"):
             yield Rule(id="heading")
             yield Offered(offers, max(len(attempt.agent) for attempt in self._attempts) + 1)
