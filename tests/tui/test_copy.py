@@ -108,14 +108,14 @@ def test_how_a_copied_command_differs_from_the_one_that_was_run_is_said(
     command: str, text: str | None, differs: str
 ) -> None:
     offer = newest_command(known("ls", command))
-    assert text is None or offer.text == text
+    assert text is None or offer.whole == text
     assert offer.differs == differs
 
 
 def test_words_that_only_look_like_a_command_are_none() -> None:
     fleet = scenes.farm()
     agent = replace(fleet.agents["vm2/api-3"], last_line="Bash  rm -rf build …")
-    assert newest_command(None).text == ""
+    assert newest_command(None).whole == ""
     assert "command" not in [offer.name for offer in offered(agent, "", newest_command(None), "attach")]
 
 
@@ -124,7 +124,7 @@ def test_nothing_that_is_copied_ends_with_a_line_of_its_own_and_more_lines_are_s
     asked = replace(scenes.permission("run", "rm -rf ~\n\n"), always=())
     agent = replace(scenes.farm().agents["vm1/docs-1"], question=asked, task="\nrm -rf ~\n")
     offers = offered(agent, "ls\n", Offer("command", "a\nb\n"), "controlroom attach x")
-    assert [offer.text for offer in offers if offer.text.strip("\n") != offer.text] == []
+    assert [offer.whole for offer in offers if offer.whole.strip("\n") != offer.whole] == []
     assert {offer.name: offer.extent for offer in offers if offer.extent} == {"command": "2 lines"}
 
 

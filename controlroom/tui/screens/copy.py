@@ -36,13 +36,13 @@ class Offer(NamedTuple):
     """Something that can be copied: its name, all of it, and how it differs from what it stands for."""
 
     name: str
-    text: str
+    whole: str
     differs: str = ""
 
     @property
     def extent(self) -> str:
         """What a look at its first words does not tell: how long it is, and how it differs."""
-        lines, length = self.text.count("\n") + 1, len(self.text)
+        lines, length = self.whole.count("\n") + 1, len(self.whole)
         long = f"{length:,} characters" if length > _LONG else ""
         return ", ".join(filter(None, (f"{lines} lines" if lines > 1 else "", long, self.differs)))
 
@@ -73,8 +73,10 @@ def offered(agent: Agent, line: str, command: Offer, attach: str) -> list[Offer]
         Offer("asked", "\n".join(agent.question.lines) if agent.question else ""),
         Offer("task", agent.task, task),
     )
-    whole = (offer._replace(text=offer.text.strip("\n")) for offer in offers)  # a shell runs what ends with its line
-    return [offer for offer in whole if offer.text]
+    trimmed = (
+        offer._replace(whole=offer.whole.strip("\n")) for offer in offers
+    )  # a shell runs what ends with its line
+    return [offer for offer in trimmed if offer.whole]
 
 
 class Offered(Lines):
@@ -98,7 +100,7 @@ class Offered(Lines):
         parts = (
             (f"  {number} ", self.palette.key),
             (styled.left(offer.name, self._cells), self.palette.quiet),
-            (" ".join(offer.text.split()), self.palette.text),
+            (" ".join(offer.whole.split()), self.palette.text),
         )
         head = styled.clip(styled.line(*parts), max(1, width - styled.width(extent)))
         return (*head, *styled.line((extent, self.palette.warn))) if extent else head
@@ -131,7 +133,7 @@ class CopySheet(PickSheet):
             extent = f" ({offer.extent})" if offer.extent else ""
             app, what = self.app, f"{offer.name} of {self._agent.name}{extent}"
             self.dismiss()
-            app.run_worker(_copy(app, offer.text, what))
+            app.run_worker(_copy(app, offer.whole, what))
 
 
 async def _copy(app: App[Any], text: str, what: str) -> None:
