@@ -15,11 +15,10 @@ from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.budgets import Budget, BudgetUnit, Period, ScopeKind, StopOrder, read_scope
 from controlroom.domain.decide import Refused, decide
-from controlroom.domain.gauges import LimitKind
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Fleet
-from controlroom.domain.money.budget import BudgetRule, amount, described, ladder, problem, read_limit, window
-from controlroom.domain.money.ladder import difference, previewed, rule_of
+from controlroom.domain.money.budget import BudgetRule, amount, described, ladder, problem, read_limit
+from controlroom.domain.money.ladder import difference, previewed, rule_of, waits_for
 from controlroom.domain.words import nearest, percent
 
 _COUNTED = 3.0
@@ -99,7 +98,8 @@ async def _set_one(client: Client, args: argparse.Namespace) -> int:
     if args.preview:
         return _preview(client, budget, rule)
     changes = difference(budget, rule)
-    code = await order(client, intents.SetBudget(rule), f"budget {rule.name}: {described(rule)}")
+    wanted = intents.SetBudget(rule, rule_of(budget) if budget else None, new=budget is None)
+    code = await order(client, wanted, f"budget {rule.name}: {described(rule)}")
     for words in changes:
         output.talk(f"  {words}")
     if note := waits_for(rule, client.fleet):
@@ -115,17 +115,6 @@ def _preview(client: Client, budget: Budget | None, rule: BudgetRule) -> int:
     for words in previewed(budget, rule):
         output.data(words)
     return Exit.DONE
-
-
-def waits_for(rule: BudgetRule, fleet: Fleet) -> str:
-    """What a budget waits for that stops nobody as things are: it may be a slip of the pen; "" where it does."""
-    windows = (gauge.name for gauge in fleet.headroom.values() if gauge.kind is LimitKind.WINDOW)
-    if rule.unit is BudgetUnit.WINDOW and window_name(rule.window) not in windows:
-        return f"nobody has said yet how much of {window(rule.window)} is used: until then it stops nobody; see limits"
-    kind, name = read_scope(rule.scope)
-    if kind is ScopeKind.AGENT and name not in fleet.agents:
-        return f"there is no agent {name} yet: until there is, it stops nobody"
-    return ""
 
 
 def _rule(args: argparse.Namespace, budget: Budget | None) -> BudgetRule:

@@ -47,7 +47,7 @@ from controlroom.domain.preconditions import (
 from controlroom.domain.questions import CUT, NOTHING_LASTING, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.queue import attempts
 from controlroom.domain.words import nearest, since
-from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem
+from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem, shown_name_problem
 from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, TellKind, Verdict
 
 _DENIES = "a denial answers all of it: choose nothing, or say why in words"
@@ -444,18 +444,38 @@ def _set_budget(fleet: Fleet, intent: intents.SetBudget, now: int) -> Decision:
     rule = intent.rule
     if wrong := budget.problem(rule):
         raise Refusal(wrong)
+    _check_scope(fleet, rule)
+    if intent.new and rule.name in fleet.budgets:
+        raise Refusal(f"there is a budget {rule.name} already: change that one, or choose another name")
+    _check_shown(fleet, rule.name, intent.was)
+    return Decision()
+
+
+def _check_scope(fleet: Fleet, rule: budget.BudgetRule) -> None:
+    """See that a budget can bind somebody. Raises `Refusal`."""
     kind, name = read_scope(rule.scope)
     if kind is ScopeKind.HOST:
         host_named(fleet, name)
     elif kind is ScopeKind.PROFILE:
         profile_named(fleet, name)
-    return Decision()
+    elif kind is ScopeKind.AGENT:
+        host, _, agent = name.partition("/")
+        if wrong := host_name_problem(host) or shown_name_problem(agent):
+            raise Refusal(f"{ascii(rule.scope)[:60]} binds nobody: {wrong}")
+
+
+def _check_shown(fleet: Fleet, name: str, was: budget.BudgetRule | None) -> None:
+    """See that a budget is what a person was shown of it. Raises `Refusal`."""
+    there = fleet.budgets.get(name)
+    if was is not None and (there is None or ladder.rule_of(there) != was):
+        raise Refusal(f"budget {name} was {'changed' if there else 'removed'} since it was shown: look again")
 
 
 def _remove_budget(fleet: Fleet, intent: intents.RemoveBudget, now: int) -> Decision:
     if intent.name not in fleet.budgets:
         names = f" (there are {', '.join(sorted(fleet.budgets))})" if fleet.budgets else " (there are none)"
         raise Refusal(f"there is no budget {ascii(intent.name)[:60]}{nearest(intent.name, fleet.budgets) or names}")
+    _check_shown(fleet, intent.name, intent.was)
     return Decision()
 
 

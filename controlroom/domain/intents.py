@@ -181,6 +181,10 @@ class SetBudget:
     """Have a budget as this says, from now on; one of the same name becomes it."""
 
     rule: BudgetRule
+    was: BudgetRule | None = None
+    """What it was when it was shown: it is refused where the budget is another one by now. None: it was not shown."""
+    new: bool = False
+    """It is refused where there is a budget of this name."""
 
     @property
     def name(self) -> str:
@@ -193,6 +197,8 @@ class RemoveBudget:
     """Have a budget no longer; what it had paused goes on."""
 
     name: str
+    was: BudgetRule | None = None
+    """What it was when it was shown, as in `SetBudget`."""
 
 
 @dataclass(frozen=True)

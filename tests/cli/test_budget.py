@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 import tomllib
 
-from controlroom.cli.budget import runs_out_when, waits_for
+from controlroom.cli.budget import runs_out_when
 from controlroom.cli.exits import Exit
 from controlroom.domain.budgets import Budget, BudgetUnit, Period
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.money.ladder import waits_for
 from controlroom.protocol.home import find_home
 from tests.domain.worlds import NOON, agent, fleet
 from tests.end_to_end.room import Room

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from controlroom.domain import intents
+from controlroom.domain.budgets import Budget, BudgetUnit, Period
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.events import HostAdded, Ordered
 from controlroom.domain.model import Fleet, Limits, LinkState, Profile, State
+from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.preconditions import MAX_TASK
 from controlroom.domain.questions import Item, Option, Question, QuestionKind
 from controlroom.domain.reduce import reduce
@@ -369,3 +371,14 @@ def test_a_question_that_is_not_shown_whole_can_only_be_turned_down() -> None:
         refused_ = refused(fleet_, intents.AnswerQuestion("vm1/docs-1", "q1", Verdict(verdict)))
         assert "asks more than can be shown here: deny it" in refused_
     accepted(fleet_, intents.AnswerQuestion("vm1/docs-1", "q1", Verdict.DENY))
+
+
+def test_a_budget_is_changed_and_removed_as_it_was_shown_or_not_at_all() -> None:
+    rule = BudgetRule("day", 8_000_000)
+    stands = Budget("day", "fleet", Period.DAY, BudgetUnit.BILLED, rule.limit, rule.stop, rungs=rule.rungs)
+    world, other = replace(fleet(), budgets={"day": stands}), replace(rule, limit=9_000_000)
+    for wanted in (intents.SetBudget(other, rule), intents.RemoveBudget("day", rule)):
+        assert accepted(world, wanted)
+        assert "was changed since it was shown" in refused(world, replace(wanted, was=other))
+        assert "no budget" in refused(fleet(), wanted) or "was removed since" in refused(fleet(), wanted)
+    assert "there is a budget day already" in refused(world, intents.SetBudget(other, new=True))

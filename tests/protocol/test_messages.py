@@ -13,7 +13,7 @@ from controlroom.domain.intents import Intent
 from controlroom.protocol import messages
 from controlroom.text.states import OpenStrEnum
 
-DIGESTS = {5: "be8fb32d9b3521e7"}
+DIGESTS = {6: "1d7080ab24975923"}
 """Of what is said, by the number of the protocol. Only the newest counts."""
 
 

@@ -136,6 +136,17 @@ def previewed(budget: Budget | None, rule: BudgetRule) -> list[str]:
     return [f"nothing is changed; it would be: {rule.name}: {described(rule)}", *(f"  {line}" for line in changes)]
 
 
+def waits_for(rule: BudgetRule, fleet: Fleet) -> str:
+    """What a budget waits for that stops nobody as things are: it may be a slip of the pen; "" where it does."""
+    windows = (gauge.name for gauge in fleet.headroom.values() if gauge.kind is LimitKind.WINDOW)
+    if rule.unit is BudgetUnit.WINDOW and window_name(rule.window) not in windows:
+        return f"nobody has said yet how much of {window(rule.window)} is used: until then it stops nobody; see limits"
+    kind, name = read_scope(rule.scope)
+    if kind is ScopeKind.AGENT and name not in fleet.agents:
+        return f"there is no agent {name} yet: until there is, it stops nobody"
+    return ""
+
+
 def stopped_by(rule: BudgetRule, runs: Iterable[Run]) -> frozenset[str]:
     """The agents, by id, that a stopping rung stops now: all, or those of the lowest priority there is."""
     theirs = list(runs)

@@ -7,23 +7,22 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from controlroom.domain.budgets import PERIODS, Budget, BudgetUnit, Period
+from controlroom.domain.decide import Refused, decide
 from controlroom.domain.display.bars import doing
 from controlroom.domain.display.views import Line
 from controlroom.domain.intents import Intent, RemoveBudget, SetBudget
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.allotment import MONEY
 from controlroom.domain.money.budget import (
-    LADDER,
     BudgetRule,
     amount,
     described,
     ladder,
-    problem,
     read_ladder,
     read_limit,
     written_limit,
 )
-from controlroom.domain.money.ladder import previewed, rule_of
+from controlroom.domain.money.ladder import previewed, rule_of, waits_for
 from controlroom.domain.words import percent
 from controlroom.tui.screens.dialogs import Choices, ConfirmSheet, PickSheet, ReportSheet, Sheet, Words
 from controlroom.tui.screens.forms import Form
@@ -92,7 +91,7 @@ class BudgetForm(Form):
             *new,
             OneLine("scope", rule.scope, hint="fleet, host NAME, profile NAME or agent HOST/NAME"),
             *([Choice("period", PERIODS, rule.period)] if rule.unit is not BudgetUnit.WINDOW else []),
-            OneLine("ladder", ladder(rule.rungs or LADDER)),
+            OneLine("ladder", ladder(rule.rungs)),
             Choice("armed", ["armed", "disarmed"], "disarmed" if rule.dry_run else "armed"),
             Choice("do", ways, "set"),
             OneLine("limit", written_limit(rule.limit, rule.unit) if rule.limit else "", hint=_hint(rule.unit)),
@@ -101,46 +100,46 @@ class BudgetForm(Form):
     def rule(self) -> BudgetRule | str:
         """The budget as the form has it, or what is wrong with it."""
         rule = rule_of(self._budget) if self._budget else BudgetRule(self.value("name").strip(), 0)
-        if self._budget is None and rule.name in self.context.fleet.budgets:
-            return f"there is a budget {rule.name} already: change that one, or choose another name"
-        if self._budget is not None and not self._is_as_shown(rule):
-            return f"budget {rule.name} was changed elsewhere since this form was opened: leave it and look again"
         unit = rule.unit if self._budget else BudgetUnit(self.value("unit"))
         period = rule.period if unit is BudgetUnit.WINDOW else Period(self.value("period"))
         try:
-            limit, rungs = read_limit(self.value("limit"), unit), read_ladder(self.value("ladder"))
+            written, limit = self.value("ladder"), read_limit(self.value("limit"), unit)
+            rungs = rule.rungs if written == ladder(rule.rungs) else read_ladder(written)
         except ValueError as error:
             return str(error)
-        wanted = replace(rule, limit=limit, unit=unit, period=period, rungs=rungs, scope=self.value("scope").strip())
-        wanted = replace(wanted, dry_run=self.value("armed") == "disarmed")
-        return problem(wanted) or wanted
-
-    def _is_as_shown(self, rule: BudgetRule) -> bool:
-        budget = self.context.fleet.budgets.get(rule.name)
-        return budget is not None and rule_of(budget) == rule
+        scope, disarmed = self.value("scope").strip(), self.value("armed") == "disarmed"
+        return replace(rule, limit=limit, unit=unit, period=period, rungs=rungs, scope=scope, dry_run=disarmed)
 
     def intent(self) -> Intent | str:
-        """Set it."""
+        """What is chosen: a preview is of what would be set."""
+        was = rule_of(self._budget) if self._budget else None
+        if was and self.value("do") == "remove":
+            return self._unless_refused(RemoveBudget(was.name, was))
         wanted = self.rule()
-        return wanted if isinstance(wanted, str) else SetBudget(wanted)
+        return wanted if isinstance(wanted, str) else self._unless_refused(SetBudget(wanted, was, new=was is None))
+
+    def _unless_refused(self, wanted: Intent) -> Intent | str:
+        decision = decide(self.context.fleet, wanted, 0, self.context.view.now)
+        return decision.reason if isinstance(decision, Refused) else wanted
 
     def done(self) -> str:
-        """How it stands now."""
+        """How it stands now, and what it waits for."""
         wanted = self.rule()
-        return "" if isinstance(wanted, str) else f"budget {wanted.name}: {described(wanted)}"
+        if isinstance(wanted, str):
+            return ""
+        note = waits_for(wanted, self.context.fleet)
+        return f"budget {wanted.name}: {described(wanted)}" + (f"; {note}" if note else "")
 
     def send(self) -> None:
         """Do what is chosen: a preview stays over the form, a removal is asked about."""
-        way, wanted = self.value("do"), self.rule()
-        if way == "remove" and self._budget:
+        wanted = self.intent()
+        if isinstance(wanted, RemoveBudget):
             self.finish()
-            title, text = f"Remove budget {self._budget.name}?", "What it has paused goes on."
-            done = f"budget {self._budget.name} is gone"
-            self.app.push_screen(ConfirmSheet(title, text, "remove", RemoveBudget(self._budget.name), done))
-        elif isinstance(wanted, str):
-            self.complain(wanted)
-        elif way == "preview":
-            told = [Line("", words.strip()) for words in previewed(self._budget, wanted)]
+            title, text = f"Remove budget {wanted.name}?", "What it has paused goes on."
+            self.app.push_screen(ConfirmSheet(title, text, "remove", wanted, f"budget {wanted.name} is gone"))
+        elif isinstance(wanted, SetBudget) and self.value("do") == "preview":
+            words = [*previewed(self._budget, wanted.rule), waits_for(wanted.rule, self.context.fleet)]
+            told = [Line("", line.strip()) for line in words if line]
             self.app.push_screen(ReportSheet(f"preview of budget {wanted.name}", told))
         else:
             super().send()

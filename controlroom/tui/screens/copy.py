@@ -73,9 +73,8 @@ def offered(agent: Agent, line: str, command: Offer, attach: str) -> list[Offer]
         Offer("asked", "\n".join(agent.question.lines) if agent.question else ""),
         Offer("task", agent.task, task),
     )
-    trimmed = (
-        offer._replace(whole=offer.whole.strip("\n")) for offer in offers
-    )  # a shell runs what ends with its line
+    # A shell runs at once what ends with its line.
+    trimmed = (offer._replace(whole=offer.whole.strip("\n")) for offer in offers)
     return [offer for offer in trimmed if offer.whole]
 
 
