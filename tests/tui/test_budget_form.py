@@ -14,7 +14,9 @@ from controlroom.domain.money.ladder import rule_of
 from controlroom.tui.screens.budgets import BudgetForm, BudgetsSheet
 from controlroom.tui.screens.costs import CostsScreen
 from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet
+from controlroom.tui.widgets.fields import Field
 from tests.tui import scenes
+from tests.tui.engine import for_watchers
 from tests.tui.room import Room, room
 from tests.tui.scenes import NOW
 
@@ -153,7 +155,7 @@ NOT_A_BUDGET = [
 async def test_what_is_no_budget_is_neither_set_nor_shown_as_one(field: str, value: str, says: str) -> None:
     async with room(scenes.watched(), size=(120, 40)) as here:
         form = await form_of_day(here)
-        parts = {each.name_of: each for each in form._fields}
+        parts = {each.name_of: each for each in form.query(Field)}
         parts[field].fill(value)
         for do in ("preview", "set"):
             parts["do"].fill(do)
@@ -167,7 +169,7 @@ async def test_what_is_no_budget_is_neither_set_nor_shown_as_one(field: str, val
 async def test_a_budget_that_stops_nobody_yet_says_so_on_the_screen() -> None:
     async with room(scenes.watched(), size=(200, 50)) as here:
         form = await form_of_day(here)
-        parts = {each.name_of: each for each in form._fields}
+        parts = {each.name_of: each for each in form.query(Field)}
         parts["scope"].fill("agent vm1/dosc-1")
         parts["do"].fill("preview")
         form.send()
@@ -188,7 +190,8 @@ async def test_a_budget_without_a_ladder_is_given_none_when_it_is_raised() -> No
 
 
 async def test_a_watcher_has_no_form_of_a_budget() -> None:
-    async with room(scenes.watched(), size=(120, 40), read_only=True) as here:
+    async with room(scenes.watched(), size=(120, 40), engine=for_watchers(scenes.watched())) as here:
+        await here.until(lambda: here.app.context.view.read_only, "that it may only look")
         await here.press("c", "s")
         assert isinstance(here.app.screen, CostsScreen)
 

@@ -63,7 +63,7 @@ async def test_the_newest_command_is_copied_in_two_keys(size: tuple[int, int]) -
         await here.until(lambda: isinstance(here.app.screen, AgentScreen))
         await here.logs_read()
         await here.press("@")
-        numbers = {offer.name: str(number) for number, offer in enumerate(here.screen(CopySheet)._offers, 1)}
+        numbers = {offer.name: str(number) for number, offer in enumerate(here.screen(CopySheet).offers, 1)}
         await here.press(numbers["command"])
         await here.until(lambda: here.app.clipboard == "make deploy\n  now", "the command")
 
@@ -139,7 +139,7 @@ async def test_what_lies_behind_the_first_words_is_said_before_and_after_it_is_c
         await here.logs_read()
         await here.press("@")
         assert f"2 lines, {len(command)} characters" in here.text()
-        numbers = {offer.name: str(number) for number, offer in enumerate(here.screen(CopySheet)._offers, 1)}
+        numbers = {offer.name: str(number) for number, offer in enumerate(here.screen(CopySheet).offers, 1)}
         await here.press(numbers["command"])
         await here.until(lambda: here.app.clipboard == command, "the command")
         assert f"2 lines, {len(command)} characters" in here.said()
@@ -149,7 +149,7 @@ async def test_that_mosh_cuts_what_is_long_is_said() -> None:
     fleet = scenes.farm()
     async with room(fleet, size=(120, 40)) as here:
         await here.press("@")
-        here.screen(CopySheet)._offers[0] = Offer("id", "é" * 6_143)
+        here.screen(CopySheet).offers[0] = Offer("id", "é" * 6_143)
         await here.press("1")
         await here.until(lambda: "mosh passes on its first 12,284 bytes" in here.said(), "that it is cut")
 

@@ -111,14 +111,14 @@ class CopySheet(PickSheet):
     def __init__(self, agent: Agent, line: str, command: Offer) -> None:
         super().__init__()
         self._agent = agent
-        self._offers = offered(agent, line, command, command_line(os.environ, "attach", agent.id))
+        self.offers = offered(agent, line, command, command_line(os.environ, "attach", agent.id))
 
     def compose(self) -> ComposeResult:
         """What there is, then the keys."""
         with Vertical(classes="sheet"):
             yield Rule(id="heading")
-            yield Offered(self._offers)
-            numbers = [(str(number), offer.name) for number, offer in enumerate(self._offers, 1)]
+            yield Offered(self.offers)
+            numbers = [(str(number), offer.name) for number, offer in enumerate(self.offers, 1)]
             yield Choices([*numbers, ("q", "leave it")])
 
     def on_mount(self) -> None:
@@ -127,8 +127,8 @@ class CopySheet(PickSheet):
 
     def take(self, key: str) -> None:
         """Copy a part."""
-        if key.isdecimal() and 0 < int(key) <= len(self._offers):
-            offer = self._offers[int(key) - 1]
+        if key.isdecimal() and 0 < int(key) <= len(self.offers):
+            offer = self.offers[int(key) - 1]
             extent = f" ({offer.extent})" if offer.extent else ""
             app, what = self.app, f"{offer.name} of {self._agent.name}{extent}"
             self.dismiss()
