@@ -101,6 +101,16 @@ def pytest_runtest_makereport() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_collection_finish() -> None:
+    """Set what was loaded aside: thousands of tests and their modules stay, and are no garbage to look through.
+
+    It takes a fifth off the processor time of tests that draw a screen. The threshold is that of the program.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is long."""
     if not config.getoption("long"):
