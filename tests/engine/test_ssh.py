@@ -374,16 +374,6 @@ async def test_a_host_frozen_in_mid_stream_is_lost(home: World, ssh_host: Loopba
     assert type(end) is LinkLost
 
 
-async def test_giving_up_while_dialling_leaves_nothing_open(home: World, ssh_host: LoopbackHost) -> None:
-    (ssh_host.home / ".bashrc").write_text("touch ~/waiting; exec sleep 600\n")
-    dialling = asyncio.create_task(dialler(home, code=ECHO).dial())
-    await wait_for_async((ssh_host.home / "waiting").exists)
-    dialling.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await dialling
-    await wait_for_async(lambda: not ssh_host.connections())
-
-
 # -- many
 
 

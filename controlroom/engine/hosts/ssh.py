@@ -107,15 +107,16 @@ class SshDialler:
         path: list[asyncssh.SSHClientConnection] = []
         built = asyncio.ensure_future(asyncio.to_thread(self._offers))  # so that it is there once we are logged in
         try:
-            await self._reach(self._address, path)
+            try:
+                await self._reach(self._address, path)
+            finally:
+                await asyncio.gather(built, return_exceptions=True)
             marker = new_marker()
             raw = await self._open(path, marker)
             self.proven = _proven(path[-1])
         except BaseException:
             await _close_all(path, self._deadlines.close)
             raise
-        finally:
-            await asyncio.gather(built, return_exceptions=True)
         return await board(self._host, raw, marker, self._offers, self._deadlines.step)
 
     async def _open(self, path: list[asyncssh.SSHClientConnection], marker: str) -> "_Exec":
@@ -145,7 +146,7 @@ class SshDialler:
         verdict = _Verdict(plan, self._trusted, Login(self._secrets, plan.place, plan.user))
         try:
             async with self._ways.to(plan.host, plan.port).turns:
-                path.append(await self._log_in(plan, verdict, path[-1] if path else None))
+                await self._log_in(plan, verdict, path)
             verdict.login.succeeded()
         except asyncssh.PermissionDenied:
             wanted = self._secrets.passphrase_wanted(plan.locked[0]) if plan.locked else verdict.login.failed()
@@ -167,25 +168,31 @@ class SshDialler:
                 f"the accepted key of {self._host} cannot be kept in {self._own} ({error.strerror}): make it writable"
             ) from None
 
-    async def _log_in(
-        self, plan: Plan, verdict: "_Verdict", tunnel: asyncssh.SSHClientConnection | None
-    ) -> asyncssh.SSHClientConnection:
+    async def _log_in(self, plan: Plan, verdict: "_Verdict", path: list[asyncssh.SSHClientConnection]) -> None:
+        """Log in behind the last connection of `path`, and add the new one as soon as it stands.
+
+        Who gives up while the agent is taken leave of thus finds it there, to be closed.
+        """
         config, seconds = plan.config, self._deadlines.connecting(plan.config.connect_seconds)
         way = self._ways.to(plan.host, plan.port)
         async with _Keys(plan) as keys:
             connect = partial(asyncssh.connect, plan.host, plan.port, **_options(plan, keys, self._deadlines))
-            if tunnel is not None:
+            if path:
                 async with asyncio.timeout(seconds):
-                    race = way.race(partial(_begin, connect, verdict, tunnel), _drop, TUNNEL_RENEW)
+                    race = way.race(partial(_begin, connect, verdict, path[-1]), _drop, TUNNEL_RENEW)
                     login = await race
-                return await login
-            if config.proxy_command or config.by_library:
-                return await connect(client_factory=lambda: verdict, connect_timeout=seconds)
-            async with asyncio.timeout(seconds):
-                connected = await way.connect(plan.host, plan.port, config.family, config.bind)
-            connection = await connect(client_factory=lambda: verdict, sock=connected)
-        acknowledge_at_once(connected)
-        return connection
+                path.append(await login)
+            elif config.proxy_command or config.by_library:
+                path.append(await connect(client_factory=lambda: verdict, connect_timeout=seconds))
+            else:
+                async with asyncio.timeout(seconds):
+                    connected = await way.connect(plan.host, plan.port, config.family, config.bind)
+                try:
+                    path.append(await connect(client_factory=lambda: verdict, sock=connected))
+                except BaseException:
+                    connected.close()  # where the library was given up before it took the socket over
+                    raise
+                acknowledge_at_once(connected)
 
     async def _plan(self, address: Address) -> Plan:
         """Read config and known_hosts for one machine. Raises `HostRefuses` and `LinkLost`."""
@@ -459,6 +466,10 @@ async def _close_all(path: list[asyncssh.SSHClientConnection], patience: float) 
             connection.abort()
         except (asyncssh.Error, OSError):
             continue
+        except asyncio.CancelledError:
+            for unclosed in path:
+                unclosed.abort()
+            raise
 
 
 # --------------------------------------------------------------------------- what the config says

@@ -111,9 +111,11 @@ async def _first_of(attempt: Callable[[], Coroutine[Any, Any, T]], drop: Callabl
             winner = next(iter(done), None)
             if winner is None and len(begun) > 1 + LIFE / renew:
                 await _give_up([begun.pop(1)], drop)
-        return winner.result()
-    finally:
         await _give_up([task for task in begun if task is not winner], drop)
+    except BaseException:
+        await _give_up(begun, drop)  # the winner, too: nobody takes what it made
+        raise
+    return winner.result()
 
 
 async def _give_up(tasks: "list[asyncio.Task[T]]", drop: Callable[[T], object]) -> None:
@@ -126,17 +128,25 @@ async def _give_up(tasks: "list[asyncio.Task[T]]", drop: Callable[[T], object]) 
 
 async def _connected(addresses: list[_Address], bind: str) -> socket.socket:
     """Connect to the first of some addresses that answers."""
-    tries = [partial(_connect, info, bind) for info in addresses]
+    made: list[socket.socket] = []
+    tries = [partial(_connect, info, bind, made) for info in addresses]
     connection: socket.socket | None
-    connection, _, problems = await staggered_race(tries, _NEXT_ADDRESS)
+    try:
+        connection, _, problems = await staggered_race(tries, _NEXT_ADDRESS)
+    except BaseException:
+        for abandoned in made:
+            abandoned.close()
+        raise
     if connection is None:
         raise next(problem for problem in problems if problem)
     return connection
 
 
-async def _connect(info: _Address, bind: str) -> socket.socket:
+async def _connect(info: _Address, bind: str, made: list[socket.socket]) -> socket.socket:
+    """Connect to one address; the socket stands in `made` from the start, for whoever gives up on the way."""
     family, kind, protocol, _, address = info
     connection = socket.socket(family, kind, protocol)
+    made.append(connection)
     try:
         connection.setblocking(False)
         if bind:
