@@ -214,7 +214,8 @@ class Client:
         self._followed: dict[str, int] = {}
         self._news = asyncio.Event()
         self._returned = -1
-        self._gone = STOPPED
+        self._problem = ""
+        """Why the engine is gone, where that is not that it has ended."""
         self._reading: asyncio.Task[None] | None = None
 
     @classmethod
@@ -268,7 +269,7 @@ class Client:
         returned = self._returned
         while self.revision == returned:
             if not self.connected:
-                raise EngineUnavailable(self._gone)
+                raise EngineUnavailable(self._problem or STOPPED)
             await self._news.wait()
         self._returned = self.revision
         return self.fleet
@@ -298,7 +299,7 @@ class Client:
             while self._pages:
                 yield log_page(self._pages.pop())
             if not self.connected:
-                raise EngineUnavailable(self._gone)
+                raise EngineUnavailable(self._problem or STOPPED)
             await self._news.wait()
 
     async def attachment(self, agent: str, *, read_only: bool = False) -> Attachment:
@@ -316,8 +317,8 @@ class Client:
             async with asyncio.timeout(PATIENCE):
                 while self.connected:
                     await self._news.wait()
-                if self._gone != STOPPED:
-                    raise EngineUnavailable(self._gone)
+                if self._problem:
+                    raise EngineUnavailable(self._problem)
                 await self._way.gone()
         except TimeoutError:
             raise EngineUnavailable(self._way.stubborn()) from None
@@ -451,8 +452,8 @@ class Client:
         try:
             while (message := await self._told()) is not None:
                 self._take(message)
-            if self._gone == STOPPED and not self.stopped and (problem := await self._way.broken()):
-                self._gone = str(problem)
+            if not self._problem and not self.stopped and (problem := await self._way.broken()):
+                self._problem = str(problem)
         finally:
             self._lose()
 
@@ -472,7 +473,7 @@ class Client:
                 if answer is not None and not answer.done():
                     answer.set_result(answered)
             case Unwelcome():
-                self._gone, self.stopped = message.reason, message.reason == STOPPED
+                self._problem, self.stopped = "" if message.ends else message.reason, message.ends
 
     def _wake(self) -> None:
         """Wake all who wait for something new."""
@@ -483,17 +484,17 @@ class Client:
         self.connected = False
         for answer in self._answers.values():
             if not answer.done():
-                answer.set_exception(EngineUnavailable(self._gone))
+                answer.set_exception(EngineUnavailable(self._problem or STOPPED))
         self._wake()
 
     async def _send(self, request: Request) -> None:
         if not self.connected:
-            raise EngineUnavailable(self._gone)
+            raise EngineUnavailable(self._problem or STOPPED)
         self._outgoing.write(pack(request))
         try:
             await self._outgoing.drain()
         except OSError:
-            raise EngineUnavailable(self._gone) from None
+            raise EngineUnavailable(self._problem or STOPPED) from None
 
     async def _ask(self, request: Question | Submit, kind: type[T], deadline: float = 30.0) -> T:
         """Send a request, and wait for its answer so many seconds."""

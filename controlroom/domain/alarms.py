@@ -37,7 +37,7 @@ def watch_disk(draft: Draft, host: str, sample: HostSample | None, at: int) -> N
             draft.alarms.drop(about)
     elif standing is None:
         text = f"the disk of {host} is full: lines of its agents' logs are lost until space is freed there"
-        draft.alarms.put(about, Alarm(text, AlarmLevel.DANGER, at, kind=AlarmKind.DISK))
+        draft.alarms.put(about, Alarm(text, AlarmLevel.DANGER, at, kind=AlarmKind.DISK, subject=host))
 
 
 SEVERAL = 2
@@ -143,16 +143,16 @@ _RESTARTS = "restarts of "
 
 def watch_restarts(draft: Draft, restarts: Mapping[str, Restarts]) -> None:
     """Raise and end the alarms of agents that are given up: they are not started again without being asked."""
-    for about in [
-        about for about, _ in draft.alarms.items(draft.fleet.alarms, _RESTARTS) if about.startswith(_RESTARTS)
-    ]:
-        if not restarts.get(about.removeprefix(_RESTARTS), _NEVER_STARTED).gave_up:
+    for about, alarm in [*draft.alarms.items(draft.fleet.alarms, _RESTARTS)]:
+        if alarm.kind is AlarmKind.GIVEN_UP and not restarts.get(alarm.subject, _NEVER_STARTED).gave_up:
             draft.alarms.drop(about)
     for key, kept in restarts.items():
         if kept.gave_up:
             id_ = key if "/" in key else f"{kept.host}/{key}"
             words = f"{id_} is given up: {kept.gave_up}; see controlroom explain {id_}; to begin it again: controlroom"
-            draft.alarms.put(f"{_RESTARTS}{key}", Alarm(f"{words} retry {id_}", AlarmLevel.DANGER, kept.since, id_))
+            words = f"{words} retry {id_}"
+            alarm = Alarm(words, AlarmLevel.DANGER, kept.since, id_, kind=AlarmKind.GIVEN_UP, subject=key)
+            draft.alarms.put(f"{_RESTARTS}{key}", alarm)
 
 
 _NEVER_STARTED = Restarts()
@@ -162,14 +162,16 @@ _UNFIT = "preflight of "
 
 def watch_preflights(draft: Draft, preflights: Mapping[str, Preflight]) -> None:
     """Raise and end the alarms of hosts that lack what agents need: one alarm, however many agents that keeps out."""
-    for about in [about for about, _ in draft.alarms.items(draft.fleet.alarms, _UNFIT) if about.startswith(_UNFIT)]:
-        if about.removeprefix(_UNFIT) not in preflights:
+    for about, alarm in [*draft.alarms.items(draft.fleet.alarms, _UNFIT)]:
+        if alarm.kind is AlarmKind.PREFLIGHT and alarm.subject not in preflights:
             draft.alarms.drop(about)
     for host, preflight in preflights.items():
         about, standing = f"{_UNFIT}{host}", draft.alarms.get(f"{_UNFIT}{host}")
         if preflight.blocking:
             words = f"{host} lacks what agents need: {preflight.blocking}; it is looked at again by itself"
-            draft.alarms.put(about, Alarm(words, AlarmLevel.DANGER, standing.since if standing else preflight.at))
+            since = standing.since if standing else preflight.at
+            alarm = Alarm(words, AlarmLevel.DANGER, since, kind=AlarmKind.PREFLIGHT, subject=host)
+            draft.alarms.put(about, alarm)
         elif standing is not None:
             draft.alarms.drop(about)
 

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from controlroom.domain.budgets import ScopeKind, read_scope
+from controlroom.domain.gauges import AlarmKind
 from controlroom.domain.model import Fleet
 
 _ADDRESS = re.compile(r"[^\s@,;:()]+@[^\s@,;:()]+")
-
-_OVERAGE = "overage "
 
 
 def unnamed(fleet: Fleet) -> Fleet:
@@ -22,7 +21,10 @@ def unnamed(fleet: Fleet) -> Fleet:
         fleet,
         headroom={one.key: one for one in shown},
         budgets={key: replace(one, scope=_hide(one.scope, hidden)) for key, one in fleet.budgets.items()},
-        alarms={_hide(key, hidden): replace(one, text=_hide(one.text, hidden)) for key, one in fleet.alarms.items()},
+        alarms={
+            _hide(key, hidden): replace(alarm, text=_hide(alarm.text, hidden), subject=_hide(alarm.subject, hidden))
+            for key, alarm in fleet.alarms.items()
+        },
     )
 
 
@@ -45,7 +47,7 @@ def _names(fleet: Fleet) -> Iterator[str]:
     yield from (one.account for one in fleet.headroom.values())
     scopes = (read_scope(budget.scope) for budget in fleet.budgets.values())
     yield from (scope.name for scope in scopes if scope.kind is ScopeKind.ACCOUNT)
-    yield from (key.removeprefix(_OVERAGE) for key in fleet.alarms if key.startswith(_OVERAGE))
+    yield from (alarm.subject for alarm in fleet.alarms.values() if alarm.kind is AlarmKind.OVERAGE)
 
 
 def _hide(text: str, hidden: Mapping[str, str]) -> str:

@@ -48,6 +48,10 @@ class Headroom:
     """Who used how much of it, by agent id, per mille of what is used."""
     disputed: tuple[str, ...] = ()
     """Hosts that contradict each other about it, by name: the strictest of the plausible readings is shown."""
+    model: str = ""
+    """What models have in their names that it counts, lower case: `opus`, a bucket's model class; "": it counts all."""
+    span: int = 0
+    """How long a window is; 0: not known."""
 
     @property
     def key(self) -> str:
@@ -73,7 +77,15 @@ class AlarmKind(StrEnum):
     """What an alarm is about, where something follows from it."""
 
     BUDGET = "budget"
+    CREDENTIAL = "credential"
+    """A credential that lets nobody in."""
     DISK = "disk"
+    GIVEN_UP = "given up"
+    """An agent that is not started again."""
+    OVERAGE = "overage"
+    """A plan is used up, and what goes beyond it is billed."""
+    PREFLIGHT = "preflight"
+    """A host that lacks what agents need."""
     OTHER = "other"
 
 
@@ -90,6 +102,8 @@ class Alarm:
     mark: str = ""
     """What it has come to, where figures in its text change by the minute: it is news when this changes."""
     kind: AlarmKind = AlarmKind.OTHER
+    subject: str = ""
+    """What one of a kind is about: the name of a budget or a host, a login, a credential."""
 
     def is_news_after(self, before: "Alarm | None") -> bool:
         """Whether people are to be told of it, who know of the one before."""

@@ -157,7 +157,7 @@ class LedgerResult:
 MAX_REQUEST = 8 * 1024 * 1024
 """Bytes of one request at most: a task of a mebibyte, every character escaped, fits."""
 
-PROTOCOL = 6
+PROTOCOL = 7
 """Counts what can be said here: raised whenever a message, or a record in one, becomes another. A test sees to it."""
 
 VERSION = f"{__version__}+{PROTOCOL}"
@@ -167,7 +167,7 @@ ALL, LOOK = "all", "look"
 """What a front end may do, as `Welcome` says it."""
 
 STOPPED = "the engine has ended; agents live on"
-"""The reason of an `Unwelcome` with which an engine that ends in order takes its leave: it was meant, so let it be."""
+"""What is said of an engine that has ended."""
 
 CHECKING = 40.0
 """Seconds for a host to look up all that a check-up is about."""
@@ -366,6 +366,8 @@ class Unwelcome:
     """The engine refuses to talk, for this reason; the connection ends."""
 
     reason: str
+    ends: bool = False
+    """Whether it is the engine that ends, in order: it was meant, so let it be."""
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,8 @@ def test_a_young_agent_counts_as_grown_and_what_agents_took_before_is_what_they_
         (Headroom("plan", "5 h", LimitKind.WINDOW, 84, 100, NOON + HOUR), False),
         (Headroom("plan", "5 h", LimitKind.WINDOW, 85, 100, NOON + HOUR), True),
         (Headroom("plan", "5 h", LimitKind.WINDOW, 99, 100, NOON - 1), False),
-        (Headroom("plan", "week Opus", LimitKind.WINDOW, 99, 100, NOON + HOUR), False),
-        (Headroom("plan", "week Sonnet", LimitKind.WINDOW, 99, 100, NOON + HOUR), True),
+        (Headroom("plan", "week Opus", LimitKind.WINDOW, 99, 100, NOON + HOUR, model="opus"), False),
+        (Headroom("plan", "week Sonnet", LimitKind.WINDOW, 99, 100, NOON + HOUR, model="sonnet"), True),
     ],
 )
 def test_nothing_new_starts_on_a_window_that_is_nearly_used_up(gauge: Headroom, waits: bool) -> None:
@@ -84,7 +84,7 @@ def test_nothing_new_starts_on_a_window_that_is_nearly_used_up(gauge: Headroom, 
 
 
 def test_the_fleet_stays_under_its_buffer_of_requests() -> None:
-    bucket = Headroom("key 1", "requests sonnet", LimitKind.BUCKET, 45, 50, buffer=45)
+    bucket = Headroom("key 1", "requests sonnet", LimitKind.BUCKET, 45, 50, buffer=45, model="sonnet")
     world = replace(with_tasks(fleet(), task(1, model="sonnet")), headroom={bucket.key: bucket})
     assert reason(world) is WaitReason.LIMIT
     assert dispatch.plan(replace(world, headroom={bucket.key: replace(bucket, used=44)}), NOON).start

@@ -189,7 +189,16 @@ def test_a_reading_that_is_missing_is_not_nothing_used() -> None:
 
 def test_what_is_left_ends_where_the_buffer_begins() -> None:
     gauge = Headroom(
-        "api", "requests opus-5", LimitKind.BUCKET, 40, 50, buffer=45, at=NOW, source="metering", measured=False
+        "api",
+        "requests opus-5",
+        LimitKind.BUCKET,
+        40,
+        50,
+        buffer=45,
+        at=NOW,
+        source="metering",
+        measured=False,
+        model="opus-5",
     )
     row = limits.row(gauge, NOW, str)
     assert (row.used, row.limit, row.left) == ("~40", "45 of 50", "5")
@@ -206,9 +215,10 @@ def test_those_who_used_most_are_named() -> None:
 
 def test_limits_are_in_an_order_that_stays() -> None:
     names = ["week Opus", "5 h", "input opus-5", "week", "requests haiku"]
+    models = ["opus", "", "opus-5", "", "haiku"]
     window, bucket = LimitKind.WINDOW, LimitKind.BUCKET
     kinds = [window, window, bucket, window, bucket]
-    made = [Headroom("a", name, kind) for name, kind in zip(names, kinds, strict=True)]
+    made = [Headroom("a", *of, model=model) for *of, model in zip(names, kinds, models, strict=True)]
     sorted_names = [one.name for one in limits.in_order(reversed(made))]
     assert sorted_names == ["5 h", "week", "week Opus", "requests haiku", "input opus-5"]
 

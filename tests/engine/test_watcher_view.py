@@ -18,7 +18,7 @@ from controlroom.domain import events, intents
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.budgets import Budget, BudgetUnit, Period
 from controlroom.domain.changes import Changes
-from controlroom.domain.gauges import Alarm, Headroom, LimitKind
+from controlroom.domain.gauges import Alarm, AlarmKind, Headroom, LimitKind
 from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.reduce import reduce
@@ -87,7 +87,7 @@ def test_logins_are_numbered_wherever_they_are_named() -> None:
     assert shown.budgets["b"].scope == "account login 2"
     assert shown.alarms["limit login 1 5 h"].text == "login 1: 5 h is used up"
     assert "@" not in repr(shown)
-    over = Fleet(alarms={f"overage {ann}": Alarm(f"{ann}: billed now")})
+    over = Fleet(alarms={f"overage {ann}": Alarm(f"{ann}: billed now", kind=AlarmKind.OVERAGE, subject=ann)})
     assert "@" not in repr(Watcher(Withheld(accounts=True)).fleet(over))
     without = Fleet(alarms={"ledger": Alarm("full")})
     assert Watcher(Withheld(accounts=True)).fleet(without) is without

@@ -180,7 +180,7 @@ def window(name: str, used: int | None, resets: int = 148 * MINUTE, **changes: A
 
 def bucket(name: str, used: int | None, limit: int | None, **changes: Any) -> Headroom:
     made = Headroom("key work", name, LimitKind.BUCKET, used, limit, 0, "metering", NOW, measured=False)
-    return replace(made, **changes)
+    return replace(made, model=name.partition(" ")[2], **changes)
 
 
 def keyed(*found: Headroom) -> dict[str, Headroom]:

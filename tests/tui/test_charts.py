@@ -104,7 +104,7 @@ def test_what_plans_cover_is_not_summed_with_what_keys_pay() -> None:
 
 
 def window(used: int, resets: int) -> Headroom:
-    return Headroom("you@example.org", "5 h", LimitKind.WINDOW, used, 100, resets, at=NOON)
+    return Headroom("you@example.org", "5 h", LimitKind.WINDOW, used, 100, resets, at=NOON, span=5 * HOUR)
 
 
 def clock(at: int) -> str:

@@ -65,6 +65,8 @@ class Gauge:
     level: AlarmLevel = AlarmLevel.CALM
     bounded: bool = True
     """Whether it has an end: of a limit whose ceiling nobody knows only its use is."""
+    runs_out: bool = False
+    """Whether `when` says when it runs out."""
 
     @property
     def tightness(self) -> tuple[int, float]:
@@ -118,6 +120,7 @@ def budget_gauge(budget: Budget, now: int, clock: Clock) -> Gauge:
         f"runs out {clock(calm_moment(budget.runs_out, now))}" if budget.runs_out is not None else "",
         doing(budget),
         budget_level(budget),
+        runs_out=budget.runs_out is not None,
     )
 
 
@@ -181,7 +184,7 @@ def _brief_limit(budget: Budget) -> str:
 
 
 def _limits(readings: Sequence[Headroom], now: int, clock: Clock) -> list[Gauge]:
-    classes = {one.name.partition(" ")[2] for one in readings if one.kind is LimitKind.BUCKET}
+    classes = {one.model for one in readings if one.kind is LimitKind.BUCKET}
     labels = [_label(one, len(classes) > 1) for one in readings]
     accounts = _short_accounts({one.account for one in readings})
     for place, one in enumerate(readings):
@@ -198,12 +201,10 @@ def _short_accounts(accounts: set[str]) -> dict[str, str]:
 
 def _label(one: Headroom, classes: bool) -> str:
     """Name a limit in few cells; a bucket's model class only where there are several."""
-    name, _, of = one.name.partition(" ")
-    return (
-        f"{_KINDS.get(name, name)} {short_model(of) if classes else ''}".strip()
-        if one.kind is LimitKind.BUCKET
-        else one.name
-    )
+    if one.kind is not LimitKind.BUCKET:
+        return one.name
+    name = one.name.partition(" ")[0]
+    return f"{_KINDS.get(name, name)} {short_model(one.model) if classes else ''}".strip()
 
 
 def _span(name: str) -> tuple[int, str]:

@@ -24,8 +24,6 @@ _WARN, _DANGER = 0.7, 0.9
 """Shares of a machine from which a part of a bar is drawn as a warning, and as a danger."""
 _LEAST_TRAFFIC = 1024.0
 """Bytes a second that fill a chart at least: a quiet line looks quiet."""
-_WINDOWS = {"5 h": 5 * _HOUR, "week": 7 * _DAY}
-"""Lengths of plans' windows by the first words of their names."""
 _SETTLED = 600_000
 """Milliseconds of a window's use below which its pace says nothing."""
 
@@ -247,9 +245,8 @@ def _bars(
 
 def window_span(window: Headroom, now: int) -> tuple[int, int]:
     """Return when a plan's window began and when it is whole again; without a reset, its length up to now."""
-    length = next((length for name, length in _WINDOWS.items() if window.name.startswith(name)), _WINDOWS["week"])
     until = max(now, window.resets)
-    return until - length, until
+    return until - (window.span or 7 * _DAY), until
 
 
 def window_chart(window: Headroom, title: str, points: Sequence[Point], now: int, width: int, clock: Clock) -> Chart:

@@ -35,7 +35,7 @@ def in_order(headroom: Iterable[Headroom]) -> list[Headroom]:
 
 def _place(one: Headroom) -> tuple[object, ...]:
     window = _WINDOWS.index(one.name) if one.name in _WINDOWS else len(_WINDOWS)
-    return one.account, list(LimitKind).index(one.kind), window, one.name.partition(" ")[2], one.name
+    return one.account, list(LimitKind).index(one.kind), window, one.model, one.name
 
 
 def left(one: Headroom) -> int | None:
@@ -134,7 +134,7 @@ def limit_facts(one: Headroom, now: int, clock: Clock) -> list[str]:
     """Say all that is known of a limit: what is left, where the reading is from and how old it is, who used it."""
     limit = row(one, now, clock)
     facts = [one.account]
-    facts += [f"{short_model(one.name.partition(' ')[2])}, a minute"] * (one.kind is LimitKind.BUCKET)
+    facts += [f"{short_model(one.model)}, a minute"] * (one.kind is LimitKind.BUCKET)
     if one.used is not None:
         facts += [f"{limit.left} left{'' if one.buffer is None else ' of what you allow'}"] * (limit.left != "–")
         read = age(now - one.at)

@@ -441,25 +441,24 @@ def worst_first(fleet: Fleet) -> list[Alarm]:
     return sorted(fleet.alarms.values(), key=urgency)
 
 
-def _alarm_steps(fleet: Fleet, about: str, alarm: Alarm) -> Iterator[str]:
+def _alarm_steps(fleet: Fleet, alarm: Alarm) -> Iterator[str]:
     """What can be done about an alarm, beside what it says itself."""
-    name = about.rpartition(" ")[2]
-    if alarm.kind is AlarmKind.BUDGET and name in fleet.budgets:
-        raising = f"controlroom budget set {name} --limit …"
+    if alarm.kind is AlarmKind.BUDGET and alarm.subject in fleet.budgets:
+        raising = f"controlroom budget set {alarm.subject} --limit …"
         yield f"Raise it, or wait until it resets  [{raising}]"
     elif alarm.agent in fleet.agents:
         yield f"See why  [controlroom explain {alarm.agent}]"
     elif alarm.kind is AlarmKind.DISK:
-        yield f"See what fills it  [controlroom host check {name}]"
+        yield f"See what fills it  [controlroom host check {alarm.subject}]"
 
 
 def alarm_lines(fleet: Fleet, now: int, clock: Callable[[int], str]) -> list[Line]:
     """What to read about all alarms: how bad, since when, what, and what to do."""
     rows: list[Line] = []
-    for about, alarm in sorted(fleet.alarms.items(), key=lambda pair: urgency(pair[1])):
+    for alarm in worst_first(fleet):
         since = f"since {clock(alarm.since)}, {age(now - alarm.since)}" if alarm.since else ""
         facts = " · ".join(filter(None, (alarm.agent, since)))
         rows.append(Line(alarm.level, alarm.text, _TONES.get(alarm.level, "")))
         rows += [Line("", facts, "")] * bool(facts)
-        rows += [Line("do", words, "do") for words in _alarm_steps(fleet, about, alarm)]
+        rows += [Line("do", words, "do") for words in _alarm_steps(fleet, alarm)]
     return rows

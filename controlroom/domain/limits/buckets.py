@@ -237,6 +237,7 @@ def _gauge(
         at=now - now % MINUTE,
         measured=False,
         buffer=buffer_of(ruling.buffers, kind, limit),
+        model=of.lower(),
     )
 
 
@@ -250,4 +251,5 @@ def _as_read(read: HeadersRead, ruling: Ruling) -> Headroom:
         source="headers",
         at=read.at,
         buffer=buffer_of(ruling.buffers, read.kind, read.limit),
+        model=read.of.lower(),
     )

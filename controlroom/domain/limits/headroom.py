@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from controlroom.domain.gauges import Alarm, AlarmLevel, Headroom, LimitKind
+from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel, Headroom, LimitKind
 from controlroom.domain.words import count, dollars
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -80,8 +80,8 @@ def length(window: str) -> int | None:
 
 def window_name(window: str) -> str:
     """Name a window as people do: `5 h`, `week`, `week Opus`."""
-    if window.startswith("seven_day_"):
-        return f"week {_model_words(window.removeprefix('seven_day_'))}"
+    if scope := _scope(window):
+        return f"week {_model_words(scope)}"
     return _NAMES.get(window) or window.replace("_", " ")
 
 
@@ -91,8 +91,13 @@ def _model_words(name: str) -> str:
 
 def model_of(window: str) -> str:
     """What the models of a window have in their names, "" when it counts them all."""
-    scope = window.removeprefix("seven_day_")
-    return scope if scope != window and "_" not in scope else ""
+    scope = _scope(window)
+    return scope if "_" not in scope else ""
+
+
+def _scope(window: str) -> str:
+    """What a window of a week is about; "": all of it, or it is another one."""
+    return window.removeprefix("seven_day_") if window.startswith("seven_day_") else ""
 
 
 def believable(reading: Reading, now: int) -> Reading:
@@ -123,6 +128,8 @@ def window_gauge(
         buffer=buffer,
         shares=shares,
         disputed=disputed,
+        model=_scope(reading.window).lower(),
+        span=length(reading.window) or 0,
     )
 
 
@@ -291,10 +298,11 @@ def billed(readings: Iterable[Reading], known: Mapping[str, Alarm], now: int) ->
     """The alarms about plans that are used up and billed beyond."""
     accounts = sorted({reading.account for reading in readings if reading.window == OVERAGE and reading.in_use})
     text = "what its plan does not cover is billed now (overage): agents with this login cost dollars"
-    names = {account: f"overage {account}" for account in accounts}
-    return {
-        name: known.get(name) or Alarm(f"{account}: {text}", AlarmLevel.DANGER, now) for account, name in names.items()
-    }
+    raised: dict[str, Alarm] = {}
+    for account in accounts:
+        alarm = Alarm(f"{account}: {text}", AlarmLevel.DANGER, now, kind=AlarmKind.OVERAGE, subject=account)
+        raised[f"overage {account}"] = known.get(f"overage {account}", alarm)
+    return raised
 
 
 def _limit_words(one: Headroom, before: Alarm | None, clock: Clock) -> tuple[str, AlarmLevel]:

@@ -58,7 +58,7 @@ def alarm(budget: Budget, until: str, since: int, unstopped: Sequence[str] = ())
     also = f"; adopted agents spend on: {named_some(unstopped)}" if stops and unstopped else ""
     text = f"{told(budget, rungs[-1])}{ends if _DONE[rungs[-1].action] and not budget.dry_run else ''}{also}"
     level, mark = AlarmLevel.DANGER if stops else AlarmLevel.WARNING, f"{len(rungs)} {ladder(rungs)}"
-    return Alarm(text, level, since, mark=mark, kind=AlarmKind.BUDGET)
+    return Alarm(text, level, since, mark=mark, kind=AlarmKind.BUDGET, subject=budget.name)
 
 
 def told(budget: Budget, rung: Rung) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from controlroom.domain.gauges import Alarm, AlarmLevel
+from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
 from controlroom.domain.model import Fleet, State
 from controlroom.domain.tasks import Attempt, AttemptEnd, Task, Wait, WaitReason
 
@@ -195,10 +195,6 @@ def named(credential: str) -> str:
     return {"": "the hosts' own logins", PLAN: "the plan"}.get(credential, credential)
 
 
-ABOUT = "account "
-"""How what such alarms are about begins; the credential follows."""
-
-
 def alarms(fleet: Fleet, now: int) -> dict[str, Alarm]:
     """The alarms about credentials that let nobody in, one each, by what they are about."""
     backoffs = Backoffs(fleet, now)
@@ -206,8 +202,8 @@ def alarms(fleet: Fleet, now: int) -> dict[str, Alarm]:
     for credential in backoffs.turned_away:
         last = _last_refusal(backoffs, credential)
         if last is not None:
-            standing = fleet.alarms.get(f"{ABOUT}{credential}")
-            raised[f"{ABOUT}{credential}"] = standing or _alarm(credential, last, now)
+            about = f"account {credential}"
+            raised[about] = fleet.alarms.get(about) or _alarm(credential, last, now)
     return raised
 
 
@@ -230,4 +226,4 @@ def _alarm(credential: str, last: Attempt, now: int) -> Alarm:
     words = (
         f"{named(credential)}: the API lets nobody in{reason}: its tasks wait, and one of them tries again by itself"
     )
-    return Alarm(words, AlarmLevel.DANGER, now)
+    return Alarm(words, AlarmLevel.DANGER, now, kind=AlarmKind.CREDENTIAL, subject=credential)

@@ -416,11 +416,9 @@ class World:
 def _binds(gauge: Headroom, profile: Profile, model: str) -> bool:
     """Whether a limit is one of those that an agent of a profile uses up."""
     if gauge.kind is LimitKind.WINDOW:
-        words = gauge.name.lower().split()
-        of_model = words[2:] if words[:1] == ["5"] else words[1:]
-        return profile.billing is not Payer.API and (not of_model or of_model[0] in model.lower())
+        return profile.billing is not Payer.API and gauge.model in model.lower()
     if gauge.kind is LimitKind.BUCKET:
-        return profile.billing is not Payer.PLAN and (not model or gauge.name.lower().rpartition(" ")[2] in model)
+        return profile.billing is not Payer.PLAN and (not model or gauge.model in model)
     return False
 
 

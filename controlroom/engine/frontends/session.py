@@ -131,7 +131,7 @@ class Session:
             log.warning("a front end was sent away: %s", problem)
             self._outgoing.write(pack(Unwelcome(f"the engine sent this front end away: {problem}")))
         except asyncio.CancelledError:
-            self._outgoing.write(pack(Unwelcome(_MISTAKE if self._mistaken else STOPPED)))
+            self._outgoing.write(pack(Unwelcome(_MISTAKE) if self._mistaken else Unwelcome(STOPPED, ends=True)))
             raise
         except (OSError, TimeoutError):
             pass  # it has left, or never spoke

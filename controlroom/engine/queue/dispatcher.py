@@ -10,6 +10,7 @@ from dataclasses import replace
 from controlroom.domain import intents
 from controlroom.domain.changes import Changes
 from controlroom.domain.events import Alarmed
+from controlroom.domain.gauges import AlarmKind
 from controlroom.domain.model import Fleet
 from controlroom.domain.orders import NO_CEILING, Ceiling, Order, Result
 from controlroom.domain.queue import attempts, backoff, dispatch, repeat
@@ -177,7 +178,8 @@ class Dispatcher:
         """Raise the alarms about credentials that let nobody in, and end those that do again."""
         standing = self._store.fleet.alarms
         raised = backoff.alarms(self._store.fleet, self._store.clock())
-        for about in {*raised, *(about for about in standing if about.startswith(backoff.ABOUT))}:
+        over = (about for about, alarm in standing.items() if alarm.kind is AlarmKind.CREDENTIAL)
+        for about in {*raised, *over}:
             if raised.get(about) != standing.get(about):
                 self._store.apply(Alarmed(about, raised.get(about)))
 

@@ -122,7 +122,7 @@ def draw(palette: Palette, gauge: Gauge, words: _Words, width: int) -> Line:
         return styled.clip(styled.line(*runs, (f"  {rest}" if rest else "", palette.quiet)), width)
     runs += bar(palette, gauge, length)
     runs.append((f" {styled.right(gauge.percent, words.percent_cells)}", alarmed))
-    when = palette.note if gauge.when.startswith("runs out") else palette.quiet
+    when = palette.note if gauge.runs_out else palette.quiet
     runs.append((f"  {styled.left(gauge.when, words.when_cells)}" if words.when_cells else "", when))
     noted = level_style(palette, gauge.level, palette.note)
     runs.append((f"  {gauge.note}" if words.note_cells and gauge.note else "", noted))
