@@ -213,7 +213,9 @@ def host_add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("address", metavar="USER@ADDRESS[:PORT]", type=_address, help="or a name of ~/.ssh/config")
     parser.add_argument("--name", metavar="N", default="", help="its name here (default: from the address)")
     parser.add_argument("--fingerprint", metavar="SHA256:...", type=_fingerprint, help="of its host key")
-    parser.add_argument("--label", metavar="L", action="append", help="what tasks may want of it; may be said again")
+    parser.add_argument(
+        "--label", metavar="L", action="append", help="what tasks may want of it; may be given several times"
+    )
 
 
 def host_answer(parser: argparse.ArgumentParser) -> None:

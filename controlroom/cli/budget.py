@@ -146,4 +146,6 @@ async def _remove(client: Client, args: argparse.Namespace) -> int:
         names = f"; there are {', '.join(sorted(client.fleet.budgets))}" if client.fleet.budgets else ": there is none"
         near = nearest(args.name, client.fleet.budgets) or names
         raise Stop(Exit.NOT_FOUND, f"there is no budget {ascii(args.name)[:60]}{near}")
-    return await order(client, intents.RemoveBudget(args.name), f"budget {args.name} is gone; what it paused goes on")
+    return await order(
+        client, intents.RemoveBudget(args.name), f"budget {args.name} is removed; what it paused goes on"
+    )

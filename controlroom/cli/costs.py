@@ -111,15 +111,17 @@ def _table(rows: Sequence[CostRow], by: str, since: str, ran: Mapping[str, int])
     drawn = [cells[: len(head)] for cells in drawn]
     output.table(drawn, right=frozenset(range(2, len(head))))
     if any(row.billing != Payer.API for row in rows):
-        output.talk("≈ list price of what a plan covers or nobody says who pays: not a bill, and never part of a sum")
+        output.talk("≈ list price, where a plan covers it or nobody says who pays: not a bill, and never part of a sum")
     if unpriced := sum(row.unpriced for row in rows):
-        output.talk(f"{dollars(unpriced)} of it are models without a price, counted as the dearest: see prices.toml")
+        output.talk(f"{dollars(unpriced)} of it is for models without a price, counted as the dearest: see prices.toml")
     if estimated := sum(row.estimated for row in rows):
-        output.talk(f"~ {dollars(estimated)} of it are estimates: requests that were cut off")
+        output.talk(f"~ {dollars(estimated)} of it is estimated: requests that were cut off")
     if doubted := sum(row.doubted for row in rows):
-        output.talk(f"{dollars(doubted)} of it were claimed to be more than can be true: controlroom ledger doubted")
+        output.talk(
+            f"{dollars(doubted)} of it is doubted, as more was claimed than can be true: controlroom ledger doubted"
+        )
     if unattributed := sum(row.unattributed for row in rows):
-        output.talk(f"{dollars(unattributed)} of it are unattributed: Claude reports it, no message accounts for it")
+        output.talk(f"{dollars(unattributed)} of it is unattributed: Claude reports it, no message accounts for it")
 
 
 def _cells(cost: CostOf, unnamed: str) -> tuple[str, ...]:

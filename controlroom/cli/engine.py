@@ -188,7 +188,7 @@ async def _hand_over(boot: AtBoot) -> None:
     except EngineUnavailable as problem:
         raise Stop(Exit.NO_ENGINE, str(problem)) from None
     await client.close()
-    output.talk("the engine runs, begun from here; from the next boot on cron begins it")
+    output.talk("the engine runs, started from here; from the next boot on, cron starts it")
 
 
 async def _listening() -> None:

@@ -20,7 +20,7 @@ class Exit(IntEnum):
 
 MEANINGS = {
     Exit.DONE: "done",
-    Exit.REFUSED: "refused: nothing has changed, the reason stands on stderr",
+    Exit.REFUSED: "refused: nothing has changed, the reason is on stderr",
     Exit.USAGE: "the command line is wrong",
     Exit.NO_ENGINE: "no engine runs, or it cannot start",
     Exit.UNKNOWN: "the outcome is not known (link lost, no answer in time): look again",

@@ -102,7 +102,7 @@ async def _doubted(client: Client, args: argparse.Namespace) -> int:
         head = ("", "WHEN", "AGENT", "MESSAGE", "TOKENS", "CLAIMED", "COUNTED", "")
         output.table([head, *map(_claim, answer.bookings)], right=frozenset((0, 4, 5, 6)))
     else:
-        output.talk("nothing impossible was ever claimed")
+        output.talk("no use was ever claimed that cannot be true")
     return Exit.DONE
 
 

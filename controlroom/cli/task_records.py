@@ -79,7 +79,7 @@ _RESTARTS = (
 
 _QUEUE = (
     *(
-        Field(state.value, Kind.COUNT, partial(_counted, state), f"tasks that are {state.value}")
+        Field(state.value, Kind.COUNT, partial(_counted, state), "tasks in this state")
         for state in TaskState
         if state.value
     ),
@@ -124,25 +124,30 @@ FIGURES = (
     *(field_of(Kind.COUNT, f"tasks_{name}", name) for name in ("waiting", "running", "held")),
     field_of(Kind.SECONDS, "oldest_wait_seconds", "oldest_wait", "of the task that has waited longest"),
     field_of(Kind.SECONDS, "median_wait_seconds", "median_wait"),
-    field_of(Kind.SECONDS, "watched_seconds", "watched", "of the last hour an engine ran: what follows is of those"),
+    field_of(
+        Kind.SECONDS,
+        "watched_seconds",
+        "watched",
+        "how much of the last hour an engine ran: what follows is about that time",
+    ),
     field_of(Kind.NUMBER, "tasks_done_per_hour", "done"),
     field_of(Kind.NUMBER, "tasks_failed_per_hour", "failed", "for good"),
     field_of(Kind.NUMBER, "attempts_per_hour", "attempts"),
-    field_of(Kind.COUNT, "agents", says="that live, on hosts that are up; those of others left out"),
+    field_of(Kind.COUNT, "agents", says="that live on hosts that are up, without adopted ones"),
     field_of(Kind.NUMBER, "agents_mean"),
     field_of(Kind.COUNT, "agents_peak"),
-    field_of(Kind.COUNT, "agents_most", "most_agents", "the queue starts none beyond (queue.max_agents)"),
+    field_of(Kind.COUNT, "agents_most", "most_agents", "the queue starts no more than that (queue.max_agents)"),
     field_of(Kind.COUNT, "agents_working", "working"),
     field_of(Kind.NUMBER, "agents_working_mean", "working_mean"),
     field_of(Kind.COUNT, "agents_working_peak", "working_peak"),
-    field_of(Kind.PERCENT, "busy_percent", says="of the time in which agents lived they worked"),
-    field_of(Kind.COUNT, "answers", says="of the API in the last hour whose time transcripts tell"),
+    field_of(Kind.PERCENT, "busy_percent", says="of the time in which agents lived, how much they worked"),
+    field_of(Kind.COUNT, "answers", says="of the API in the last hour whose duration transcripts tell"),
     field_of(Kind.SECONDS, "answer_median_seconds", "answer_median"),
     field_of(Kind.SECONDS, "answer_95_percent_seconds", "answer_95", "95 of 100 took no longer"),
     field_of(Kind.NUMBER, "rate_limited_per_hour", "rate_limited", "answers 429, as transcripts tell them"),
     field_of(Kind.NUMBER, "overloaded_per_hour", "overloaded", "answers 529, as transcripts tell them"),
     field_of(Kind.USD, "finished_task_usd", "task_cost", "what a task that was done today has cost on average"),
-    field_of(Kind.COUNT, "finished_tasks", "tasks_costed", "the tasks that this is of"),
+    field_of(Kind.COUNT, "finished_tasks", "tasks_costed", "how many tasks that average is of"),
     field_of(Kind.USD, "agent_hour_billed_usd", "agent_hour_billed", "what an hour of an agent has cost today"),
     field_of(Kind.USD, "agent_hour_covered_usd", "agent_hour_covered", "the same, of what plans cover"),
     field_of(Kind.RECORDS, "profiles", "rows", "what they have used since the day began", _PROFILE),

@@ -42,10 +42,10 @@ def _work(parser: argparse.ArgumentParser) -> None:
     add("--priority", metavar="N", type=_priority, help="higher ones start first (default 0)")
     add("--profile", metavar="P", help="a template of the config, headless or command")
     add("--host", metavar="H", help="where it must run (default: where there is room)")
-    add("--label", metavar="L", action="append", help="what its host must have; may be said again")
+    add("--label", metavar="L", action="append", help="what its host must have; may be given several times")
     add("--model", metavar="M", help="as Claude Code names it")
     add("--cwd", metavar="DIR", help="the folder to work in, on the host")
-    add("--after", metavar="TASK", action="append", help="it starts once this one is done; may be said again")
+    add("--after", metavar="TASK", action="append", help="it starts once this one is done; may be given several times")
     add("--attempts", metavar="N", type=_attempts, help="attempts that may fail (default: queue.max_attempts)")
     add("--cost", metavar="USD", type=_cost, help="dollars at list prices that all attempts may cost; 0: no limit")
     add("--hours", metavar="N", type=_hours, help="hours that one attempt may take; 0: as its profile says")
@@ -75,7 +75,9 @@ def _list(parser: argparse.ArgumentParser) -> None:
     """Take which tasks to show."""
     parser.add_argument("task", metavar="FILTER", nargs="*", help="like state:failed host:vm1 profile:docs, or a word")
     parser.add_argument("--all", action="store_true", help="those that have ended too, the newest 300")
-    parser.add_argument("--state", metavar="S", action="append", type=_state, help="only those; may be said again")
+    parser.add_argument(
+        "--state", metavar="S", action="append", type=_state, help="only those; may be given several times"
+    )
     take.status(parser)
 
 
@@ -112,7 +114,11 @@ def _hold(parser: argparse.ArgumentParser) -> None:
 def _set(parser: argparse.ArgumentParser) -> None:
     """Take rules."""
     parser.add_argument(
-        "rules", metavar="NAME=VALUE", type=_rule, nargs="+", help="as queue show has them; NAME= is the config's again"
+        "rules",
+        metavar="NAME=VALUE",
+        type=_variable,
+        nargs="+",
+        help="a rule as in [queue] of the config; NAME= goes back to what that says",
     )
 
 
@@ -154,13 +160,6 @@ def _variable(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _rule(text: str) -> tuple[str, int | None]:
-    name, value = _variable(text)
-    if value and not (value.isascii() and value.isdecimal() and len(value) < 16):
-        raise argparse.ArgumentTypeError(f"{name}: expected a whole number, not {ascii(value)[:40]}")
-    return name, int(value) if value else None
-
-
 def _priority(text: str) -> int:
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 5 and int(digits) <= 1000):
@@ -197,8 +196,8 @@ TASKS: Sequence[Verb] = (
         "Put tasks into the queue; print their ids.",
         "An agent carries each out as soon as hosts, limits and budgets allow. --from reads many: JSON (an array, or "
         "lines), TOML with [[tasks]], or a Markdown list; it takes all of them or none. What a record leaves out, "
-        "the options say. A template's variables are its fields, --var, and text; an url is the key where no "
-        "key is said. WHEN is 30m, 18:30 or 2026-12-01T08:00.",
+        "the options say. A template's variables are its fields, --var, and text; a url is the key where none is "
+        "given. WHEN is 30m, 18:30 or 2026-12-01T08:00.",
         (
             "controlroom task add 'Write a test for the parser' --cwd project --priority 5",
             "controlroom task add --from issues.json --template issue",
@@ -211,8 +210,8 @@ TASKS: Sequence[Verb] = (
         "tasks",
         "[FILTER]... [--all] [--state S]... [--json]",
         "Show what runs, what waits and why, and what is held.",
-        "Those that wait stand in the order in which they start. A filter is what it is on the screen; with one, ended "
-        "tasks are looked at, too.",
+        "Those that wait stand in the order in which they start. Filters are those of the screen; with one, ended "
+        "tasks are searched, too.",
         ("controlroom task list", "controlroom task list --state failed --json | jq -r '.tasks[].reason'"),
         "tasks:list_",
         _list,
@@ -231,9 +230,9 @@ TASKS: Sequence[Verb] = (
         "why",
         "tasks",
         "TASK|AGENT [--json]",
-        "Say why a task waits, what comes next; of an agent, what explain says.",
-        "Each host says why it does not take it; the next look is when that can change. An agent that a profile keeps "
-        "running is named as it will be, like watcher-2.",
+        "Say why a task waits and what comes next; for an agent, the same as explain.",
+        "Each host says why it does not take it; the next look is when that can change. An agent that a profile "
+        "keeps running is named as it will be, like watcher-2.",
         ("controlroom why t12", "controlroom why watcher-2"),
         "tasks:why",
         _task_shown,
@@ -255,7 +254,7 @@ TASKS: Sequence[Verb] = (
         "       [--label L]... [--model M] [--cwd DIR] [--after TASK]... [--attempts N]\n"
         "       [--cost USD] [--hours N] [--not-before WHEN] [--every T]",
         "Change a task that waits or is held.",
-        "--after '' takes away what it comes after, --label '' its labels.",
+        "--after '' removes the tasks that it comes after, --label '' its labels.",
         ("controlroom task edit t12 --priority 50",),
         "tasks:edit",
         _edit,
@@ -294,7 +293,7 @@ TASKS: Sequence[Verb] = (
         "task drop",
         "tasks",
         "(TASK... | --all) [--yes]",
-        "Take tasks out of the queue, but for those that run.",
+        "Take tasks out of the queue, except those that run.",
         "It asks first. To drop one that is running, kill its agent first: that holds the task.",
         ("controlroom task drop t12 --yes",),
         "tasks:drop",
@@ -305,7 +304,7 @@ TASKS: Sequence[Verb] = (
         "tasks",
         "(TASK... | --all)",
         "Do ended tasks again; their attempts count anew.",
-        "--all is those that have failed; what is done or was dropped is named, or filtered.",
+        "--all means those that have failed; name or filter those that are done or were dropped.",
         ("controlroom task retry t12", "controlroom task retry state:failed"),
         "tasks:retry",
         _tasks,
@@ -315,8 +314,7 @@ TASKS: Sequence[Verb] = (
         "tasks",
         "[--json]",
         "Show how the queue stands, and the rules that it keeps to.",
-        "The rules are those of [queue] in config.toml, unless queue set has changed them. Times are milliseconds, "
-        "min_disk is bytes.",
+        "The rules are those of [queue] in config.toml, unless queue set has changed them.",
         ("controlroom queue show",),
         "tasks:queue_show",
         take.status,
@@ -345,9 +343,9 @@ TASKS: Sequence[Verb] = (
         "queue set",
         "tasks",
         "NAME=VALUE...",
-        "Change rules of the queue, also over restarts; NAME= goes back to the config's.",
+        "Change rules of the queue, for good; NAME= goes back to what the config says.",
         "",
-        ("controlroom queue set max_agents=12 stagger=2000", "controlroom queue set max_agents="),
+        ("controlroom queue set max_agents=12 stagger_seconds=2", "controlroom queue set max_agents="),
         "tasks:queue_set",
         _set,
     ),
@@ -357,7 +355,7 @@ TASKS: Sequence[Verb] = (
         "[--kill] [--reason TEXT] [--yes]",
         "Stop everything: all agents are interrupted, and nothing starts or goes on.",
         "It is in force until controlroom resume, whatever is restarted. Agents on hosts that are away are stopped "
-        "when these are back. A command cannot be interrupted: --kill ends it. Agents of others are not touched.",
+        "when these are back. A command cannot be interrupted: --kill ends it. Adopted agents are not touched.",
         ("controlroom halt --yes --reason 'wrong branch'", "controlroom halt --kill --yes"),
         "tasks:halt",
         _halt,

@@ -27,6 +27,7 @@ from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue.edits import task_named
 from controlroom.domain.queue.repeat import coming
+from controlroom.domain.queue.rules import RULES, wished, written
 from controlroom.domain.tasks import Source, Task, TaskChange, TaskState, TaskWish
 from controlroom.text.sanitize import redact
 
@@ -408,9 +409,11 @@ async def _queue_show(client: Client, args: argparse.Namespace) -> int:
     output.data(shown.queue_line(fleet, now) or "queue: empty")
     for key in sorted(fleet.queue.restarts):
         output.data(f"{key}: {shown.restart_words(fleet, key, now)}")
-    rules = vars(fleet.queue.rules)
     output.table(
-        [(name, str(value), "changed" if name in fleet.queue.changed else "") for name, value in rules.items()]
+        [
+            (name, written(name, fleet.queue.rules), "changed" if rule.field in fleet.queue.changed else "")
+            for name, rule in RULES.items()
+        ]
     )
     return Exit.DONE
 
@@ -429,7 +432,11 @@ def queue_release(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 def queue_set(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Change rules of the queue."""
-    args.intent, args.done = intents.SetQueue(dict(args.rules)), "the rules are changed"
+    try:
+        args.intent = intents.SetQueue(dict(wished(name, text) for name, text in args.rules))
+    except Refusal as refusal:
+        raise Stop(Exit.USAGE, str(refusal)) from None
+    args.done = "the rules are changed"
     return with_room(_order, args)
 
 

@@ -29,7 +29,7 @@ _LOOK: tuple[Verb, ...] = (
         "look",
         "[--by agent|profile|host|model|folder|day|hour] [--since WHEN]\n       [--json | --csv]",
         "Show what was spent.",
-        "Every API message of every Claude agent is counted once, at the price of its moment. What a plan covers is "
+        "Every API message of every Claude agent is counted once, at the price of that moment. What a plan covers is "
         "not billed: its list price is marked ≈ and is never added to what keys pay. AN HOUR is what an hour of an "
         "agent cost, working or waiting, agents that are gone included; – where their hours were not all seen, or "
         "where two kinds of account paid. In CSV the totals are rows, too: is_total says which. WHEN is 90m, 12h, 7d, "
@@ -61,7 +61,7 @@ _LOOK: tuple[Verb, ...] = (
         "Compare what was used with other ways to pay for it or to do it.",
         "Pay per use, each plan, throughput that somebody offers by the hour, a batch, better caching, cheaper models: "
         "what a month costs, where it breaks even, and all assumptions. What keys pay and what "
-        "plans cover are compared apart. A plans.toml beside config.toml says what you know better.",
+        "plans cover are compared apart. Put what you know better into plans.toml beside config.toml.",
         ("controlroom plan", "controlroom plan --days 7 --committed 12.50 --tokens-per-minute 200000"),
         "advice:plan",
         take.plan,
@@ -73,7 +73,7 @@ _LOOK: tuple[Verb, ...] = (
         "       [--input-tokens N] [--output-tokens N] [--cache-hit PERCENT] [--offline] [--json]",
         "Estimate what a fleet would need: dollars, a tier of the API, machines.",
         "Low, mid and high come from what was measured here for that model; where nothing was, from assumed figures, "
-        "and it says so. Prices of machines are as old as they say; machines.toml beside config.toml says yours.",
+        "and it says so. Prices of machines are as old as they say: put yours into machines.toml beside config.toml.",
         (
             "controlroom estimate --agents 10 --hours 8 --requests-per-hour 60",
             "controlroom estimate --agents 40 --hours 24 --requests-per-hour 120 --model claude-haiku-5-5 --offline",

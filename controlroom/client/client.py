@@ -305,7 +305,7 @@ class Client:
     async def attachment(self, agent: str, *, read_only: bool = False) -> Attachment:
         """Prepare to attach this terminal to an agent's session. Raises `NoAttachment` with the reason."""
         if self.read_only:
-            raise NoAttachment("a watcher is handed no terminal; there is controlroom logs")
+            raise NoAttachment("a watcher gets no terminal; controlroom logs shows what an agent writes")
         if isinstance(self._way, Away):
             return await asyncio.to_thread(self._way.attachment, agent, read_only=read_only)
         return await asyncio.to_thread(attachment, self._home, self.fleet, agent, role=self._role, read_only=read_only)

@@ -65,8 +65,8 @@ def _work(figures: Figures, counted: Mapping[Metric, int]) -> Iterator[Family]:
 def _agents(fleet: Fleet, figures: Figures) -> Iterator[Family]:
     states = Counter(str(fleet.state_of(agent)) for agent in fleet.agents.values() if not agent.adopted)
     every: Samples = {(str(state),): states[str(state)] for state in State}
-    yield Family("agents", "Agents, those of others left out.", every, ("state",))
-    yield _value("agents_most", "The queue starts no agent beyond.", figures.most_agents)
+    yield Family("agents", "Agents that live on hosts that are up, without adopted ones.", every, ("state",))
+    yield _value("agents_most", "The queue starts no more agents than that.", figures.most_agents)
     busy = figures.busy_percent
     yield _value("busy_ratio", "How much of the last hour agents worked.", None if busy is None else busy / 100)
     costs = {("api",): _usd(figures.agent_hour_billed), ("plan",): _usd(figures.agent_hour_covered)}

@@ -69,7 +69,7 @@ def test_the_table_keeps_a_bill_and_a_worth_apart(capsys: pytest.CaptureFixture[
     assert lines[2].split()[:3] == ["vm1/docs-1", "plan", "≈$0.0041"]
     assert [line.split()[:3] for line in lines[4:]] == [["all", "billed", "$1.92"], ["all", "plan", "≈$0.0041"]]
     assert "not a bill" in talk
-    assert "$0.0041 of it are models without a price" in talk
+    assert "$0.0041 of it is for models without a price" in talk
 
 
 def hourly(rows: Sequence[CostRow], ran: Mapping[str, int], capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -218,7 +218,8 @@ def test_limits_are_in_an_order_that_stays() -> None:
     models = ["opus", "", "opus-5", "", "haiku"]
     window, bucket = LimitKind.WINDOW, LimitKind.BUCKET
     kinds = [window, window, bucket, window, bucket]
-    made = [Headroom("a", *of, model=model) for *of, model in zip(names, kinds, models, strict=True)]
+    facts = zip(names, kinds, models, strict=True)
+    made = [Headroom("a", name, kind, model=model) for name, kind, model in facts]
     sorted_names = [one.name for one in limits.in_order(reversed(made))]
     assert sorted_names == ["5 h", "week", "week Opus", "requests haiku", "input opus-5"]
 

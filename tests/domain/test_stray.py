@@ -65,7 +65,10 @@ def test_status_tells_alarms_the_worst_first() -> None:
     world = reduce(fleet(hosts=(host("vm1"),)), seen(STRAY))
     world = replace(
         world,
-        alarms={**world.alarms, "budget day": Alarm("it is gone", AlarmLevel.DANGER, NOON, kind=AlarmKind.BUDGET)},
+        alarms={
+            **world.alarms,
+            "budget day": Alarm("it is gone", AlarmLevel.DANGER, NOON, kind=AlarmKind.BUDGET, subject="day"),
+        },
     )
     told = answer("status", Asked(world, NOON))["alarms"]
     assert [(alarm["level"], alarm["agent"]) for alarm in told] == [("danger", None), ("warning", STRAY.id)]

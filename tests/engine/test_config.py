@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 import tomllib
 
 from controlroom.domain.intents import AddHost
-from controlroom.domain.queue.rules import BOUNDS
+from controlroom.domain.preconditions import Refusal
+from controlroom.domain.queue.rules import RULES, wished, written
 from controlroom.engine.config import config
 from controlroom.engine.config.first_run import reference
-from controlroom.engine.config.queue_config import QueueTable
+from controlroom.engine.config.queue_config import QueueTable, rules_of
 from controlroom.engine.config.settings import TABLES
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.config.written_files import drop_host, keep_host
@@ -266,17 +268,30 @@ def _is_setting(line: str) -> bool:
     return line.startswith("[") or line.split(" = ")[0].isidentifier()
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_of_the_queue_may_be_the_same_in_the_config_and_by_a_verb(name: str) -> None:
+    limits = {type(limit).__name__: limit for limit in QueueTable.model_fields[name].metadata}
+    assert (limits["Ge"].ge, limits["Le"].le) == (RULES[name].least, RULES[name].most)
+    rules = rules_of(QueueTable(**{name: limits["Le"].le}))
+    assert written(name, rules) == str(limits["Le"].le)
+    assert wished(name, written(name, rules)) == (RULES[name].field, getattr(rules, RULES[name].field))
+
+
 @pytest.mark.parametrize(
-    ("setting", "rule", "unit"),
+    ("text", "words"),
     [
-        *((name, name, 1) for name in BOUNDS if name not in ("stagger", "retry", "aging", "backoff", "min_disk")),
-        ("stagger_seconds", "stagger", 1000),
-        ("retry_seconds", "retry", 1000),
-        ("aging_minutes", "aging", 60_000),
-        ("backoff_seconds", "backoff", 1000),
-        ("min_disk_mb", "min_disk", 1024 * 1024),
+        ("max_agnts=3", "'max_agnts' is no rule of the queue: did you mean max_agents?"),
+        ("max_agents=2.5", "max_agents: expected a whole number, not '2.5'"),
+        ("stagger_seconds=soon", "stagger_seconds: expected a number, not 'soon'"),
+        ("stagger_seconds=1e9", "stagger_seconds: expected a number, not '1e9'"),
+        ("stagger_seconds=.", "stagger_seconds: expected a number, not '.'"),
     ],
 )
-def test_a_rule_of_the_queue_may_be_the_same_in_the_config_and_by_a_verb(setting: str, rule: str, unit: int) -> None:
-    limits = {type(limit).__name__: limit for limit in QueueTable.model_fields[setting].metadata}
-    assert (limits["Ge"].ge * unit, limits["Le"].le * unit) == BOUNDS[rule]
+def test_a_rule_that_cannot_be_is_refused_in_its_own_words(text: str, words: str) -> None:
+    with pytest.raises(Refusal, match=f"^{re.escape(words)}$"):
+        wished(*text.split("="))
+
+
+def test_a_rule_may_be_a_part_of_a_second_and_goes_back_to_the_configs() -> None:
+    assert wished("stagger_seconds", "2.5") == ("stagger", 2_500)
+    assert wished("stagger_seconds", "") == ("stagger", None)

@@ -342,6 +342,8 @@ async def test_rules_are_changed_while_it_runs_and_are_the_configs_again() -> No
         assert here.engine.store.fleet.queue.rules.max_agents == 1
         refused = await here.order(intents.SetQueue({"max_agnts": 3}))
         assert "max_agents" in refused.reason
+        refused = await here.order(intents.SetQueue({"stagger": 3_600_001}))
+        assert refused.reason == "stagger_seconds is a number from 0 to 3600"
 
 
 async def test_tasks_are_edited_moved_held_and_dropped() -> None:

@@ -336,7 +336,7 @@ async def test_a_line_without_an_end_is_not_kept_for_long() -> None:
 async def test_no_terminal_is_handed_out() -> None:
     async with room(asking_host()):
         client = await Client.connect(start=False, role="watch")
-        with pytest.raises(NoAttachment, match="handed no terminal"):
+        with pytest.raises(NoAttachment, match="gets no terminal"):
             await client.attachment("vm1/a1")
         await client.close()
 

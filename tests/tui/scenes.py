@@ -207,6 +207,7 @@ def watched() -> Fleet:
             AlarmLevel.NOTICE,
             NOW,
             kind=AlarmKind.BUDGET,
+            subject="day",
         ),
         "key vm1/docs-1": Alarm(
             "docs-1 on vm1 pays with a key from its environment, not with its plan: unset ANTHROPIC_API_KEY there",

@@ -198,7 +198,7 @@ async def test_a_watcher_has_no_form_of_a_budget() -> None:
 
 async def test_alarms_say_what_to_do() -> None:
     fleet = scenes.watched()
-    gone = {"budget day": Alarm("budget day is gone", AlarmLevel.DANGER, NOW, kind=AlarmKind.BUDGET)}
+    gone = {"budget day": Alarm("budget day is gone", AlarmLevel.DANGER, NOW, kind=AlarmKind.BUDGET, subject="day")}
     async with room(replace(fleet, alarms=gone), size=(120, 40)) as here:
         await here.press("w")
         await here.until(lambda: "controlroom budget set day --limit" in here.text(), "what to do")

@@ -172,7 +172,7 @@ async def test_alarms_have_one_line_at_the_bottom_and_w_lists_them(size: tuple[i
 async def test_a_tap_opens_the_alarms_and_w_without_any_says_so() -> None:
     async with room(scenes.farm(), size=(45, 20)) as here:
         await here.press("w")
-        assert here.said() == "there is no alarm"
+        assert here.said() == "there are no alarms"
         here.engine.become(alarms={"ledger": Alarm("the disk is full", AlarmLevel.DANGER, NOW)})
         await here.until(lambda: " alarm  the disk is full" in here.text())
         here.clock.pass_(30)

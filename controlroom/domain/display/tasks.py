@@ -383,8 +383,8 @@ def flow_lines(figures: Figures) -> list[str]:
         else "tasks an hour: not known yet",
         f"{_often(figures.failed, figures)} failed" if figures.failed else "",
         f"{figures.waiting} wait" if figures.waiting else "none waits",
-        f"the longest {since(figures.oldest_wait)}" if figures.oldest_wait is not None else "",
-        f"half of them {since(figures.median_wait)}" if figures.median_wait is not None else "",
+        f"longest wait {seconds(figures.oldest_wait)}" if figures.oldest_wait is not None else "",
+        f"median wait {seconds(figures.median_wait)}" if figures.median_wait is not None else "",
     ]
     money = [
         f"an agent's hour {dollars(cost)}" if (cost := figures.agent_hour_billed) is not None else "",

@@ -346,7 +346,7 @@ ACTIONS: tuple[Action, ...] = (
         "host_retry",
         "r",
         "retry",
-        "Try to reach a host now: one that is lost, or that refused us until something was fixed.",
+        "Try to reach a host now: one that is lost, or that refused us and has been mended since.",
         "hosts",
         "host",
         changes=True,

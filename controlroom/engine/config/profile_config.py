@@ -89,26 +89,35 @@ class ProfileTable(Table):
         0.0,
         ge=0,
         le=525_600,
-        description="minutes of work in which nothing is heard of an agent that are trouble; 0: never",
+        description="minutes that an agent may work without a word before that is trouble; 0: any number",
     )
     on_quiet: Trouble = Field("alarm", description="what is done then: alarm, stop (end it) or restart")
     same_failures: int = Field(
-        0, ge=0, le=10_000, description="failures of the same call of Claude in a row that are trouble; 0: never"
+        0,
+        ge=0,
+        le=10_000,
+        description="times in a row that the same call of Claude may fail before that is trouble; 0: any number",
     )
     on_same_failures: Trouble = Field("alarm", description="what is done then: alarm, stop or restart")
     max_memory_mb: int = Field(
-        0, ge=0, le=1024 * 1024, description="MiB of memory that an agent with all it starts may take; 0: no limit"
+        0,
+        ge=0,
+        le=1024 * 1024,
+        description="MiB of memory that an agent and everything it starts may take; 0: no limit",
     )
-    max_processes: int = Field(0, ge=0, le=10**6, description="processes that it may have; 0: no limit")
+    max_processes: int = Field(0, ge=0, le=10**6, description="processes that an agent may have; 0: no limit")
     on_excess: Trouble = Field(
         "stop",
-        description="what is done when it takes more: alarm, stop or restart; restart also after max_hours",
+        description="what is done when it takes more: alarm, stop or restart; with restart it is started again "
+        "after max_hours, too",
     )
     max_log_mb: int = Field(
         1024, ge=1, le=1024 * 1024, description="MiB of log kept for an agent; the oldest part goes first"
     )
     max_turns: int = Field(0, ge=0, le=10**6, description="turns Claude may take (headless); 0: no limit")
-    max_output_tokens: int = Field(0, ge=0, le=10**7, description="tokens of one answer of Claude; 0: its own default")
+    max_output_tokens: int = Field(
+        0, ge=0, le=10**7, description="tokens that one answer of Claude may have; 0: Claude's own default"
+    )
     max_budget_usd: Annotated[str, BeforeValidator(_money)] = Field(
         "", description='US dollars Claude may spend in one run (headless), like "2.50"; empty: no limit'
     )
@@ -124,7 +133,7 @@ class ProfileTable(Table):
         0,
         ge=0,
         le=10_000,
-        description="agents of it that the queue has at work at once; 0: as many as there is room for",
+        description="how many of its agents the queue may have at work at once; 0: as many as there is room for",
     )
     shares_folder: bool = Field(
         False, description="whether several tasks may be at work in one folder at once, as when they only read"
@@ -133,8 +142,8 @@ class ProfileTable(Table):
     outside: Outside = Field("asking", description=OUTSIDE)
     restart: Literal["never", "on-failure", "always"] = Field(
         "never",
-        description="which ends of its agents are followed by another run without being asked; what a person ends, and "
-        "agents of tasks, never are",
+        description="after which ends an agent is started again by itself; never after a person has ended it, and "
+        "never an agent of a task",
     )
     restart_starts: int = Field(
         5, ge=1, le=1_000, description="how often an agent is started so in restart_minutes before it is given up"
@@ -148,8 +157,10 @@ class ProfileTable(Table):
         description="whether its agents go on in their sessions once their host is up again after a reboot, or wait "
         "for you; as restart: they wait if that is never",
     )
-    keep: int = Field(0, ge=0, le=1_000, description="agents of it that are kept running, as NAME-1, NAME-2 and so on")
-    keep_task: str = Field("", description="what those agents are to do")
+    keep: int = Field(
+        0, ge=0, le=1_000, description="how many of its agents are kept running, as NAME-1, NAME-2 and so on"
+    )
+    keep_task: str = Field("", description="the task of those agents")
     keep_hosts: list[str] = Field([], description="the hosts where they run; empty: anywhere")
 
     @model_validator(mode="after")

@@ -23,41 +23,44 @@ OUTSIDE = (
 class QueueTable(Table):
     """What the queue of tasks keeps to."""
 
-    max_tasks: int = Field(200, ge=1, le=100_000, description="open tasks that it takes")
+    max_tasks: int = Field(200, ge=1, le=100_000, description="how many open tasks it takes")
     max_agents: int = Field(
         10,
         ge=0,
         le=10_000,
-        description="agents at work at once, those that people start counted",
+        description="how many agents may be at work at once, including those that people start",
     )
     max_agents_per_host: int = Field(
-        0, ge=0, le=10_000, description="agents at work at once on one host; 0: as many as its memory allows"
+        0,
+        ge=0,
+        le=10_000,
+        description="how many agents may be at work at once on one host; 0: as many as its memory allows",
     )
     stagger_seconds: float = Field(5.0, ge=0, le=3_600, description="seconds between two starts")
-    memory_percent: int = Field(
-        80, ge=1, le=100, description="how full a host's memory may become by a start, per cent"
-    )
+    memory_percent: int = Field(80, ge=1, le=100, description="how full a start may make a host's memory, per cent")
     min_disk_mb: int = Field(1024, ge=0, le=1024 * 1024, description="MiB of disk that a host must have free")
-    max_attempts: int = Field(3, ge=1, le=100, description="attempts of a task that may fail before it has failed")
+    max_attempts: int = Field(
+        3, ge=1, le=100, description="how many attempts of a task may fail before the task has failed"
+    )
     retry_seconds: float = Field(
         30.0, ge=0, le=86_400, description="seconds before the second attempt; doubled for each further one"
     )
     window_percent: int = Field(
-        85, ge=1, le=100, description="nothing new starts once a window of the plan is used so far, per cent"
+        85, ge=1, le=100, description="per cent of a plan's window from which nothing new starts"
     )
     load_percent: int = Field(
         0,
         ge=0,
         le=100_000,
-        description="load average of one minute per core, per cent, from which nothing starts on a host; 0: it does "
-        "not count",
+        description="load average over one minute, in per cent of a host's cores, from which nothing starts there; "
+        "0: it does not count",
     )
     backoff_seconds: float = Field(
         60.0,
         ge=0,
         le=86_400,
-        description="seconds after the API turned agents away (a limit, overload, a login) until one task tries again "
-        "for all; doubled each time, up to 15 minutes",
+        description="seconds after the API turned agents away (a limit, overload, a login) until one task tries "
+        "again for all; doubled each time, up to 15 minutes",
     )
     aging_minutes: float = Field(
         60.0, ge=0, le=525_600, description="minutes of waiting that raise a task's priority by one; 0: never"

@@ -160,9 +160,11 @@ class NotifyTable(Table):
     )
     about: NewsKinds = Field(
         [kind for kind in NewsKind if kind not in (NewsKind.DONE, NewsKind.LIMITED)],
-        description="of what: question, failed, done, limited, paused, task, host, budget, alarm",
+        description="what it is told of: question, failed, done, limited, paused, task, host, budget, alarm",
     )
-    pause: float = Field(30.0, ge=0, le=86_400, description="seconds between two messages at least; what comes waits")
+    pause: float = Field(
+        30.0, ge=0, le=86_400, description="least number of seconds between two messages; what comes meanwhile waits"
+    )
     quiet: Annotated[str, AfterValidator(_span)] = Field(
         "", description='hours of the day here in which nothing is sent, like "22:00-07:00"; it is sent after them'
     )
@@ -273,7 +275,7 @@ class MetricsTable(Table):
     """A file with the figures of the room, for a program that collects such."""
 
     file: Annotated[str, AfterValidator(_metrics_file)] = Field(
-        "", description="the file, replaced in one step each time; nothing: none is written"
+        "", description="the file, replaced in one step each time; empty: none is written"
     )
     mode: Literal["0600", "0640", "0644"] = Field("0600", description="who may read it: you, your group, or everybody")
     interval_seconds: float = Field(60.0, ge=5, le=3_600, description="seconds from one to the next")
@@ -328,7 +330,7 @@ class ConfigFile(Table):
     budgets: OwnBudgets = Field(
         {}, description="limits on what is spent; `controlroom budget set` writes its own to budgets.toml"
     )
-    queue: QueueTable = Field(default=QueueTable.model_validate({}), description="what the queue of tasks keeps to")
+    queue: QueueTable = Field(default=QueueTable.model_validate({}), description="rules of the queue of tasks")
     templates: Templates = Field(
         {}, description="texts of tasks: `controlroom task add --template NAME`; templates/NAME.md beside this file too"
     )

@@ -197,7 +197,7 @@ class TaskBook:
                 return await self._queue(replace(self.fleet.queue, hold=None), "")
             case intents.SetQueue():
                 queue = rules.changed(self.fleet.queue, self._rules, intent.rules)
-                return await self._queue(queue, rules.change_words(intent.rules))
+                return await self._queue(queue, rules.change_words(queue, intent.rules))
             case intents.DrainHost():
                 drain = Drain(who, now, intent.reason, intent.move)
                 return await self._drain(edits.drained(self.fleet, intent.name, drain))

@@ -39,13 +39,13 @@ def alarms(app: ContextApp, screen: RoomScreen) -> None:
     if shown:
         app.push_screen(ReportSheet(f"alarms: {len(view.fleet.alarms)}", shown))
     else:
-        say(app, "there is no alarm", Level.DONE)
+        say(app, "there are no alarms", Level.DONE)
 
 
 def host_check(app: ContextApp, screen: RoomScreen) -> None:
     """Check whether the chosen host has all that agents need."""
     if name := screen.host_here():
-        ask(app, f"check of {name}", f"{name} is looking at itself…", lambda source: _checked(source, name))
+        ask(app, f"check of {name}", f"{name} is being checked…", lambda source: _checked(source, name))
 
 
 async def _checked(source: Source, name: str) -> Report:

@@ -136,7 +136,7 @@ class BudgetForm(Form):
         if isinstance(wanted, RemoveBudget):
             self.finish()
             title, text = f"Remove budget {wanted.name}?", "What it has paused goes on."
-            self.app.push_screen(ConfirmSheet(title, text, "remove", wanted, f"budget {wanted.name} is gone"))
+            self.app.push_screen(ConfirmSheet(title, text, "remove", wanted, f"budget {wanted.name} is removed"))
         elif isinstance(wanted, SetBudget) and self.value("do") == "preview":
             words = [*previewed(self._budget, wanted.rule), waits_for(wanted.rule, self.context.fleet)]
             told = [Line("", line.strip()) for line in words if line]
