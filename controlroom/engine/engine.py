@@ -7,14 +7,14 @@ and nothing here blocks.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, get_args
 
 from controlroom.domain import events, intents
 from controlroom.domain.audit import target_of, verb_of
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.model import Fleet
-from controlroom.domain.money.allotment import NextGrant
-from controlroom.domain.orders import NO_CEILING, ROWS, Order, Result
+from controlroom.domain.orders import NO_CEILING, ROWS, Result
 from controlroom.domain.queue import attempts
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.funds import Funds
@@ -209,21 +209,27 @@ class Engine:
         if isinstance(decision, Refused):
             return self.ledger_writer.refused(intent, decision.reason, who)
         share = self.budgets.first(decision.effect)
-        if share is not None and (no_money := self.budgets.refusal(share)):
+        if no_money := self.budgets.refusal(share):
             return self.ledger_writer.refused(intent, no_money, who)
         if isinstance(intent, intents.RetryAgent):
-            return self.moves.retry(intent, who, lambda again: self._again(again, who))
+            return self.moves.retry(intent, who, partial(self._again, who=who))
         if isinstance(intent, intents.ResumeAgent) and intent.paced:
             return await self.dispatcher.restarter.later(intent, who)
         self._note(decision, intent, who)
         was = self.store.fleet
         for event in decision.events:
             self.host_events.happened(event)
-        if decision.order is not None:
-            return await self._order(decision.effect, decision.order, was, share)
-        if isinstance(decision.effect, intents.LinkEffect):
-            told = self.links.tell(decision.effect)
-            self.ledger_writer.audited(who, told, decision.effect.host, 0, Result(Outcome.DONE))
+        effect, order = decision.effect, decision.order
+        if order is not None:
+            assert isinstance(effect, intents.MoveOn | intents.NodeEffect)
+            return (
+                self.moves.begin(effect, order, was)
+                if isinstance(effect, intents.MoveOn)
+                else await self.orders.carry_out(effect, order, was, share)
+            )
+        if isinstance(effect, intents.LinkEffect):
+            told = self.links.tell(effect)
+            self.ledger_writer.audited(who, told, effect.host, 0, Result(Outcome.DONE))
         return Result(Outcome.DONE, op=op)
 
     async def _again(self, intent: intents.ReassignAgent, who: str) -> Result:
@@ -241,10 +247,3 @@ class Engine:
         if decision.note:
             about = getattr(intent, "agent", "") or target_of(intent)
             self.ledger_writer.audited(who, verb_of(intent), about, 0, Result(Outcome.DONE, decision.note))
-
-    async def _order(self, effect: intents.Effect | None, order: Order, was: Fleet, share: NextGrant | None) -> Result:
-        """Order something of a host; `was`: the fleet before it was decided, `share`: what its run may spend first."""
-        if isinstance(effect, intents.MoveOn):
-            return self.moves.begin(effect, order, was)
-        assert isinstance(effect, intents.NodeEffect)
-        return await self.orders.carry_out(effect, order, was, share)

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import os
 import shutil
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from controlroom.node.agent_folders import Entry, entry_of, epochs, is_live, read_status
 from controlroom.node.ending import (
@@ -62,6 +64,13 @@ class Actor:
     def __init__(self, place: Place, ownership: Ownership, spawner: Spawner, turns: Turns) -> None:
         self._place, self._ownership, self._spawner, self._turns = place, ownership, spawner, turns
         self._sheets = PriceSheets(place.state)
+        self._does: dict[type[Act], Callable[[Any], Awaitable[None]]] = {
+            Spawn: self._spawn,
+            Kill: self._kill,
+            Tell: self._tell,
+            Grant: self._grant,
+            Forget: self._forget,
+        }
 
     async def act(self, wanted: Act) -> Reply:
         """Do it and say what became of it. Never raises."""
@@ -74,7 +83,7 @@ class Actor:
                 async with self._turns.of(wanted.name):
                     reason = self._ownership.refusal()
                     if not reason:
-                        await self._do(wanted)
+                        await self._does[type(wanted)](wanted)
             return Reply(wanted.id, Outcome.REFUSED if reason else Outcome.DONE, reason)
         except (Refusal, Refused) as refusal:
             return Reply(wanted.id, Outcome.REFUSED, str(refusal))
@@ -86,18 +95,6 @@ class Actor:
     async def keep(self, prices: Prices) -> str:
         """Keep a price sheet for the grants that follow. Return why it could not be kept, "" when it has been."""
         return self._ownership.refusal() or await self._sheets.keep(prices)
-
-    async def _do(self, wanted: Spawn | Kill | Tell | Forget | Grant) -> None:
-        if isinstance(wanted, Spawn):
-            await self._spawn(wanted)
-        elif isinstance(wanted, Kill):
-            await self._kill(wanted)
-        elif isinstance(wanted, Tell):
-            await self._tell(wanted)
-        elif isinstance(wanted, Grant):
-            await self._grant(wanted)
-        else:
-            await self._forget(wanted)
 
     async def _spawn(self, wanted: Spawn) -> None:
         entries = epochs(self._place.state, wanted.name)

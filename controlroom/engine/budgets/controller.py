@@ -221,8 +221,10 @@ class BudgetController:
             return None
         return self._sharing.first(self._beginning(start), self._ends())
 
-    def refusal(self, share: NextGrant) -> str | None:
-        """Return why there is no money for what would begin, or None."""
+    def refusal(self, share: NextGrant | None) -> str | None:
+        """Return why there is no money for what would begin, or None, as for what needs no grant (`share` None)."""
+        if share is None:
+            return None
         bound = [balance for balance in self._sharing.balances.holding(share.run) if balance.binds]
         if bound and not self._mail.priced:
             return "nothing can be metered yet, and a budget binds it: the price sheet has not been read"

@@ -286,7 +286,8 @@ class Spending:
                 began = time.thread_time()
                 await self._sum_up_touched()
                 while self._stale:
-                    await self._sum_up_host(self._stale.pop())
+                    host = self._stale.pop()
+                    await self._sum_up_rows(host, TOTALS, (host,))
                 await self._count_money()
                 if again := bool(self._stale or self._touched):
                     await asyncio.sleep(min(1.0, SHARE * (time.thread_time() - began)))
@@ -308,9 +309,6 @@ class Spending:
                 query = TOTALS_OF.format(", ".join("?" * len(theirs)))
                 await self._sum_up_rows(host, query, (host, *sorted(theirs)))
                 self._stale.discard(host)
-
-    async def _sum_up_host(self, host: str) -> None:
-        await self._sum_up_rows(host, TOTALS, (host,))
 
     async def _sum_up_rows(self, host: str, query: str, values: Sequence[str]) -> None:
         rows = await asyncio.to_thread(self._ledger.read, query, values)
