@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from controlroom.text.states import ItemAnswer, StrEnum
+from controlroom.text.states import Item, ItemAnswer, StrEnum
 
 
 class QuestionKind(StrEnum):
@@ -15,29 +15,6 @@ class QuestionKind(StrEnum):
     CHOICES = "choices"
     HOST_KEY = "host_key"
     SECRET = "secret"  # noqa: S105 - what is asked for, not one
-
-
-@dataclass(frozen=True)
-class Option:
-    """One choice."""
-
-    label: str
-    description: str = ""
-    preview: str = ""
-    """Several lines, to be shown as they stand."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One of the questions that are asked together."""
-
-    question: str
-    header: str = ""
-    options: tuple[Option, ...] = ()
-    several: bool = False
-    """Whether several choices may be taken."""
-    own_words: bool = False
-    """Whether words of one's own are an answer, too."""
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,27 @@ class TellKind(OpenStrEnum):
     """Nothing that this version knows: refused."""
 
 
+class Option(NamedTuple):
+    """One choice."""
+
+    label: str
+    description: str = ""
+    preview: str = ""
+    """What it would look like: several lines, to be shown as they stand."""
+
+
+class Item(NamedTuple):
+    """One of the questions that are asked together."""
+
+    question: str
+    header: str = ""
+    options: tuple[Option, ...] = ()
+    several: bool = False
+    """Whether several choices may be taken."""
+    own_words: bool = False
+    """Whether words of one's own are an answer, too."""
+
+
 class ItemAnswer(NamedTuple):
     """The answer to one of several questions that are asked together: choices by number, from 1, or words, or both."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlroom.text.host_sample import HostSample
-from controlroom.text.states import ItemAnswer, Outcome, TellKind, Verdict
+from controlroom.text.states import Item, ItemAnswer, Outcome, TellKind, Verdict
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.inquiries import Finding, Inquiry
@@ -18,7 +18,6 @@ from controlroom.wire.runner import (
     Answer,
     AskPlan,
     Interrupt,
-    ItemSeen,
     Message,
     Seal,
     SealedRequest,
@@ -40,7 +39,7 @@ class QuestionSeen:
     at: int
     kind: str = ""
     """`permission`, `plan` or `choices`; "": an older runner, which does not say."""
-    items: tuple[ItemSeen, ...] = ()
+    items: tuple[Item, ...] = ()
     """What is to be chosen, for the kind `choices`."""
     cut: bool = False
     """It asks more than this: nothing but a no is an answer."""

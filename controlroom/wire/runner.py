@@ -19,34 +19,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from controlroom.text.states import ItemAnswer, Verdict
+from controlroom.text.states import Item, ItemAnswer, Verdict
 from controlroom.wire.lines import PeerError, from_line
 
 
-class OptionSeen(NamedTuple):
-    """One choice."""
-
-    label: str
-    description: str = ""
-    preview: str = ""
-    """What it would look like: several lines, to be shown as they stand."""
-
-
-class ItemSeen(NamedTuple):
-    """One of the questions that are asked together."""
-
-    question: str
-    header: str = ""
-    options: tuple[OptionSeen, ...] = ()
-    several: bool = False
-    """Whether several choices may be taken."""
-    own_words: bool = False
-    """Whether words of one's own are an answer, too."""
-
-
-def digest_of(
-    ident: str, kind: str, tool: str, text: str, items: Sequence[ItemSeen], always: Sequence[str] = ()
-) -> str:
+def digest_of(ident: str, kind: str, tool: str, text: str, items: Sequence[Item], always: Sequence[str] = ()) -> str:
     """Hash all that a question shows, as 32 hexadecimal digits. An older runner has no `always`.
 
     An answer carries the digest of the question that was shown, so an answer to one that has been replaced under the

@@ -19,10 +19,9 @@ from controlroom.domain.tasks import Source, TaskWish
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Report, to_line
 from controlroom.text.host_sample import HostSample
-from controlroom.text.states import Uncounted
+from controlroom.text.states import Item, Option, Uncounted
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec, SpecRead
-from controlroom.wire.runner import ItemSeen, OptionSeen
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.usage import (
     LimitsSeen,
@@ -57,7 +56,7 @@ def claims(name: str, **more: Any) -> wire.AgentSeen:
     return replace(agent, **{**wild, **more})
 
 
-ITEM = ItemSeen(EVIL, EVIL, (OptionSeen(EVIL, EVIL, EVIL),) * 3, True, True)
+ITEM = Item(EVIL, EVIL, (Option(EVIL, EVIL, EVIL),) * 3, True, True)
 QUESTION = wire.QuestionSeen("q1", EVIL, EVIL, HUGE, "choices", (ITEM,), False, (EVIL,))
 EVIDENCE = (wire.EvidenceSeen(EVIL, "waiting", EVIL, LOW),)
 

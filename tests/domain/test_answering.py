@@ -2,8 +2,8 @@
 
 import pytest
 
-from controlroom.domain.questions import Draft, Item, Option, Question, QuestionKind, Unfit
-from controlroom.text.states import ItemAnswer
+from controlroom.domain.questions import Draft, Question, QuestionKind, Unfit
+from controlroom.text.states import Item, ItemAnswer, Option
 
 PARTS = Item("Which parts?", "Parts", (Option("Auth"), Option("Cache"), Option("Docs")), several=True, own_words=True)
 REGION = Item("Which region?", "Region", (Option("eu-1", "Europe", "a\nb"), Option("us-1")), own_words=True)

@@ -12,9 +12,9 @@ from controlroom.domain.events import HostAdded, Ordered
 from controlroom.domain.model import Fleet, Limits, LinkState, Profile, State
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.preconditions import MAX_TASK
-from controlroom.domain.questions import Item, Option, Question, QuestionKind
+from controlroom.domain.questions import Question, QuestionKind
 from controlroom.domain.reduce import reduce
-from controlroom.text.states import AgentKind, ItemAnswer, TellKind, Verdict
+from controlroom.text.states import AgentKind, Item, ItemAnswer, Option, TellKind, Verdict
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order, question
 
 SPAWN = intents.SpawnAgent("api-1", "fix the tests", "vm1")
@@ -252,7 +252,7 @@ def test_choices_are_taken_by_number_label_or_in_words(
         ((REGION, PARTS), answers("", ItemAnswer((1,)), ItemAnswer()), "question 2 (Parts) has no answer"),
         ((REGION, PARTS), answers("", ItemAnswer((1,))), "it asks 2 questions, and 1 of them have an answer"),
         ((REGION,), answers("", ItemAnswer((1,)), ItemAnswer((1,))), "it asks 1 question, and 2"),
-        ((replace(REGION, own_words=False),), answers("the moon"), "takes the number of a choice: attach"),
+        ((REGION._replace(own_words=False),), answers("the moon"), "takes the number of a choice: attach"),
         ((), answers(""), "wants an answer in words"),
         (
             (REGION,),

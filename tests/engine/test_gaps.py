@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from controlroom.domain.events import AgentsObserved
 from controlroom.domain.model import Question
 from controlroom.engine.hosts.translate import HIGH, WIDE, HostContext, close_gaps, name_gaps, to_events
+from controlroom.text.states import Item, Option
 from controlroom.wire import messages as wire
-from controlroom.wire.runner import ItemSeen, OptionSeen
 from tests.engine.scripted import NOON, seen
 
 BLANKS = [" ", "\t", "\u00a0", "\u2003", "\u3000", "\u1680", "\u2800"]
@@ -50,8 +50,8 @@ def test_a_title_says_that_there_is_more_however_long_its_line_is() -> None:
 
 
 def test_no_choice_hides_what_it_means() -> None:
-    option = OptionSeen("yes" + " " * 90 + "to all", "a" + "\u2800" * 200 + "b")
-    item = ItemSeen("Which\u2003" + " " * 500 + "one?", options=(option,))
+    option = Option("yes" + " " * 90 + "to all", "a" + "\u2800" * 200 + "b")
+    item = Item("Which\u2003" + " " * 500 + "one?", options=(option,))
     shown = asked("", items=(item,), kind="choices")
     (first,) = shown.items
     assert (first.question, first.options[0].label, first.options[0].description) == ("Which one?", "yes to all", "a b")

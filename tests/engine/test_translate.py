@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import astuple, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,10 +25,9 @@ from controlroom.engine.hosts.translate import (
 )
 from controlroom.text.host_sample import HostSample
 from controlroom.text.names import agent_name_problem
-from controlroom.text.states import AgentKind, ItemAnswer, Outcome, TellKind, Uncounted, Verdict
+from controlroom.text.states import AgentKind, Item, ItemAnswer, Option, Outcome, TellKind, Uncounted, Verdict
 from controlroom.wire import messages as wire
 from controlroom.wire.codec import decode
-from controlroom.wire.runner import ItemSeen, OptionSeen
 from controlroom.wire.spec import AgentSpec, Credential
 from controlroom.wire.usage import UsageGap, UsageGaps
 
@@ -45,8 +44,8 @@ real = st.floats(-(2.0**62), 2.0**62)
 names = st.sampled_from(["docs-1", "a", "", "A", "#(id)", "x" * 42, "a/b", "a\n", "=a:"])
 
 evidence = st.builds(wire.EvidenceSeen, source=nasty, state=nasty, value=nasty, at=whole)
-option = st.builds(OptionSeen, label=nasty, description=nasty, preview=nasty)
-item = st.builds(ItemSeen, question=nasty, header=nasty, options=st.lists(option, max_size=3).map(tuple))
+option = st.builds(Option, label=nasty, description=nasty, preview=nasty)
+item = st.builds(Item, question=nasty, header=nasty, options=st.lists(option, max_size=3).map(tuple))
 question = st.builds(
     wire.QuestionSeen,
     id=st.one_of(st.just("q1"), nasty),
@@ -291,7 +290,7 @@ def test_a_question_that_nobody_could_answer_is_said() -> None:
     assert "cannot be asked here" in notice.text
 
 
-CHOICES = ItemSeen("Which?", "Part\x1b[2J", (OptionSeen("a\nb", "\x07c", "d\n\x1b[31me\u202e"),), True, True)
+CHOICES = Item("Which?", "Part\x1b[2J", (Option("a\nb", "\x07c", "d\n\x1b[31me\u202e"),), True, True)
 
 
 def test_choices_are_sanitized_and_their_digest_is_that_of_what_came() -> None:
@@ -300,13 +299,13 @@ def test_choices_are_sanitized_and_their_digest_is_that_of_what_came() -> None:
     assert question
     assert (question.kind, question.title, question.digest) == (QuestionKind.CHOICES, "Which?", asked.digest)
     (item,) = question.items
-    shown = [item.question, item.header, *(text for one in item.options for text in astuple(one))]
+    shown = [item.question, item.header, *(text for one in item.options for text in one)]
     assert all(sign.isprintable() for text in shown for sign in text.replace("\n", ""))
     assert "\n" in item.options[0].preview
     others = (
         replace(asked, text="Which!"), replace(asked, kind="plan"),
         replace(asked, items=(CHOICES._replace(several=False),)),
-        replace(asked, items=(CHOICES._replace(options=(OptionSeen("a\nb", "\x07c"),)),)), replace(asked, tool="Bash"),
+        replace(asked, items=(CHOICES._replace(options=(Option("a\nb", "\x07c"),)),)), replace(asked, tool="Bash"),
     )  # fmt: skip
     assert len({asked.digest, *(other.digest for other in others)}) == 6
     assert replace(asked, at=1).digest == asked.digest
@@ -444,7 +443,7 @@ def test_what_always_would_allow_is_shown_whole_or_it_is_no_answer(
 
 def test_a_question_that_is_shown_cut_is_told_to_be_cut_and_an_honest_one_is_shown_whole() -> None:
     label, words, preview = "l" * 300, "d" * 2_000, "p\n" * 1_500
-    item = ItemSeen(words, label, (OptionSeen(label, words, preview),))
+    item = Item(words, label, (Option(label, words, preview),))
     asked = wire.QuestionSeen("q1", "AskUserQuestion", "Which?", NOW, "choices", (item,))
     question = observed(seen(question=asked)).question
     assert question
@@ -461,7 +460,7 @@ def test_a_question_that_is_shown_cut_is_told_to_be_cut_and_an_honest_one_is_sho
         replace(asked, items=(item._replace(header="h" * 401),)),
         *(
             replace(asked, items=(item._replace(options=(option,)),))
-            for option in (OptionSeen("l" * 401), OptionSeen("l", "d" * 2_501), OptionSeen("l", "", "p" * 3_601))
+            for option in (Option("l" * 401), Option("l", "d" * 2_501), Option("l", "", "p" * 3_601))
         ),
     ):  # fmt: skip
         cut = observed(seen(question=bad)).question

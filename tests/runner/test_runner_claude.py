@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from controlroom.text.states import ItemAnswer
+from controlroom.text.states import Item, ItemAnswer, Option
 from controlroom.wire.messages import AgentSeen
-from controlroom.wire.runner import ItemSeen, OptionSeen
 from tests.lab.agent_under_test import Agent, MakeAgent, alive
 from tests.lab.answering import chosen, request
 from tests.lab.messages_api.server import Api
@@ -77,8 +76,8 @@ def test_a_question_of_the_model_is_answered_in_words(agent: MakeAgent, api: Api
     run = agent(asks(REGION))
     asked = question(run)
     assert asked.text == "Which region?\n  1. eu-1 - Europe\n  2. us-1 - US"
-    options = OptionSeen("eu-1", "Europe", "| a |\n| b |"), OptionSeen("us-1", "US")
-    assert (asked.kind, asked.items) == ("choices", (ItemSeen("Which region?", "Region", options, False, True),))
+    options = Option("eu-1", "Europe", "| a |\n| b |"), Option("us-1", "US")
+    assert (asked.kind, asked.items) == ("choices", (Item("Which region?", "Region", options, False, True),))
     assert answered(run, "allow", "", chosen(words="the moon")).state == "done"
     assert 'Which region?\\"=\\"the moon' in heard(api)
 

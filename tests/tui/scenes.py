@@ -24,7 +24,7 @@ from controlroom.domain.model import (
 )
 from controlroom.domain.money.costs import CostRow, grouped
 from controlroom.domain.orders import Work
-from controlroom.domain.questions import Item, Option, QuestionKind
+from controlroom.domain.questions import QuestionKind
 from controlroom.domain.tasks import (
     Attempt,
     AttemptEnd,
@@ -39,7 +39,7 @@ from controlroom.domain.tasks import (
 )
 from controlroom.text.event_text import LogRecord
 from controlroom.text.host_sample import HostSample
-from controlroom.text.states import AgentKind, Payer
+from controlroom.text.states import AgentKind, Item, Option, Payer
 from tests.tui.engine import Logs
 
 NOW = 1_795_357_920_000

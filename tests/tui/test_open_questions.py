@@ -9,8 +9,8 @@ import pytest
 from controlroom.domain.intents import AnswerQuestion, ForgetAgent, SendMessage
 from controlroom.domain.keys.many import Asking, alike, answer_to_all
 from controlroom.domain.model import Fleet, State
-from controlroom.domain.questions import Item, Option, Question, QuestionKind
-from controlroom.text.states import ItemAnswer, Verdict
+from controlroom.domain.questions import Question, QuestionKind
+from controlroom.text.states import Item, ItemAnswer, Option, Verdict
 from controlroom.tui.actions.orders import MISTAKE
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.hosts import HostsScreen

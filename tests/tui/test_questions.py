@@ -8,8 +8,8 @@ import pytest
 
 from controlroom.domain.intents import AnswerQuestion
 from controlroom.domain.model import Fleet, LinkState, Question
-from controlroom.domain.questions import Item, Option, QuestionKind
-from controlroom.text.states import ItemAnswer, Verdict
+from controlroom.domain.questions import QuestionKind
+from controlroom.text.states import Item, ItemAnswer, Option, Verdict
 from controlroom.tui.context import ChooseAnswer, RunAction
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.forms import MessageForm

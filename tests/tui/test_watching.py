@@ -12,7 +12,8 @@ import pytest
 from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, Question
-from controlroom.domain.questions import Item, Option, QuestionKind
+from controlroom.domain.questions import QuestionKind
+from controlroom.text.states import Item, Option
 from controlroom.tui.actions.actions import do
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen

@@ -15,14 +15,13 @@ from controlroom.domain import events, intents, model
 from controlroom.domain.alarms import GAPS, Gap, gaps_alarm
 from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
-from controlroom.domain.questions import Item, Option, QuestionKind, wish
+from controlroom.domain.questions import QuestionKind, wish
 from controlroom.text.host_sample import HostCheck, HostSample
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.text.sanitize import redact, sanitize, sanitize_lines
-from controlroom.text.states import AgentKind, Outcome, Payer, read_cause
+from controlroom.text.states import AgentKind, Item, Option, Outcome, Payer, read_cause
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked
-from controlroom.wire.runner import ItemSeen
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.usage import UsageGaps
 
@@ -367,13 +366,13 @@ def _whole(seen: wire.QuestionSeen, items: tuple[Item, ...]) -> bool:
     return all(len(sanitize(part, QUESTION)) <= most for part, most in texts)
 
 
-def _parts(seen: ItemSeen) -> Iterable[tuple[str, int]]:
+def _parts(seen: Item) -> Iterable[tuple[str, int]]:
     yield from ((seen.question, _SENTENCES), (seen.header, _LABEL))
     for option in seen.options:
         yield from ((option.label, _LABEL), (option.description, _SENTENCES), (option.preview, _PREVIEW))
 
 
-def _item(seen: ItemSeen) -> Item:
+def _item(seen: Item) -> Item:
     def line(text: str, limit: int) -> str:
         return short(close_gaps(text), limit)
 

@@ -17,8 +17,8 @@ from controlroom.runner.outcome import Refused
 from controlroom.text.event_text import ASKED_LIMIT, asked
 from controlroom.text.json_fields import tables, text
 from controlroom.text.sanitize import redact
-from controlroom.text.states import ItemAnswer
-from controlroom.wire.runner import Answer, ItemSeen, OptionSeen, digest_of
+from controlroom.text.states import Item, ItemAnswer, Option
+from controlroom.wire.runner import Answer, digest_of
 
 PERMISSION, PLAN, CHOICES = "permission", "plan", "choices"
 ASKS, SHOWS_PLAN = "AskUserQuestion", "ExitPlanMode"
@@ -39,7 +39,7 @@ class Question(NamedTuple):
     lasting: tuple["Lasting", ...] = ()
     """What the answer `always` allows beside this call, for this session; nothing: `always` is no answer to it."""
     kind: str = PERMISSION
-    items: tuple[ItemSeen, ...] = ()
+    items: tuple[Item, ...] = ()
     cut: bool = False
     """It asks more than is shown: nothing but a no is an answer."""
 
@@ -160,7 +160,7 @@ def _folders(suggestion: dict[str, Any]) -> Iterator[Lasting]:
 # ---------------------------------------------------------------------- what is to be chosen
 
 
-def _fits(given: dict[str, Any], items: tuple[ItemSeen, ...]) -> bool:
+def _fits(given: dict[str, Any], items: tuple[Item, ...]) -> bool:
     """Return whether all that is asked is in its items."""
     asks = _asks(given)
     options = [option for one in asks for option in tables(one.get("options"))]
@@ -169,13 +169,13 @@ def _fits(given: dict[str, Any], items: tuple[ItemSeen, ...]) -> bool:
     return len(items) == len(asks) and all(len(text(one.get(name), most + 1)) <= most for one, name, most in named)
 
 
-def _items(given: dict[str, Any], own_words: Callable[[dict[str, Any]], bool]) -> tuple[ItemSeen, ...]:
+def _items(given: dict[str, Any], own_words: Callable[[dict[str, Any]], bool]) -> tuple[Item, ...]:
     """Return its questions; none when there are more than anybody can be shown."""
     asks = _asks(given)
     if len(asks) > _ITEMS or any(len(tables(one.get("options"))) > _OPTIONS for one in asks):
         return ()
     return tuple(
-        ItemSeen(
+        Item(
             _said(one, "question", _LONG),
             _said(one, "header", _SHORT),
             tuple(map(_option, tables(one.get("options")))),
@@ -189,10 +189,8 @@ def _items(given: dict[str, Any], own_words: Callable[[dict[str, Any]], bool]) -
 _PARTS = (("label", _SHORT), ("description", _LONG), ("preview", _PREVIEW))
 
 
-def _option(given: dict[str, Any]) -> OptionSeen:
-    return OptionSeen(
-        _said(given, "label", _SHORT), _said(given, "description", _LONG), _said(given, "preview", _PREVIEW)
-    )
+def _option(given: dict[str, Any]) -> Option:
+    return Option(_said(given, "label", _SHORT), _said(given, "description", _LONG), _said(given, "preview", _PREVIEW))
 
 
 def _said(value: dict[str, Any], name: str, most: int) -> str:
