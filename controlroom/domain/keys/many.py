@@ -91,7 +91,7 @@ class Plan(Generic[Subject]):
 
     @property
     def _counted(self) -> str:
-        number, noun = len(self.targets), "task" if self.action.startswith("task_") else "agent"
+        number, noun = len(self.targets), "task" if BY_NAME[self.action].needs == "task" else "agent"
         return f"{number} {noun}{'s' * (number != 1)}"
 
 

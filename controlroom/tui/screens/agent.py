@@ -19,6 +19,9 @@ from controlroom.tui.widgets.panes import AgentPane
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.type_line import FilterLine
 
+_OF_SEARCH = ("match_older", "match_newer")
+"""Actions that there are while a log is searched."""
+
 
 class AgentScreen(RoomScreen):
     """One agent, as long as it is looked at."""
@@ -109,9 +112,9 @@ class AgentScreen(RoomScreen):
 
     def items(self) -> list[Item]:
         """What is done to this agent comes before what is done anywhere; back ends a search before it leaves."""
-        items = [item for item in super().items() if self.log_search or not item.action.name.startswith("match_")]
+        items = [item for item in super().items() if self.log_search or item.action.name not in _OF_SEARCH]
         items.sort(key=lambda item: item.action.name == "spawn" and self.size.width < 100)
-        items.sort(key=lambda item: not item.action.name.startswith("match_"))
+        items.sort(key=lambda item: item.action.name not in _OF_SEARCH)
         word = "end" if self.log_search else "back"
         return [replace(item, title=word) if item.action.name == "back" else item for item in items]
 
