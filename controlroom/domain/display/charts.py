@@ -192,15 +192,14 @@ def _flow_chart(points: Sequence[Point], metric: Metric, since: int, until: int,
         words = f"{_flow_value(metric, known[-1].mean)}, at most {_flow_value(metric, highest)}"
     top = max(60_000.0 if metric is Metric.OLDEST else 1_000.0 if metric is Metric.ANSWER else 1.0, highest)
     drawn = [None if point is None else Column(point.mean, point.peak) for point in laid]
-    scale = seconds(top) if metric is Metric.ANSWER else _flow_value(metric, top)
-    return Chart(_FLOW_TITLES[metric], words, drawn, top, scale, since, until, tall=metric in _TALL)
+    return Chart(_FLOW_TITLES[metric], words, drawn, top, _flow_value(metric, top), since, until, tall=metric in _TALL)
 
 
 _TALL = (Metric.AGENTS, Metric.DONE)
 
 
 def _flow_value(metric: Metric, value: float) -> str:
-    return age(round(value)) if metric is Metric.OLDEST else amount(value)
+    return seconds(value) if metric in (Metric.OLDEST, Metric.ANSWER) else amount(value)
 
 
 # --------------------------------------------------------------------------- money
