@@ -122,7 +122,7 @@ RETIRED = (
     *("attendance", "sights", "tending", "roster", "doorbell", "deed", "deeds", "inert"),
 )
 """Words of our own that gave way to those of the field: fund, watcher view, budget controller and so on."""
-PROSE = {"detail", "title", "text"}
+PROSE = {"detail", "note", "text", "title", "when", "words"}
 """Fields that hold sentences for people: what follows from them is carried beside them, in types."""
 READS_PROSE = {
     "controlroom/cli/agents.py:send": "argparse puts the words of a message there: - alone is stdin",

@@ -38,6 +38,7 @@ class Figure(NamedTuple):
 
     words: str
     style: Style
+    known: bool = True
 
 
 _NOTHING = HostSample(0)
@@ -51,34 +52,36 @@ def share(part: int | None, whole: int | None) -> float | None:
 def swap(palette: Palette, sample: HostSample) -> Figure:
     """Draw swap in use; a machine without any has none in use."""
     used = 0.0 if sample.swap_total == 0 else share(sample.swap_used, sample.swap_total)
-    return Figure(percent(used), palette.warn if used is not None and used >= _SWAPPING else palette.text)
+    much = used is not None and used >= _SWAPPING
+    return Figure(percent(used), palette.warn if much else palette.text, used is not None)
 
 
 def disk(palette: Palette, sample: HostSample) -> Figure:
     """Draw what is free of the disk."""
     free = share(sample.disk_free, sample.disk_total)
     style = palette.text if free is None or free >= _NEARLY_FULL else palette.warn if free >= _FULL else palette.danger
-    return Figure(size(sample.disk_free), style)
+    return Figure(size(sample.disk_free), style, sample.disk_free is not None)
 
 
 def iowait(palette: Palette, sample: HostSample) -> Figure:
     """Draw how much the CPU waits for disks."""
     value = sample.iowait_percent
-    return Figure(percent(value), palette.warn if value is not None and value >= _BUSY_DISK else palette.text)
+    much = value is not None and value >= _BUSY_DISK
+    return Figure(percent(value), palette.warn if much else palette.text, value is not None)
 
 
 def load(palette: Palette, sample: HostSample, cores: int) -> Figure:
     """Draw the load of the last minute; twice the cores is much."""
     value = sample.load_1m
     much = value is not None and cores and value >= 2 * cores
-    return Figure("–" if value is None else f"{value:.2f}", palette.warn if much else palette.text)
+    return Figure("–" if value is None else f"{value:.2f}", palette.warn if much else palette.text, value is not None)
 
 
 def memory(palette: Palette, row: HostRow) -> Figure:
     """Draw memory in use."""
     value = memory_percent(row)
     style = load_style(palette, value)
-    return Figure(percent(value), palette.text if style == palette.bar else style)
+    return Figure(percent(value), palette.text if style == palette.bar else style, value is not None)
 
 
 def clock_words(offset: int) -> str:
@@ -292,11 +295,10 @@ class HostFacts(Wheeled):
             return [self._fact("figures", ("no reading", palette.quiet))]
         past = max(0, min(30, width - 30))
         cores = f"of {row.cores} cores" if row.cores else ""
+        cpu = Figure(percent(sample.cpu_percent), palette.text, sample.cpu_percent is not None)
         held = f"{size(sample.memory_used)} of {size(sample.memory_total)}"
         return [
-            self._figure(
-                "cpu", Figure(percent(sample.cpu_percent), palette.text), history(row.cpu_history, past), cores
-            ),
+            self._figure("cpu", cpu, history(row.cpu_history, past), cores),
             self._figure("ram", memory(palette, row), history(row.memory_history, past), held),
             self._figure("wait", iowait(palette, sample), history(row.iowait_history, past), "for disks"),
             self._network(row, sample, past, width),
@@ -306,10 +308,11 @@ class HostFacts(Wheeled):
         ]
 
     def _figure(self, label: str, figure: Figure, past: str, more: str) -> Line:
-        palette, known = self.palette, figure.words != "–"
-        words, style = (styled.right(figure.words, 5), figure.style) if known else ("no reading", palette.quiet)
-        runs = [(f" {past} " if known and past else " ", palette.bar), (more if known else "", palette.quiet)]
-        return self._fact(label, (words, style), *runs)
+        palette = self.palette
+        if not figure.known:
+            return self._fact(label, ("no reading", palette.quiet))
+        runs = [(f" {past} " if past else " ", palette.bar), (more, palette.quiet)]
+        return self._fact(label, (styled.right(figure.words, 5), figure.style), *runs)
 
     def _network(self, row: HostRow, sample: HostSample, past: int, width: int) -> Line:
         palette = self.palette
