@@ -22,11 +22,11 @@ from controlroom.domain.intents import KillAgent, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState
 from controlroom.domain.money.allotment import Fund, Run, RunGrant
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.domain.money.sharing import share_out
 from controlroom.protocol.home import find_home
 from controlroom.runner.folder import state_folder
 from controlroom.text.states import Payer
 from tests.benchmarks.table import print_table
+from tests.domain.worlds import share_out
 
 SPENDER = Path(__file__).parents[1] / "runner" / "spender.py"
 DOLLAR = 1_000_000

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from controlroom.domain.budgets import BudgetUnit, Rung, RungAction
 from controlroom.domain.money.allotment import FOREVER, MONEY, Fund, Run, RunGrant
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.domain.money.sharing import share_out
 from controlroom.text.states import Payer
 from tests.domain.from_scratch import given_away
+from tests.domain.worlds import share_out
 
 STOP_ALL = (Rung(100, RungAction.PAUSE),)
 DAY = 1000

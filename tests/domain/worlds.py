@@ -1,5 +1,6 @@
 """Fleets to tell stories about, and hypothesis strategies that make many."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -9,6 +10,8 @@ from controlroom.domain import events
 from controlroom.domain.budgets import Budget, BudgetUnit, Period, Rung, RungAction
 from controlroom.domain.gauges import Alarm, Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Host, HostFacts, Limits, LinkState, Money, Profile, Question, State
+from controlroom.domain.money.allotment import Fund, NextGrant, Run
+from controlroom.domain.money.sharing import Balances, Sharing
 from controlroom.domain.orders import Order, Result, Work
 from controlroom.domain.questions import QuestionKind
 from controlroom.domain.tasks import Queue, QueueRules, Task, TaskState
@@ -195,3 +198,14 @@ happenings = st.one_of(
 def clock(at: int) -> str:
     """The time of day, in UTC."""
     return datetime.fromtimestamp(at / 1000, timezone.utc).strftime("%H:%M")
+
+
+def share_out(funds: Sequence[Fund], runs: Iterable[Run], ends: Mapping[tuple[str, str, int], int]) -> list[NextGrant]:
+    """What is to be granted now, to whom: only what changes. `ends`: when a run's grant is to end (0: never).
+
+    A run whose grant is to end much later than it does is given it anew; one that no budget binds any more is let free.
+    """
+    sharing = Sharing(Balances(funds))
+    for run in runs:
+        sharing.balances.put(run)
+    return sharing.shares(lambda run, _: ends.get(run.key, 0))

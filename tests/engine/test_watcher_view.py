@@ -24,7 +24,7 @@ from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import Attempt, AttemptEnd, Queue, Task, TaskState, Wait, WaitReason
 from controlroom.engine.config.config import Withheld
-from controlroom.engine.frontends.watcher_view import HIDDEN, NO_LOGS, NO_TASKS, OF_LOGS, OF_TASKS, Watcher
+from controlroom.engine.frontends.watcher_view import HIDDEN, NO_LOGS, NO_TASKS, Watcher
 from controlroom.engine.ledger.ledger import audit_statement
 from controlroom.protocol.messages import AskTask, FleetNews, Page, TaskText, pack
 from controlroom.text.states import Verdict
@@ -36,6 +36,10 @@ from tests.engine.scripted import NOON, ScriptedHost, seen
 from tests.lab.world import World
 
 TASK, SAID = "order 66", "kumquat"
+OF_TASKS = frozenset({"task"})
+"""The fields of an agent that hold what people told it."""
+OF_LOGS = frozenset({"detail", "question", "evidence", "last_line", "claims"})
+"""Those that hold what it said, or are made of it."""
 OPEN = {
     "host", "name", "epoch", "kind", "state", "since", "profile", "model", "cwd", "pid", "session", "started", "ended",
     "exit_code", "exit_signal", "limited_until", "denied", "log_bytes", "rss", "cpu_percent", "processes", "billing",

@@ -262,17 +262,6 @@ Ends = Callable[[Run, Sequence[Fund]], int]
 """Says when a grant of a run is to end by itself, by the budgets that bind it; 0: never."""
 
 
-def share_out(funds: Sequence[Fund], runs: Iterable[Run], ends: Mapping[Key, int]) -> list[NextGrant]:
-    """What is to be granted now, to whom: only what changes. `ends`: when a run's grant is to end (0: never).
-
-    A run whose grant is to end much later than it does is given it anew; one that no budget binds any more is let free.
-    """
-    sharing = Sharing(Balances(funds))
-    for run in runs:
-        sharing.balances.put(run)
-    return sharing.shares(lambda run, _: ends.get(run.key, 0))
-
-
 class Sharing:
     """Shares out what budgets have left, again and again."""
 

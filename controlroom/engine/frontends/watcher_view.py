@@ -57,12 +57,6 @@ HIDDEN = "withheld from watchers"
 MOST_SEARCHED = 10_000
 """Lines of the audit that a watcher's search goes through, where something is withheld: the newest ones."""
 
-OF_TASKS = frozenset({"task"})
-"""The fields of an agent that hold what people told it."""
-
-OF_LOGS = frozenset({"detail", "question", "evidence", "last_line", "claims"})
-"""Those that hold what it said, or are made of it."""
-
 _YOU = "you: "
 """How a line begins that says what a person said (`text.event_text`)."""
 
