@@ -18,6 +18,7 @@ before and its answer, out of the cache, and what was said since at four bytes a
 minutes; for the first request, all that stands before it. What it had answered by then is not known and counts nothing.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -122,8 +123,11 @@ class Transcript:
         path = find_transcript(*self._place, self._session)
         if not path:
             return None
-        tail = Tail(path, start=max(0, os.path.getsize(path) - _BEFORE) if self._since else 0)
-        if not tail.offset:
+        start = 0
+        with contextlib.suppress(OSError):  # it has just gone: read it whole if it comes back
+            start = max(0, os.path.getsize(path) - _BEFORE) if self._since else 0
+        tail = Tail(path, start=start)
+        if not start:
             tail.share(self._recent)
         return tail
 
