@@ -198,15 +198,17 @@ def differing(old: Mapping[str, V], new: Mapping[str, V]) -> set[str]:
     before, after = hosted(old), hosted(new)
     changed: set[str] = set()
     for part in {**before._parts, **after._parts}:
-        changed |= _differing(before._parts.get(part), after._parts.get(part))
+        changed |= changed_keys(before._parts.get(part) or Table(), after._parts.get(part) or Table())
     return changed
 
 
-def _differing(old: Table[V] | None, new: Table[V] | None) -> set[str]:
-    """Compare what lies over the same dict, else the dicts."""
+def changed_keys(old: Table[V], new: Table[V]) -> set[str]:
+    """Name the records that are another object in one than in the other, or are in one of them only.
+
+    What lies over the same dict is compared, else the dicts.
+    """
     if old is new:
         return set()
-    old, new = old or Table(), new or Table()
     over = {**old._over, **new._over}
     if old._base is new._base:
         return {key for key in over if old.get(key, _GONE) is not new.get(key, _GONE)}

@@ -4,6 +4,7 @@ A task is what is to be done; each try is an attempt, carried out by one agent. 
 its whole text stands in the ledger.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -538,9 +539,10 @@ def read_id(text: str) -> int:
 def in_order(tasks: Iterable[Task], queue: Queue, now: int) -> list[Task]:
     """Tasks in the order in which they start: by priority, which rises with waiting, then place and number."""
     aging = queue.rules.aging or now + 1
-    ordered = sorted(tasks, key=_PLACE)
-    ordered.sort(key=lambda task: (now - task.added) // aging + task.priority, reverse=True)
-    return ordered
+    by_priority: defaultdict[int, list[Task]] = defaultdict(list)
+    for task in sorted(tasks, key=_PLACE):
+        by_priority[(now - task.added) // aging + task.priority].append(task)
+    return [task for priority in sorted(by_priority, reverse=True) for task in by_priority[priority]]
 
 
 _PLACE = attrgetter("place", "number")

@@ -14,6 +14,8 @@ class StrEnum(str, Enum):
 class OpenStrEnum(StrEnum):
     """One that versions may add words to: a word that this version does not know is its member `UNKNOWN`."""
 
+    __hash__ = str.__hash__  # as its value, which it equals; and an enum's own is slow
+
     @classmethod
     def _missing_(cls, value: object) -> "OpenStrEnum":
         return cls["UNKNOWN"]

@@ -78,6 +78,7 @@ class Storm:
         """Orders whose link was lost before they were answered."""
         self.cut: set[str] = set()
         self.said: dict[str, list[tuple[str, int, State, int]]] = {}
+        self.turns = dispatch.Turns()
         self.story: list[str] = []
         self.api: tuple[State, Cause] | None = None
         """How it turns everybody away; None: it lets them in."""
@@ -249,10 +250,17 @@ class Storm:
             self.tell(f"{leave.agent.id} goes on on {leave.host}")
             agent = leave.agent
             assert not self.order(intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host), "ann")
-        plan = dispatch.plan(self.fleet, self.now)
-        while plan.start is not None:
-            self.start(plan.start)
-            plan = dispatch.plan(self.fleet, self.now)
+        while (start := self.planned()) is not None:
+            self.start(start)
+
+    def planned(self) -> Start | None:
+        """What starts next: the same, whether the order of tasks was kept or is worked out anew."""
+        plan = dispatch.plan(self.fleet, self.now, self.turns)
+        assert plan == dispatch.plan(self.fleet, self.now)
+        for task in dispatch.waiting_anew(self.fleet, plan):
+            self.show(task)
+        assert not dispatch.waiting_anew(self.fleet, plan)
+        return plan.start
 
     def take_care(self) -> None:
         while True:

@@ -110,10 +110,10 @@ class Backoffs:
     def turned_away(self) -> dict[str, list[Tried]]:
         """The attempts of each credential of which any was turned away; oldest first."""
         by_credential: dict[str, list[Tried]] = {}
-        for task in self._fleet.tasks.values():
-            for attempt in task.attempts:
-                tried = Tried(attempt, *credential_and_model(self._fleet, task))
-                by_credential.setdefault(tried.credential, []).append(tried)
+        for task in [task for task in self._fleet.tasks.values() if task.attempts]:
+            credential, model = credential_and_model(self._fleet, task)
+            tried = by_credential.setdefault(credential, [])
+            tried += [Tried(attempt, credential, model) for attempt in task.attempts]
         return {
             credential: sorted(tried, key=lambda trial: trial.attempt.at)
             for credential, tried in by_credential.items()

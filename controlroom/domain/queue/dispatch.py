@@ -3,16 +3,19 @@
 One start at a time: the fleet is another one after it. What is on its way counts as if it were there.
 """
 
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
+from typing import Any
 
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, State
 from controlroom.domain.money import ladder
 from controlroom.domain.orders import STARTS
+from controlroom.domain.persistent_tables import Table, changed_keys, table
 from controlroom.domain.preconditions import unfit
 from controlroom.domain.queue.backoff import Backoffs
 from controlroom.domain.queue.naming import agent_name
@@ -23,7 +26,6 @@ from controlroom.domain.tasks import (
     TaskState,
     Wait,
     WaitReason,
-    in_order,
 )
 from controlroom.text.states import AgentKind, Payer
 
@@ -64,38 +66,129 @@ class Plan:
     """When it changes though nothing happens, UTC milliseconds; 0: it does not."""
 
 
-def plan(fleet: Fleet, now: int, *, wordless: bool = False) -> Plan:
+class Turns:
+    """The waiting tasks in the order of their places, kept from one decision to the next: only changes are sorted in.
+
+    Two decisions about the same fleet at the same moment are the same, whatever is kept.
+    """
+
+    def __init__(self) -> None:
+        self._known: Table[Task] = Table()
+        self._begin_anew()
+
+    def follow(self, tasks: Mapping[str, Task]) -> None:
+        """Have the waiting ones of these tasks, and no others."""
+        before, self._known = self._known, table(tasks)
+        changed = changed_keys(before, self._known)
+        if len(changed) > _SORTED_IN:
+            self._begin_anew()
+            return
+        for key in changed:
+            old, new = before.get(key), self._known.get(key)
+            if old is not None and old.state is TaskState.WAITING:
+                at = bisect_left(self._places, _PLACE(old))
+                for column in self._columns():
+                    del column[at]
+                self.bound.pop(key, None)
+            if new is not None and new.state is TaskState.WAITING:
+                self._put(new)
+
+    def _begin_anew(self) -> None:
+        self.tasks = sorted(in_state(self._known.values(), TaskState.WAITING), key=_PLACE)
+        self._places = [_PLACE(task) for task in self.tasks]
+        self.ids = [task.id for task in self.tasks]
+        self.kinds = [_kind(task) for task in self.tasks]
+        self._ages = [(task.added, task.priority) for task in self.tasks]
+        self.bound = {task.id: task for task in self.tasks if task.after or task.not_before}
+        """Those that may wait for something of their own."""
+
+    def _columns(self) -> tuple[list[Any], ...]:
+        return self.tasks, self._places, self.ids, self.kinds, self._ages
+
+    def _put(self, task: Task) -> None:
+        at = bisect_left(self._places, _PLACE(task))
+        cells = task, _PLACE(task), task.id, _kind(task), (task.added, task.priority)
+        for column, cell in zip(self._columns(), cells, strict=True):
+            column.insert(at, cell)
+        if task.after or task.not_before:
+            self.bound[task.id] = task
+
+    def order(self, aging: int, now: int) -> list[int]:
+        """Where in the lists those stand that come first, second and so on."""
+        by_priority: defaultdict[int, list[int]] = defaultdict(list)
+        for index, (added, priority) in enumerate(self._ages):
+            by_priority[(now - added) // aging + priority].append(index)
+        return [index for priority in sorted(by_priority, reverse=True) for index in by_priority[priority]]
+
+
+_SORTED_IN = 100
+"""Changed tasks that are sorted in one by one; more are sorted together."""
+
+_PLACE = attrgetter("place", "number")
+
+_WORK = attrgetter("profile", "host", "labels", "model", "cwd", "origin.source")
+"""What decides where a task may begin: for tasks that are alike in it that is worked out once."""
+
+
+def _kind(task: Task) -> object:
+    """What decides where it may begin, or go on: as the session of one with attempts does, too, that is its id."""
+    return task.id if task.attempts else _WORK(task)
+
+
+def plan(fleet: Fleet, now: int, turns: Turns | None = None, *, wordless: bool = False) -> Plan:
     """Decide which task starts now, if any, and why the others wait.
 
-    `wordless`: agents are called by the ids of their tasks alone.
+    `turns`: of the decision before. `wordless`: agents are called by the ids of their tasks alone.
     """
-    waiting = [task for task in fleet.tasks.values() if task.state is TaskState.WAITING]
-    if not waiting:
+    turns = turns or Turns()
+    turns.follow(fleet.tasks)
+    if not turns.tasks:
         return Plan()
     world = World(fleet, now, wordless=wordless)
-    waits: dict[str, Wait] = {}
-    ready = [task for task in waiting if not task.after and task.not_before <= now]
-    if len(ready) < len(waiting):
-        waits = {task.id: own for task in waiting if (own := world.own_wait(task)) is not None}
-        ready = [task for task in waiting if task.id not in waits]
-    start, blocked = _first_start(in_order(ready, fleet.queue, now), world, waits)
-    return Plan(start, waits, blocked, _next_look(waits.values(), now))
+    own = {key: wait for key, task in turns.bound.items() if (wait := world.own_wait(task)) is not None}
+    ready = turns.order(fleet.queue.rules.aging or now + 1, now)
+    if own:
+        ready = [index for index in ready if turns.ids[index] not in own]
+    if ready and (common := world.common_wait) is not None:
+        waits = dict.fromkeys([turns.ids[index] for index in ready], common)
+        return Plan(None, waits | own, common, _next_look([*own.values(), common], now))
+    return _first_start(ready, turns, world, own, now)
 
 
-def _first_start(ready: Sequence[Task], world: "World", waits: dict[str, Wait]) -> tuple[Start | None, Wait | None]:
-    """The first task in order that may start, and why the first of all does not; why each one waits goes to `waits`."""
-    if (common := world.common_wait) is not None:
-        waits |= dict.fromkeys([task.id for task in ready], common)
-        return None, common if ready else None
-    blocked: Wait | None = None
-    for index, task in enumerate(ready):
-        wait = world.placed(task)
-        if isinstance(wait, Start):
-            waits |= dict.fromkeys([behind.id for behind in ready[index + 1 :]], _BEHIND)
-            return wait, None
-        waits[task.id] = wait
-        blocked = blocked or wait
-    return None, blocked
+def _first_start(ready: Sequence[int], turns: Turns, world: "World", own: dict[str, Wait], now: int) -> Plan:
+    """Start the first task in order that may; `own`: what those wait for that are not ready."""
+    ids, kinds = [turns.ids[index] for index in ready], [turns.kinds[index] for index in ready]
+    firsts = dict(zip(reversed(kinds), reversed(ready), strict=True))
+    kept: dict[object, Wait] = {}
+    start, ahead = None, len(ready)
+    for kind in dict.fromkeys(kinds):
+        placed = world.placed(turns.tasks[firsts[kind]])
+        if isinstance(placed, Start):
+            start, ahead = placed, ready.index(firsts[kind])
+            break
+        kept[kind] = placed
+    waits = dict(zip(ids[:ahead], map(kept.__getitem__, kinds[:ahead]), strict=True))
+    waits.update(dict.fromkeys(ids[ahead + 1 :], _BEHIND), **own)
+    blocked = kept[kinds[0]] if kinds and start is None else None
+    return Plan(start, waits, blocked, _next_look([*own.values(), *kept.values()], now))
+
+
+def waiting_anew(fleet: Fleet, decided: Plan) -> list[Task]:
+    """The tasks that wait for something else than before, with that."""
+    same: dict[
+        tuple[int, int], bool
+    ] = {}  # many tasks share their waits, and to compare those of many hosts takes long
+    anew: list[Task] = []
+    for task in fleet.tasks.values():
+        old, new = task.wait, decided.waits.get(task.id)
+        if new is None or new is old:
+            continue
+        pair = id(old), id(new)
+        if pair not in same:
+            same[pair] = old == new
+        if not same[pair]:
+            anew.append(replace(task, wait=new))
+    return anew
 
 
 _BEHIND = Wait(WaitReason.BEHIND)
@@ -103,13 +196,13 @@ _BEHIND = Wait(WaitReason.BEHIND)
 
 def _next_look(waits: Collection[Wait], now: int) -> int:
     """The earliest moment after now at which a reason ends by itself."""
-    reasons = dict(zip(map(id, waits), waits, strict=True)).values()
-    moments = (moment for wait in reasons for moment in (wait.until, *(host.until for host in wait.hosts)))
+    moments = (moment for wait in waits for moment in (wait.until, *(host.until for host in wait.hosts)))
     return min((moment for moment in moments if moment > now), default=0)
 
 
-_WORK = attrgetter("profile", "host", "labels", "model", "cwd", "origin.source")
-"""What decides where a task may begin: for tasks that are alike in it that is worked out once."""
+def in_state(tasks: Iterable[Task], state: TaskState) -> list[Task]:
+    """Those of some tasks that are in a state."""
+    return [task for task in tasks if task.state is state]
 
 
 class World:
@@ -127,7 +220,7 @@ class World:
         unknown = {agent.id: agent.epoch for agent in self._live if agent.state is State.UNKNOWN}
         self._over = _over(fleet.tasks.values(), unknown) if unknown else frozenset()
         self._live = [agent for agent in self._live if agent.id not in self._over]
-        self._running = [task for task in fleet.tasks.values() if task.state is TaskState.RUNNING]
+        self._running = in_state(fleet.tasks.values(), TaskState.RUNNING)
         self._unseen = _unseen(self._running, fleet)
         self._per_host = Counter(agent.host for agent in self._live) + Counter(one.host for _, one in self._unseen)
         self._per_profile = Counter(agent.profile for agent in self._live) + Counter(
@@ -177,9 +270,7 @@ class World:
         if task.attempts and (at_work := self._at_work(task)):
             return Wait(WaitReason.AT_WORK, about=(at_work,))
         session_host = self._session_host(task) if task.attempts else ""
-        work = _WORK(task)
-        if session_host:
-            work += (session_host,)
+        work = (*_WORK(task), session_host) if session_host else _WORK(task)
         placed = self._placed.get(work)
         if placed is None:
             placed = self._placed[work] = self._place(task, session_host)

@@ -68,6 +68,7 @@ class Dispatcher:
         self.restarter = Restarter(store, book, claims, submit, result_of, config.kept_tasks, self._wake)
         self.preflights = HostPreflights(store, book, inquiries, self._wake)
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
+        self._turns = dispatch.Turns()
         self._has_work = False
         """Whether any task is open, or the room is halted: else the queue ignores what agents do."""
         self.retried: set[str] = set()
@@ -197,9 +198,8 @@ class Dispatcher:
     def _planned(self) -> Plan:
         """Decide what is next, and show why the rest waits."""
         fleet = self._store.fleet
-        plan = dispatch.plan(fleet, self._store.clock(), wordless=self._wordless)
-        waiting = [replace(fleet.tasks[key], wait=wait) for key, wait in plan.waits.items()]
-        self._book.show(waiting, replace(fleet.queue, blocked=plan.blocked))
+        plan = dispatch.plan(fleet, self._store.clock(), self._turns, wordless=self._wordless)
+        self._book.show(dispatch.waiting_anew(fleet, plan), replace(fleet.queue, blocked=plan.blocked))
         return plan
 
     async def _start(self, start: Start) -> bool:

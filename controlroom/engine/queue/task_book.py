@@ -119,12 +119,10 @@ class TaskBook:
         return self._ledger_writer.outbox.put(task_tables.keep_tasks(tasks), keep)
 
     def show(self, tasks: Sequence[Task], queue: Queue) -> None:
-        """Show why tasks wait, which the ledger does not keep, and the queue, where they are other than before."""
-        fleet = self.fleet
-        changed = tuple(task for task in tasks if fleet.tasks.get(task.id) not in (None, task))
-        if changed:
-            self._store.apply(TasksSeen(changed))
-        if queue != fleet.queue:
+        """Show what tasks wait for now, which the ledger does not keep, and the queue where it is another."""
+        if tasks:
+            self._store.apply(TasksSeen(tuple(tasks)))
+        if queue != self.fleet.queue:
             self._store.apply(QueueSeen(queue))
 
     def set_queue(self, queue: Queue) -> "asyncio.Future[str]":
