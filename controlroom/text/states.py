@@ -7,14 +7,14 @@ from typing import NamedTuple
 class StrEnum(str, Enum):
     """A closed set whose members are their words, as in later Pythons."""
 
+    __hash__ = str.__hash__  # as the word, which it equals; an enum's own is slow
+
     def __str__(self) -> str:
         return str(self.value)
 
 
 class OpenStrEnum(StrEnum):
     """One that versions may add words to: a word that this version does not know is its member `UNKNOWN`."""
-
-    __hash__ = str.__hash__  # as its value, which it equals; and an enum's own is slow
 
     @classmethod
     def _missing_(cls, value: object) -> "OpenStrEnum":

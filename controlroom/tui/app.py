@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Coroutine
 from datetime import tzinfo
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -52,6 +53,9 @@ from controlroom.tui.widgets.log import LogView
 
 if TYPE_CHECKING:  # the first frame does not wait for it
     from controlroom.tui.logs.log_buffer import LogBuffer
+
+_READ = 1.0
+"""Seconds for which somebody reads the first frame."""
 
 FRAME = 0.04
 """Seconds between two messages of the engine at least: everything in one of them is painted together."""
@@ -159,6 +163,11 @@ class ControlRoomApp(ContextApp):
             say(self, " ".join(self.troubles), Level.DANGER)
         self.context.link.tick_later()
         self.call_after_refresh(self.work, self.context.link.run())
+        self.set_timer(_READ, self._load_actions)
+
+    def _load_actions(self) -> None:
+        """Load what keys do, in a thread: neither the first frame nor the first key is to wait for it."""
+        self.run_worker(partial(import_module, "controlroom.tui.actions.actions"), thread=True)
 
     def work(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin something that takes a while; an error in it ends the app, losing the engine does not."""
@@ -269,13 +278,16 @@ class ControlRoomApp(ContextApp):
         await super().on_event(event)
 
     def _move(self, motion: Motion, held: bool) -> None:
-        from controlroom.tui.actions.questions import choose
-
         if not motion.answer:
             if action := motion.do():
                 self._run(action)
         elif not held:
-            choose(self, motion.answer)
+            self._choose(motion.answer)
+
+    def _choose(self, answer: int) -> None:
+        from controlroom.tui.actions.questions import choose
+
+        choose(self, answer)
 
     def _run(self, name: str) -> None:
         from controlroom.tui.actions.actions import do
@@ -306,10 +318,8 @@ class ControlRoomApp(ContextApp):
 
     @on(ChooseAnswer)
     def _choose_answer(self, event: ChooseAnswer) -> None:
-        from controlroom.tui.actions.questions import choose
-
         if self._is_on_show(event.asked):
-            choose(self, event.number)
+            self._choose(event.number)
 
     def _is_on_show(self, asked: Asked) -> bool:
         """Whether a question that was tapped is still the one that actions are about, or none was."""

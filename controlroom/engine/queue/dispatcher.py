@@ -128,11 +128,11 @@ class Dispatcher:
         await self._clear_hosts()
         await self._end_dear()
         self._warn()
-        looks = [halted, self.preflights.look(), await self.restarter.start_due()]
-        plan = self._planned()
+        looks = [halted, await self.restarter.start_due()]
+        plan, look = self._planned()
         while plan.start is not None and await self._start(plan.start):
-            plan = self._planned()
-        looks.append(plan.next_look)
+            plan, look = self._planned()
+        looks += [plan.next_look, look]
         next_look = min((moment for moment in looks if moment), default=0)
         return min(IDLE, max(0.05, (next_look - self._store.clock()) / 1000)) if next_look else IDLE
 
@@ -195,12 +195,13 @@ class Dispatcher:
             await self._submit(intent, f"{leave.who}, by host drain")
             self._stay[agent.id] = now + STAYS
 
-    def _planned(self) -> Plan:
-        """Decide what is next, and show why the rest waits."""
+    def _planned(self) -> tuple[Plan, int]:
+        """Decide what is next, and show why the rest waits; when the hosts that this needs are looked at again."""
+        look = self.preflights.look()  # at each decision: a task may have come since the last one
         fleet = self._store.fleet
         plan = dispatch.plan(fleet, self._store.clock(), self._turns, wordless=self._wordless)
         self._book.show(dispatch.waiting_anew(fleet, plan), replace(fleet.queue, blocked=plan.blocked))
-        return plan
+        return plan, look
 
     async def _start(self, start: Start) -> bool:
         """Start a task; False: it was not possible to write that down, so nothing was ordered."""

@@ -190,7 +190,7 @@ class RoomScreen(PaintedScreen):
         """The footer. A phone has no room for the way back, the halt and the help: that is found in the palette."""
         halted = self.view.fleet.queue.halt is not None
         narrow = self.size.width < 64 and self.where != "overview" and not self.view.read_only
-        items = [Item(action, self.reason_against(action) or "") for action in self.actions()]
+        items = [Item(action) for action in self.actions() if action.footer]
         items = [item for item in items if not (narrow and item.action.name == "help")]
         return [replace(item, title="resume") if halted and item.action.name == "halt" else item for item in items]
 
@@ -200,7 +200,7 @@ class RoomScreen(PaintedScreen):
 
     def show_keys(self) -> None:
         """Bring the footer up to date."""
-        self.query_one(Keys).show(self.items())
+        self.query_one(Keys).show(self.items(), self.reason_against)
 
     def on_screen_resume(self) -> None:
         """Draw what came while another screen was on top."""

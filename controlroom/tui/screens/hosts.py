@@ -128,8 +128,12 @@ class HostsScreen(RoomScreen):
         """Enter leads back when one host has the screen; only what is away is tried, only what others own is taken."""
         back = {"host_open": "all hosts"} if self.alone else {}
         sometimes = ("host_take", "host_retry")
-        shown = [item for item in super().items() if item.action.name not in sometimes or not item.reason]
-        return [replace(item, title=back.get(item.action.name, item.title)) for item in shown]
+        items = [
+            item
+            for item in super().items()
+            if item.action.name not in sometimes or self.reason_against(item.action) is None
+        ]
+        return [replace(item, title=back.get(item.action.name, item.title)) for item in items]
 
     def motions(self) -> list[Motion]:
         """Keys that move the cursor."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from textual import on
@@ -145,7 +145,7 @@ class Overview(ArrangingScreen):
         """Borders, too, are of the set of signs that is asked for."""
         self.set_class(self.palette.glyphs.plain, "-plain")
 
-    @property
+    @cached_property
     def table(self) -> AgentTable:
         """The agents."""
         return self.query_one(AgentTable)

@@ -1,6 +1,6 @@
 """The foot of a screen: the keys that do something here, and above them a message about what was just done."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
@@ -21,10 +21,9 @@ LAST = 20
 
 @dataclass(frozen=True)
 class Item:
-    """One action in the footer. `reason`: why it cannot be done now, or nothing."""
+    """One action in the footer."""
 
     action: Action
-    reason: str = ""
     title: str = ""
     """What it is called here, where that is not its own title."""
 
@@ -51,15 +50,16 @@ class Keys(Lines):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._items: Sequence[Item] = ()
+        self._reason_against: Callable[[Action], str | None] = lambda _: None
         self._places: list[tuple[int, int, str]] = []
 
     def ground(self) -> Style:
         """The footer is a panel."""
         return self.palette.panel
 
-    def show(self, items: Sequence[Item]) -> None:
-        """Show these from now on."""
-        self._items = items
+    def show(self, items: Sequence[Item], reason_against: Callable[[Action], str | None]) -> None:
+        """Show these from now on. `reason_against`: why one cannot be done now; asked of those that fit."""
+        self._items, self._reason_against = items, reason_against
         self.redraw()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
@@ -67,7 +67,7 @@ class Keys(Lines):
         palette, runs = self.palette, list[tuple[str, Style | None]]()
         self._places = []
         at = 0
-        for item in fitting(self._items, width):
+        for item in fitting(self._items, width, self._reason_against):
             self._places.append((at, at + item.cells, item.action.name))
             at += item.cells
             runs += [(f" {item.key}", palette.key), (f" {item.title or item.action.title} ", palette.text)]
@@ -81,7 +81,7 @@ class Keys(Lines):
                 self.tell(self.Pressed(name))
 
 
-def fitting(items: Sequence[Item], width: int) -> list[Item]:
+def fitting(items: Sequence[Item], width: int, reason_against: Callable[[Action], str | None]) -> list[Item]:
     """Choose what fits: the last ones always; what cannot be done now is left out.
 
     Answers stand with their question, not here.
@@ -90,9 +90,9 @@ def fitting(items: Sequence[Item], width: int) -> list[Item]:
     room = width - sum(item.cells for item in last)
     chosen: list[Item] = []
     for item in items:
-        if not 0 < item.action.footer < LAST or item.action.needs == "question" or item.reason:
+        if not 0 < item.action.footer < LAST or item.action.needs == "question":
             continue
-        if item.cells <= room:
+        if item.cells <= room and reason_against(item.action) is None:
             chosen.append(item)
             room -= item.cells
     return chosen + last
