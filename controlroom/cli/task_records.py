@@ -99,11 +99,24 @@ _QUEUE = (
 
 _ALL = (Field("tasks", Kind.RECORDS, lambda things: things, "", _TASK),)
 
+_ALIKE = (
+    field_of(Kind.TEXT, "wait", "reason", "in a word or two; null: held, given up, or about to be looked at"),
+    field_of(Kind.TEXTS, "why", "lines", "the reason in words, and when it is looked at next"),
+    field_of(Kind.TEXTS, "tasks", says="in the order in which they start"),
+    field_of(Kind.TEXTS, "agents", says="that are to start without being asked"),
+)
+
+_WHY_ALL = (
+    Field("queue", Kind.TEXT, lambda shown: shown[0], "how the queue stands, in a line; null: it is empty"),
+    Field("groups", Kind.RECORDS, lambda shown: shown[1], "what does not move, alike reasons together", _ALIKE),
+)
+
 TASK_ANSWERS: Mapping[str, tuple[Field, ...]] = {
     "task add": _ALL,
     "task list": _ALL,
     "task show": (*_TASK, field_of(Kind.TEXT, "text", says="the whole text")),
     "why": _TASK,
+    "why --all": _WHY_ALL,
     "queue show": _QUEUE,
 }
 """By the verb."""

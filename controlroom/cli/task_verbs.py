@@ -30,6 +30,13 @@ def _task_shown(parser: argparse.ArgumentParser) -> None:
     take.status(parser)
 
 
+def _why(parser: argparse.ArgumentParser) -> None:
+    """Take a task or an agent, or all, and the form of the answer."""
+    parser.add_argument("task", metavar="TASK|AGENT", nargs="?", default="", help="its id or key; an agent's name")
+    parser.add_argument("--all", dest="everyone", action="store_true", help="why nothing moves: all that waits")
+    take.status(parser)
+
+
 def _drop(parser: argparse.ArgumentParser) -> None:
     """Take tasks, and a yes in advance."""
     _tasks(parser)
@@ -229,13 +236,14 @@ TASKS: Sequence[Verb] = (
     Verb(
         "why",
         "tasks",
-        "TASK|AGENT [--json]",
+        "TASK|AGENT|--all [--json]",
         "Say why a task waits and what comes next; for an agent, the same as explain.",
         "Each host says why it does not take it; the next look is when that can change. An agent that a profile "
-        "keeps running is named as it will be, like watcher-2.",
-        ("controlroom why t12", "controlroom why watcher-2"),
+        "keeps running is named as it will be, like watcher-2. --all says why nothing moves: all that waits, is held or "
+        "was given up, alike reasons together.",
+        ("controlroom why t12", "controlroom why watcher-2", "controlroom why --all"),
         "tasks:why",
-        _task_shown,
+        _why,
     ),
     Verb(
         "task logs",

@@ -29,6 +29,7 @@ from controlroom.domain.queue.edits import task_named
 from controlroom.domain.queue.repeat import coming
 from controlroom.domain.queue.rules import RULES, wished, written
 from controlroom.domain.tasks import Source, Task, TaskChange, TaskState, TaskWish
+from controlroom.domain.words import named_some
 from controlroom.text.sanitize import redact
 
 _SPAN = re.compile(r"\+?(\d{1,6})([smhd])")
@@ -208,8 +209,27 @@ async def _show(client: Client, args: argparse.Namespace) -> int:
 
 
 def why(args: argparse.Namespace, entry_points: EntryPoints) -> int:
-    """Say why a task waits, or how it ended; of an agent, why its state is what it is."""
-    return with_room(_why, args)
+    """Say why a task waits, or how it ended; of an agent, why its state is what it is; of all, why nothing moves."""
+    if bool(args.task) is args.everyone:
+        raise Stop(Exit.USAGE, "why what? say a task, an agent, or --all")
+    return with_room(_why_all if args.everyone else _why, args)
+
+
+async def _why_all(client: Client, args: argparse.Namespace) -> int:
+    now = await wait_briefly(client)
+    line, groups = shown.queue_line(client.fleet, now), shown.alike_waits(client.fleet, now)
+    if args.json:
+        output.json_answer("why --all", (line, groups))
+        return Exit.DONE
+    output.data(line or "queue: empty")
+    for group in groups:
+        tasks = f"{len(group.tasks)} task{'s' * (len(group.tasks) != 1)}: {named_some(group.tasks)}"
+        agents = f"to be started: {named_some(group.agents)}"
+        output.data("")
+        output.data("; ".join([*([tasks] if group.tasks else []), *([agents] if group.agents else [])]))
+        for reason in group.lines:
+            output.data(f"  {reason}")
+    return Exit.DONE
 
 
 async def _why(client: Client, args: argparse.Namespace) -> int:

@@ -156,6 +156,7 @@ LOOKS: tuple[tuple[str, ...], ...] = (
     ("task", "list", "--all"),
     ("task", "show", "t1"),
     ("why", "t1"),
+    ("why", "--all"),
     ("queue", "show"),
     ("estimate", "--agents", "2", "--hours", "1", "--requests-per-hour", "5", "--offline"),
 )

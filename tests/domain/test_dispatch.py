@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.display.tasks import queue_line, rows, why
+from controlroom.domain.display.tasks import alike_waits, queue_line, rows, why
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Fleet, LinkState, Profile, State
 from controlroom.domain.queue import dispatch
@@ -18,6 +18,7 @@ from controlroom.domain.tasks import (
     Drain,
     Halt,
     Hold,
+    Restarts,
     TaskState,
     WaitReason,
 )
@@ -233,3 +234,25 @@ def test_after_a_restart_a_host_that_is_away_keeps_no_place_for_agents_whose_run
     assert (start.task.id, start.host) == ("t3", "vm1")
     full = replace(world, queue=replace(world.queue, rules=replace(world.queue.rules, max_agents=1)))
     assert dispatch.plan(full, NOON).waits["t3"].reason is WaitReason.FLEET_FULL, "the open one may live"
+
+
+def test_why_nothing_moves_is_said_once_for_all_that_wait_for_alike_reasons() -> None:
+    later = [task(number, not_before=NOON + number * 60 * MINUTE) for number in (1, 2)]
+    others = [task(3, after=("t1",)), task(4, state=TaskState.HELD, reason="held by ann"), task(5), task(6)]
+    gone = {"watcher-1": Restarts("vm1", 3, gave_up="it was started 5 times in 10m, and ended each time")}
+    world = with_tasks(fleet(hosts=(host("vm1", link=LinkState.LOST),)), *later, *others)
+    world = replace(world, queue=replace(world.queue, restarts=gone))
+    waits = dispatch.plan(world, NOON).waits
+    shown = replace(world, tasks={id_: replace(one, wait=waits.get(id_)) for id_, one in world.tasks.items()})
+    groups = {group.lines[0]: group for group in alike_waits(shown, NOON)}
+    assert {words: group.tasks for words, group in groups.items()} == {
+        "not to start yet": ("t1", "t2"),
+        "comes after t1": ("t3",),
+        "no host takes it now:": ("t5", "t6"),
+        "held by ann": ("t4",),
+        "it was started 5 times in 10m, and ended each time": (),
+    }
+    assert groups["not to start yet"].lines[1] == "next look: in 1h00"
+    assert groups["no host takes it now:"].lines[1] == "  vm1 cannot be reached"
+    assert groups["it was started 5 times in 10m, and ended each time"].agents == ("watcher-1",)
+    assert alike_waits(fleet(), NOON) == []

@@ -1,7 +1,7 @@
 """What is said of tasks and of the queue: why one waits, what another one's attempts came to, for screen and verbs."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from controlroom.domain.display.arrange import TaskSort
@@ -256,6 +256,53 @@ def why(fleet: Fleet, task: Task, now: int, *, verbs: bool = True, order: Mappin
     return lines
 
 
+@dataclass(frozen=True)
+class AlikeWaits:
+    """What does not move for one reason."""
+
+    reason: WaitReason | None
+    """None: it is held, or is about to be looked at."""
+    lines: tuple[str, ...]
+    """The reason in words, with what comes next."""
+    tasks: tuple[str, ...] = ()
+    """Ids of tasks, in the order in which they start."""
+    agents: tuple[str, ...] = ()
+    """Agents that are to start without being asked, as the queue names them."""
+
+
+def alike_waits(fleet: Fleet, now: int) -> list[AlikeWaits]:
+    """Why nothing moves: what waits or is held, in order, alike reasons together."""
+    tasks: dict[Wait | str, list[str]] = {}
+    agents: dict[Wait | str, list[str]] = {}
+    soonest: dict[Wait | str, Wait] = {}
+    stands: list[tuple[dict[Wait | str, list[str]], str, Wait | None, str]] = [
+        (tasks, task.id, task.wait, task.reason or "about to be looked at")
+        for task in _by_turn(fleet, now)
+        if task.state in (TaskState.WAITING, TaskState.HELD)
+    ]
+    stands += [(agents, key, kept.wait, kept.gave_up) for key, kept in sorted(fleet.queue.restarts.items())]
+    for ids, id_, wait, words in stands:
+        key = words if wait is None else _alike(wait)
+        if not key:
+            continue
+        ids.setdefault(key, []).append(id_)
+        if wait is not None and wait.until <= soonest.get(key, wait).until:
+            soonest[key] = wait
+    groups = []
+    for key in dict.fromkeys([*tasks, *agents]):
+        wait = soonest.get(key)
+        lines = [*_wait_lines(_alike(wait), now)[:-1], _next(wait, now)] if wait else [str(key)]
+        groups.append(
+            AlikeWaits(wait and wait.reason, tuple(lines), tuple(tasks.get(key, ())), tuple(agents.get(key, ())))
+        )
+    return groups
+
+
+def _alike(wait: Wait) -> Wait:
+    """What reasons have in common that differ in their moments alone."""
+    return replace(wait, until=0, hosts=tuple(replace(host, until=0) for host in wait.hosts))
+
+
 def attempt_words(attempt: Attempt, now: int) -> str:
     """An attempt in one line: who tried, how that ended, how long it took, what it cost."""
     cost = [dollars(attempt.spent)] if attempt.spent is not None else []
@@ -272,6 +319,10 @@ def _why_waiting(fleet: Fleet, task: Task, now: int, order: Mapping[str, int] | 
         order = order or {key: place for place, key in enumerate(places(fleet, now))}
         ahead = order.get(task.id, 0)
         return [f"{ahead} start first; the first of them: {next(iter(order))}" if ahead else "it is next"]
+    return _wait_lines(wait, now)
+
+
+def _wait_lines(wait: Wait, now: int) -> list[str]:
     if wait.reason is WaitReason.NO_HOST and wait.hosts:
         return ["no host takes it now:", *(f"  {host_words(host, now)}" for host in wait.hosts), _next(wait, now)]
     return [words_of(wait, now), _next(wait, now)]
