@@ -203,6 +203,8 @@ class WaitReason(OpenStrEnum):
     HOST_LABELS = "host labels"
     """It lacks a label."""
     HOST_LOAD = "host load"
+    HOST_NAME = "host name"
+    """An agent is at work there under the same name that nobody ordered."""
     HOST_OTHER = "another host"
     """Its session is on another host."""
     REFUSED = "refused"

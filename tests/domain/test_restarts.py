@@ -9,6 +9,7 @@ import pytest
 from controlroom.domain import events, intents
 from controlroom.domain.display.explain import explain
 from controlroom.domain.display.filters import fits
+from controlroom.domain.display.tasks import words_of
 from controlroom.domain.display.views import agent_row
 from controlroom.domain.keys.many import plan, summed
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
@@ -238,6 +239,21 @@ def test_what_a_host_claims_to_have_run_decides_nothing_about_what_is_kept() -> 
         start = restarts.plan(world, NOON).start
         assert start is not None
         assert (start.profile, start.host, start.epoch, start.how) == ("docs", "vm1", 0, How.SPAWN)
+
+
+def test_one_at_work_under_a_kept_name_that_nobody_ordered_does_not_stand_for_the_kept_one() -> None:
+    stranger = agent("docs-1", "vm1", profile="docs", ordered=None)
+    rules = replace(KEEP, keep=1)
+    both = replace(restarted(stranger, rules=rules), hosts={name: host(name) for name in ("vm1", "vm2")})
+    start = restarts.plan(both, NOON).start
+    assert start is not None
+    assert (start.host, start.epoch, start.how) == ("vm2", 0, How.SPAWN)
+    for world in (restarted(stranger, rules=rules), restarted(stranger, rules=replace(rules, hosts=("vm1",)))):
+        planned = restarts.plan(world, NOON)
+        wait = planned.restarts["docs-1"].wait
+        assert planned.start is None
+        assert wait is not None
+        assert words_of(wait, NOON).startswith("on vm1 an agent is at work as docs-1 that nobody ordered")
 
 
 def test_the_pause_counts_from_the_last_start_whenever_its_host_says_that_it_ended() -> None:

@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain import intents
-from controlroom.domain.tasks import AttemptEnd
+from controlroom.domain.events import QueueSeen
+from controlroom.domain.tasks import AttemptEnd, Hold, TaskState
 from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec
-from tests.engine.queued import Roomy, add, queue_room, runs, task
-from tests.engine.scripted import ScriptedChannel, orders, seen
+from tests.engine.queued import MINUTE, QUICK, Roomy, add, queue_room, runs, task
+from tests.engine.scripted import NOON, ScriptedChannel, orders, seen
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -77,6 +78,60 @@ async def test_a_task_goes_on_whose_agent_ends_only_after_the_halt_that_killed_i
         host.go_on()
         await runs(here, host, "a-t1", "a-t1")
         assert [attempt.end for attempt in task(here, "t1").attempts] == [AttemptEnd.HALTED, AttemptEnd.OPEN]
+
+
+async def test_a_task_goes_on_whose_agent_was_killed_by_a_halt_that_ended_at_once() -> None:
+    host = Slow("vm1")
+    async with queue_room(host) as here:
+        await add(here, "a")
+        await runs(here, host, "a-t1")
+        store = here.engine.store
+
+        def resume(changes: object) -> None:
+            """End the halt when it has just ordered the agent to end."""
+            agent = here.agent("vm1/a-t1")
+            if store.fleet.queue.halt is not None and agent.pending is not None:
+                asyncio.get_running_loop().call_soon(stand_no_more)
+
+        def stand_no_more() -> None:
+            store.apply(QueueSeen(replace(store.fleet.queue, halt=None)))
+
+        store.subscribe(resume)
+        await here.engine.submit(intents.HaltRoom(kill=True), "ann")
+        await here.until(lambda: host.kept and store.fleet.queue.halt is None)
+        host.go_on()
+        await runs(here, host, "a-t1", "a-t1")
+        assert [attempt.end for attempt in task(here, "t1").attempts] == [AttemptEnd.HALTED, AttemptEnd.OPEN]
+
+
+async def test_nothing_starts_once_the_queue_is_held_not_even_what_was_about_to() -> None:
+    host = Roomy("vm1")
+    async with queue_room(host, settings=f"{QUICK}[profiles.watcher]\nkeep = 1\nkeep_task = 'look'\n") as here:
+        await runs(here, host, "watcher-1")
+        host.end("watcher-1")
+        store, held = here.engine.store, Hold("ann", NOON)
+
+        def stand() -> None:
+            store.apply(QueueSeen(replace(store.fleet.queue, hold=held)))
+
+        def hold(changes: object) -> None:
+            """Hold the queue when a start is being written down."""
+            queue = store.fleet.queue
+            begins = any(one.state is TaskState.RUNNING for one in store.fleet.tasks.values())
+            if queue.hold is None and (begins or any(kept.starting for kept in queue.restarts.values())):
+                asyncio.get_running_loop().call_soon(stand)
+
+        store.subscribe(hold)
+        here.now += 10 * MINUTE
+        await add(here, "a")
+        await here.until(lambda: store.fleet.queue.hold is not None)
+        await here.engine.wait_idle()
+        assert [order.name for order in host.spawned] == ["watcher-1"]
+        assert (task(here, "t1").state, task(here, "t1").attempts) == (TaskState.WAITING, ())
+        assert store.fleet.queue.restarts["watcher-1"].starts == ()
+        store.unsubscribe(hold)
+        await here.order(intents.ReleaseQueue())
+        await here.until(lambda: sorted(order.name for order in host.spawned) == ["a-t1", "watcher-1", "watcher-1"])
 
 
 async def test_what_is_being_moved_when_the_room_is_halted_starts_when_the_halt_ends() -> None:

@@ -1,4 +1,4 @@
-"""What keeps the queue in bounds: hosts that are drained, accounts that let nobody in, and ceilings of tasks."""
+"""What keeps the queue in bounds: drained hosts, accounts that let nobody in, ceilings of tasks, and set times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from controlroom.domain import intents
 from controlroom.domain.events import SpendingSeen
 from controlroom.domain.model import LinkState, State
 from controlroom.domain.queue import attempts
-from controlroom.domain.tasks import Attempt, AttemptEnd, Task, TaskState, WaitReason
+from controlroom.domain.tasks import Attempt, AttemptEnd, Task, TaskChange, TaskState, WaitReason
 from controlroom.text.states import Cause, Outcome
 from controlroom.wire import messages as wire
 from tests.engine.queued import MINUTE, QUICK, Roomy, add, became, last, queue_room, runs, task
@@ -195,3 +195,33 @@ def test_what_one_agent_cost_in_all_its_runs_counts_once() -> None:
     assert made.spent == 9
     dear = replace(made, max_cost=7, attempts=(*made.attempts, Attempt("vm1", "a", 3, 0)))
     assert attempts.is_too_dear(dear), "a run of which there is no reading yet takes none away"
+
+
+async def test_a_task_is_done_every_so_often() -> None:
+    host = Roomy()
+    async with queue_room(host) as here:
+        await add(here, "a", every="6h")
+        await runs(here, host, "a-t1")
+        host.end("a-t1")
+        waiting = await became(here, "t1", TaskState.WAITING)
+        assert (waiting.not_before, waiting.attempts[0].end) == (here.now + 6 * 60 * MINUTE, AttemptEnd.DONE)
+        here.now += 6 * 60 * MINUTE
+        await here.order(intents.MoveTask("t1", first=True))
+        await runs(here, host, "a-t1", "a-t1")
+        assert (await add(here, "b", every="sometimes")).reason.startswith("how often? expected 30m")
+
+
+async def test_a_task_by_cron_words_begins_at_its_time_and_not_before() -> None:
+    host = Roomy()
+    async with queue_room(host) as here:
+        await add(here, "a", every="*/30 * * * * UTC")
+        first = task(here, "t1").not_before
+        assert here.now < first <= here.now + 30 * MINUTE
+        assert first % (30 * MINUTE) == 0
+        here.now = first
+        await here.order(intents.MoveTask("t1", first=True))
+        await runs(here, host, "a-t1")
+        host.end("a-t1")
+        assert (await became(here, "t1", TaskState.WAITING)).not_before == first + 30 * MINUTE
+        await here.order(intents.EditTask("t1", TaskChange(every="0 * * * * UTC")))
+        assert task(here, "t1").not_before % (60 * MINUTE) == 0

@@ -527,36 +527,6 @@ async def test_the_audit_tells_what_became_of_a_task() -> None:
         ]
 
 
-async def test_a_task_is_done_every_so_often() -> None:
-    host = Roomy()
-    async with queue_room(host) as here:
-        await add(here, "a", every="6h")
-        await runs(here, host, "a-t1")
-        host.end("a-t1")
-        waiting = await became(here, "t1", TaskState.WAITING)
-        assert (waiting.not_before, waiting.attempts[0].end) == (here.now + 6 * 60 * MINUTE, AttemptEnd.DONE)
-        here.now += 6 * 60 * MINUTE
-        await here.order(intents.MoveTask("t1", first=True))
-        await runs(here, host, "a-t1", "a-t1")
-        assert (await add(here, "b", every="sometimes")).reason.startswith("how often? expected 30m")
-
-
-async def test_a_task_by_cron_words_begins_at_its_time_and_not_before() -> None:
-    host = Roomy()
-    async with queue_room(host) as here:
-        await add(here, "a", every="*/30 * * * * UTC")
-        first = task(here, "t1").not_before
-        assert here.now < first <= here.now + 30 * MINUTE
-        assert first % (30 * MINUTE) == 0
-        here.now = first
-        await here.order(intents.MoveTask("t1", first=True))
-        await runs(here, host, "a-t1")
-        host.end("a-t1")
-        assert (await became(here, "t1", TaskState.WAITING)).not_before == first + 30 * MINUTE
-        await here.order(intents.EditTask("t1", TaskChange(every="0 * * * * UTC")))
-        assert task(here, "t1").not_before % (60 * MINUTE) == 0
-
-
 async def test_an_agent_that_a_person_retries_while_its_task_waits_is_the_tasks_next_attempt() -> None:
     host = Roomy()
     async with queue_room(host) as here:
@@ -570,6 +540,21 @@ async def test_an_agent_that_a_person_retries_while_its_task_waits_is_the_tasks_
         done = await became(here, "t1", TaskState.DONE)
         assert [attempt.end for attempt in done.attempts] == [AttemptEnd.FAILED, AttemptEnd.DONE]
         assert len(host.spawned) == 2
+
+
+async def test_an_agent_whose_attempt_failed_and_that_a_person_resumes_is_the_tasks_next_attempt() -> None:
+    host = Roomy()
+    async with queue_room(host) as here:
+        await add(here, "a")
+        await runs(here, host, "a-t1")
+        host.end("a-t1", State.FAILED, detail="exit 1", session="s-1")
+        await became(here, "t1", TaskState.WAITING)
+        assert (await here.order(intents.ResumeAgent("vm1/a-t1", 1))).outcome is not Outcome.REFUSED
+        await became(here, "t1", TaskState.RUNNING)
+        host.end("a-t1")
+        done = await became(here, "t1", TaskState.DONE)
+        assert [attempt.end for attempt in done.attempts] == [AttemptEnd.FAILED, AttemptEnd.DONE]
+        assert [order.spec.resume for order in host.spawned] == ["", "s-1"]
 
 
 async def test_an_addition_may_come_in_parts_and_is_taken_whole_or_not_at_all() -> None:

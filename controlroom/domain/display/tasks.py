@@ -191,6 +191,7 @@ _HOST_WAITS: Mapping[WaitReason, str] = {
     WaitReason.HOST_DRAINING: "{host} is drained by {about}",
     WaitReason.HOST_LABELS: "{host} lacks the label {about}",
     WaitReason.HOST_LOAD: "{host} has a load of {has} % per core, {needs} % is the most",
+    WaitReason.HOST_NAME: "on {host} an agent is at work as {about} that nobody ordered: end it, or see to whose it is",
     WaitReason.HOST_OTHER: "{host} is not where it must run",
 }
 
@@ -292,9 +293,8 @@ def alike_waits(fleet: Fleet, now: int) -> list[AlikeWaits]:
     for key in dict.fromkeys([*tasks, *agents]):
         wait = soonest.get(key)
         lines = [*_wait_lines(_alike(wait), now)[:-1], _next(wait, now)] if wait else [str(key)]
-        groups.append(
-            AlikeWaits(wait and wait.reason, tuple(lines), tuple(tasks.get(key, ())), tuple(agents.get(key, ())))
-        )
+        both = tuple(tasks.get(key, ())), tuple(agents.get(key, ()))
+        groups.append(AlikeWaits(wait.reason if wait else None, tuple(lines), *both))
     return groups
 
 

@@ -140,10 +140,11 @@ def killed(task: Task, halt: Halt | None = None) -> Task:
 
 def resumed(task: Task, order: Order, now: int) -> Task:
     """A task that waits, after somebody has had the agent of its last attempt go on: that is its next attempt."""
-    last = task.last if order.verb == "retry" else task.goes_on_from
-    if task.state is not TaskState.WAITING or last is None or order.verb not in GOES_ON:
+    if task.state is not TaskState.WAITING or order.verb not in GOES_ON:
         return task
-    if last.id != order.subject or order.epoch <= last.epoch:
+    own = (task.last,) if order.verb == "retry" else (task.goes_on_from, *task.attempts[task.anew_from :][-1:])
+    last = next((one for one in own if one and one.id == order.subject and one.epoch < order.epoch), None)
+    if last is None:
         return task
     return begun(task, last.host, last.agent, order.epoch, now, last.session if order.verb == "resume" else "")
 

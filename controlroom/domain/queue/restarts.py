@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
 from controlroom.domain.queue.dispatch import Start, World, is_at_work
-from controlroom.domain.tasks import Restart, RestartRules, Restarts, Task, TaskState, Wait, WaitReason
+from controlroom.domain.tasks import HostWait, Restart, RestartRules, Restarts, Task, TaskState, Wait, WaitReason
 from controlroom.domain.words import age
 from controlroom.text.states import TROUBLES, AgentKind, Cause, StrEnum
 
@@ -139,8 +139,14 @@ def _first(fleet: Fleet, candidates: Iterable[Wanted], now: int) -> tuple[Wanted
 def _placed(world: World, wanted: Wanted, fleet: Fleet, now: int) -> Wait | str:
     """The host that takes it, or why none does."""
     hosts = (wanted.host,) if wanted.host else _rules(fleet, wanted.profile).hosts or ("",)
+    strangers = {host: row for host in fleet.hosts if (row := _stranger(fleet, host, wanted.name)) is not None}
+    if strangers and hosts == ("",):
+        hosts = tuple(host for host in fleet.hosts if host not in strangers) or tuple(strangers)
     waits = []
     for host in sorted(hosts, key=lambda host: sum(agent.profile == wanted.profile for agent in fleet.agents_on(host))):
+        if host in strangers:
+            waits.append(Wait(WaitReason.NO_HOST, hosts=(HostWait(host, WaitReason.HOST_NAME, about=wanted.name),)))
+            continue
         work = Task(0, wanted.name, TaskState.WAITING, now, now, profile=wanted.profile, host=host, model=wanted.model)
         placed = world.placed(replace(work, cwd=wanted.cwd))
         if isinstance(placed, Start):
@@ -150,6 +156,12 @@ def _placed(world: World, wanted: Wanted, fleet: Fleet, now: int) -> Wait | str:
         return waits[0]
     named = tuple(host for wait in waits for host in wait.hosts if host.reason is not WaitReason.HOST_OTHER)
     return replace(waits[0], hosts=named)
+
+
+def _stranger(fleet: Fleet, host: str, name: str) -> Agent | None:
+    """An agent at work on a host under this name that nobody ordered: no other can be started beside it."""
+    row = fleet.agents.get(f"{host}/{name}")
+    return row if row and row.ordered is None and not row.pending and is_at_work(row) else None
 
 
 # --------------------------------------------------------------------------- who is to run
@@ -229,7 +241,7 @@ def _again(agent: Agent, record: Restarts, rules: RestartRules, now: int, stoppe
 def _slot(fleet: Fleet, name: str, profile: Profile, now: int, stopped: Set[str]) -> tuple[Restarts, Wanted | None]:
     """What is known of an agent that a profile keeps running, and whether it is to be started."""
     rows = [row for host in fleet.hosts if (row := fleet.agents.get(f"{host}/{name}")) is not None]
-    running = [row for row in rows if is_at_work(row) or row.pending]
+    running = [row for row in rows if row.pending or (is_at_work(row) and row.ordered is not None)]
     ours = [row for row in rows if row.ordered is not None and row.ordered.profile == profile.name]
     last = max(running or ours, key=lambda row: (row.started, row.since), default=None)
     if last is None:

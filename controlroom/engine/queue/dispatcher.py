@@ -15,7 +15,7 @@ from controlroom.domain.model import Fleet
 from controlroom.domain.orders import NO_CEILING, Ceiling, Order, Result
 from controlroom.domain.queue import attempts, backoff, dispatch, repeat
 from controlroom.domain.queue.dispatch import Plan, Start
-from controlroom.domain.tasks import Task, TaskState
+from controlroom.domain.tasks import Halt, Task, TaskState
 from controlroom.engine.background_tasks import Debouncer
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.config.config import Config
@@ -77,8 +77,8 @@ class Dispatcher:
         """Agents that were asked to leave their drained hosts, and until when they are not asked to again."""
         self._dear: dict[str, int] = {}
         """Agents that were ordered to end for what they cost, and until when they are not ordered to again."""
-        self._ordered: dict[int, Order] = {}
-        """What was ordered of agents since the last round: an order may be over before it."""
+        self._ordered: dict[int, tuple[Order, Halt | None]] = {}
+        """What was ordered of agents since the last round, and the halt that stood then: both may be over before it."""
 
     def start(self) -> None:
         """Begin to look at the fleet, and to start tasks."""
@@ -111,7 +111,7 @@ class Dispatcher:
             if order is not None and order.verb == "reassign" and order.subject in self.retried:
                 order = replace(order, verb="retry")
             if order is not None and order.verb in attempts.NOTED:
-                self._ordered.setdefault(order.op, order)
+                self._ordered.setdefault(order.op, (order, fleet.queue.halt))
         if changes.tasks or changes.room or any(_clears(fleet, host) for host in changes.hosts):
             is_open = any(task.state.is_open for task in fleet.tasks.values())
             clears = any(_clears(fleet, host) for host in fleet.hosts)
@@ -139,8 +139,10 @@ class Dispatcher:
     def _settle(self) -> None:
         """Close the attempts whose agents have ended, and note what is worth keeping of the others."""
         fleet, now = self._store.fleet, self._store.clock()
-        orders, self._ordered = {order.subject: order for order in self._ordered.values()}, {}
-        self.restarter.note(orders.values())
+        halts = {order.subject: halt for order, halt in self._ordered.values()}
+        orders, since = {order.subject: order for order, _ in self._ordered.values()}, self._ordered
+        self._ordered = {}
+        self.restarter.note(order for order, halt in since.values() if halt is not None and halt.kill)
         changed: list[Task] = []
         for task in [task for task in fleet.tasks.values() if orders and task.state is TaskState.WAITING]:
             order = next((orders[one.id] for one in (task.last, task.goes_on_from) if one and one.id in orders), None)
@@ -148,7 +150,7 @@ class Dispatcher:
                 changed.append(again)
         for task in [task for task in fleet.tasks.values() if task.state is TaskState.RUNNING]:
             order = orders.get(task.last.id) if task.last else None
-            noted = self._killed(attempts.ordered(task, order, fleet.queue.halt) if order else task)
+            noted = self._killed(attempts.ordered(task, order, halts[order.subject]) if order else task)
             after = attempts.settled(noted, fleet, now)
             if after is not task:
                 changed.append(after)
@@ -220,6 +222,10 @@ class Dispatcher:
             problem = str(unread)
         if problem:
             self._book.update([attempts.not_begun(begun, problem, self._store.fleet.queue.rules, now)])
+            return False
+        queue = self._store.fleet.queue
+        if queue.hold is not None or queue.halt is not None:  # since it was written down
+            self._book.update([start.task])
             return False
         result = await self._submit(self._intent(start, text), f"the queue ({start.task.id})")
         self._started(begun, result)

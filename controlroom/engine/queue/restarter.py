@@ -48,10 +48,8 @@ class Restarter:
         return bool(fleet.queue.restarts) or any(profile.restarts.starts_any for profile in fleet.profiles.values())
 
     def note(self, orders: Iterable[Order]) -> None:
-        """Take note of the runs that the halt of the room ends: they are nobody's wish."""
+        """Take note of the runs that a halt of the room ends: they are nobody's wish."""
         fleet = self._store.fleet
-        if fleet.queue.halt is None or not fleet.queue.halt.kill:
-            return
         kept = dict(fleet.queue.restarts)
         for order in orders:
             agent = fleet.agents.get(order.subject)
@@ -124,6 +122,10 @@ class Restarter:
         written = await self._put(wanted.key, begun)
         if written:
             self._put(wanted.key, restarts.not_begun(record, written, self._store.clock()))
+            return False
+        queue = self._store.fleet.queue
+        if queue.hold is not None or queue.halt is not None:  # since it was written down
+            self._put(wanted.key, record)
             return False
         result = await self._submit(self._intent(wanted), f"restarts: {wanted.why}")
         answer = self._result_of(result.op) if result.outcome is Outcome.ASKED else None
