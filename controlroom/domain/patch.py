@@ -15,7 +15,7 @@ from controlroom.domain.changes import Changes, between
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.model import Agent, Fleet, Host, Limits, LinkState, Money, Profile, with_changes
 from controlroom.domain.persistent_tables import differing, hosted, table
-from controlroom.domain.tasks import Queue, Task
+from controlroom.domain.tasks import Queue, Restarts, Task
 
 LINE = ("last_line", "last_line_at")
 """What is different of an agent that said something."""
@@ -109,13 +109,16 @@ class Patch:
     alarms: Mapping[str, Alarm] = field(default_factory=dict)
     tasks: Mapping[str, Task] = field(default_factory=dict)
     queue: Queue | None = None
-    """None: as it was."""
+    """Without its restarts; None: as it was."""
+    restarts: Mapping[str, Restarts] = field(default_factory=dict)
+    """Those of the queue."""
     dropped_hosts: tuple[str, ...] = ()
     dropped_agents: tuple[str, ...] = ()
     dropped_budgets: tuple[str, ...] = ()
     dropped_headroom: tuple[str, ...] = ()
     dropped_alarms: tuple[str, ...] = ()
     dropped_tasks: tuple[str, ...] = ()
+    dropped_restarts: tuple[str, ...] = ()
 
 
 _news = attrgetter(*(part.name for part in fields(Patch) if part.name != "room"))
@@ -136,7 +139,8 @@ def snapshot(fleet: Fleet) -> Patch:
         headroom=dict(fleet.headroom),
         alarms=dict(fleet.alarms),
         tasks=dict(fleet.tasks),
-        queue=fleet.queue,
+        queue=_alone(fleet.queue),
+        restarts=dict(fleet.queue.restarts),
     )
 
 
@@ -144,6 +148,7 @@ def diff(old: Fleet, new: Fleet, changes: Changes | None = None) -> Patch:
     """What a reader that holds `old` lacks. With `changes`, only those records are looked at."""
     at = changes or between(old, new)
     agents, lines, loads = _agents(old.agents, new.agents, at.agents)
+    restarts = _restarts_changed(old.queue.restarts, new.queue.restarts)
     return Patch(
         room=new.room,
         hosts=_put(old.hosts, new.hosts, at.hosts),
@@ -157,14 +162,27 @@ def diff(old: Fleet, new: Fleet, changes: Changes | None = None) -> Patch:
         headroom=_put(old.headroom, new.headroom, at.headroom),
         alarms=_put(old.alarms, new.alarms, at.alarms),
         tasks=_put(old.tasks, new.tasks, at.tasks),
-        queue=None if old.queue == new.queue else new.queue,
+        queue=None if old.queue is new.queue or _alone(old.queue) == _alone(new.queue) else _alone(new.queue),
+        restarts=_put(old.queue.restarts, new.queue.restarts, restarts),
         dropped_hosts=_gone(old.hosts, new.hosts, at.hosts),
         dropped_agents=_gone(old.agents, new.agents, at.agents),
         dropped_budgets=_gone(old.budgets, new.budgets, at.budgets),
         dropped_headroom=_gone(old.headroom, new.headroom, at.headroom),
         dropped_alarms=_gone(old.alarms, new.alarms, at.alarms),
         dropped_tasks=_gone(old.tasks, new.tasks, at.tasks),
+        dropped_restarts=_gone(old.queue.restarts, new.queue.restarts, restarts),
     )
+
+
+def _alone(queue: Queue) -> Queue:
+    """A queue without what is known of restarts, which changes one by one."""
+    return replace(queue, restarts={}) if queue.restarts else queue
+
+
+def _restarts_changed(old: Mapping[str, Restarts], new: Mapping[str, Restarts]) -> set[str]:
+    if old is new:
+        return set()
+    return {key for key in {*old, *new} if old.get(key) != new.get(key)}
 
 
 def apply(fleet: Fleet, patch: Patch) -> Fleet:
@@ -183,8 +201,15 @@ def apply(fleet: Fleet, patch: Patch) -> Fleet:
         headroom=table(fleet.headroom).updated(patch.headroom, patch.dropped_headroom),
         alarms=table(fleet.alarms).updated(patch.alarms, patch.dropped_alarms),
         tasks=table(fleet.tasks).updated(patch.tasks, patch.dropped_tasks),
-        queue=patch.queue or fleet.queue,
+        queue=_queue(fleet.queue, patch),
     )
+
+
+def _queue(held: Queue, patch: Patch) -> Queue:
+    if patch.queue is None and not patch.restarts and not patch.dropped_restarts:
+        return held
+    kept = {key: known for key, known in held.restarts.items() if key not in patch.dropped_restarts}
+    return replace(patch.queue or held, restarts={**kept, **patch.restarts})
 
 
 def is_empty(patch: Patch) -> bool:
