@@ -69,7 +69,7 @@ def _task(task: Task, by: int) -> Task:
         task,
         since=later(task.since, by),
         added=later(task.added, by),
-        not_before=later(task.not_before, by) if task.attempts else task.not_before,
+        not_before=later(task.not_before, by) if task.attempts[task.counted_from :] else task.not_before,
         attempts=tuple(_attempt(attempt, by) for attempt in task.attempts),
         wait=None,
     )

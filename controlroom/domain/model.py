@@ -235,6 +235,8 @@ class Profile:
     """Which of its agents are started without being asked."""
     labels: tuple[str, ...] = ()
     """What a host must have for its tasks."""
+    needs_repository: bool = False
+    """Its agents work in git repositories alone."""
     credential: str = ""
     """Names what it logs in with, and tells nothing of it: profiles with the same one share their backoff."""
 

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 from controlroom.domain.claims import claimed_words, claimed_work, shown_value
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, State
 from controlroom.domain.orders import Work
+from controlroom.domain.tasks import Preflight
 from controlroom.domain.words import ago, nearest, since, size
+from controlroom.text.host_sample import FolderProblem
 from controlroom.text.names import LOCAL
 from controlroom.text.sanitize import sanitize
 from controlroom.text.states import KINDS, AgentKind
@@ -231,6 +233,37 @@ def unfit(fleet: Fleet, host: str, kind: AgentKind, command: tuple[str, ...], pr
     if preflight.machine or command:
         return preflight.machine
     return preflight.claude or ("" if profile is not None and profile.own_login else preflight.login)
+
+
+_FOLDERS = {
+    FolderProblem.ABSENT: "is not there",
+    FolderProblem.NOT_A_FOLDER: "is no folder",
+    FolderProblem.CLOSED: "cannot be entered",
+    FolderProblem.READ_ONLY: "cannot be written in",
+}
+
+
+def unfit_folder(preflight: Preflight, profile: Profile, cwd: str) -> str:
+    """What keeps agents of a profile out of a folder of a host, with nobody there to look; "": nothing that is known.
+
+    One that only plans may work where nothing can be written.
+    """
+    folder = preflight.folders.get(cwd)
+    problem = folder.problem if folder else FolderProblem.UNKNOWN
+    if problem is FolderProblem.READ_ONLY and profile.permission_mode == _PLANS:
+        problem = FolderProblem.UNKNOWN
+    if problem in _FOLDERS:
+        return f"folder {cwd} {_FOLDERS[problem]}"
+    if folder and folder.repository is False and profile.needs_repository:
+        return f"folder {cwd} is in no git repository (profiles.{profile.name}.repository)"
+    if profile.kind is AgentKind.INTERACTIVE and not profile.own_login and not profile.command:
+        trusts = "" if folder is None or folder.trusted is not False else f"Claude would ask whether you trust {cwd}"
+        return preflight.dialogs or (f"{trusts} (run claude there once)" if trusts else "")
+    return ""
+
+
+_PLANS = "plan"
+"""The permission mode in which Claude changes nothing."""
 
 
 def no_room_for(fleet: Fleet, host: Host, kind: AgentKind) -> str | None:

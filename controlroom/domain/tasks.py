@@ -11,6 +11,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
+from controlroom.text.host_sample import FolderCheck
 from controlroom.text.states import OpenStrEnum
 
 
@@ -477,6 +478,10 @@ class Preflight:
     """Why its Claude cannot be started, and what mends that."""
     login: str = ""
     """Why Claude has no login there, and what mends that."""
+    dialogs: str = ""
+    """What Claude would ask first on a terminal, and how to answer it."""
+    folders: Mapping[str, FolderCheck] = field(default_factory=dict)
+    """Those in which agents are to work, by what the tasks and profiles call them."""
     blocking: str = ""
     """What of that keeps anything out that is to start: an alarm says it."""
 

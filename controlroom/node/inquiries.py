@@ -18,7 +18,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from controlroom.node import host
@@ -31,12 +31,16 @@ from controlroom.node.place import Place
 from controlroom.node.tmux_server import Screen, TmuxError
 from controlroom.runner.agent_process import find_program
 from controlroom.runner.claude import login
+from controlroom.runner.claude.settings import Unreadable, read_entry
+from controlroom.runner.environment import expanded
 from controlroom.runner.files import read_regular
 from controlroom.runner.folder import TASK
-from controlroom.text.host_sample import HostCheck
+from controlroom.text.host_sample import FolderCheck, FolderProblem, HostCheck
+from controlroom.text.json_fields import table
 from controlroom.text.names import is_adopted_name, shown_name_problem
 from controlroom.wire.codec import decode
 from controlroom.wire.inquiries import (
+    MOST_FOLDERS,
     Check,
     Checked,
     Finding,
@@ -61,13 +65,16 @@ _BILLED_BY = {"claude.ai": login.PLAN, "api_key": login.API, "api_key_helper": l
 """Who pays by the `authMethod` that Claude names; `oauth_token` is every bearer token, and tells nothing."""
 
 
-def checked(number: int, place: Place, shell: LoginEnvironment, alias: str) -> Checked:
-    """Look everything up, as the answer to inquiry `number`. Takes up to a few deadlines: for a thread of its own.
+def checked(asked: Check, place: Place, shell: LoginEnvironment, alias: str) -> Checked:
+    """Look up what is asked. Takes up to a few deadlines: for a thread of its own.
 
     `alias`: what `claude` is short for in the login shell.
     """
-    tmux = host.ask_tmux(place.tmux.program)
     environ = {"HOME": os.path.expanduser("~"), "PATH": os.defpath, **shell.variables}
+    folders = tuple(checked_folders(asked.folders[:MOST_FOLDERS], environ))
+    if asked.folders_alone:
+        return Checked(asked.id, host.now(), folders=folders)
+    tmux = host.ask_tmux(place.tmux.program)
     found = HostCheck(
         python=".".join(str(part) for part in sys.version_info[:3]),
         tmux=tmux.version,
@@ -75,6 +82,7 @@ def checked(number: int, place: Place, shell: LoginEnvironment, alias: str) -> C
         git=_version_of("git", environ).removeprefix("git version "),
         environment_problem=shell.problem,
         **_claude(environ),
+        onboarded=_entry("hasCompletedOnboarding", environ) is True,
         billing=login.find(environ, environ["HOME"]).billing,
         claude_alias=alias[:_TEXT],
         stray_key=login.stray_login(environ, environ["HOME"])[:_TEXT],
@@ -84,7 +92,42 @@ def checked(number: int, place: Place, shell: LoginEnvironment, alias: str) -> C
         **_logout(),
         **_state(place.state),
     )
-    return Checked(number, host.now(), found)
+    return Checked(asked.id, host.now(), found, folders)
+
+
+def checked_folders(paths: Iterable[str], environ: Mapping[str, str]) -> Iterator[FolderCheck]:
+    """Look at folders as agents would find them. Raises nothing."""
+    projects = table(_entry("projects", environ))
+    for path in paths:
+        whole = os.path.realpath(expanded(path, environ["HOME"])) if "\0" not in path else "/"
+        above = [whole, *_above(whole)]
+        trusted = any(table(projects.get(folder)).get("hasTrustDialogAccepted") is True for folder in above)
+        in_git = any(os.path.exists(os.path.join(folder, ".git")) for folder in above)
+        yield FolderCheck(path, _folder_problem(whole), in_git, trusted)
+
+
+def _above(path: str) -> Iterator[str]:
+    while path != os.path.dirname(path):
+        path = os.path.dirname(path)
+        yield path
+
+
+def _folder_problem(path: str) -> FolderProblem:
+    if not os.path.lexists(path):
+        return FolderProblem.ABSENT
+    if not os.path.isdir(path):
+        return FolderProblem.NOT_A_FOLDER
+    if not os.access(path, os.X_OK):
+        return FolderProblem.CLOSED
+    return FolderProblem.UNKNOWN if os.access(path, os.W_OK) else FolderProblem.READ_ONLY
+
+
+def _entry(name: str, environ: Mapping[str, str]) -> Any:
+    """An entry of the file in which Claude keeps what it was told on a terminal; None: none, or not to be read."""
+    try:
+        return read_entry(os.path.join(environ.get("CLAUDE_CONFIG_DIR") or environ["HOME"], ".claude.json"), name)
+    except Unreadable:
+        return None
 
 
 # --------------------------------------------------------------------------- programs
@@ -281,8 +324,9 @@ class Inquirer:
             return await search(self._place.state, asked)
         if isinstance(asked, Check):
             login = await self._login()
-            alias = await alias_of("claude", os.environ, secrets.token_hex(16)) if _lacks_claude(login) else ""
-            return await asyncio.to_thread(checked, asked.id, self._place, login, alias)
+            looks = not asked.folders_alone and _lacks_claude(login)
+            alias = await alias_of("claude", os.environ, secrets.token_hex(16)) if looks else ""
+            return await asyncio.to_thread(checked, asked, self._place, login, alias)
         return await self._show_screen(asked)
 
     def _read_spec(self, asked: ReadSpec) -> SpecRead:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from controlroom.text.states import OpenStrEnum
+
 
 @dataclass(frozen=True)
 class HostSample:
@@ -24,6 +26,32 @@ class HostSample:
     """Bytes a second over the last few seconds; the loopback does not count."""
     load_5m: float | None = None
     load_15m: float | None = None
+
+
+class FolderProblem(OpenStrEnum):
+    """Why no agent can work in a folder."""
+
+    ABSENT = "absent"
+    NOT_A_FOLDER = "not a folder"
+    READ_ONLY = "read-only"
+    """Nothing can be made in it."""
+    CLOSED = "closed"
+    """It cannot be entered."""
+    UNKNOWN = ""
+    """Nothing is known that keeps an agent from it."""
+
+
+@dataclass(frozen=True)
+class FolderCheck:
+    """A folder as a host found it."""
+
+    path: str
+    """As home named it."""
+    problem: FolderProblem = FolderProblem.UNKNOWN
+    repository: bool | None = None
+    """Whether it lies in a git repository."""
+    trusted: bool | None = None
+    """Whether Claude's question on a terminal, if its folder is trusted, is answered."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +78,8 @@ class HostCheck:
     """Who pays, by what is set up: as `AgentSeen.billing`."""
     billing_told: str = ""
     """Likewise, by what Claude says."""
+    onboarded: bool | None = None
+    """Whether Claude's first questions on a terminal are answered."""
     stray_key: str = ""
     """What goes before the login of a plan that is there, too: the name of a variable or setting."""
     git: str = ""

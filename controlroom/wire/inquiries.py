@@ -5,7 +5,7 @@ A node answers every inquiry, with a reason when there is nothing to give. Text 
 
 from dataclasses import dataclass, field
 
-from controlroom.text.host_sample import HostCheck
+from controlroom.text.host_sample import FolderCheck, HostCheck
 from controlroom.wire.spec import AgentSpec
 
 # --------------------------------------------------------------------------- home -> node
@@ -57,6 +57,14 @@ class Check:
     """What does this host have of all that agents need? Answered by `Checked`."""
 
     id: int
+    folders: tuple[str, ...] = ()
+    """In which agents are to work, as `AgentSpec.cwd` names them: up to `MOST_FOLDERS`."""
+    folders_alone: bool = False
+    """Nothing else is to be looked at."""
+
+
+MOST_FOLDERS = 100
+"""Folders that one check-up looks at."""
 
 
 # --------------------------------------------------------------------------- node -> home
@@ -129,6 +137,7 @@ class Checked:
     clock: int = 0
     """UTC ms of the host's clock when it answered."""
     host: HostCheck = field(default_factory=HostCheck)
+    folders: tuple[FolderCheck, ...] = ()
 
 
 Inquiry = ReadSpec | ShowScreen | Search | Check

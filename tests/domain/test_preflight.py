@@ -11,12 +11,13 @@ from controlroom.domain.decide import Refused, decide
 from controlroom.domain.display.checkup import preflight
 from controlroom.domain.display.tasks import why
 from controlroom.domain.model import Fleet, Profile
+from controlroom.domain.preconditions import unfit_folder
 from controlroom.domain.queue import dispatch
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import Preflight, Queue, Task, TaskState, WaitReason
-from controlroom.text.host_sample import HostCheck
+from controlroom.text.host_sample import FolderCheck, FolderProblem, HostCheck
 from controlroom.text.states import AgentKind
-from tests.domain.worlds import MINUTE, NOON, fleet
+from tests.domain.worlds import MINUTE, NOON, fleet, host
 
 WELL = HostCheck(tmux="3.3a", claude="2.1.330", claude_at="/usr/bin/claude", logged_in=True)
 PROFILES = {
@@ -55,6 +56,8 @@ def test_a_host_that_has_all_lacks_nothing() -> None:
     ("found", "out"),
     [
         (replace(WELL, claude="", claude_at="", claude_problem="it is not on the PATH"), {"", "keyed"}),
+        (replace(WELL, claude="2.0.14"), {"", "keyed"}),
+        (replace(WELL, claude=""), set()),
         (replace(WELL, logged_in=False), {""}),
         (replace(WELL, logged_in=None, login_problem="not known"), set()),
         (replace(WELL, tmux=""), {"", "keyed", "own"}),
@@ -98,3 +101,45 @@ def test_who_spawns_by_hand_is_told_and_may_insist() -> None:
     assert not isinstance(decide(world, replace(spawn, anyway=True), 1, NOON), Refused)
     assert not isinstance(decide(world, replace(spawn, profile="own"), 1, NOON), Refused)
     assert not isinstance(decide(world, replace(spawn, kind="command", command=("ls",)), 1, NOON), Refused)
+
+
+def in_folder(found: FolderCheck, profile: Profile) -> str:
+    """What keeps an agent of a profile out of a folder of a host."""
+    return unfit_folder(Preflight(NOON, folders={"src": found}), profile, "src")
+
+
+def test_a_folder_that_is_not_as_its_agents_need_it_is_named() -> None:
+    own, plans = Profile("docs", needs_repository=True), Profile("plans", permission_mode="plan")
+    assert in_folder(FolderCheck("src"), own) == "", "nothing is known"
+    assert in_folder(FolderCheck("src", FolderProblem.ABSENT, False), own) == "folder src is not there"
+    assert in_folder(FolderCheck("src", FolderProblem.READ_ONLY, True), own) == "folder src cannot be written in"
+    assert in_folder(FolderCheck("src", FolderProblem.READ_ONLY, True), plans) == "", "it changes nothing"
+    assert in_folder(FolderCheck("src", repository=False), own).startswith("folder src is in no git repository")
+    assert in_folder(FolderCheck("src", repository=False), plans) == ""
+    assert in_folder(FolderCheck("src", repository=True, trusted=False), own) == "", "headless, nothing is asked"
+
+
+def test_what_claude_would_ask_first_keeps_out_what_would_sit_on_a_terminal_that_nobody_looks_at() -> None:
+    typed = Profile("typed", AgentKind.INTERACTIVE)
+    assert in_folder(FolderCheck("src", trusted=False), typed) == (
+        "Claude would ask whether you trust src (run claude there once)"
+    )
+    assert in_folder(FolderCheck("src", trusted=True), typed) == ""
+    assert in_folder(FolderCheck("src", trusted=False), replace(typed, own_login=True)) == "", "its own settings"
+    asks = preflight(replace(WELL, onboarded=False), NOON)
+    assert unfit_folder(asks, typed, "") == "Claude would ask its first questions (run claude once there)"
+    assert unfit_folder(asks, Profile("docs"), "") == ""
+
+
+def test_a_task_waits_for_a_folder_that_is_being_looked_at_and_goes_where_it_is_there() -> None:
+    work = Task(1, "x", TaskState.WAITING, NOON, NOON, cwd="src")
+    absent = {"src": FolderCheck("src", FolderProblem.ABSENT)}
+    both = fleet(hosts=(host("vm1"), host("vm2")))
+    world = replace(both, tasks={"t1": work})
+    looking = {"vm1": Preflight(NOON, folders=absent), "vm2": Preflight(NOON, looking=True)}
+    waits = dispatch.plan(replace(world, queue=Queue(preflights=looking)), NOON).waits["t1"].hosts
+    assert [wait.about for wait in waits] == ["folder src is not there", ""]
+    there = looking | {"vm2": Preflight(NOON, folders={"src": FolderCheck("src")})}
+    start = dispatch.plan(replace(world, queue=Queue(preflights=there)), NOON).start
+    assert start is not None
+    assert start.host == "vm2"

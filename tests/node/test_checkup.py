@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import stat
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.node import inquiries
+from controlroom.text.host_sample import FolderCheck, FolderProblem
 from controlroom.wire.inquiries import Check, Checked
 from tests.lab.node_client import NodeClient
 from tests.lab.world import World
@@ -106,3 +109,37 @@ def test_limits_of_sshd_from_its_config(tmp_path: Path, monkeypatch: pytest.Monk
     (more / "10-more.conf").unlink()
     (more / "20-secret.conf").symlink_to("/nonexistent")
     assert inquiries._config(str(main)) == "", "what cannot be read may say anything"
+
+
+def test_folders_as_an_agent_would_find_them(home: World) -> None:
+    (home.home / "repo" / ".git").mkdir(parents=True)
+    (home.home / "repo" / "src").mkdir()
+    (home.home / "plain").mkdir()
+    (home.home / "file").write_text("")
+    projects = {str((home.home / "repo").resolve()): {"hasTrustDialogAccepted": True}, "/": {}, "x": 1}
+    (home.home / ".claude.json").write_text(json.dumps({"projects": projects}))
+    environ = {"HOME": str(home.home)}
+    paths = ("repo/src", "~/repo", str(home.home / "plain"), "gone", "file", "a\0b")
+    found = {folder.path: folder for folder in inquiries.checked_folders(paths, environ)}
+    assert found["repo/src"] == FolderCheck("repo/src", FolderProblem.UNKNOWN, True, True)
+    assert found["~/repo"].repository
+    assert found[str(home.home / "plain")] == FolderCheck(str(home.home / "plain"), repository=False, trusted=False)
+    assert found["gone"].problem is FolderProblem.ABSENT
+    assert found["file"].problem is FolderProblem.NOT_A_FOLDER
+    (home.home / ".claude.json").write_text("[[[")
+    assert not next(inquiries.checked_folders(["repo"], environ)).trusted
+
+
+def test_a_folder_in_which_nothing_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: mode is not os.W_OK)
+    assert next(inquiries.checked_folders([str(tmp_path)], {"HOME": "/"})).problem is FolderProblem.READ_ONLY
+
+
+def test_a_node_that_is_asked_for_folders_alone_starts_no_program(home: World) -> None:
+    with NodeClient() as node:
+        node.greet()
+        number = node.number()
+        node.send(Check(number, ("gone",), folders_alone=True))
+        checked = node.wait(Checked, lambda one: one.id == number, 40)
+    assert [folder.problem for folder in checked.folders] == [FolderProblem.ABSENT]
+    assert (checked.host.tmux, checked.host.claude, checked.host.claude_problem) == ("", "", "")

@@ -103,7 +103,9 @@ def preflight(found: HostCheck, now: int) -> Preflight:
     """What a host lacks for agents to be started there, of that which would end them all alike."""
     lacks = [_lack(check) for check in (_tmux(found), _state(found), _disk(found), _inodes(found))]
     login = "" if found.logged_in is not False else "Claude is not logged in (claude auth login there)"
-    return Preflight(now, machine="; ".join(filter(None, lacks)), claude=_lack(_claude(found)), login=login)
+    dialogs = "Claude would ask its first questions (run claude once there)" if found.onboarded is False else ""
+    machine = "; ".join(filter(None, lacks))
+    return Preflight(now, machine=machine, claude=_lack(_claude(found)), login=login, dialogs=dialogs)
 
 
 def _lack(check: Check) -> str:
@@ -136,6 +138,9 @@ def _tmux(found: HostCheck) -> Check:
     return Check("tmux", Grade.BAD if old else Grade.OK, found.tmux, mend if old else "")
 
 
+_OLDEST_CLAUDE = (2, 1)
+
+
 def _claude(found: HostCheck) -> Check:
     if found.claude_alias and not found.claude_at:
         words = f"only an alias in the login shell ({found.claude_alias}), which no program sees"
@@ -145,8 +150,10 @@ def _claude(found: HostCheck) -> Check:
         return Check("claude", Grade.BAD, found.claude_problem, install)
     if found.claude_problem:
         return Check("claude", Grade.BAD, f"{found.claude_at}: {found.claude_problem}", "run claude --version there")
-    if _numbers(found.claude) < (2, 1):
-        return Check("claude", Grade.WARN, f"{found.claude}: older than what is known to work, 2.1", "claude update")
+    if _numbers(found.claude) < _OLDEST_CLAUDE:
+        known = bool(_numbers(found.claude))
+        words = f"{found.claude}: older than 2.1, which agents need" if known else f"{found.claude}: no version is said"
+        return Check("claude", Grade.BAD if known else Grade.WARN, words, "claude update")
     return Check("claude", Grade.OK, f"{found.claude} at {found.claude_at}")
 
 

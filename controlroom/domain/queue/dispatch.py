@@ -16,7 +16,7 @@ from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, Sta
 from controlroom.domain.money import ladder
 from controlroom.domain.orders import STARTS
 from controlroom.domain.persistent_tables import Table, changed_keys, table
-from controlroom.domain.preconditions import unfit
+from controlroom.domain.preconditions import unfit, unfit_folder
 from controlroom.domain.queue.backoff import Backoffs
 from controlroom.domain.queue.naming import agent_name
 from controlroom.domain.tasks import (
@@ -376,7 +376,7 @@ class World:
             return HostWait(host.name, WaitReason.HOST_DRAINING, about=host.drain.who)
         if missing := {*task.labels, *profile.labels}.difference(host.labels):
             return HostWait(host.name, WaitReason.HOST_LABELS, about=", ".join(sorted(missing)))
-        if (lacks := self._lacks(host.name, profile)) is not None:
+        if (lacks := self._lacks(host.name, profile, task.cwd or profile.cwd)) is not None:
             return HostWait(host.name, WaitReason.HOST_UNFIT, about=lacks)
         return None
 
@@ -390,16 +390,16 @@ class World:
             return None
         return HostWait(host.name, WaitReason.HOST_LOAD, load // 10 * 10, most, self._later(LOOK_AGAIN))
 
-    def _lacks(self, host: str, profile: Profile) -> str | None:
-        """What a host lacks for agents of a profile, "" while that is being looked up; None: nothing."""
-        if lacks := unfit(self._fleet, host, profile.kind, profile.command, profile):
-            return lacks
+    def _lacks(self, host: str, profile: Profile, cwd: str) -> str | None:
+        """What a host lacks for agents of a profile in a folder, "" while that is looked up; None: nothing."""
         preflight = self._fleet.queue.preflights.get(host)
-        return (
-            ""
-            if preflight and preflight.looking and not preflight.at and profile.kind is not AgentKind.COMMAND
-            else None
-        )
+        if preflight is None:
+            return None
+        lacks = unfit(self._fleet, host, profile.kind, profile.command, profile)
+        if lacks := lacks or unfit_folder(preflight, profile, cwd):
+            return lacks
+        is_new = (not preflight.at and profile.kind is not AgentKind.COMMAND) or (cwd and cwd not in preflight.folders)
+        return "" if preflight.looking and is_new else None
 
     def _room_on(self, host: Host, name: str, profile: Profile) -> HostWait | int:
         """The bytes that a host would have free with one agent more, or why it has no room for it."""

@@ -126,6 +126,7 @@ def _profile(name: str, table: ProfileTable, tables: Mapping[str, ProfileTable])
         own_login=table.credential not in (None, "plan") or bool(table.env or table.env_file),
         restarts=restart_rules(table),
         labels=tuple(table.labels),
+        needs_repository=table.repository,
         credential=_credential_name(table, tables),
     )
 

@@ -138,6 +138,9 @@ class ProfileTable(Table):
     shares_folder: bool = Field(
         False, description="whether several tasks may be at work in one folder at once, as when they only read"
     )
+    repository: bool = Field(
+        False, description="whether its tasks start in git repositories alone: elsewhere they wait, and say so"
+    )
     labels: Labels = Field([], description="labels that a host must have for its tasks")
     outside: Outside = Field("asking", description=OUTSIDE)
     restart: Literal["never", "on-failure", "always"] = Field(

@@ -158,7 +158,8 @@ class Watcher(Rights):
 
     def _queue(self, queue: Queue) -> Queue:
         restarts = {key: replace(kept, refused="", wait=self._wait(kept.wait)) for key, kept in queue.restarts.items()}
-        return replace(queue, blocked=self._wait(queue.blocked), restarts=restarts)
+        preflights = {host: replace(seen, folders={}) for host, seen in queue.preflights.items()}
+        return replace(queue, blocked=self._wait(queue.blocked), restarts=restarts, preflights=preflights)
 
     def _agent(self, agent: Agent) -> Agent:
         if self.withheld.tasks:

@@ -16,7 +16,7 @@ from controlroom.domain.alarms import GAPS, Gap, gaps_alarm
 from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.questions import QuestionKind, wish
-from controlroom.text.host_sample import HostCheck, HostSample
+from controlroom.text.host_sample import FolderCheck, HostCheck, HostSample
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.text.sanitize import redact, sanitize, sanitize_lines
 from controlroom.text.states import AgentKind, Item, Option, Outcome, Payer, read_cause
@@ -170,6 +170,13 @@ def to_check(checked: Checked, now: int) -> HostCheck:
         parts[name] = parts[name] if parts[name] in ("api", "plan") else ""
     parts["clock_offset"] = checked.clock - now if checked.clock > 0 else 0
     return HostCheck(**parts)
+
+
+def to_folders(checked: Checked, asked: Sequence[str]) -> dict[str, FolderCheck]:
+    """What a host found of the folders that it was asked about, by path: nothing is known of those it leaves out."""
+    return {path: FolderCheck(path) for path in asked} | {
+        folder.path: folder for folder in checked.folders if folder.path in asked
+    }
 
 
 def _bounded(name: str, value: Any) -> Any:

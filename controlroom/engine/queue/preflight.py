@@ -1,17 +1,20 @@
 """Looks at hosts before agents are started there, so that many do not die alike of one cause."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from controlroom.domain.display.checkup import preflight
-from controlroom.domain.model import Host, LinkState, Profile
+from controlroom.domain.model import Fleet, Host, HostFacts, LinkState, Profile
+from controlroom.domain.preconditions import unfit_folder
+from controlroom.domain.queue.restarts import slot_names
 from controlroom.domain.tasks import Preflight, TaskState
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.hosts.inquiries import Inquiries, Unanswered
-from controlroom.engine.hosts.translate import to_check
+from controlroom.engine.hosts.translate import to_check, to_folders
 from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.store import FleetStore
-from controlroom.text.states import AgentKind
+from controlroom.text.host_sample import FolderCheck
+from controlroom.text.states import AgentKind, Cause
 from controlroom.wire import inquiries as wire
 
 AGAIN, SELDOM = 60_000, 600_000
@@ -19,6 +22,50 @@ AGAIN, SELDOM = 60_000, 600_000
 
 PATIENCE = 10.0
 """Seconds for a host to answer; one that does not keeps nobody from being started there."""
+
+_OF_THE_HOST = frozenset(
+    {Cause.NO_LOGIN, Cause.LOGIN_REFUSED, Cause.NEVER_STARTED, Cause.RUNNER_FAILED, Cause.DISK_FULL}
+)
+"""Ends of agents after which their host is looked at again: it may not be any more what it was found to be."""
+
+
+@dataclass
+class Needs:
+    """What the agents need that may be started soon without anybody looking."""
+
+    parts: set[str] = field(default_factory=set)
+    """Parts of `Preflight`."""
+    work: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """By profile and folder: the hosts that alone may take it; empty: anywhere."""
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders, in order."""
+        return sorted({cwd for _, cwd in self.work if cwd})
+
+
+def needs_of(fleet: Fleet) -> Needs:
+    """What tasks that wait need, and agents that are started without being asked."""
+    needs, names = Needs(), set[str]()
+    for task in fleet.tasks.values():
+        if task.state is TaskState.WAITING:
+            names.add(task.profile)
+            cwd = task.cwd or fleet.profiles.get(task.profile, _NONE).cwd
+            needs.work.setdefault((task.profile, cwd), set()).add(task.host)
+    for name, profile in fleet.profiles.items():
+        if profile.restarts.starts_any:
+            names.add(name)
+        if slot_names(profile):
+            needs.work.setdefault((name, profile.cwd), set()).update(profile.restarts.hosts or ("",))
+    for profile in (fleet.profiles.get(name, _NONE) for name in names):
+        if profile.kind is not AgentKind.COMMAND:
+            needs.parts.add("machine")
+            if not profile.command:
+                needs.parts |= {"claude"} if profile.own_login else {"claude", "login"}
+    return needs
+
+
+_NONE = Profile("")
 
 
 class HostPreflights:
@@ -28,6 +75,10 @@ class HostPreflights:
         """`wake`: have the queue look at its tasks soon."""
         self._store, self._book, self._inquiries, self._wake = store, book, inquiries, wake
         self._looks = BackgroundTasks("a preflight")
+        self._facts: dict[str, HostFacts | None] = {}
+        """What each host had said of itself when it was looked at."""
+        self._failed: dict[str, frozenset[tuple[str, int]]] = {}
+        """Runs on each host that had ended of what a look may find, when it was looked at."""
 
     @property
     def busy(self) -> bool:
@@ -46,47 +97,54 @@ class HostPreflights:
         """Look at the hosts that are wanted and not known, or lacked something; the next moment for that, 0: none."""
         fleet, now = self._store.fleet, self._store.clock()
         up = {name: host for name, host in fleet.hosts.items() if host.link is LinkState.UP}
+        needs, failed = needs_of(fleet), _failed(fleet)
         seen = {name: result for name, result in fleet.queue.preflights.items() if name in up}
-        needs = self._needs()
-        seen = {name: replace(result, blocking=_blocking(result, needs)) for name, result in seen.items()}
-        due = [name for name, host in up.items() if self._is_due(host, seen.get(name), wanted=bool(needs), now=now)]
-        for name in due:
-            seen[name] = replace(seen.get(name, Preflight()), looking=True)
+        seen = {name: replace(result, blocking=_blocking(fleet, name, result, needs)) for name, result in seen.items()}
+        again: list[int] = []
+        for name, host in up.items():
+            result = seen.get(name)
+            if host.facts is None or not host.facts.owned or (result is None and not needs.folders and not needs.parts):
+                continue
+            if result is not None and result.looking:
+                continue
+            changed = self._is_changed(host, failed.get(name, frozenset()))
+            lacks = result is not None and _lacks(fleet, result, needs)
+            new = result is not None and any(cwd not in result.folders for cwd in needs.folders)
+            due = result is None or changed or (lacks and now - result.at >= _pause(result))
+            if due or new:
+                self._facts[name], self._failed[name] = host.facts, failed.get(name, frozenset())
+                seen[name] = replace(result or Preflight(), looking=True)
+                stale = [cwd for cwd in needs.folders if changed or _is_stale(seen[name].folders.get(cwd))]
+                self._looks.begin(self._look_at(name, tuple(stale[: wire.MOST_FOLDERS]), alone=not due))
+            elif lacks and result is not None:
+                again.append(result.at + _pause(result))
         self._show(seen)
-        for name in due:
-            self._looks.begin(self._look_at(name))
-        again = [result.at + _pause(result) for result in seen.values() if _lacks(result) and not result.looking]
         return min(again, default=0)
 
-    def _needs(self) -> set[str]:
-        """What the agents need that may be started soon without anybody looking: parts of `Preflight`."""
-        fleet = self._store.fleet
-        names = {task.profile for task in fleet.tasks.values() if task.state is TaskState.WAITING}
-        names |= {name for name, profile in fleet.profiles.items() if profile.restarts.starts_any}
-        needs: set[str] = set()
-        for profile in (fleet.profiles.get(name, Profile("")) for name in names):
-            if profile.kind is not AgentKind.COMMAND:
-                needs.add("machine")
-                if not profile.command:
-                    needs |= {"claude"} if profile.own_login else {"claude", "login"}
-        return needs
-
-    def _is_due(self, host: Host, result: Preflight | None, *, wanted: bool, now: int) -> bool:
-        if host.facts is None or not host.facts.owned:
+    def _is_changed(self, host: Host, failed: frozenset[tuple[str, int]]) -> bool:
+        """Whether a host that was looked at says something else of itself, or agents have ended of what it lacks."""
+        before, facts = self._facts.get(host.name), host.facts
+        if before is None or facts is None:
             return False
-        if result is None:
-            return wanted
-        return not result.looking and _lacks(result) and now - result.at >= _pause(result)
+        return replace(before, clock_offset=facts.clock_offset) != facts or not failed <= self._failed[host.name]
 
-    async def _look_at(self, name: str) -> None:
+    async def _look_at(self, name: str, folders: tuple[str, ...], *, alone: bool) -> None:
+        before = self._store.fleet.queue.preflights.get(name, Preflight())
         try:
-            checked = await self._inquiries.ask(name, wire.Check(self._store.new_id()), wire.Checked, PATIENCE)
-            result = preflight(to_check(checked, self._store.clock()), self._store.clock())
+            asked = wire.Check(self._store.new_id(), folders, alone)
+            checked = await self._inquiries.ask(name, asked, wire.Checked, PATIENCE)
+            now = self._store.clock()
+            result = replace(before, at=before.at or now) if alone else preflight(to_check(checked, now), now)
+            seen = to_folders(checked, folders)
         except Unanswered:
-            result = Preflight(self._store.clock())
-        host = self._store.fleet.hosts.get(name)
+            result, seen = Preflight(self._store.clock()), to_folders(wire.Checked(0), folders)
+        fleet = self._store.fleet
+        host = fleet.hosts.get(name)
         if host is not None and host.link is LinkState.UP:
-            result = replace(result, blocking=_blocking(result, self._needs()))
+            needs = needs_of(fleet)
+            kept = {cwd: check for cwd, check in {**before.folders, **seen}.items() if cwd in needs.folders}
+            result = replace(result, folders=kept, looking=False)
+            result = replace(result, blocking=_blocking(fleet, name, result, needs))
             self._show({**self._store.fleet.queue.preflights, name: result})
         self._wake()
 
@@ -96,14 +154,44 @@ class HostPreflights:
             self._book.show((), replace(queue, preflights=preflights))
 
 
-def _blocking(result: Preflight, needs: set[str]) -> str:
+def _is_stale(folder: FolderCheck | None) -> bool:
+    """Whether a folder is to be looked at again: it is not known, or something is amiss with it."""
+    return folder is None or bool(folder.problem) or False in (folder.repository, folder.trusted)
+
+
+def _failed(fleet: Fleet) -> dict[str, frozenset[tuple[str, int]]]:
+    """The runs that ended of what a look at their host may find, by host."""
+    failed: dict[str, set[tuple[str, int]]] = {}
+    for agent in fleet.agents.values():
+        if agent.cause in _OF_THE_HOST and not agent.adopted and agent.has_ended:
+            failed.setdefault(agent.host, set()).add((agent.name, agent.epoch))
+    return {host: frozenset(runs) for host, runs in failed.items()}
+
+
+def _blocking(fleet: Fleet, name: str, result: Preflight, needs: Needs) -> str:
     """What a host lacks of what is needed, in words."""
-    return "; ".join(filter(None, (getattr(result, part) for part in ("machine", "claude", "login") if part in needs)))
+    lacks = [getattr(result, part) for part in ("machine", "claude", "login") if part in needs.parts]
+    kept_out = [
+        words
+        for (profile, cwd), hosts in needs.work.items()
+        if (words := unfit_folder(result, fleet.profiles.get(profile, _NONE), cwd))
+        if hosts == {name} or ((name in hosts or "" in hosts) and not _fits_elsewhere(fleet, name, profile, cwd))
+    ]
+    return "; ".join(filter(None, dict.fromkeys([*lacks, *kept_out])))
+
+
+def _fits_elsewhere(fleet: Fleet, name: str, profile: str, cwd: str) -> bool:
+    """Whether another host has such a folder, as far as is known."""
+    others = ((host, seen) for host, seen in fleet.queue.preflights.items() if host != name and cwd in seen.folders)
+    return any(not unfit_folder(seen, fleet.profiles.get(profile, _NONE), cwd) for _, seen in others)
 
 
 def _pause(result: Preflight) -> int:
     return AGAIN if result.blocking else SELDOM
 
 
-def _lacks(result: Preflight) -> bool:
-    return bool(result.machine or result.claude or result.login)
+def _lacks(fleet: Fleet, result: Preflight, needs: Needs) -> bool:
+    """Whether a host lacks anything, be it for nobody now."""
+    profiles: Iterable[tuple[Profile, str]] = ((fleet.profiles.get(name, _NONE), cwd) for name, cwd in needs.work)
+    folders = any(unfit_folder(result, profile, cwd) for profile, cwd in profiles)
+    return folders or bool(result.machine or result.claude or result.login)

@@ -1,0 +1,65 @@
+"""What a host and its folders lack keeps agents from being started there: looked at when it may be another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain.events import HostMet
+from controlroom.domain.model import State
+from controlroom.text.host_sample import FolderCheck, FolderProblem
+from controlroom.text.states import Cause
+from controlroom.wire.inquiries import Check, Checked
+from tests.engine.queued import MINUTE, Roomy, add, queue_room, runs
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+class Folders(Roomy):
+    """It has these folders, and all else that agents need."""
+
+    def __init__(self, name: str, *folders: str) -> None:
+        super().__init__(name)
+        self.folders, self.looks = set(folders), list[Check]()
+
+    def checked(self, asked: Check) -> Checked:
+        self.looks.append(asked)
+        problems = {path: FolderProblem("" if path in self.folders else "absent") for path in asked.folders}
+        return replace(super().checked(asked), folders=tuple(FolderCheck(*pair) for pair in problems.items()))
+
+
+async def test_a_task_starts_where_its_folder_is_and_a_folder_that_is_nowhere_is_one_alarm() -> None:
+    one, two = Folders("vm1"), Folders("vm2", "src")
+    async with queue_room(one, two) as here:
+        store = here.engine.store
+        await add(here, "a", cwd="src")
+        await runs(here, two, "a-t1")
+        assert (one.spawned, store.fleet.alarms) == ([], {}), "the other host has it"
+        await add(here, "b", "c", cwd="lost")
+        await here.until(lambda: len(store.fleet.alarms) == 2)
+        await here.engine.wait_idle()
+        assert "folder lost is not there" in store.fleet.alarms["preflight of vm1"].text
+        assert [look.folders_alone for look in one.looks] == [False, True], "Claude is not asked again for a folder"
+        one.folders.add("lost")
+        here.now += MINUTE
+        await add(here, "d", cwd="src", not_before=here.now + 60 * MINUTE)
+        await runs(here, one, "b-t2")
+        await here.until(lambda: store.fleet.alarms == {})
+
+
+async def test_a_host_is_looked_at_again_when_an_agent_ends_of_what_it_lacks_or_it_has_become_another() -> None:
+    host = Folders("vm1")
+    async with queue_room(host) as here:
+        await add(here, "a")
+        await runs(here, host, "a-t1")
+        host.end("a-t1", State.FAILED, cause=Cause.NO_LOGIN)
+        await here.until(lambda: len(host.looks) == 2)
+        await here.engine.wait_idle()
+        host.show()
+        await here.engine.wait_idle()
+        assert len(host.looks) == 2, "once for each such end"
+        facts = here.engine.store.fleet.hosts["vm1"].facts
+        assert facts is not None
+        here.engine.store.apply(HostMet("vm1", replace(facts, tmux="3.5"), here.now))
+        await here.until(lambda: len(host.looks) == 3)
