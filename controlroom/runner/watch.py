@@ -23,6 +23,9 @@ FIRST_LOOK = 1.0
 _QUIET_LOOKS = 4
 """How often it is looked whether anything was heard, in the time after which that is trouble."""
 
+IN_A_CALL = 3
+"""So many times as long may one be silent whose call of a tool is under way: tests and builds say nothing for long."""
+
 _NEVER = float("inf")
 _CALLS = 500
 """Tool calls that are remembered until they are answered, and that have failed."""
@@ -77,8 +80,10 @@ class Watch:
             self._size_look = time.monotonic() + SIZE_LOOK
 
     def hear(self, event: dict[str, Any]) -> None:
-        """Take an event of Claude's: a call that fails as it did before, or one that does not."""
-        if not self._spec.max_same_failures or event.get("type") not in ("assistant", "user"):
+        """Take an event of Claude's: a call that fails as it did before, one that does not, or the end of its turn."""
+        if event.get("type") == "result":
+            self._calls.clear()
+        if not (self._spec.max_same_failures or self._spec.max_quiet) or event.get("type") not in ("assistant", "user"):
             return
         for block in tables(table(event.get("message")).get("content")):
             if block.get("type") == "tool_use":
@@ -89,7 +94,7 @@ class Watch:
 
     def _answered(self, call: str, *, failed: bool) -> None:
         what, edits = self._calls.pop(call, (None, False))
-        if what is None:
+        if what is None or not self._spec.max_same_failures:
             return
         if edits and not failed:
             self._failed.clear()
@@ -108,8 +113,11 @@ class Watch:
             self._count, self._heard_at = count, now
         self._quiet_look = now + self._quiet_pause
         self._found.pop(Cause.QUIET, None)
-        if now - self._heard_at >= self._spec.max_quiet:
-            self._found[Cause.QUIET] = f"nothing was heard of it for {_span(self._spec.max_quiet)}"
+        most, during = self._spec.max_quiet, ""
+        if self._calls:
+            most, during = most * IN_A_CALL, ", in a call of a tool"
+        if now - self._heard_at >= most:
+            self._found[Cause.QUIET] = f"nothing was heard of it for {_span(most)}{during}"
 
     def _look_size(self) -> None:
         spec, pids = self._spec, process_tree.below(os.getpid())

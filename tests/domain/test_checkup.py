@@ -64,7 +64,7 @@ def test_a_host_that_has_all_is_well() -> None:
         ("tmux", {"tmux": "2.9a"}, "bad", "agents need 3.2a"),
         ("claude", {"claude_at": "", "claude_problem": "it is not on the PATH"}, "bad", "npm install -g"),
         ("claude", {"claude_problem": "exit 1: bad ELF"}, "bad", "exit 1: bad ELF"),
-        ("claude", {"claude": "1.0.9"}, "warn", "claude update"),
+        ("claude", {"claude": "1.0.9"}, "bad", "claude update"),
         ("login", {"logged_in": False, "login": "none"}, "warn", "claude auth login"),
         ("login", {"logged_in": None, "login": "", "login_problem": "never used"}, "unknown", "never used"),
         ("login", {"login": "api_key"}, "ok", "an API key: billed by use"),

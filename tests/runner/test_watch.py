@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from selectors import DefaultSelector
 from typing import Any
@@ -126,6 +127,28 @@ def fed(most: int, *events: list[dict[str, Any]]) -> Watch:
     for event in (event for pair in events for event in pair):
         watch.hear(event)
     return watch
+
+
+def test_one_whose_call_of_a_tool_is_under_way_may_be_silent_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    watch = Watch(AgentSpec("headless", max_quiet=60.0), lambda: 1)
+    watch.hear({"type": "assistant", "message": {"content": [{"type": "tool_use", "id": "c1", "name": "Bash"}]}})
+
+    def trouble_at(second: int) -> str:
+        now[0] = 100.0 + second
+        watch.due(works=True)
+        return watch.trouble.words if watch.trouble else ""
+
+    assert trouble_at(170) == ""
+    assert trouble_at(200) == "nothing was heard of it for 3 min, in a call of a tool"
+    watch.hear(
+        {"type": "user", "message": {"content": [{"type": "tool_result", "tool_use_id": "c1", "is_error": True}]}}
+    )
+    assert trouble_at(220) == "nothing was heard of it for 1 min", "it fails as often as it likes"
+    watch.hear({"type": "assistant", "message": {"content": [{"type": "tool_use", "id": "c2", "name": "Bash"}]}})
+    watch.hear({"type": "result"})
+    assert trouble_at(240) == "nothing was heard of it for 1 min", "its turn is over, and so is the call"
 
 
 def test_the_same_call_that_fails_again_and_again_is_trouble_and_others_between_change_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from controlroom.domain.display.checkup import preflight
 from controlroom.domain.model import Fleet, Host, HostFacts, LinkState, Profile
@@ -47,11 +48,9 @@ class Needs:
 def needs_of(fleet: Fleet) -> Needs:
     """What tasks that wait need, and agents that are started without being asked."""
     needs, names = Needs(), set[str]()
-    for task in fleet.tasks.values():
-        if task.state is TaskState.WAITING:
-            names.add(task.profile)
-            cwd = task.cwd or fleet.profiles.get(task.profile, _NONE).cwd
-            needs.work.setdefault((task.profile, cwd), set()).add(task.host)
+    for name, cwd, host in {_WORK(task) for task in fleet.tasks.values() if task.state is TaskState.WAITING}:
+        names.add(name)
+        needs.work.setdefault((name, cwd or fleet.profiles.get(name, _NONE).cwd), set()).add(host)
     for name, profile in fleet.profiles.items():
         if profile.restarts.starts_any:
             names.add(name)
@@ -66,6 +65,7 @@ def needs_of(fleet: Fleet) -> Needs:
 
 
 _NONE = Profile("")
+_WORK = attrgetter("profile", "cwd", "host")
 
 
 class HostPreflights:
