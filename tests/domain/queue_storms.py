@@ -11,16 +11,18 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from controlroom.domain import events, intents
+from controlroom.domain.budgets import Budget, BudgetUnit, Period, Rung, RungAction
 from controlroom.domain.decide import Decision, decide
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
-from controlroom.domain.orders import Order, Result, Work
+from controlroom.domain.orders import NO_CEILING, Ceiling, Order, Result, Work
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import attempts, backoff, dispatch, edits, restarts
 from controlroom.domain.queue.dispatch import Start
 from controlroom.domain.queue.restarts import How, Wanted
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import (
+    CENT,
     AttemptEnd,
     Drain,
     Halt,
@@ -30,6 +32,7 @@ from controlroom.domain.tasks import (
     RestartRules,
     Restarts,
     Task,
+    TaskChange,
     TaskState,
     TaskWish,
 )
@@ -41,6 +44,9 @@ MEBIBYTE = 1024 * 1024
 NEED = 400 * MEBIBYTE
 SECOND, MINUTE = 1_000, 60_000
 
+
+A_SECOND = CENT // 10
+"""What a second of an agent's work costs, micro-dollars."""
 
 _AWAY = (AttemptEnd.LIMITED, AttemptEnd.OVERLOADED, AttemptEnd.ACCOUNT)
 
@@ -61,10 +67,19 @@ class Run:
     state: State
     cause: Cause = Cause.NONE
     ended: int = 0
+    before: int = 0
+    """What its agent had cost when it began, micro-dollars."""
+    ceiling: Ceiling = NO_CEILING
+    counts: bool = False
+    """It counts what it costs itself, and ends when that is what it may."""
 
     @property
     def lives(self) -> bool:
         return not self.ended
+
+    def cost(self, now: int) -> int:
+        """What it has cost itself."""
+        return max(0, (self.ended or now) - self.began) // SECOND * A_SECOND
 
 
 class Storm:
@@ -74,6 +89,8 @@ class Storm:
         self.random, self.now, self.op, self.most = Random(seed), NOON, 0, most
         names = [f"vm{number}" for number in range(1, hosts + 1)]
         self.truth: dict[str, dict[str, Run]] = {name: {} for name in names}
+        self.ceilings: dict[int, Ceiling] = {}
+        """What the runs may take at most that were ordered, by order."""
         self.unsure: list[Order] = []
         """Orders whose link was lost before they were answered."""
         self.cut: set[str] = set()
@@ -110,7 +127,9 @@ class Storm:
         for number in range(count):
             after = (f"key {self.random.randrange(number)}",) if number > 3 and self.chance(0.2) else ()
             wish = TaskWish(f"task {number}", priority=self.random.randrange(4), after=after, key=f"key {number}")
-            wishes.append(replace(wish, labels=("odd",)) if self.chance(0.2) else wish)
+            wish = replace(wish, labels=("odd",)) if self.chance(0.2) else wish
+            wish = replace(wish, max_cost=self.random.randrange(10, 60) * CENT) if self.chance(0.2) else wish
+            wishes.append(replace(wish, max_hours=self.random.randrange(2, 6) / 60) if self.chance(0.1) else wish)
         addition = edits.added(self.fleet, wishes, {}, 1, "ann", self.now)
         self.show(*addition.tasks)
 
@@ -124,7 +143,12 @@ class Storm:
     def time_passes(self) -> None:
         self.now += self.random.randrange(1, 20) * SECOND
         for run in self.living:
-            if self.api and run.began + 30 * SECOND <= self.now:
+            most = run.ceiling
+            if run.counts and most.micro and run.cost(self.now) >= most.micro:
+                self.end(run, State.FAILED, Cause.COST)
+            elif most.hours and self.now - run.began >= most.hours * HOUR:
+                self.end(run, State.FAILED, Cause.OVER_LIMIT)
+            elif self.api and run.began + 30 * SECOND <= self.now:
                 self.end(run, *self.api)
             elif run.ends <= self.now:
                 failed = self.chance(0.15)
@@ -172,6 +196,8 @@ class Storm:
                 continue
             sample = HostSample(self.now, memory_used=self.used(name), memory_total=4 * GIB, disk_free=100 * GIB)
             self.apply(events.HostSampled(name, sample))
+            spent = {f"{name}/{run.name}": run.before + run.cost(self.now) for run in self.truth[name].values()}
+            self.apply(events.SpendingSeen(name, spent))
             self.say(name)
             for order in [order for order in self.unsure if order.host == name]:
                 self.unsure.remove(order)
@@ -189,6 +215,7 @@ class Storm:
     def order(self, intent: intents.Intent, who: str) -> str:
         """Decide an intent, and carry it out on its host; why not, where it was refused."""
         self.op += 1
+        self.ceilings[self.op] = getattr(intent, "ceiling", NO_CEILING)
         decision = decide(self.fleet, intent, self.op, self.now, who)
         if not isinstance(decision, Decision):
             return decision.reason
@@ -234,7 +261,10 @@ class Storm:
         assert before is None or not before.lives, f"{order.subject} would run twice"
         work = self.random.randrange(5, 400) * SECOND
         task = order.agent.rpartition("-")[2]
-        runs[order.agent] = Run(order.agent, order.epoch, task, self.now, self.now + work, State.WORKING)
+        spent = before.before + before.cost(self.now) if before else 0
+        run = Run(order.agent, order.epoch, task, self.now, self.now + work, State.WORKING, before=spent)
+        run.ceiling, run.counts = self.ceilings.pop(order.op, NO_CEILING), self.chance(0.5)
+        runs[order.agent] = run
 
     def settle(self) -> None:
         for task in self.fleet.tasks.values():
@@ -245,11 +275,17 @@ class Storm:
     def round(self) -> None:
         """What the engine does when something has happened."""
         self.settle()
+        self.end_dear()
         self.take_care()
-        while (leave := dispatch.next_leave(self.fleet, self.now, ())) is not None:
-            self.tell(f"{leave.agent.id} goes on on {leave.host}")
+        stays: set[str] = set()
+        while (leave := dispatch.next_leave(self.fleet, self.now, stays)) is not None:
             agent = leave.agent
-            assert not self.order(intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host), "ann")
+            ceiling = Ceiling(leave.task.max_hours, leave.task.cost_left) if leave.task else NO_CEILING
+            move = intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host, ceiling=ceiling)
+            refused = self.order(move, "ann")
+            self.tell(f"{agent.id} goes on on {leave.host}: {refused or 'done'}")
+            assert not refused or self.fleet.budgets, refused
+            stays.add(agent.id)
         while (start := self.planned()) is not None:
             self.start(start)
 
@@ -261,6 +297,13 @@ class Storm:
             self.show(task)
         assert not dispatch.waiting_anew(self.fleet, plan)
         return plan.start
+
+    def end_dear(self) -> None:
+        """End the agents of tasks that have cost what they may."""
+        for task in [task for task in self.fleet.tasks.values() if task.max_cost and task.state is TaskState.RUNNING]:
+            agent = self.fleet.agents.get(task.last.id) if task.last else None
+            if agent and agent.lives and not agent.pending and attempts.is_too_dear(task, agent):
+                self.order(intents.KillAgent(agent.id, agent.epoch), "the queue")
 
     def take_care(self) -> None:
         while True:
@@ -303,6 +346,10 @@ class Storm:
 
     def start(self, start: Start) -> None:
         self.check_backoff()
+        heard = [runs.values() for name, runs in self.truth.items() if name not in self.cut]
+        cost = sum(run.before + run.cost(self.now) for runs in heard for run in runs if run.task == start.task.id)
+        assert not start.task.max_cost or cost < start.task.max_cost, f"{start.task.id} has cost what it may"
+        assert not self.fleet.budgets, f"{start.task.id} starts though a budget holds new work"
         row = self.fleet.agents.get(f"{start.host}/{start.agent}")
         begun = attempts.begun(start.task, start.host, start.agent, row.epoch + 1 if row else 1, self.now)
         self.show(begun)
@@ -315,9 +362,10 @@ class Storm:
         assert there.drain is None, f"{start.task.id} starts on {start.host}, which is drained"
         assert set(start.task.labels) <= set(there.labels), f"{start.task.id} starts on {start.host}"
         assert self.used(start.host) + NEED <= 4 * GIB * rules.memory_percent // 100 + NEED, "over the floor"
-        intent: intents.Intent = intents.SpawnAgent(start.agent, start.task.text, host=start.host)
+        most = Ceiling(start.task.max_hours, start.task.cost_left)
+        intent: intents.Intent = intents.SpawnAgent(start.agent, start.task.text, host=start.host, ceiling=most)
         if start.resumes and row is not None:
-            intent = intents.ReassignAgent(row.id, row.epoch, "go on", keep_session=True)
+            intent = intents.ReassignAgent(row.id, row.epoch, "go on", keep_session=True, ceiling=most)
         if refused := self.order(intent, "the queue"):
             self.show(attempts.not_begun(self.fleet.tasks[begun.id], refused, rules, self.now))
 
@@ -336,6 +384,8 @@ class Storm:
                 self.reboot,
                 self.limit,
                 self.clear_limits,
+                self.spend_all,
+                self.new_day,
                 self.operate,
                 self.drain,
                 self.close_api,
@@ -370,6 +420,15 @@ class Storm:
 
     def clear_limits(self) -> None:
         self.apply(events.HeadroomSeen({}))
+
+    def spend_all(self) -> None:
+        """A budget has come to where it holds new work."""
+        held = Budget("day", "fleet", Period.DAY, BudgetUnit.COVERED, 100 * CENT, 100 * CENT, spent=90 * CENT)
+        held = replace(held, rungs=(Rung(80, RungAction.HOLD),), reached=1)
+        self.apply(events.BudgetsSeen({"day": held, "key": replace(held, name="key", unit=BudgetUnit.BILLED)}))
+
+    def new_day(self) -> None:
+        self.apply(events.BudgetsSeen({}))
 
     def restart(self) -> None:
         """The engine ends and starts again: it knows what should be there, and has heard no host."""
@@ -450,6 +509,8 @@ class Storm:
             opened = [attempt for attempt in task.attempts if attempt.is_open]
             assert len(opened) == (task.state is TaskState.RUNNING), task
             assert task.failures <= self.fleet.queue.rules.max_attempts
+            if task.state is TaskState.FAILED and task.last and task.last.end is AttemptEnd.COST:
+                assert task.max_cost, f"{task.id} may cost what it wants"
         for key, kept in self.fleet.queue.restarts.items():
             assert key in WATCHERS
             assert len(kept.starts) <= 4, "it was to be given up"
@@ -467,6 +528,7 @@ class Storm:
         """Everything is well again, and stays so: all is carried out to its end."""
         self.apply(events.QueueSeen(replace(self.fleet.queue, hold=None, halt=None)))
         self.clear_limits()
+        self.new_day()
         self.open_api()
         for name in self.fleet.hosts:
             self.apply(events.HostDrained(name, None))
@@ -478,7 +540,9 @@ class Storm:
                 if task.state is TaskState.HELD:
                     self.show(edits.released(task, self.now))
                 elif task.state in (TaskState.FAILED, TaskState.DROPPED):
-                    self.show(edits.retried(task, self.now))
+                    again = edits.retried(task, self.now)
+                    unbound = TaskChange(max_cost=0, max_hours=0.0)
+                    self.show(edits.edited(self.fleet, again, unbound))
             self.observe()
             self.round()
             self.check()
