@@ -239,8 +239,8 @@ TASKS: Sequence[Verb] = (
         "TASK|AGENT|--all [--json]",
         "Say why a task waits and what comes next; for an agent, the same as explain.",
         "Each host says why it does not take it; the next look is when that can change. An agent that a profile "
-        "keeps running is named as it will be, like watcher-2. --all says why nothing moves: all that waits, is held or "
-        "was given up, alike reasons together.",
+        "keeps running is named as it will be, like watcher-2. --all says why nothing moves: all that waits, is held "
+        "or was given up, alike reasons together.",
         ("controlroom why t12", "controlroom why watcher-2", "controlroom why --all"),
         "tasks:why",
         _why,
