@@ -132,3 +132,34 @@ async def test_who_was_paused_while_its_budget_was_raised_goes_on(home: World, m
         await here.until(lambda: spawns(host) == 2)
         await settled(here)
         assert UNSPENT not in here.engine.store.fleet.alarms
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["refused before", "refused after"])
+async def test_who_ran_dry_before_a_grant_that_its_host_refused_goes_on_under_the_next_engine(
+    home: World, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """What its run was granted last is what it took, whichever engine hears that it took no more."""
+    host = Payer()
+    async with budgeted(host, "") as here:
+        host.clock = lambda: here.now
+        await here.order(SetBudget(BudgetRule("day", 2 * DOLLAR)))
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
+        assert host.work("a1", 40 * CENT)
+        await here.until(lambda: budget(here).spent == host.spent)
+        with monkeypatch.context() as silent:
+            silent.setattr(host, "show", lambda: None)
+            await here.order(SetBudget(BudgetRule("day", CENT)))
+            await here.until(lambda: host.agents["a1"].state == "paused")
+            given = len(host.grants)
+            if not told:
+                silent.setattr(here.engine.budgets, "replied", lambda *_: None)
+            await here.order(SetBudget(BudgetRule("day", 20 * DOLLAR)))
+            await here.until(lambda: len(host.grants) > given)
+            if told:
+                await here.engine.wait_idle()
+    async with budgeted(host, "") as here:
+        host.clock = lambda: here.now
+        here.now += 4 * MINUTE
+        here.engine.budgets.schedule()
+        await here.until(lambda: spawns(host) == 2)
+        assert UNSPENT not in here.engine.store.fleet.alarms

@@ -40,7 +40,7 @@ class GrantBook:
     def __init__(
         self, rows: Iterable[RunGrant], number: int, most: Mapping[RunKey, Ceilings], last: Mapping[RunKey, RunGrant]
     ) -> None:
-        """`number`: the highest that was ever given; `most`, `last`: the highest and the last ceilings of each run."""
+        """`number`: the highest ever given; `most`, `last`: by run, its highest ceilings and what it took last."""
         self.number = number
         self._rows: dict[RunKey, list[RunGrant]] = {}
         self._known: dict[RunKey, int] = {}
@@ -51,7 +51,6 @@ class GrantBook:
         """Runs whose grants are others than when this was last looked at."""
         self._most: dict[RunKey, Ceilings] = dict(most)
         self._last: dict[RunKey, RunGrant] = dict(last)
-        self._before_last: dict[RunKey, RunGrant] = {}
         self._binding: dict[RunKey, dict[int, tuple[RunGrant, Run]]] = {}
         """Grants that bind runs anew, by number, which are not known to go by them yet."""
         self.add(rows)
@@ -67,9 +66,7 @@ class GrantBook:
             self.number = max(self.number, row.number)
             self._rows.setdefault(row.run, []).append(row)
             self.changed.add(row.run)
-            if row.run in self._last:
-                self._before_last[row.run] = self._last[row.run]
-            self._last[row.run] = row
+            self._last.setdefault(row.run, row)
 
     def new(self, share: NextGrant, now: int) -> RunGrant:
         """Number a grant that is about to be written, and count it."""
@@ -85,7 +82,10 @@ class GrantBook:
         return self._most.get(run)
 
     def last(self, run: RunKey) -> RunGrant | None:
-        """Return what a run was granted last, also when that is settled; None: it never was granted anything."""
+        """Return the last grant that a run took, also when that is settled; until it has told, its first.
+
+        None: it never was granted anything.
+        """
         return self._last.get(run)
 
     def raised(self, row: RunGrant, run: Run, *, born: bool = False) -> list[Statement]:
@@ -124,13 +124,14 @@ class GrantBook:
     def goes_by(self, run: RunKey, number: int, now: int) -> list[Statement]:
         """Take that a run goes by this grant: those before it are over. One that it was not given is not believed."""
         rows = self._rows.get(run, [])
-        if number <= self._known.get(run, 0) or all(row.number != number for row in rows):
+        taken = next((row for row in rows if row.number == number), None)
+        if number <= self._known.get(run, 0) or taken is None:
             return []
-        self._known[run] = number
+        self._known[run], self._last[run] = number, taken
         self.changed.add(run)
         self._rows[run] = [row for row in rows if row.number >= number]
         over = [superseded(run, number)] if len(self._rows[run]) < len(rows) else []
-        return [*over, *self._bound(run, number, now)]
+        return [grant_tables.taken(taken), *over, *self._bound(run, number, now)]
 
     def gave(self, run: RunKey, number: int) -> bool:
         """Return whether a run can have this grant of us: not one that is newer than all of its own."""
@@ -138,8 +139,6 @@ class GrantBook:
 
     def refused(self, run: RunKey, number: int) -> list[Statement]:
         """Take that a run does not go by this grant, for certain: it is as if it had not been given."""
-        if run in self._before_last and self._last[run].number == number:
-            self._last[run] = self._before_last.pop(run)
         rows = self._rows.get(run, [])
         left = [row for row in rows if row.number != number]
         if not left or len(left) == len(rows) or number <= self._known.get(run, 0):

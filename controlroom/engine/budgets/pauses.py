@@ -38,7 +38,7 @@ class Pauses:
     """Which of them are known to have run dry; that stays so."""
 
     def __init__(self, last: Callable[[RunKey], RunGrant | None]) -> None:
-        """`last` gives what a run was granted last."""
+        """`last` gives the last grant that a run took."""
         self._last = last
         self._dry: set[RunKey] = set()
 

@@ -48,7 +48,7 @@ def read_grant(row: Sequence[Any]) -> RunGrant:
 
 
 def read_last(row: Sequence[Any]) -> RunGrant:
-    """Read a row of `LAST`: what a run was granted last."""
+    """Read a row of `LAST`: what a run was granted last, as far as it has taken it."""
     host, agent, epoch, number, billed, covered, tokens, windows, ends = row
     return RunGrant(number, billed, covered, tokens, json.loads(windows), ends, (host, agent, epoch))
 
@@ -65,12 +65,24 @@ def granted(grants: Iterable[RunGrant]) -> list[Statement]:
     """Write grants that are to be sent."""
     statements: list[Statement] = []
     for grant in grants:
-        ceilings = grant.billed, grant.covered, grant.tokens, json.dumps(dict(sorted(grant.windows.items())))
         times = grant.at, grant.ends - grant.at if grant.ends else 0
-        statements.append((_GRANT, (grant.number, *grant.run, grant.profile, *ceilings, *times)))
-        statements.append((_LAST, (*grant.run, grant.number, *ceilings, grant.ends)))
+        statements.append((_GRANT, (grant.number, *grant.run, grant.profile, *_ceilings(grant), *times)))
+        statements.append((_FIRST, _last(grant)))
         statements.append(("insert or replace into meta values ('grant', ?)", (grant.number,)))
     return statements
+
+
+def taken(grant: RunGrant) -> Statement:
+    """Write that a run goes by a grant."""
+    return _LAST, _last(grant)
+
+
+def _last(grant: RunGrant) -> Sequence[Any]:
+    return *grant.run, grant.number, *_ceilings(grant), grant.ends
+
+
+def _ceilings(grant: RunGrant) -> tuple[int | None, int | None, int | None, str]:
+    return grant.billed, grant.covered, grant.tokens, json.dumps(dict(sorted(grant.windows.items())))
 
 
 MOST = "select * from granted_most"
@@ -85,6 +97,7 @@ LAST_PRUNED: Statement = (MOST_PRUNED[0].replace("granted_most", "granted_last")
 LAST = "select host, agent, epoch, number, billed, covered, tokens, windows, ends from granted_last"
 _GRANT = "insert or replace into grants values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _LAST = "insert or replace into granted_last values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_FIRST = _LAST.replace("or replace", "or ignore")
 
 
 def raised(run: tuple[str, str, int], most: Ceilings) -> Statement:
