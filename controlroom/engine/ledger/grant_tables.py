@@ -77,7 +77,7 @@ def taken(grant: RunGrant) -> Statement:
     return _LAST, _last(grant)
 
 
-def _last(grant: RunGrant) -> Sequence[Any]:
+def _last(grant: RunGrant) -> tuple[int | str | None, ...]:
     return *grant.run, grant.number, *_ceilings(grant), grant.ends
 
 
