@@ -126,6 +126,8 @@ class Attempt:
     """An operator paused its agent: the attempt goes on when they resume it."""
     until: int = 0
     """When the limit that stopped it ends, as its host says; 0: it does not."""
+    shown: bool = False
+    """Its host has shown its run: it has begun, and may be at work whatever that host says later."""
 
     @property
     def id(self) -> str:

@@ -160,6 +160,7 @@ def _kept(task: Task, attempt: Attempt, agent: Agent) -> Task:
         epoch=epoch,
         killed=attempt.killed and not moved,
         session=(agent.session if same else "") or attempt.session,
+        shown=attempt.shown or (same and bool(agent.started or agent.evidence)),
         spent=agent.spent if same and agent.has_ended and agent.spent is not None else attempt.spent,
     )
     return task if seen == attempt else replace(task, attempts=(*task.attempts[:-1], seen))
@@ -174,6 +175,9 @@ def _without_agent(task: Task, attempt: Attempt, fleet: Fleet, now: int) -> Task
     if not _is_answered(attempt, fleet, now):
         return task
     lost = f"{attempt.host} does not know its agent {attempt.agent} any more"
+    if attempt.shown and not attempt.killed:  # a claim: another one of its task could be at work beside it
+        lost += f": see there that nothing of it runs on, then controlroom task release {task.id}"
+        return _ended(task, TaskState.HELD, AttemptEnd.LOST, lost, now)
     return _after(task, AttemptEnd.LOST, lost, fleet.queue.rules, now)
 
 
