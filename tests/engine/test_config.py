@@ -121,6 +121,20 @@ def test_profiles_share_a_credential_where_they_log_in_with_the_same(place: Home
     }  # fmt: skip
 
 
+def test_what_may_log_in_as_somebody_else_is_not_the_credential_of_others(place: Home) -> None:
+    """A limit of one of them says nothing of the others; what a file on the host sets is not known here."""
+    tables = {
+        "a": 'credential = "plan"', "b": 'credential = "plan"\nenv_file = "~/team.env"', "c": 'env_file = "~/team.env"',
+        "d": 'env_file = "~/team.env"', "e": 'env = { ANTHROPIC_BASE_URL = "https://gate" }',
+        "f": 'env = { CLAUDE_CODE_USE_BEDROCK = "1" }', "g": 'env = { ANTHROPIC_SMALL_FAST_MODEL = "x", LANG = "C" }',
+    }  # fmt: skip
+    write(place, "\n".join(f"[profiles.{name}]\n{table}" for name, table in tables.items()))
+    assert {name: profile.credential for name, profile in config.load(place).profiles.items()} == {
+        "a": "plan", "b": "the login of b", "c": "the login of c", "d": "the login of c", "e": "the login of e",
+        "f": "the login of f", "g": "",
+    }  # fmt: skip
+
+
 def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credential(place: Home) -> None:
     write(place, WHOLE)
     assert "~/.key" not in repr(config.load(place).profiles)

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,15 +137,21 @@ def _credential_name(table: ProfileTable, tables: Mapping[str, ProfileTable]) ->
     first = next(name for name, other in tables.items() if _logs_in_with(other) == _logs_in_with(table))
     if not isinstance(table.credential, str | None):
         return f"{KEY_OF}{first}"
-    return f"the login of {first}" if _FOLDER in table.env else table.credential or ""
+    return f"the login of {first}" if any(_logs_in_with(table)[1:]) else table.credential or ""
 
 
-def _logs_in_with(table: ProfileTable) -> tuple[object, str]:
-    return table.credential, table.env.get(_FOLDER, "") if isinstance(table.credential, str | None) else ""
+def _logs_in_with(table: ProfileTable) -> tuple[object, str, str]:
+    """What tells whether two profiles log in alike; of a file on the host nobody here knows what it says of that."""
+    if not isinstance(table.credential, str | None):
+        return table.credential, "", ""
+    variables = sorted(f"{name}={value}" for name, value in table.env.items() if _OF_LOGINS.fullmatch(name))
+    return table.credential, "\n".join(variables), table.env_file
 
 
-_FOLDER = "CLAUDE_CONFIG_DIR"
-"""The variable that names the folder of Claude's own login (Claude Code's documentation, Environment variables)."""
+_OF_LOGINS = re.compile(
+    r"ANTHROPIC_(?!.*MODEL).+|CLAUDE_(?:SECURESTORAGE_)?CONFIG_DIR|CLAUDE_CODE_(?:USE_.+|OAUTH_TOKEN|SIMPLE|REMOTE)"
+)
+"""Variables by which Claude Code (2.1.332, observed) logs in as somebody else, or elsewhere."""
 
 
 _NO_QUESTIONS = "bypassPermissions"
