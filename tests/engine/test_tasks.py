@@ -12,7 +12,7 @@ from controlroom.domain.model import State
 from controlroom.domain.tasks import AttemptEnd, TaskChange, TaskState, TaskWish, WaitReason
 from controlroom.text.states import Cause, Outcome
 from controlroom.wire import messages as wire
-from tests.engine.queued import MINUTE, QUICK, Roomy, add, became, last, queue_room, runs, task
+from tests.engine.queued import MINUTE, QUICK, Roomy, add, became, queue_room, runs, task
 from tests.engine.rooms import room
 from tests.engine.scripted import GIB, NOON, NeverAnswers, ScriptedChannel, ScriptedHost, Unwilling, orders, seen
 
@@ -478,27 +478,6 @@ async def test_a_task_of_which_its_host_shows_a_run_that_nobody_ordered_is_held(
         held = await became(here, "t1", TaskState.HELD)
         assert held.reason == "vm1 shows run 7 of a-t1, which was not ordered here"
         assert [attempt.end for attempt in held.attempts] == [AttemptEnd.LOST]
-
-
-async def test_a_task_whose_host_says_that_it_has_lost_the_agent_is_done_nowhere_else_until_somebody_says_so() -> None:
-    liar, other = Roomy(), Roomy("vm2")
-    async with queue_room(liar, other) as here:
-        await add(here, "a")
-        await here.until(lambda: liar.spawned or other.spawned)
-        host = liar if liar.spawned else other
-        host.agents["a-t1"] = replace(host.agents["a-t1"], started=NOON)
-        host.show()
-        await here.until(lambda: last(here, "t1").shown)
-        here.now += MINUTE
-        del host.agents["a-t1"]
-        host.show("a-t1")
-        held = await became(here, "t1", TaskState.HELD)
-        assert held.reason.startswith(f"{host.name} does not know its agent a-t1 any more: see there that nothing")
-        assert held.reason.endswith("then controlroom task release t1")
-        await here.engine.wait_idle()
-        assert len([*liar.spawned, *other.spawned]) == 1
-        await here.order(intents.ReleaseTask("t1"))
-        await here.until(lambda: len([*liar.spawned, *other.spawned]) == 2, "that it is done again")
 
 
 async def test_a_task_waits_while_its_agent_is_paused_and_goes_on_with_it() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from controlroom.domain import intents
@@ -9,7 +11,7 @@ from controlroom.domain.model import State
 from controlroom.domain.tasks import Source, TaskChange, TaskState, WaitReason
 from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
-from tests.engine.queued import MINUTE, Roomy, add, became, queue_room, runs, task
+from tests.engine.queued import MINUTE, Roomy, add, became, last, queue_room, runs, task
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import GIB, NOON, ScriptedChannel, orders, seen
 
@@ -198,3 +200,24 @@ async def test_a_profile_that_asks_nobody_any_more_is_given_no_task_from_a_file(
         await here.engine.wait_idle()
         wait = task(here, "t1").wait
         assert (wait and wait.reason, host.spawned) == (WaitReason.OUTSIDE, [])
+
+
+async def test_a_task_whose_host_says_that_it_has_lost_the_agent_is_done_nowhere_else_until_somebody_says_so() -> None:
+    liar, other = Roomy(), Roomy("vm2")
+    async with queue_room(liar, other) as here:
+        await add(here, "a")
+        await here.until(lambda: liar.spawned or other.spawned)
+        host = liar if liar.spawned else other
+        host.agents["a-t1"] = replace(host.agents["a-t1"], started=NOON)
+        host.show()
+        await here.until(lambda: last(here, "t1").shown)
+        here.now += MINUTE
+        del host.agents["a-t1"]
+        host.show("a-t1")
+        held = await became(here, "t1", TaskState.HELD)
+        assert held.reason.startswith(f"{host.name} does not know its agent a-t1 any more: see there that nothing")
+        assert held.reason.endswith("then controlroom task release t1")
+        await here.engine.wait_idle()
+        assert len([*liar.spawned, *other.spawned]) == 1
+        await here.order(intents.ReleaseTask("t1"))
+        await here.until(lambda: len([*liar.spawned, *other.spawned]) == 2, "that it is done again")
