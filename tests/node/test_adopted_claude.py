@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,23 @@ def test_one_whose_login_is_refused_is_told_as_failed(project: Path, node: NodeC
     assert (seen.state, seen.detail.endswith("; its exit code is not known")) == ("failed", True)
     assert seen.cause == "login-refused"
     wait_others(node, lambda seen: set(seen) == {"~talk-2"})
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "SIGINT"])
+def test_one_that_is_interrupted_in_the_middle_of_a_turn_and_ends_is_not_done(
+    home: World, project: Path, node: NodeClient, api: Api, how: str
+) -> None:
+    (home.home / "task").write_text(TURNS)
+    run(project, 'export ANTHROPIC_AUTH_TOKEN=lab; claude -p --allowedTools=Bash "$(cat ~/task)"')
+    node.greet()
+    seen = wait_others(node, lambda seen: seen["~talk"].state == "working" and seen["~talk"].session, LATE)
+    wait_for(lambda: len(api.requests(main=True)) > 1, LATE, "it to be in the middle of its turn")
+    if how == "ctrl-c":
+        tmux("send-keys", "-t", "=talk:", "C-c")
+    else:
+        os.kill(seen["~talk"].pid, signal.SIGINT)
+    ended = wait_ended(node, "~talk")
+    assert (ended.state, ended.detail) == ("failed", "its last turn was interrupted; its exit code is not known")
 
 
 TURNS = '[[tool Bash {"command":"sleep 1"}]]' * 90 + "[[text done]]"

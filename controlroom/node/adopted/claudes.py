@@ -208,6 +208,8 @@ class Transcript:
         self.trouble: Trouble | None = None
         self.turn_over: bool | None = None
         """Whether the last turn has come to its end; None: nothing has been said yet."""
+        self.interrupted = False
+        """Whether that end was an interruption."""
         self._signature: tuple[int, ...] = ()
         self._offset = 0
 
@@ -238,7 +240,8 @@ class Transcript:
         if events:
             last = events[-1][1]
             self.trouble = _trouble(last)
-            self.turn_over = _ends_turn(last)
+            self.interrupted = _interrupts(last)
+            self.turn_over = self.interrupted or _ends_turn(last)
         models = (text(table(event.get("message")).get("model"), 100) for _, event, _ in reversed(events))
         self.model = next((model for model in models if model and not model.startswith("<")), self.model)
 
@@ -256,11 +259,16 @@ def _trouble(event: dict[str, Any]) -> Trouble | None:
 
 
 def _ends_turn(event: dict[str, Any]) -> bool:
-    """Whether Claude has nothing more to do after a line: it has spoken and called no tool, or was interrupted."""
+    """Whether Claude has nothing more to do after a line: it has spoken and called no tool."""
     blocks = tables(table(event.get("message")).get("content"))
-    if event.get("type") == "user":
-        return any(text(block.get("text"), 40).startswith("[Request interrupted") for block in blocks)
     return event.get("type") == "assistant" and not any(block.get("type") == "tool_use" for block in blocks)
+
+
+def _interrupts(event: dict[str, Any]) -> bool:
+    """Whether a line says that somebody has interrupted Claude."""
+    blocks = tables(table(event.get("message")).get("content"))
+    said = (text(block.get("text"), 40) for block in blocks)
+    return event.get("type") == "user" and any(words.startswith("[Request interrupted") for words in said)
 
 
 def end_of(transcript: "Transcript | None", session: Session | None) -> tuple[State, str, int]:
@@ -274,6 +282,9 @@ def end_of(transcript: "Transcript | None", session: Session | None) -> tuple[St
     if over is None:
         last = f"; it was {session.words} when last seen" if session else ""
         return State.UNKNOWN, f"it has ended, and nothing says how: {_EXIT}{last}", 0
+    if transcript and transcript.interrupted:
+        was_left = session is not None and session.state is State.IDLE  # somebody interrupted it, then left it
+        return State.DONE if was_left else State.FAILED, f"its last turn was interrupted; {_EXIT}", 0
     if over:
         return State.DONE, f"its last turn was over; {_EXIT}", 0
     return State.FAILED, f"it ended in the middle of a turn; {_EXIT}", 0
