@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from controlroom.tui.screens.copy import MOSH
 from tests.end_to_end.room import Room
 from tests.lab.mosh import MoshSession
 from tests.lab.terminal import Terminal
@@ -60,5 +64,23 @@ def test_mosh_passes_it_on(room: Room, home: World, need: Callable[..., str], tm
     try:
         copy_its_id(phone.terminal, "else Shift-select")
         wait_for(lambda: has_arrived(phone.terminal), 10, "the phone's terminal to be told")
+    finally:
+        phone.close()
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_mosh_cuts_a_copy_where_it_is_said_to(need: Callable[..., str], tmp_path: Path, beyond: int) -> None:
+    need("mosh-server", package="mosh")
+    text = base64.b64encode(b"x" * (MOSH + beyond))
+    script = f"printf 'ready\\n'; read go; printf '\\033]52;c;{text.decode()}\\007sent'; sleep 600"
+    phone = MoshSession(tmp_path / "phone", ["sh", "-c", script])
+    copies = re.compile(rb"\x1b\]52;c?;([^\x07\x1b]+)")
+    try:
+        phone.terminal.wait_for_text("ready", deadline=20)
+        phone.terminal.keys("Enter")
+        phone.terminal.wait_for_text("sent", deadline=20)
+        arrived = wait_for(lambda: copies.findall(phone.terminal.recording.read_bytes()), 10)
+        assert (arrived[0] == text) == (not beyond)
+        assert text.startswith(arrived[0])
     finally:
         phone.close()

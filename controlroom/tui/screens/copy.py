@@ -28,7 +28,7 @@ _MOST = 2000
 """Entries of a log that are looked through for a command."""
 _LONG = 150
 """Characters from which on a text is said to be long: its end is not on the sheet."""
-_MOSH = 12_284
+MOSH = 12_282
 """Bytes of one copy that mosh (1.4.0, observed) passes on: it drops the rest and tells nobody."""
 
 
@@ -144,6 +144,6 @@ async def _copy(app: App[Any], text: str, what: str) -> None:
     way = await through_tmux(text) if os.environ.get("TMUX") else ""
     wide = app.size.width >= NARROW
     tail = (way or SELECT) if wide else "" if way else "else Shift-select"
-    long = len(text.encode("utf-8", "replace")) > _MOSH
-    mosh = f"mosh passes on its first {_MOSH:,} bytes and no more" if long else ""
+    long = len(text.encode("utf-8", "replace")) > MOSH
+    mosh = f"mosh passes on its first {MOSH:,} bytes and no more" if long else ""
     say(app, "; ".join(filter(None, (f"copied: {what}", mosh, tail))), Level.DANGER if long else Level.DONE)
