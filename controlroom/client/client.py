@@ -473,7 +473,8 @@ class Client:
                 if answer is not None and not answer.done():
                     answer.set_result(answered)
             case Unwelcome():
-                self._problem, self.stopped = "" if message.ends else message.reason, message.ends
+                self.stopped = message.ends or message.reason == STOPPED  # as an older engine says it
+                self._problem = "" if self.stopped else message.reason
 
     def _wake(self) -> None:
         """Wake all who wait for something new."""

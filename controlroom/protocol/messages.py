@@ -167,7 +167,7 @@ ALL, LOOK = "all", "look"
 """What a front end may do, as `Welcome` says it."""
 
 STOPPED = "the engine has ended; agents live on"
-"""What is said of an engine that has ended."""
+"""What is said of an engine that has ended; by this reason alone those before protocol 6 take their leave."""
 
 CHECKING = 40.0
 """Seconds for a host to look up all that a check-up is about."""

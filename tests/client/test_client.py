@@ -18,6 +18,7 @@ from controlroom.client.client import Client, EngineUnavailable, NoEngine
 from controlroom.domain import intents
 from controlroom.domain.model import LinkState, State
 from controlroom.protocol.home import Home, LockTaken, find_home, hold, holder, is_held
+from controlroom.protocol.messages import ALL, Welcome, pack
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
 
@@ -284,3 +285,21 @@ async def test_a_front_end_knows_an_engine_that_was_stopped_from_one_that_died(
     await until_gone(client)
     assert client.stopped is meant
     await client.close()
+
+
+async def test_an_engine_of_an_older_version_that_was_told_to_stop_has_stopped(place: Home) -> None:
+    """It takes its leave by its reason alone."""
+
+    async def serve(incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
+        await incoming.readline()
+        outgoing.write(pack(Welcome("0.1.0+5", "room", ALL, 0)))
+        assert b"StopEngine" in await incoming.readline()
+        outgoing.write(b'{"is":"Unwelcome","reason":"the engine has ended; agents live on"}\n')
+        outgoing.close()
+
+    place.prepare()
+    async with await asyncio.start_unix_server(serve, place.running_socket(watching=False)):
+        client = await Client.connect(start=False, role="stop")
+        await client.stop_engine()
+        assert client.stopped
+        await client.close()
