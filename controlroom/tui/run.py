@@ -62,12 +62,12 @@ def run(
     depth = colours_of(environment)
     if depth is None:
         return _complain(_DUMB.format(environment.get("TERM", "")))
-    themes = ThemeStore(settings, depth, _glyphs(environment))
+    themes = ThemeStore(settings, depth, glyphs_of(environment))
     try:
         file, trouble = (themes.find(theme_name), "") if theme_name else themes.first(environment)
     except ThemeError as error:
         return _complain(str(error))
-    keys, wrong = _keys(settings)
+    keys, wrong = keys_of(settings)
     themes.use(file)
     app = ControlRoomApp(
         reaching(watching, way),
@@ -149,7 +149,7 @@ def _has_no_colours(environment: Mapping[str, str]) -> bool:
         return False
 
 
-def _keys(settings: ScreenSettings) -> tuple[Keymap, str]:
+def keys_of(settings: ScreenSettings) -> tuple[Keymap, str]:
     """The keys that hold, and what is wrong with those of the config, in a sentence."""
     try:
         return remapped(settings.keys or {}), ""
@@ -157,7 +157,7 @@ def _keys(settings: ScreenSettings) -> tuple[Keymap, str]:
         return DEFAULT, f"{settings.source}: {problem}. Until then all keys are what they were."
 
 
-def _glyphs(environment: Mapping[str, str]) -> theme.Glyphs:
+def glyphs_of(environment: Mapping[str, str]) -> theme.Glyphs:
     """Take the plain set where it is asked for, or where the terminal does not speak UTF-8."""
     asked = environment.get("CONTROLROOM_GLYPHS", "")
     speaks = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

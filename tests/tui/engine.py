@@ -62,7 +62,8 @@ class SmallEngine:
         self.reading = asyncio.Event()
         """Whether pages of logs that are asked for come now."""
         self.reading.set()
-        self.connections = 0
+        self.attempts = self.connections = 0
+        """Times that somebody tried to reach it, and did."""
         self.why_not = "the engine did not start: its config has an error"
         self._ops = 0
         self.where = ""
@@ -76,6 +77,7 @@ class SmallEngine:
     async def connect(self, start: bool = True) -> SmallClient:
         """What `client.client.Client.connect` is for the app."""
         await self.starting.wait()
+        self.attempts += 1
         if self.stopped and start:
             self.running, self.stopped = True, False
         if not self.running:
@@ -248,6 +250,8 @@ class SmallClient:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     lines: asyncio.Event = field(default_factory=asyncio.Event)
     followed: dict[str, LogPlace] = field(default_factory=dict)
+    pushed: list[LogPage] = field(default_factory=list)
+    """Pages that come before those of the logs that are followed."""
     fetches: list[tuple[str, int, LogPlace | None, LogPlace | None]] = field(default_factory=list)
     searches: list[tuple[int, str, LogPlace | None]] = field(default_factory=list)
     looked_at: Collection[str] | None = None
@@ -324,7 +328,7 @@ class SmallClient:
             await self.lines.wait()
 
     def _waiting(self) -> Sequence[LogPage]:
-        pages = []
+        pages, self.pushed = self.pushed, []
         for agent, place in self.followed.items():
             log = self.engine.logs.get((agent, place.epoch), [])
             if place.offset < len(log):

@@ -16,6 +16,7 @@ from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Fleet
 from controlroom.tui.app import ControlRoomApp
 from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.screens.overview import Overview
 from controlroom.tui.theme import theme
 from controlroom.tui.theme.theme_store import ThemeStore
 from tests.lab.waiting import wait_for_async
@@ -67,6 +68,12 @@ async def nothing_is_due(min_sleep: float = 0, max_sleep: float = 1) -> None:
         await asyncio.sleep(max(0.0, due - loop.time()))
 
 
+def logs_read(app: ControlRoomApp) -> bool:
+    """Whether the logs on show have been read."""
+    agents, logs = app.context.fleet.agents, app.context.logs
+    return all((book := logs.book(agents.get(agent))) is not None and book.loaded for agent in logs.wanted)
+
+
 class Room:
     """The app, its engine, its clock, and the pilot who presses keys."""
 
@@ -108,8 +115,7 @@ class Room:
 
     async def logs_read(self) -> None:
         """Wait until all logs on show have been read: what keys can do may depend on their lines."""
-        logs = self.app.context.logs
-        await self.until(lambda: all(logs._buffers[agent].loaded for agent in logs._wanted), "the logs to be read")
+        await self.until(lambda: logs_read(self.app), "the logs to be read")
         await self.settle()
 
     async def write(self, text: str) -> None:
@@ -135,6 +141,11 @@ class Room:
         assert isinstance(self.app.screen, kind), f"on top is {self.app.screen}"
         screen: S = self.app.screen
         return screen
+
+    @property
+    def overview(self) -> Overview:
+        """The first screen, also where another one lies over it."""
+        return next(screen for screen in self.app.screen_stack if isinstance(screen, Overview))
 
     def strips(self) -> list[Strip]:
         """Return the rows of the screen as they are drawn."""

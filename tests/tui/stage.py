@@ -18,7 +18,7 @@ from datetime import timezone
 from textual import events
 
 from controlroom.tui.app import ControlRoomApp
-from controlroom.tui.run import _glyphs, colours_of, show
+from controlroom.tui.run import colours_of, glyphs_of, show
 from controlroom.tui.theme import theme
 from controlroom.tui.theme.theme_store import ThemeStore
 from tests.tui import scenes
@@ -35,7 +35,7 @@ def main(how: str) -> int:
     engine.spent, engine.ran = scenes.spent(fleet), scenes.ran(fleet)
     if how == "late":
         engine.starting = asyncio.Event()
-    app = Staged(engine, how, _glyphs(os.environ))
+    app = Staged(engine, how, glyphs_of(os.environ))
     try:
         return show(app)
     except ZeroDivisionError as mistake:

@@ -74,7 +74,7 @@ async def storm(here: Room, dice: random.Random, keys: int, sizes: int, check: C
         x, y = (dice.randrange(most) for most in here.app.size)
         await here.pilot.click(offset=(x, y))
         kind = dice.choice([MouseScrollDown, MouseScrollUp])
-        here.app.screen._forward_event(kind(None, x, y, 0, 0, 0, False, False, False, x, y))
+        here.app.post_message(kind(None, x, y, 0, 0, 0, False, False, False, x, y))
         await here.calm()
         check(here)
 
@@ -92,7 +92,7 @@ async def asked(here: Room) -> None:
     """Wait until the sheet that asks before something is done takes a yes, or a number."""
     sheet = here.app.screen
     assert isinstance(sheet, YesSheet | ListSheet)
-    await here.until(lambda: sheet._painted)
+    await here.until(lambda: sheet.painted)
 
 
 async def tap(here: Room, words: str, line: int | None = None, into: int = 1) -> None:

@@ -17,6 +17,7 @@ from controlroom.text.event_text import LogRecord, command_of
 from controlroom.tui.logs.log_buffer import LogBuffer
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.copy import CopySheet, Offer, newest_command, offered
+from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.timeline import TimelineScreen
 from controlroom.tui.terminal.clipboard import forbidden
 from tests.tui import scenes
@@ -27,9 +28,9 @@ from tests.tui.room import room
 async def test_what_is_chosen_is_copied(size: tuple[int, int]) -> None:
     fleet = scenes.farm()
     async with room(fleet, size=size) as here:
+        agent = fleet.agents[here.screen(Overview).table.chosen or ""]
         await here.press("@")
-        await here.until(lambda: "copy of" in here.text(), "the sheet")
-        agent = here.screen(CopySheet)._agent
+        await here.until(lambda: f"copy of {agent.name}" in here.text(), "the sheet")
         line = command_line(os.environ, "attach", agent.id)
         assert line[:25] in here.text()
         await here.press("2")

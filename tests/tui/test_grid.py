@@ -37,7 +37,7 @@ def crowd(count: int = 20) -> Fleet:
 
 def live(here: Room) -> list[str]:
     """The names in the panes, in order."""
-    panes = here.app._overview.grid.panes
+    panes = here.overview.grid.panes
     return [pane.agent.name for pane in panes if pane.display and pane.agent]
 
 
@@ -236,7 +236,7 @@ async def test_dot_and_comma_move_in_the_chosen_pane() -> None:
     fleet = crowd()
     async with room(fleet, scenes.logs(fleet), size=WIDE) as here:
         await here.press("g", "a", "4", "enter", "2")
-        await here.until(lambda: here.screen(Overview).pane.log_view._shown)
+        await here.until(lambda: here.screen(Overview).pane.log_view.top is not None)
         await here.press(",")
         followed = {pane.agent.name: pane.log_view.following for pane in here.screen(Overview).grid.panes if pane.agent}
         assert followed == {"a00": True, "a01": False, "a02": True, "a03": True}

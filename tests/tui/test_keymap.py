@@ -12,7 +12,7 @@ from controlroom.domain.keys.keymap import remapped
 from controlroom.domain.model import Fleet
 from controlroom.engine.config.screen_config import screen_settings
 from controlroom.protocol.home import find_home
-from controlroom.tui.run import _keys
+from controlroom.tui.run import keys_of
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.dialogs import ConfirmSheet
@@ -139,7 +139,7 @@ def read(tmp_path: Path, text: str) -> ScreenSettings:
 def test_keys_and_theme_are_read_from_the_config(tmp_path: Path) -> None:
     settings = read(tmp_path, 'theme = "paper"\n[keys]\nkill = "+"\nspawn = ["~", "="]\n')
     assert (settings.theme, settings.problem) == ("paper", "")
-    keys, wrong = _keys(settings)
+    keys, wrong = keys_of(settings)
     assert (keys["kill"].key, keys["spawn"].keys, wrong) == ("+", ("~", "="), "")
     assert settings.themes == tmp_path / "themes"
 
@@ -160,7 +160,7 @@ def test_a_config_that_cannot_be_read_is_a_sentence(tmp_path: Path, text: str, t
 
 
 def test_wrong_keys_leave_the_old_ones_and_a_sentence(tmp_path: Path) -> None:
-    keys, wrong = _keys(read(tmp_path, '[keys]\nkill = "F5"\n'))
+    keys, wrong = keys_of(read(tmp_path, '[keys]\nkill = "F5"\n'))
     assert keys["kill"].key == "x"
     assert wrong.startswith(f"{tmp_path / 'config.toml'}: keys.kill: 'F5' cannot be typed on a phone")
     assert wrong.endswith("Until then all keys are what they were.")

@@ -181,8 +181,9 @@ async def test_typing_ahead_does_not_kill() -> None:
         here.app.screen.post_message(Key("x", "x"))
         await here.until(lambda: isinstance(here.app.screen, ConfirmSheet))
         sheet = here.screen(ConfirmSheet)
-        sheet._painted = False
-        sheet._take("y")
+        await here.until(lambda: sheet.painted)
+        sheet.painted = False
+        sheet.on_key(Key("y", "y"))
         assert here.engine.asked == []
         here.screen(ConfirmSheet)
 
@@ -260,7 +261,7 @@ async def test_the_palette_finds_actions_agents_and_hosts(size: tuple[int, int])
 async def test_the_palette_holds_every_action_of_the_screen_greyed_with_its_reason() -> None:
     async with room(scenes.farm(), size=WIDE) as here:
         await here.press(":")
-        names = {find.name for find in here.screen(PaletteScreen)._finds}
+        names = {find.name for find in here.screen(PaletteScreen).query_one(Finds).rows}
         here_done = {action.name for action in DEFAULT.on_screen("overview")} - {"palette"}
         assert names >= {f"action {name}" for name in here_done}
         assert names >= {f"agent {agent}" for agent in here.engine.fleet.agents}
@@ -331,9 +332,9 @@ async def test_help_explains_the_screen_one_is_on(keys: list[str], where: str) -
 
 
 def test_every_action_of_the_table_can_be_done() -> None:
-    from controlroom.tui.actions.actions import _ACTS
+    from controlroom.tui.actions.actions import ACTS
 
-    assert set(_ACTS) == {action.name for action in ACTIONS}
+    assert set(ACTS) == {action.name for action in ACTIONS}
 
 
 async def test_the_pane_follows_the_cursor() -> None:

@@ -102,8 +102,9 @@ async def test_an_engine_that_was_stopped_stays_so_until_something_is_wanted_of_
         here.engine.stop(in_order=True)
         await here.until(lambda: here.app.context.view.engine is Engine.STOPPED)
         await here.until(lambda: "engine stopped; this is as of 14:32; any order starts it" in here.text())
-        here.app.context.link._hurry.set()  # it looks again whether somebody else has started one
-        await here.pilot.pause(0.1)
+        before = here.engine.attempts
+        await here.until(lambda: here.engine.attempts > before, "a look whether somebody else has started one")
+        await here.settle()
         assert here.app.context.view.engine is Engine.STOPPED
         await here.press("j", "enter", "q")  # looking is no order
         assert here.app.context.view.engine is Engine.STOPPED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.client.client import LogPage
+from controlroom.domain.display import loglines
+from controlroom.domain.display.loglines import LogLine
 from controlroom.domain.model import LogPlace
 from controlroom.text.event_text import LogRecord
 from controlroom.text.states import State
@@ -225,6 +228,13 @@ async def test_the_first_line_of_this_run_then_of_the_run_before() -> None:
 
 
 async def test_only_lines_on_show_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded, real = list[Sequence[LogRecord]](), loglines.log_lines
+
+    def counting(entry: Sequence[LogRecord]) -> Iterator[LogLine]:
+        decoded.append(entry)
+        return real(entry)
+
+    monkeypatch.setattr(loglines, "log_lines", counting)
     monkeypatch.setattr(log_buffer, "MOST", 200_000)
     monkeypatch.setattr(log_buffer, "MOST_OF_ALL", 200_000)
     monkeypatch.setattr(log_buffer, "MOST_BYTES", 2**30)
@@ -235,10 +245,10 @@ async def test_only_lines_on_show_are_decoded(monkeypatch: pytest.MonkeyPatch) -
         assert book is not None
         while not book.complete:
             book.prepend(here.engine.page("vm1/a", 1, max(0, book.start.offset - 10_000), book.start.offset))  # type: ignore[union-attr]
-        screen.log_view._cache.clear()
-        screen.log_view.grown()
         assert len(book) == 100_000
-        assert 0 < len(screen.log_view._cache) <= 3 * screen.log_view.size.height
+        screen.log_view.scroll_pages(-1)
+        await here.settle()
+        assert 0 < len(decoded) <= 6 * screen.log_view.size.height
 
 
 @pytest.mark.parametrize("back", [True, False], ids=["older", "newer"])
@@ -281,10 +291,11 @@ async def test_a_slow_link_skips_and_says_so() -> None:
         screen = await opened(here)
         log = engine.logs["vm1/a", 1]
         log.extend(lines(400, "flood"))
-        engine.clients[0].followed.clear()
-        here.app.context.logs._take(engine.page("vm1/a", 1, 880, 900, skipped=38_000))
-        await here.pilot.pause()
-        assert "flood 399" in here.text()
+        client = engine.clients[0]
+        client.followed.clear()
+        client.pushed.append(engine.page("vm1/a", 1, 880, 900, skipped=38_000))
+        client.lines.set()
+        await here.until(lambda: "flood 399" in here.text())
         assert "skipped 37K" in here.text()
         book = screen.log_view.book
         await here.until(

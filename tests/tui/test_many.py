@@ -41,7 +41,7 @@ def crowd(count: int, state: State = State.WORKING) -> Fleet:
 
 
 def marked(here: Room) -> set[str]:
-    return set(here.app._overview.table.marks.names)
+    return set(here.overview.table.marks.names)
 
 
 @SIZES

@@ -15,7 +15,7 @@ from controlroom.tui.context import Level
 from controlroom.tui.theme.colours import Depth
 from controlroom.tui.theme.theme import PLAIN_GLYPHS, RICH_GLYPHS, Glyphs
 from controlroom.tui.theme.theme_store import ThemeStore
-from controlroom.tui.widgets.log import _GUTTER, _PLAIN_GUTTER
+from controlroom.tui.widgets.log import gutter_of
 from tests.lab.waiting import wait_for
 from tests.tui import scenes
 from tests.tui.room import Room, room
@@ -117,10 +117,11 @@ async def test_there_is_no_colour_and_what_is_chosen_is_reverse() -> None:
 
 
 def test_every_kind_of_line_and_saying_has_a_sign() -> None:
-    output = {"out", "result"}
-    for gutter in (_GUTTER, _PLAIN_GUTTER):
-        assert set(gutter) == set(KINDS) - output
-    assert len(set(_GUTTER.values())) == len(_GUTTER)
+    for glyphs in (RICH_GLYPHS, PLAIN_GLYPHS):
+        signs = {kind: gutter_of(glyphs, kind) for kind in KINDS}
+        assert {kind for kind, sign in signs.items() if sign == " "} == {"out", "result"}
+    rich = [gutter_of(RICH_GLYPHS, kind) for kind in KINDS if kind not in {"out", "result"}]
+    assert len(set(rich)) == len(rich)
     assert len(Level) == 3
 
 

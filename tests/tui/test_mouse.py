@@ -18,7 +18,7 @@ from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet
 from controlroom.tui.screens.forms import SpawnForm
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
-from controlroom.tui.screens.palette import PaletteScreen
+from controlroom.tui.screens.palette import Finds, PaletteScreen
 from controlroom.tui.screens.panes import PanesSheet
 from controlroom.tui.screens.timeline import TimelineScreen
 from controlroom.tui.widgets.fields import Choice, OneLine
@@ -38,7 +38,7 @@ async def wheel(here: Room, widget: Widget, down: bool = True) -> None:
     """Turn the wheel over a widget."""
     x, y = widget.region.x + 2, widget.region.y + min(1, widget.size.height - 1)
     kind = events.MouseScrollDown if down else events.MouseScrollUp
-    here.app.screen._forward_event(kind(None, x, y, 0, 0, 0, False, False, False, x, y))
+    here.app.post_message(kind(None, x, y, 0, 0, 0, False, False, False, x, y))
     await here.settle()
 
 
@@ -225,7 +225,7 @@ async def test_fields_and_their_choices_are_tapped(size: tuple[int, int]) -> Non
 async def test_the_palette_finds_themes_and_what_is_tapped_is_done(size: tuple[int, int]) -> None:
     async with room(scenes.farm(), size=size) as here:
         await tap(here, ": all", -1)
-        names = {find.name for find in here.screen(PaletteScreen)._finds}
+        names = {find.name for find in here.screen(PaletteScreen).query_one(Finds).rows}
         assert {f"theme {name}" for name in here.app.context.themes.names()} <= names
         assert {f"agent {agent}" for agent in here.engine.fleet.agents} <= names
         assert {f"host {host}" for host in here.engine.fleet.hosts} <= names

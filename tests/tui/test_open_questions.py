@@ -77,7 +77,7 @@ async def test_a_choice_is_made_once_for_all_who_ask_alike(size: tuple[int, int]
         assert "3 agents" in here.text()
         assert "2. us-2" in here.text()
         await here.press("2")
-        await here.until(lambda: here.screen(ListSheet)._painted)
+        await here.until(lambda: here.screen(ListSheet).painted)
         assert "Answer 3 agents with Region: us-2?" in here.text().replace("\n", " ")
         assert here.engine.asked == []
         await here.press("3", "enter")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -144,12 +144,14 @@ def cells(strips: list[Strip]) -> list[list[tuple[str, Style | None]]]:
 @pytest.mark.parametrize("width", [200, 120, 45])
 async def test_what_is_painted_anew_and_what_was_painted_are_the_whole_screen(width: int) -> None:
     async with room(scenes.farm(), size=(width, 50)) as here:
-        compositor = cast("Painting", here.app.screen._compositor)
+        screen, compositor = here.app.screen, Painting()
+        compositor.reflow(screen, screen.size)
         changed = [
             Region(1, 1, 7, 3), Region(width // 2 - 3, 0, 9, 50), Region(0, 20, width, 2), Region(width - 2, 30, 9, 40)
         ]  # fmt: skip
         whole = cells(compositor.render_strips())
-        compositor._dirty_regions = set(changed)
+        screen.refresh(*changed)
+        compositor.update_widgets({screen})
         update = compositor.render_partial_update()
         assert update is not None
         painted: dict[tuple[int, int], object] = {}
@@ -157,8 +159,7 @@ async def test_what_is_painted_anew_and_what_was_painted_are_the_whole_screen(wi
             for column, cell in enumerate(cells([strip])[0], x):
                 assert (y, column) not in painted
                 painted[y, column] = cell
-        screen = Region(0, 0, width, 50)
-        inside = {(y, x) for each in changed for x, y in _places(each.intersection(screen))}
+        inside = {(y, x) for each in changed for x, y in _places(each.intersection(screen.region))}
         assert painted.keys() == inside
         one_cell = {(y, x): whole[y][x] for y, x in painted if cell_len(whole[y][x][0]) == 1}  # no half of a wide sign
         assert len(one_cell) > 500
@@ -179,7 +180,7 @@ def drawn() -> int:
 async def test_what_was_drawn_of_screens_is_freed_soon_after_they_are_left(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "_TIDY_AFTER", 0.01)
+    monkeypatch.setattr(lines, "TIDY_AFTER", 0.01)
     async with room(scenes.farm(), size=(120, 40)) as here:
         await here.press(key, "escape")
         await here.until(lambda: not here.app.context.tidying)

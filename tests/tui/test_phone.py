@@ -53,8 +53,8 @@ async def test_every_action_is_reached_with_plain_keys_and_taps(
         done: list[str] = []
         for action in ACTIONS:
             if action.name != "palette":
-                monkeypatch.setitem(actions._ACTS, action.name, lambda *_, name=action.name: done.append(name))
-        monkeypatch.setattr(actions, "_to_all", lambda _app, _screen, action: done.append(action))
+                monkeypatch.setitem(actions.ACTS, action.name, lambda *_, name=action.name: done.append(name))
+        monkeypatch.setattr(actions, "to_all", lambda _app, _screen, action: done.append(action))
         for action in DEFAULT.on_screen(where):
             if action.name == "palette":
                 continue
@@ -168,7 +168,7 @@ async def test_keys_that_a_slow_link_brings_at_once_do_a_thing_once(way: str, la
         for _ in range(3):
             here.app.post_message(typed(last))
         orders = last in ("enter", "y")
-        await here.until(lambda: here.app.screen is here.app._overview and len(here.engine.asked) >= orders)
+        await here.until(lambda: isinstance(here.app.screen, Overview) and len(here.engine.asked) >= orders)
         await here.settle()
         assert here.app.mistake is None
         assert len(here.engine.asked) == orders

@@ -19,7 +19,7 @@ from controlroom.tui.theme.theme_store import ThemeStore
 from tests.lab.waiting import wait_for_async
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine
-from tests.tui.room import Clock
+from tests.tui.room import Clock, logs_read
 
 
 class Compare(Protocol):
@@ -65,8 +65,7 @@ def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
         await wait_for_async(lambda: app.context.view.known and app.context.source is not None)
         await pilot.pause()
         await pilot.press(*keys)
-        wanted = app.context.logs._wanted
-        await wait_for_async(lambda: all(app.context.logs._buffers[agent].loaded for agent in wanted), what="the log")
+        await wait_for_async(lambda: logs_read(app), what="the log")
         await pilot.pause(0.1)
 
     return before

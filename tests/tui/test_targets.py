@@ -80,12 +80,12 @@ def reached(here: Room) -> tuple[list[str], str]:
         case ConfirmSheet() as sheet:
             return [named(sheet.intent)], here.text()
         case ListSheet() as sheet:
-            lines = sheet.query_one(Listed)._all(here.app.size.width)
+            lines = sheet.query_one(Listed).lines(here.app.size.width)
             return [target.subject.id.rpartition("/")[2] for target in sheet.plan.targets], "\n".join(
                 "".join(part.text for part in line) for line in lines
             )
         case ReassignForm() | MessageForm() as form:
-            return [form._agent.name], here.text()
+            return [form.agent.name], here.text()
         case AgentScreen() as screen:
             return [screen.agent_id.partition("/")[2]], here.text()
     return [], ""

@@ -15,11 +15,14 @@ from tests.tui import scenes
 from tests.tui.room import Room, room
 
 
+def settings(folder: Path) -> ScreenSettings:
+    return ScreenSettings(folder / "themes", folder / "screen.json")
+
+
 @asynccontextmanager
 async def dressed(tmp_path: Path, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Room]:
-    settings = ScreenSettings(tmp_path / "themes", tmp_path / "screen.json")
     fleet = scenes.farm()
-    async with room(fleet, scenes.logs(fleet), size, theme_store=ThemeStore(settings)) as here:
+    async with room(fleet, scenes.logs(fleet), size, theme_store=ThemeStore(settings(tmp_path))) as here:
         yield here
 
 
@@ -62,7 +65,7 @@ async def test_enter_keeps_it_for_the_next_time(tmp_path: Path) -> None:
         here.screen(Overview)
         assert here.said() == "theme clear"
         assert here.app.context.themes.current.name == "clear"
-    assert ThemeStore(here.app.context.themes._settings).first({})[0].name == "clear"
+    assert ThemeStore(settings(tmp_path)).first({})[0].name == "clear"
 
 
 async def test_a_theme_is_found_by_its_name(tmp_path: Path) -> None:
@@ -84,7 +87,7 @@ async def test_back_leaves_things_as_they_were(tmp_path: Path) -> None:
         here.screen(Overview)
         assert here.app.context.themes.current.name == "dusk"
         assert shown(here) == before
-    assert ThemeStore(here.app.context.themes._settings).first({})[0].name == "dusk"
+    assert ThemeStore(settings(tmp_path)).first({})[0].name == "dusk"
 
 
 async def test_a_screen_below_wears_it_too(tmp_path: Path) -> None:

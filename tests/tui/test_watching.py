@@ -20,7 +20,7 @@ from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.help import HelpScreen
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
-from controlroom.tui.screens.palette import PaletteScreen
+from controlroom.tui.screens.palette import Finds, PaletteScreen
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine
 from tests.tui.room import Room, room
@@ -86,7 +86,7 @@ async def test_help_and_palette_name_only_what_looks(where: str) -> None:
         here.screen(HelpScreen)
         helped = here.text()
         await here.press("q", ":")
-        found = here.screen(PaletteScreen)._finds
+        found = here.screen(PaletteScreen).query_one(Finds).rows
         for action in DEFAULT.on_screen(where):
             assert (action.help[:40] in helped) == action.looks, action.name
         names = {find.name for find in found}

@@ -38,7 +38,7 @@ def do(app: ContextApp, name: str) -> None:
         say(app, reason)
     else:
         together = action.many and screen.marked() and not (name == "message" and screen.where == "questions")
-        act = partial(_to_all, action=name) if together else _ACTS[name]
+        act = partial(to_all, action=name) if together else ACTS[name]
         act(app, screen)
 
 
@@ -48,7 +48,7 @@ def _has_gone_on(app: ContextApp, screen: RoomScreen) -> bool:
     return timing.is_new(timing.led_at) or (rows is not None and timing.is_new(rows.came_at))
 
 
-def _to_all(app: ContextApp, screen: RoomScreen, action: str) -> None:
+def to_all(app: ContextApp, screen: RoomScreen, action: str) -> None:
     """Begin to do an action to all that is marked: ask for words where it needs some, else show the list."""
     from controlroom.tui.screens.forms import MessageAll, ReassignAll
     from controlroom.tui.screens.many import ListSheet
@@ -85,7 +85,7 @@ def _panes(overview: Overview) -> None:
         overview.cover()
 
 
-_ACTS: dict[str, Act] = {
+ACTS: dict[str, Act] = {
     "open": navigate.open_chosen,
     "next": navigate.next_waiting,
     "back": navigate.back,
@@ -164,3 +164,4 @@ _ACTS: dict[str, Act] = {
     "fold_hosts": _overview(Overview.fold_hosts),
     "fold_limits": _overview(Overview.fold_limits),
 }
+"""What each action does, by its name."""

@@ -41,7 +41,8 @@ class LogFollower:
         self._monotonic = monotonic
         self._source: Source | None = None
         self._buffers: OrderedDict[str, LogBuffer] = OrderedDict()
-        self._wanted: dict[str, int] = {}
+        self.wanted: dict[str, int] = {}
+        """The logs on show: agent id -> epoch."""
         self._looked_at: frozenset[str] | None = None
         self._busy: set[tuple[int, str]] = set()
         self._tried: dict[str, float] = {}
@@ -64,8 +65,8 @@ class LogFollower:
 
     def show(self, wanted: Mapping[str, int]) -> None:
         """Follow these logs from now on: agent id -> epoch."""
-        if wanted != self._wanted:
-            self._wanted = dict(wanted)
+        if wanted != self.wanted:
+            self.wanted = dict(wanted)
             self._begin_all()
             self._follow()
             return
@@ -133,16 +134,16 @@ class LogFollower:
     def _begin_all(self) -> None:
         from controlroom.tui.logs.log_buffer import LogBuffer
 
-        for agent, epoch in self._wanted.items():
+        for agent, epoch in self.wanted.items():
             book = self._buffers.get(agent)
             if book is None or book.epoch != epoch:
                 book = self._buffers[agent] = LogBuffer(agent, epoch)
             self._buffers.move_to_end(agent)
             if not book.loaded or (book.trouble and not len(book)):
                 self._fetch(book, "newest")
-        for agent in self._wanted:
-            self._buffers[agent].share_with(len(self._wanted))
-        self._let_go(list(self._buffers)[: -len(self._wanted) or None])
+        for agent in self.wanted:
+            self._buffers[agent].share_with(len(self.wanted))
+        self._let_go(list(self._buffers)[: -len(self.wanted) or None])
 
     def _let_go(self, kept: list[str]) -> None:
         """Let go of logs that are not on show any more, the oldest first, until the others are few and small."""
@@ -158,7 +159,7 @@ class LogFollower:
             self._run(self._follow_now(self._source))
 
     async def _follow_now(self, source: Source) -> None:
-        books = [self._buffers[agent] for agent in self._wanted if agent in self._buffers]
+        books = [self._buffers[agent] for agent in self.wanted if agent in self._buffers]
         await source.follow({book.agent: book.end for book in books if book.loaded and not book.trouble})
 
     def _take(self, page: LogPage) -> None:

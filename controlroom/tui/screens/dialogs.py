@@ -178,7 +178,8 @@ class YesSheet(Sheet):
     def __init__(self, title: str, text: str, verb: str) -> None:
         super().__init__()
         self.title_words, self._text, self._verb = title, text, verb
-        self._painted = False
+        self.painted = False
+        """Whether the question was on show; `y` counts from then on."""
 
     def do(self) -> None:
         """Do it."""
@@ -202,7 +203,7 @@ class YesSheet(Sheet):
         self.call_after_refresh(self._now_painted)
 
     def _now_painted(self) -> None:
-        self._painted = True
+        self.painted = True
 
     def on_key(self, event: events.Key) -> None:
         """`y` does it, `q`, `n`, Backspace or Esc leave; anything else, a held key too, does nothing."""
@@ -214,7 +215,7 @@ class YesSheet(Sheet):
         self._take(event.key)
 
     def _take(self, key: str) -> None:
-        if key == "y" and self._painted and not self.gone:
+        if key == "y" and self.painted and not self.gone:
             self.dismiss()
             self.do()
         elif key in ("q", "n", "backspace", "escape"):

@@ -226,23 +226,24 @@ class ReassignForm(Form):
     go = "reassign"
 
     def __init__(self, fleet: Fleet, agent: Agent) -> None:
-        self._agent = agent
+        self.agent = agent
+        """Who gets another task."""
         self._hosts = [agent.host, *(host for host in hosts_of(fleet) if host != agent.host)]
         self.heading = f"new task for {agent.name} on {agent.host}; its run now is ended first"
         super().__init__()
 
     def fields(self) -> list[Field]:
         """Where it is to run, whether to keep the session, then the task."""
-        sessions = ["a new one", "keep this one"] if self._agent.session else ["a new one"]
+        sessions = ["a new one", "keep this one"] if self.agent.session else ["a new one"]
         return [
-            *[Choice("host", self._hosts, self._agent.host)] * (len(self._hosts) > 1),
+            *[Choice("host", self._hosts, self.agent.host)] * (len(self._hosts) > 1),
             Choice("session", sessions, sessions[0]),
             Prose("task", "What should it do now?  Enter reassigns, \\ then Enter begins a new line"),
         ]
 
     def send(self) -> None:
         """Ask for it; of an agent that this room did not order, ask first whether its host is to be believed."""
-        wanted, agent = self.intent(), self._agent
+        wanted, agent = self.intent(), self.agent
         claimed = claimed_words(agent)
         if isinstance(wanted, ReassignAgent) and claimed:
             title = f"This room did not order {agent.name}. Believe what {agent.host} claims of it?"
@@ -262,19 +263,19 @@ class ReassignForm(Form):
 
     def intent(self) -> Intent | str:
         """Carries the epoch that was shown. On another host no task means the one it has."""
-        if not self._moves_to() and not self.value("task").strip() and self._agent.kind != AgentKind.COMMAND:
+        if not self._moves_to() and not self.value("task").strip() and self.agent.kind != AgentKind.COMMAND:
             return "write its new task first"
         keep = self.value("session") == "keep this one"
-        return ReassignAgent(self._agent.id, self._agent.epoch, self.value("task"), keep, self._moves_to())
+        return ReassignAgent(self.agent.id, self.agent.epoch, self.value("task"), keep, self._moves_to())
 
     def done(self) -> str:
         """It runs again."""
         moved = self._moves_to()
-        return f"{self._agent.name} goes on, on {moved}" if moved else f"{self._agent.name} has its new task"
+        return f"{self.agent.name} goes on, on {moved}" if moved else f"{self.agent.name} has its new task"
 
     def _moves_to(self) -> str:
-        host = self.value("host") if len(self._hosts) > 1 else self._agent.host
-        return host if host != self._agent.host else ""
+        host = self.value("host") if len(self._hosts) > 1 else self.agent.host
+        return host if host != self.agent.host else ""
 
 
 _ANSWERS = {"allow, and say": Verdict.ALLOW, "deny, and say": Verdict.DENY}
@@ -287,7 +288,9 @@ class MessageForm(Form):
 
     def __init__(self, agent: Agent, panel: QuestionPanel | None = None, alike: Asking | None = None) -> None:
         """`panel`: where its question is shown, with what was answered so far; `alike`: all who ask the same."""
-        self._agent, self._panel, self._alike = agent, panel, alike
+        self.agent = agent
+        """Whom the words are for."""
+        self._panel, self._alike = panel, alike
         asks = agent.question is not None
         whom = f"{len(alike.whom)} agents" if alike else f"{agent.name} on {agent.host}"
         self.heading = f"{'answer' if asks else 'message to'} {whom}"
@@ -296,23 +299,23 @@ class MessageForm(Form):
     def fields(self) -> list[Field]:
         """What to do with a question, then the words."""
         words = Prose("say", "Enter sends, \\ then Enter begins a new line")
-        if self._agent.question is None:
+        if self.agent.question is None:
             return [words]
-        offered = list(_ANSWERS if wants_words(self._agent.question) else reversed(_ANSWERS))
+        offered = list(_ANSWERS if wants_words(self.agent.question) else reversed(_ANSWERS))
         return [Choice("answer", offered, offered[0]), words]
 
     def intent(self) -> Intent | str:
         """An answer carries the question that was shown, a message the epoch."""
         if not self.value("say").strip():
             return "write something first"
-        if self._agent.question is None:
-            return SendMessage(self._agent.id, self._agent.epoch, self.value("say"))
-        verdict, asked = _ANSWERS[self.value("answer")], self._agent.question
-        return AnswerQuestion(self._agent.id, asked.id, verdict, self.value("say"), asked.digest)
+        if self.agent.question is None:
+            return SendMessage(self.agent.id, self.agent.epoch, self.value("say"))
+        verdict, asked = _ANSWERS[self.value("answer")], self.agent.question
+        return AnswerQuestion(self.agent.id, asked.id, verdict, self.value("say"), asked.digest)
 
     def send(self) -> None:
         """Words for a question with choices are the answer to the one that is asked now; with all answered, send."""
-        panel, asked = self._panel, self._agent.question
+        panel, asked = self._panel, self.agent.question
         draft = panel.draft if panel is not None and same(panel.question, asked) else None
         words = self.value("say")
         if panel is None or draft is None or not words.strip() or _ANSWERS[self.value("answer")] is Verdict.DENY:
@@ -342,7 +345,7 @@ class MessageForm(Form):
 
     def done(self) -> str:
         """It was told."""
-        return f"told {self._agent.name}"
+        return f"told {self.agent.name}"
 
 
 class MessageAll(Form):

@@ -52,13 +52,13 @@ class Listed(ScrollableText):
     def fit(self) -> None:
         """Take the height that the list needs and the screen has, under its title and above its keys."""
         width, height = self.app.size
-        self.styles.height = max(1, min(len(self._all(width)), height - 6))
+        self.styles.height = max(1, min(len(self.lines(width)), height - 6))
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """The part that fits; its last line says how much is below."""
         if width != self._width:  # what was read was of other lines
             self._width, self._top, self._read_to = width, 0, 0
-        lines = self._all(width)
+        lines = self.lines(width)
         self._length = len(lines)
         shown = self.part(lines, height)
         below = self._length - self._top - height
@@ -68,7 +68,8 @@ class Listed(ScrollableText):
             shown[-1] = styled.line((f"  … {below + 1} more lines: j or Space", self.palette.warn))
         return shown
 
-    def _all(self, width: int) -> list[Line]:
+    def lines(self, width: int) -> list[Line]:
+        """All of it, a line each."""
         subjects, lines = [target.subject for target in self._plan.targets], list[Line]()
         for subject, following in zip_longest(subjects, subjects[1:]):
             if isinstance(subject, Task):
@@ -131,7 +132,8 @@ class ListSheet(Sheet):
         super().__init__()
         self.plan = plan
         self.typed = ""
-        self._painted = False
+        self.painted = False
+        """Whether the list was on show; keys count from then on."""
 
     def compose(self) -> ComposeResult:
         """A title, the list, what to type."""
@@ -147,7 +149,7 @@ class ListSheet(Sheet):
         self.call_after_refresh(self._now_painted)
 
     def _now_painted(self) -> None:
-        self._painted = True
+        self.painted = True
 
     def on_resize(self) -> None:
         """The height is another one."""
@@ -168,7 +170,7 @@ class ListSheet(Sheet):
     def on_key(self, event: events.Key) -> None:
         """Digits are the number, Enter does it when that is right; `q`, `n`, Esc leave; others move the list."""
         event.stop()
-        if not self._painted or self.gone:
+        if not self.painted or self.gone:
             return  # typed ahead of a list that nobody has seen
         key = plain_key(event)
         if key in set("0123456789"):

@@ -202,7 +202,7 @@ class HaltSheet(ConfirmSheet):
         return [("y", "halt"), *more, ("q", "leave it")]
 
     def _take(self, key: str) -> None:
-        if key == "x" and self._live and self._painted and not self.gone:
+        if key == "x" and self._live and self.painted and not self.gone:
             self.dismiss()
             self.app.push_screen(kill_sheet(self._live, self.app.size))
         else:

@@ -299,7 +299,7 @@ def _cells(stretch: _Stretch, y: int, left: int, right: int) -> Strip:
     return stretch.widget.render_lines(Region(left - x, y - top, right - left, 1))[0]
 
 
-_TIDY_AFTER = 2.0
+TIDY_AFTER = 2.0
 """Seconds after which what is left of a screen is looked for: it takes as long as some keys do."""
 
 
@@ -308,7 +308,7 @@ def tidy_later(app: App[Any]) -> None:
     context = context_of(app)
     if not (context.tidying or context.closing):
         context.tidying = True
-        app.set_timer(_TIDY_AFTER, partial(_tidy, context))
+        app.set_timer(TIDY_AFTER, partial(_tidy, context))
 
 
 def _tidy(context: Context) -> None:
