@@ -20,14 +20,14 @@ _GONE: Any = object()
 
 
 class _Records(Mapping[str, V]):
-    """What both kinds of tables have in common: the views of a dict that `_whole` makes, once, when it is asked for."""
+    """What both kinds of tables have in common: the views of a dict that `whole` makes, once, when it is asked for."""
 
     __slots__ = ("_size",)
 
     _size: int
 
     @abstractmethod
-    def _whole(self) -> dict[str, V]:
+    def whole(self) -> dict[str, V]:
         """All as a dict, and keep it."""
 
     def __getitem__(self, key: str) -> V:
@@ -43,24 +43,24 @@ class _Records(Mapping[str, V]):
         return self._size
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._whole())
+        return iter(self.whole())
 
     def keys(self) -> KeysView[str]:
         """All keys."""
-        return self._whole().keys()
+        return self.whole().keys()
 
     def values(self) -> ValuesView[V]:
         """All records."""
-        return self._whole().values()
+        return self.whole().values()
 
     def items(self) -> ItemsView[str, V]:
         """All keys with their records."""
-        return self._whole().items()
+        return self.whole().items()
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._whole()!r})"
+        return f"{type(self).__name__}({self.whole()!r})"
 
 
 class Table(_Records[V]):
@@ -72,7 +72,7 @@ class Table(_Records[V]):
         self._base: dict[str, V] = dict(records or {})
         """Shared with other tables: never changed in place."""
         self._over: dict[str, V] = {}
-        """What is different from that. It is read before `_base` is, as both are replaced by one dict (`_whole`)."""
+        """What is different from that. It is read before `_base` is, as both are replaced by one dict (`whole`)."""
         self._size = len(self._base)
 
     def updated(self, put: Mapping[str, V], dropped: Iterable[str] = ()) -> "Table[V]":
@@ -91,7 +91,7 @@ class Table(_Records[V]):
             over[key] = _GONE
         made._base, made._over, made._size = base, over, size
         if len(over) > max(_FEW, isqrt(len(base))):
-            made._whole()
+            made.whole()
         return made
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -101,7 +101,7 @@ class Table(_Records[V]):
             return self._base.get(key, default)
         return default if value is _GONE else value
 
-    def _whole(self) -> dict[str, V]:
+    def whole(self) -> dict[str, V]:
         """All as a dict, and keep it: threads may read meanwhile, and find the same before and after."""
         over = self._over
         if over:
@@ -116,8 +116,8 @@ class Table(_Records[V]):
         if self is other:
             return True
         if isinstance(other, Table):
-            return self._whole() == other._whole()
-        return self._whole() == other
+            return self.whole() == other.whole()
+        return self.whole() == other
 
 
 class HostedTable(_Records[V]):
@@ -167,12 +167,13 @@ class HostedTable(_Records[V]):
         part = self._parts.get(_part_of(key))
         return default if part is None else part.get(key, default)
 
-    def _whole(self) -> dict[str, V]:
+    def whole(self) -> dict[str, V]:
+        """All as a dict, and keep it."""
         whole = self._all
         if whole is None:
             whole = {}
             for part in self._parts.values():
-                whole.update(part._whole())
+                whole.update(part.whole())
             self._all = whole
         return whole
 
@@ -181,7 +182,7 @@ class HostedTable(_Records[V]):
             return True
         if isinstance(other, HostedTable):
             return self._parts == other._parts
-        return self._whole() == other
+        return self.whole() == other
 
 
 @lru_cache(1 << 14)
@@ -212,7 +213,7 @@ def changed_keys(old: Table[V], new: Table[V]) -> set[str]:
     over = {**old._over, **new._over}
     if old._base is new._base:
         return {key for key in over if old.get(key, _GONE) is not new.get(key, _GONE)}
-    before, after = old._whole(), new._whole()
+    before, after = old.whole(), new.whole()
     return {key for key, value in after.items() if before.get(key, _GONE) is not value} | (before.keys() - after.keys())
 
 

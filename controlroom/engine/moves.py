@@ -170,7 +170,7 @@ class MoveCoordinator:
             spec = await self._inquiries.ask(
                 host, ReadSpec(self._store.new_id(), name, run.epoch if run else intent.epoch), SpecRead
             )
-            start = _filled(SpawnOn(host, name, intent.epoch + 1, "", agent.ordered.kind), run, spec)
+            start = filled(SpawnOn(host, name, intent.epoch + 1, "", agent.ordered.kind), run, spec)
         except Unanswered as problem:
             return self._ledger_writer.refused(intent, short(f"nothing was begun: {problem}", _REASON), who)
         result = await submit(ReassignAgent(intent.agent, intent.epoch, start.task))
@@ -245,7 +245,7 @@ class MoveCoordinator:
         run = self._claims.given(move.end.host, move.end.name, move.end.epoch)
         asked = ReadSpec(self._store.new_id(), move.end.name, run.epoch if run else move.end.epoch)
         spec = await self._inquiries.ask(move.end.host, asked, SpecRead)
-        return _filled(move.start, run, spec)
+        return filled(move.start, run, spec)
 
     async def _carried(self, way: _Way) -> Result:
         move, reason = way.move, ""
@@ -365,7 +365,7 @@ def _answered(task: "asyncio.Task[Result]", answer: "asyncio.Future[Result]") ->
         answer.set_result(task.result())
 
 
-def _filled(start: SpawnOn, run: OrderedRun | None, spec: SpecRead) -> SpawnOn:
+def filled(start: SpawnOn, run: OrderedRun | None, spec: SpecRead) -> SpawnOn:
     """Put into an order the texts that only the old host keeps, where they are what was ordered of the run there.
 
     Raises `Unanswered` for what is not known, or is not what was ordered.

@@ -112,7 +112,7 @@ async def a_batch(room: Room, turn: int, hosts: int) -> float:
 
 
 def _told(room: Room) -> bool:
-    return all(not reader._lacks for reader in room.server._sessions)
+    return all(not reader.lacks for reader in room.server.sessions)
 
 
 if __name__ == "__main__":

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from controlroom.domain.budgets import Budget
 from controlroom.domain.intents import SpawnAgent
 from controlroom.domain.orders import Result
+from controlroom.metering.prices import Sheet
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
 from controlroom.protocol.home import find_home
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
-from tests.engine.rooms import Room, room
+from tests.engine.rooms import PRICES, Room, room
 from tests.engine.scripted import NOON, ScriptedChannel, ScriptedHost, seen
 
 
@@ -66,13 +67,15 @@ DAY = '[budgets.day]\nlimit = "10"\nladder = [{ at = 100, do = "pause" }]\n'
 
 
 @asynccontextmanager
-async def budgeted(host: ScriptedHost, config: str) -> AsyncIterator[Room]:
+async def budgeted(
+    host: ScriptedHost, config: str, prices: Callable[[], Sheet] = lambda: PRICES
+) -> AsyncIterator[Room]:
     """A room with these budgets."""
     place = find_home(os.environ)
     place.prepare()
     place.config.write_text(HEAD + config)
     place.config.chmod(0o600)
-    async with room(host) as made:
+    async with room(host, prices=prices) as made:
         yield made
 
 

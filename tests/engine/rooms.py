@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
 
@@ -53,7 +52,14 @@ def ordered_on(host: ScriptedHost) -> list[OrderedRun]:
 class Room:
     """An engine and its hosts, whose agents it ordered."""
 
-    def __init__(self, home: Home, hosts: Iterable[ScriptedHost], opener: Connect = connect) -> None:
+    def __init__(
+        self,
+        home: Home,
+        hosts: Iterable[ScriptedHost],
+        opener: Connect = connect,
+        prices: Callable[[], Sheet] = lambda: PRICES,
+    ) -> None:
+        """`prices` reads the price sheet, in a thread."""
         self.home = home
         self.hosts = {host.name: host for host in hosts}
         self.now = NOON
@@ -69,9 +75,7 @@ class Room:
             unless_made.callback(self.ledger.close)
             for host in self.hosts.values():
                 self.ledger.booked([write_ordered(run) for run in ordered_on(host)]).result(60)
-            self.engine = Engine(
-                home, settings, self.ledger, self.open_link, lambda: self.now, lambda: PRICES, self.steady
-            )
+            self.engine = Engine(home, settings, self.ledger, self.open_link, lambda: self.now, prices, self.steady)
             unless_made.pop_all()
         self.stopped = asyncio.Event()
         self.server = Server(self.engine, self.stopped.set, settings.withheld)
@@ -86,7 +90,7 @@ class Room:
             scripted,
             sink,
             lambda: self.now,
-            random.Random(1),
+            scripted.dice(1),
             self.steady,
             sleep=lambda seconds: asyncio.sleep(min(seconds, 0.01)),
         )
@@ -129,9 +133,11 @@ class Room:
 
 
 @asynccontextmanager
-async def room(*hosts: ScriptedHost, up: bool = True, opener: Connect = connect) -> AsyncIterator[Room]:
+async def room(
+    *hosts: ScriptedHost, up: bool = True, opener: Connect = connect, prices: Callable[[], Sheet] = lambda: PRICES
+) -> AsyncIterator[Room]:
     """A running room in the world of the fixture `home`, listening for clients."""
-    made = Room(find_home(os.environ), hosts or [ScriptedHost()], opener)
+    made = Room(find_home(os.environ), hosts or [ScriptedHost()], opener, prices)
     made.engine.start()
     await made.server.listen(made.home.socket, made.home.watch_socket)
     try:

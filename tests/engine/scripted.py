@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import cast
@@ -32,7 +33,7 @@ class ScriptedChannel:
     def __init__(self, host: ScriptedHost) -> None:
         self._host = host
         self._splitter = LineSplitter()
-        self._inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.follow: dict[str, wire.LogStart] = {}
         self.open = True
 
@@ -43,7 +44,7 @@ class ScriptedChannel:
             self._host.take(self, wire.read_to_node(line))
 
     async def receive(self) -> bytes:
-        data = await self._inbox.get()
+        data = await self.inbox.get()
         if data is None:
             raise LinkLost(f"the link to {self._host.name} was cut")
         return data
@@ -54,13 +55,13 @@ class ScriptedChannel:
     def say(self, message: wire.FromNode) -> None:
         """Send home."""
         if self.open:
-            self._inbox.put_nowait(wire.pack(message))
+            self.inbox.put_nowait(wire.pack(message))
 
     def cut(self) -> None:
         """End it, as a network does."""
         if self.open:
             self.open = False
-            self._inbox.put_nowait(None)
+            self.inbox.put_nowait(None)
             self._host.channels.discard(self)
 
 
@@ -76,6 +77,8 @@ class ScriptedHost:
         self.heard: list[wire.ToNode] = []
         self.owner = ""
         self.reachable = True
+        self.dice = random.Random
+        """Draws how long its link waits."""
         self.dialled = 0
         self.trusted: set[str] = set()
         self.clock: Callable[[], int] = lambda: NOON

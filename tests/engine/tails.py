@@ -27,6 +27,7 @@ class Tail:
     async def of(cls, place: LogPlace | None = None, agent: str = AGENT) -> Tail:
         tail = cls(await Client.connect(start=False))
         await tail.client.follow({agent: place})
+        await tail.client.attached()  # what is said first is taken first: now its wish is known
         return tail
 
     async def _read(self) -> None:

@@ -103,7 +103,7 @@ async def test_an_operator_who_follows_a_log_waits_for_no_watchers_turn(home: Wo
         lines = [asyncio.create_task(watcher.fetch("vm1/a1", 1)) for _ in range(WATCHERS)]
         await here.until(lambda: len(host.asked(wire.Fetch)) == WATCHERS)
         await watcher.follow({"vm1/a1": None})
-        await here.until(lambda: here.engine.logs._sources)
+        await watcher.attached()  # what is said first is taken first: now its wish is known
         host.ponders = False
         tail = await Tail.of()
         await here.until(lambda: any(channel.follow for channel in host.channels))
@@ -127,7 +127,7 @@ async def test_watchers_leave_a_host_time_to_breathe_between_their_questions(
     """Each starts a program there; as fast as it answered, two watchers kept a core of it busy."""
     monkeypatch.setattr("controlroom.engine.hosts.inquiries.BREATH", 1e6)
     host = pondering()
-    async with room(host) as here:
+    async with room(host):
         watcher = await Client.connect(start=False, role="watch")
         for _ in range(WATCHERS):
             assert (await watcher.screen("vm1/a1")).columns == 80
@@ -135,8 +135,9 @@ async def test_watchers_leave_a_host_time_to_breathe_between_their_questions(
         operator = await Client.connect(start=False)
         for _ in range(3):
             assert (await operator.screen("vm1/a1")).columns == 80
-        await here.until(lambda: here.engine.inquiries._lines["vm1"].length == WATCHERS + 1, "it waits")
+        await watcher.attached()  # what is said first is taken first: now the late one is known
         assert not late.done()
+        assert sum(isinstance(message, inquiries.ShowScreen) for message in host.heard) == WATCHERS + 3
         for client in (watcher, operator):
             await client.close()
         await asyncio.gather(late, return_exceptions=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
 from dataclasses import replace
 
 import pytest
@@ -13,14 +15,14 @@ from controlroom.domain.money.budget import LADDER, BudgetRule
 from controlroom.domain.money.sharing import Sharing
 from controlroom.domain.orders import Result
 from controlroom.engine.budgets import controller
-from controlroom.engine.budgets.spending import Spending
-from controlroom.engine.ledger.ledger import connect
+from controlroom.engine.ledger import ledger
+from controlroom.metering.prices import Sheet
 from controlroom.text.states import Outcome
 from controlroom.wire.grants import Grant
 from controlroom.wire.messages import Reply
 from tests.engine.budgeted import DAY, DOLLAR, HOUR, Spender, budget, budgeted, message, spawn
 from tests.engine.granted import CENT, Payer, running
-from tests.engine.rooms import room
+from tests.engine.rooms import PRICES, room
 from tests.engine.scripted import NOON
 from tests.lab.world import World
 
@@ -155,7 +157,7 @@ async def test_grants_of_an_engine_that_died_are_counted_before_anything_is_gran
         await second.engine.wait_idle()
         assert budget(second).granted <= before
         newest = max(grant.number for grant in host.grants) if host.grants else 8
-        assert second.engine.budgets._grants.number >= newest
+        assert second.engine.budgets.grants.number >= newest
 
 
 async def test_a_grant_that_is_lost_counts_and_comes_again(home: World) -> None:
@@ -268,13 +270,15 @@ async def test_the_end_of_a_period_brings_new_money_and_nobody_stops_on_the_way(
         await here.until(lambda: budget(here).spent == 10 * CENT)
 
 
-async def test_a_ledger_that_cannot_be_written_grants_nothing_and_says_so_until_it_can(home: World) -> None:
+async def test_a_ledger_that_cannot_be_written_grants_nothing_and_says_so_until_it_can(
+    home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "BUSY", 0.02)
     host = Payer()
     async with budgeted(host, DAY) as here:
         assert await spawn(here, "a1") == Result(Outcome.DONE)
         await here.engine.wait_idle()
-        other = connect(here.ledger.path)
-        here.ledger._database.execute("pragma busy_timeout = 20")
+        other = sqlite3.connect(here.ledger.path, timeout=60, isolation_level=None)
         other.execute("begin immediate")
         refused = await spawn(here, "a2")
         assert "nothing was started: the ledger" in refused.reason
@@ -338,22 +342,22 @@ def orders_of(host: Payer) -> list[object]:
     return [message for message in host.heard if isinstance(message, Grant)]
 
 
-async def test_who_spawns_before_the_price_sheet_is_read_is_not_told_off(
-    home: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_spawns_before_the_price_sheet_is_read_is_not_told_off(home: World) -> None:
     """An engine that was started by that very order still reads it."""
-    gate, read = asyncio.Event(), Spending._read_sheet
+    reading, read = threading.Event(), threading.Event()
 
-    async def late(self: Spending) -> None:
-        await gate.wait()
-        await read(self)
+    def prices() -> Sheet:
+        reading.set()
+        read.wait(60)
+        return PRICES
 
-    monkeypatch.setattr(Spending, "_read_sheet", late)
-    async with budgeted(Payer(), DAY) as here:
-        begun = asyncio.create_task(spawn(here, "a1"))
-        await here.until(lambda: begun in asyncio.all_tasks())
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert not begun.done()
-        gate.set()
+    async with budgeted(Payer(), DAY, prices) as here:
+        try:
+            await here.until(reading.is_set)
+            begun = asyncio.create_task(spawn(here, "a1"))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert not begun.done()
+        finally:
+            read.set()
         assert (await begun).outcome == "done"

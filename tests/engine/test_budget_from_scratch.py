@@ -10,7 +10,7 @@ import pytest
 
 from controlroom.domain.budgets import BudgetUnit, Period, Rung, RungAction, StopOrder
 from controlroom.domain.intents import KillAgent, RemoveBudget, SetBudget, SpawnAgent
-from controlroom.domain.model import LinkState
+from controlroom.domain.model import Fleet, LinkState
 from controlroom.domain.money import budget
 from controlroom.domain.money.allotment import MONEY
 from controlroom.domain.money.budget import BudgetRule
@@ -34,34 +34,40 @@ RULES = [
 ]
 
 
+def started(fleet: Fleet, host: str, name: str) -> int:
+    """When an agent was started for the first time; 0: nobody knows, or it was begun anew."""
+    agent = fleet.agents.get(f"{host}/{name}")
+    return agent.started if agent and agent.epoch == 1 else 0
+
+
 def held_to(here: Room) -> None:
     """Compare all that the budget controller holds with what it is made from, read anew."""
     budget_controller, fleet, now = here.engine.budgets, here.engine.store.fleet, here.now
-    budget_controller._refresh()
+    budget_controller.refresh()
     keys = {(agent.host, agent.name, agent.epoch) for agent in fleet.agents.values()} | set(
-        budget_controller._grants.keys
+        budget_controller.grants.keys
     )
-    made = {key: budget_controller._grants.run(key, fleet, budget_controller._spent, {}, now) for key in keys}
+    made = {key: budget_controller.grants.run(key, fleet, budget_controller.spent, {}, now) for key in keys}
     runs = {
-        key: budget_controller._mail.doubted(run, budget_controller._grants, now)
+        key: budget_controller.mail.doubted(run, budget_controller.grants, now)
         for key, run in made.items()
         if run is not None
     }
-    assert budget_controller._table.runs == runs
-    assert budget_controller._seen.paused == {key: agent for key, agent in fleet.agents.items() if is_paused(agent)}
+    assert budget_controller.table.runs == runs
+    assert budget_controller.seen.paused == {key: agent for key, agent in fleet.agents.items() if is_paused(agent)}
     sums = read_sums(here.ledger, budget_controller.funds.moments(now), runs, now)
-    assert {key: budget_controller._spent.runs[key] for key in runs} == sums.runs
-    funds = budget_controller.funds.all(budget_controller._spent, fleet, now)
+    assert {key: budget_controller.spent.runs[key] for key in runs} == sums.runs
+    funds = budget_controller.funds.all(budget_controller.spent, fleet, now)
     for fund in funds:
-        balance = budget_controller._sharing.balances.of[fund.rule.name]
+        balance = budget_controller.sharing.balances.of[fund.rule.name]
         assert balance.fund == fund
         assert balance.given == from_scratch.given_away(fund, runs.values())
         assert fund.spent == budget.spent(fund.rule, sums.since[fund.began])
         for moment in burn_moments(now):
             counted = budget.counted(fund.rule, sums.since[moment])
-            starts = [budget_controller._started(spend.host, spend.agent) for spend in counted]
+            starts = [started(fleet, spend.host, spend.agent) for spend in counted]
             amount = budget.spent(fund.rule, sums.since[moment])
-            assert budget_controller._spent.lately(fund.rule, moment) == (amount, began(moment, starts))
+            assert budget_controller.spent.lately(fund.rule, moment) == (amount, began(moment, starts))
     binding = [fund for fund in funds if fund.rule.binds and fund.rule.unit in MONEY]
     theirs = {run.key: [fund for fund in binding if fund.holds(run)] for run in runs.values()}
     ends = {run.key: budget_controller.funds.ends(run, theirs[run.key], now) for run in runs.values()}

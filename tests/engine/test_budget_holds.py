@@ -43,7 +43,7 @@ async def looked(here: Room) -> None:
     """Let the budget controller look at what has happened."""
     desk = here.engine.budgets
     desk.schedule()
-    await here.until(lambda: not desk._debouncer.busy)
+    await here.until(lambda: not desk.behind)
 
 
 def meets(host: Payer, what: str, dice: random.Random) -> None:

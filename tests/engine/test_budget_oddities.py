@@ -205,7 +205,7 @@ async def test_a_host_that_never_answers_about_grants_is_sent_them_less_and_less
 
         async def looked_at() -> None:
             budget_controller.schedule()
-            await here.until(lambda: not budget_controller._debouncer.busy)
+            await here.until(lambda: not budget_controller.behind)
 
         await here.order(SetBudget(BudgetRule("day", DOLLAR)))
         await here.until(lambda: sent() == 1)

@@ -160,7 +160,7 @@ async def lie(here: Room, host: Lying, lies: Mapping[str, Mapping[str, Any]]) ->
     host.lies = {name: dict(said) for name, said in lies.items()}
     host.fresh = set(host.agents)
     host.show()
-    await here.until(lambda: all(channel._inbox.empty() for channel in host.channels))
+    await here.until(lambda: all(channel.inbox.empty() for channel in host.channels))
 
 
 def sent(host: ScriptedHost, name: str, new: str) -> list[wire.ToNode]:
@@ -444,7 +444,8 @@ async def test_an_agent_that_this_room_did_not_order_is_shown_as_claimed_with_th
         notes = dict(explain(here.engine.store.fleet, agent, NOON).notes)
         assert notes["claimed"].startswith("this room did not order it; vm1 says: kind headless, profile rich, model")
         assert [row["ordered_here"] for row in rows_of(here)] == [False]
-        (run,) = here.engine.budgets._runs()
+        here.engine.budgets.refresh()
+        (run,) = here.engine.budgets.table.runs.values()
         assert (run.billing, run.priority, run.ordered) == ("", 1, False), "the lowest, though its profile has 9"
 
 

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from controlroom.client.remote import _OPTIONS
+from controlroom.client.remote import OPTIONS
 from controlroom.engine.hosts import tcp
 from controlroom.engine.hosts.tcp import CALM, LIFE, LONG, RENEW, TUNNEL_RENEW, Route, Ways
 from controlroom.protocol.ssh_command import ALIVE
@@ -83,7 +83,7 @@ def test_a_machine_is_knocked_at_often_and_a_healed_way_found_within_two_seconds
     assert TUNNEL_RENEW <= 1.5
     assert 1 + LIFE / RENEW <= 7
     assert int(ALIVE["ServerAliveInterval"]) * (int(ALIVE["ServerAliveCountMax"]) + 1) <= 12
-    assert ALIVE.items() <= _OPTIONS.items()
+    assert ALIVE.items() <= OPTIONS.items()
 
 
 async def test_a_machine_that_is_away_for_long_is_tried_calmly(now: list[float]) -> None:

@@ -133,7 +133,7 @@ def test_a_newer_ledger_is_refused_in_words(path: Path) -> None:
 def test_an_older_ledger_is_brought_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Ledger(path, "room").close()
     monkeypatch.setattr(module, "FORMAT", FORMAT + 1)
-    monkeypatch.setattr(module, "_STEPS", (*module._STEPS, ("alter table orders add column note text",)))
+    monkeypatch.setattr(module, "STEPS", (*module.STEPS, ("alter table orders add column note text",)))
     Ledger(path, "room").close()
     database = connect(path)
     assert database.execute("select value from meta where key = 'format'").fetchone() == (str(FORMAT + 1),)
@@ -286,7 +286,7 @@ SUMS_OF = {2: SUMS_OF_FORMAT_2, 3: SUMS_OF_FORMAT_2, 4: SUMS_OF_FORMAT_4, 5: ()}
 @pytest.mark.parametrize("format_", SUMS_OF)
 def test_an_older_ledger_keeps_its_usage_and_goes_on_booking(path: Path, format_: int) -> None:
     database = connect(path)
-    for statement in (*module._TABLES, *(one for step in module._STEPS[: format_ - 1] for one in step)):
+    for statement in (*module.TABLES, *(one for step in module.STEPS[: format_ - 1] for one in step)):
         database.execute(statement)
     database.execute("insert into meta values ('format', ?), ('room', 'old')", (str(format_),))
     for statement in SUMS_OF[format_]:
@@ -361,7 +361,7 @@ def test_what_no_ledger_can_hold_is_refused_and_ends_nothing(path: Path) -> None
 
 def test_grants_of_an_older_ledger_bind_what_their_runs_can_have_used(path: Path) -> None:
     database = connect(path)
-    for statement in (*module._TABLES, *(one for step in module._STEPS[:8] for one in step)):
+    for statement in (*module.TABLES, *(one for step in module.STEPS[:8] for one in step)):
         database.execute(statement)
     database.execute("insert into meta values ('format', '9'), ('room', 'old')")
     for number, tokens in ((1, None), (2, 5)):

@@ -12,8 +12,10 @@ import pytest
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.model import LinkState, LogPlace
+from controlroom.protocol.messages import VERSION, AskAttached, Attached, FollowedAgent, FollowLogs, Hello, Page
 from controlroom.wire import messages as wire
 from tests.engine import scripted
+from tests.engine.raw_reader import raw
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import ScriptedHost, seen
 from tests.engine.tails import AGENT, Tail
@@ -85,7 +87,6 @@ async def test_a_second_reader_that_wants_more_gets_just_what_it_lacks(here: Roo
     await first.until("new 1")
     second = await Tail.of(LogPlace(1, 1, 0))
     third = await Tail.of()
-    await wait_for_async(lambda: len(here.engine.logs._sources[AGENT].tails) == 3, 5)
     await second.until("old 1", "old 2", "new 1")
     await here.engine.wait_idle()
     host.write("a1", 1, b"new 2")
@@ -105,7 +106,6 @@ async def test_a_reader_ahead_of_the_source_gets_only_what_lies_behind_its_place
     end = first.pages[-1].end
     size = len(b"0000000000000 o ahead\n")
     second = await Tail.of(LogPlace(1, 1, end.offset + size))
-    await wait_for_async(lambda: len(here.engine.logs._sources[AGENT].tails) == 2, 5)
     host.write("a1", 1, b"ahead", b"behind")
     await first.until("ahead", "behind")
     await second.until("behind")
@@ -152,6 +152,8 @@ async def test_when_nobody_looks_the_host_is_told_to_send_nothing(here: Room, ho
     await tail.client.follow({})
     await wait_for_async(lambda: host.heard[-1] == wire.Follow(()), 5)
     await Tail.of()
+    await follows(host, 2)
+    await Tail.opened.pop().close()
     await wait_for_async(lambda: host.heard[-1] == wire.Follow(()), 5)
 
 
@@ -190,7 +192,6 @@ async def test_a_place_that_no_longer_exists_is_no_dead_end(here: Room, host: Sc
     fetches = len([message for message in host.heard if isinstance(message, wire.Fetch)])
     host.fetch = lambda wanted: wire.Fetched(wanted.id, 0, 0, "", 0, 0, reason="gone")  # type: ignore[method-assign]
     second = await Tail.of(LogPlace(1, 0, 0))
-    await wait_for_async(lambda: len(here.engine.logs._sources[AGENT].tails) == 2, 5)
     await here.engine.wait_idle()
     assert len([message for message in host.heard if isinstance(message, wire.Fetch)]) == fetches + 1
     host.write("a1", 1, b"newer")
@@ -221,28 +222,28 @@ async def test_a_host_gets_credit_for_what_has_arrived(here: Room, host: Scripte
 async def test_a_slow_reader_is_skipped_to_the_tail_and_delays_no_other(
     here: Room, host: ScriptedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick, slow = await Tail.of(), await Client.connect(start=False)
-    await slow.follow({AGENT: None})
-    await wait_for_async(lambda: len(here.engine.logs._sources[AGENT].tails) == 2, 5)
+    quick = await Tail.of()
+    slow = await raw(here, Hello(VERSION, "tui", "ann"), FollowLogs(1, (FollowedAgent(AGENT),)), AskAttached(2))
+    await slow.until_told(Attached)
     await here.engine.wait_idle()
     line = b"x" * 4000
     written = 0
-    slow._outgoing.transport.pause_reading()  # type: ignore[attr-defined]
     for number in range(60):
         before = len(host.logs["a1", 1])
         host.write("a1", 1, *[line] * 10, f"line {number}".encode())
         written += len(host.logs["a1", 1]) - before
         await quick.until(f"line {number}")
     assert quick.skipped == 0
-    slow._outgoing.transport.resume_reading()  # type: ignore[attr-defined]
-    pages = [await anext(aiter(slow.pages()))]
-    while not pages[-1].records or pages[-1].records[-1].body != b"line 59":
-        pages.append(await anext(aiter(slow.pages())))
-    skipped = sum(page.skipped for page in pages)
-    shown = sum(len(record.body) + len(b"0000000000000 o \n") for page in pages for record in page.records)
+
+    def pages() -> list[Page]:
+        slow.read()
+        return [told for told in slow.told if isinstance(told, Page)]
+
+    await here.until(lambda: base64.b64decode(pages()[-1].data).endswith(b"line 59\n"))
+    skipped = sum(page.skipped for page in pages())
     assert skipped > 0
-    assert skipped + shown == written
-    await slow.close()
+    assert skipped + sum(len(base64.b64decode(page.data)) for page in pages()) == written
+    slow.connection.close()
 
 
 # --------------------------------------------------------------------------- what cannot be read

@@ -14,7 +14,7 @@ from controlroom.domain.claims import OrderedRun, digest, digest_of, shown
 from controlroom.domain.model import State
 from controlroom.domain.orders import Result
 from controlroom.engine.hosts.inquiries import Unanswered
-from controlroom.engine.moves import FRESH, _filled
+from controlroom.engine.moves import FRESH, filled
 from controlroom.text.states import AgentKind, Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec, SpecRead
@@ -297,24 +297,24 @@ def ordered(task: str = "", command: tuple[str, ...] = (), kind: str = "headless
 @pytest.mark.parametrize("kind", ["headless", "interactive"])
 def test_a_task_goes_along_only_if_it_is_what_was_ordered(kind: str) -> None:
     start = intents.SpawnOn("vm2", "a1", 1, "", AgentKind(kind))
-    assert _filled(start, ordered(TASK), SpecRead(1, AgentSpec(), TASK)).task == TASK
+    assert filled(start, ordered(TASK), SpecRead(1, AgentSpec(), TASK)).task == TASK
     for lie in (TASK + "!", TASK[:200], TASK.upper(), "x"):
         with pytest.raises(Unanswered, match="gives another task of a1 than was ordered: say --task"):
-            _filled(start, ordered(TASK), SpecRead(1, AgentSpec(), lie))
+            filled(start, ordered(TASK), SpecRead(1, AgentSpec(), lie))
         with pytest.raises(Unanswered, match="another task"):
-            _filled(start, None, SpecRead(1, AgentSpec(), lie))
+            filled(start, None, SpecRead(1, AgentSpec(), lie))
 
 
 def test_a_command_goes_along_only_if_it_is_what_was_ordered_and_nothing_else_of_a_host_does() -> None:
     start = intents.SpawnOn("vm2", "a1", 1, "", AgentKind.COMMAND)
     run = ordered("", ("make", "all"), "command")
     spec = AgentSpec(kind="command", command=("make", "all"), env={"X": "1"}, cwd="/evil", model="m", profile="rich")
-    assert _filled(start, run, SpecRead(1, spec, "")) == replace(start, command=("make", "all"))
+    assert filled(start, run, SpecRead(1, spec, "")) == replace(start, command=("make", "all"))
     for lie in (("make", "evil"), ("make all",), ("make\0all",), ("make", "all", "")):
         said = SpecRead(1, spec._replace(command=lie), "")
         for known in (run, replace(run, command_digest=""), None):
             with pytest.raises(Unanswered, match="another command"):
-                _filled(start, known, said)
+                filled(start, known, said)
 
 
 @pytest.mark.parametrize(
@@ -327,4 +327,4 @@ def test_a_command_goes_along_only_if_it_is_what_was_ordered_and_nothing_else_of
 )
 def test_what_is_not_known_is_not_moved(kind: str, found: SpecRead, words: str) -> None:
     with pytest.raises(Unanswered, match=words):
-        _filled(intents.SpawnOn("vm2", "a1", 1, "", AgentKind(kind)), ordered(), found)
+        filled(intents.SpawnOn("vm2", "a1", 1, "", AgentKind(kind)), ordered(), found)

@@ -62,12 +62,13 @@ async def told(here: Room, host: ScriptedHost, ways: dict[str, Outlet], name: st
     notifier = Notifier(here.engine.store, {name: (way, WISH) for name, way in ways.items()}, lambda at: 0)
     notifier.start()
     ask(host, name, here.now, "sk-ant-api03-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
-    await here.until(lambda: notifier._telling is not None, "it is gathered")
+    await here.until(lambda: here.agent(f"vm1/{name}").question is not None)
+    await notifier.wait_idle()
     here.now += GATHER
     host.agents[f"{name}-too"] = seen(f"{name}-too")
     host.show()
-    await here.until(lambda: len(notifier._background), "it is being sent")
-    await notifier._background.wait_idle()
+    await here.until(lambda: f"vm1/{name}-too" in here.engine.store.fleet.agents)
+    await notifier.wait_idle()
     await notifier.close()
 
 

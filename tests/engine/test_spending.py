@@ -242,9 +242,7 @@ async def test_a_price_list_that_cannot_be_read_is_an_alarm_until_it_can(
             raise ConfigProblem(missing[0])
         return rooms.PRICES
 
-    async with room(host) as here:
-        here.engine.spending._load = load
-        here.engine.spending.start()
+    async with room(host, prices=load) as here:
         await here.until(lambda: "prices" in here.engine.store.fleet.alarms)
         alarm = here.engine.store.fleet.alarms["prices"]
         assert (alarm.level, missing[0] in alarm.text, "nothing is metered" in alarm.text) == ("danger", True, True)

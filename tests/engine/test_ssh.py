@@ -434,7 +434,7 @@ async def test_packets_without_number_are_taken_a_few_at_a_time_and_with_pauses(
     reading = asyncio.create_task(_read_on(channel))
     (transport,) = transports
     try:
-        monkeypatch.setattr(tcp, "_AT_ONCE", 0.0)  # on a machine with little time for us they never cost much in a row
+        monkeypatch.setattr(tcp, "AT_ONCE", 0.0)  # on a machine with little time for us they never cost much in a row
         await wait_for_async(lambda: not transport.is_reading(), 20, poll=0.001)
         await wait_for_async(transport.is_reading, 20, poll=0.001)
         assert max(sizes) <= 16 * 1024

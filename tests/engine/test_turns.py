@@ -6,14 +6,17 @@ import asyncio
 import gc
 import itertools
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from controlroom.client.client import Client
 from controlroom.domain.calculators.comparison import Terms
 from controlroom.domain.model import LogPlace
-from controlroom.engine.frontends import turns
+from controlroom.engine.frontends import session, turns
+from controlroom.engine.frontends.answers import Answering, answer
 from controlroom.engine.frontends.turns import AT_ONCE, SHARE, SharedTurns
+from controlroom.engine.frontends.watcher_view import Watcher
 from controlroom.protocol.messages import (
     AskAudit,
     AskComparison,
@@ -23,6 +26,7 @@ from controlroom.protocol.messages import (
     FollowedAgent,
     FollowLogs,
     LookAtScreen,
+    Question,
     Watch,
 )
 from controlroom.wire import messages as wire
@@ -123,8 +127,15 @@ async def test_a_watcher_has_nothing_looked_for_that_is_not_there(host: Scripted
     made_up = tuple(FollowedAgent(f"vm1/n{number}") for number in range(200))
     async with room(host) as here:
         reader = await watcher(here, FollowLogs(1, (*made_up, FollowedAgent(AGENT))))
-        await here.until(lambda: here.engine.logs._sources, "it follows")
-        assert set(here.engine.logs._sources) == {AGENT}
+        await here.until(lambda: any(isinstance(told, wire.Follow) and told.logs for told in host.heard), "it follows")
+        host.agents["n7"] = seen("n7")
+        host.write("n7", 1, b"old")
+        host.show()
+        await here.until(lambda: "vm1/n7" in here.engine.store.fleet.agents)
+        await here.engine.wait_idle()
+        looked_for = {told.name for told in host.heard if isinstance(told, wire.Fetch)}
+        followed = {log.name for told in host.heard if isinstance(told, wire.Follow) for log in told.logs}
+        assert looked_for | followed == {"a1"}
         reader.connection.close()
 
 
@@ -147,7 +158,7 @@ async def test_all_of_them_together_take_no_more_than_their_share() -> None:
         for _ in range(100):
             await asyncio.sleep(0)
         assert len(done) == pytest.approx(AT_ONCE / 0.05, abs=2)
-        assert 0.0 < shared._owed() <= 0.05 / SHARE
+        assert 0.0 < shared.owed() <= 0.05 / SHARE
     finally:
         for task in tasks:
             task.cancel()
@@ -155,8 +166,18 @@ async def test_all_of_them_together_take_no_more_than_their_share() -> None:
         shared.close()
 
 
+class Summed(SharedTurns):
+    """It knows how much was counted in all."""
+
+    seconds = 0.0
+
+    def used(self, seconds: float) -> None:
+        self.seconds += seconds
+        super().used(seconds)
+
+
 async def test_what_is_done_for_them_is_counted_wherever_it_is_done() -> None:
-    shared = SharedTurns(Clock())
+    shared = Summed(Clock())
 
     def spin() -> None:
         sum(range(300_000))
@@ -171,11 +192,10 @@ async def test_what_is_done_for_them_is_counted_wherever_it_is_done() -> None:
         await shared.apart(spin)
         return "done"
 
-    before = shared._left
     assert await asyncio.create_task(shared.counted(work())) == "done"
-    in_all = before - shared._left
+    in_all = shared.seconds
     await shared.apart(spin)
-    assert in_all > 1.5 * (before - in_all - shared._left) > 0
+    assert in_all > 1.5 * (shared.seconds - in_all) > 0
     shared.close()
 
 
@@ -188,10 +208,19 @@ async def test_work_that_is_ended_before_it_began_is_ended() -> None:
     shared.close()
 
 
-async def test_questions_that_are_not_begun_when_the_engine_ends_are_left_in_order(host: ScriptedHost) -> None:
+async def test_questions_that_are_not_begun_when_the_engine_ends_are_left_in_order(
+    host: ScriptedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What had not been begun said so, as a mistake of ours, when it was thrown away."""
+    begun = list[object]()
+
+    async def noted(parts: Answering, asked: Question, *rest: Any) -> object:
+        begun.append(asked)
+        return await answer(parts, asked, *rest)
+
+    monkeypatch.setattr(session, "answer", noted)
     async with room(host) as here:
         reader = await watcher(here, *(LookAtScreen(number, AGENT) for number in range(1, 40)))
-        await here.until(lambda: any(one._slots.locked() for one in here.server._sessions), "its places are taken")
+        await here.until(lambda: len(begun) == Watcher.open_requests, "its places are taken")
     reader.connection.close()
     gc.collect()

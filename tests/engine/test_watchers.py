@@ -330,7 +330,7 @@ async def test_a_line_without_an_end_is_not_kept_for_long() -> None:
         with pytest.raises(ConnectionError):
             await session.say(*(b"x" * 65536 for _ in range(64)))
         session.connection.close()
-        await here.until(lambda: not here.server._sessions)
+        await here.until(lambda: not here.server.sessions)
 
 
 async def test_no_terminal_is_handed_out() -> None:

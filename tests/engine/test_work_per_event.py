@@ -12,7 +12,7 @@ from controlroom.client.client import Client
 from controlroom.domain import events
 from controlroom.domain.model import State
 from controlroom.domain.persistent_tables import HostedTable, Table
-from controlroom.engine.budgets.run_table import RunTable
+from controlroom.engine.budgets.grants import GrantBook
 from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.rooms import room
@@ -36,23 +36,27 @@ def walks(monkeypatch: pytest.MonkeyPatch) -> Walks:
     """Counts whenever a table is made one dict: whoever looks at all of it has that done, after each change anew."""
     counted = Walks()
 
-    def counting(whole: Any, stale: Any) -> Any:
-        def made(table: Any) -> Any:
-            if stale(table):
-                counted.records += len(table)
-            return whole(table)
+    made: dict[int, object] = {}  # kept, so that no other dict gets the id of one
 
-        return made
+    def counting(whole: Any) -> Any:
+        def counts(table: Any) -> Any:
+            records = whole(table)
+            if id(records) not in made:
+                made[id(records)] = records
+                counted.records += len(records)
+            return records
 
-    made_run = RunTable._made
+        return counts
+
+    made_run = GrantBook.run
 
     def counting_runs(*values: Any) -> Any:
         counted.runs += 1
         return made_run(*values)
 
-    monkeypatch.setattr(RunTable, "_made", counting_runs)
-    monkeypatch.setattr(Table, "_whole", counting(Table._whole, lambda table: bool(table._over)))
-    monkeypatch.setattr(HostedTable, "_whole", counting(HostedTable._whole, lambda table: table._all is None))
+    monkeypatch.setattr(GrantBook, "run", counting_runs)
+    monkeypatch.setattr(Table, "whole", counting(Table.whole))
+    monkeypatch.setattr(HostedTable, "whole", counting(HostedTable.whole))
     return counted
 
 
@@ -109,9 +113,9 @@ async def test_one_agents_event_looks_through_no_fleet(home: World, walks: Walks
                 here.engine.host_events.happened(event)
                 told += 1
             if turn % 20 == 0:
-                await here.until(lambda: all(not reader._lacks for reader in here.server._sessions))
+                await here.until(lambda: all(not reader.lacks for reader in here.server.sessions))
         await here.engine.budgets.wait_idle()
-        await here.until(lambda: all(not reader._lacks for reader in here.server._sessions))
+        await here.until(lambda: all(not reader.lacks for reader in here.server.sessions))
         assert walks.runs <= told, f"{walks.runs} runs were made anew after {told} events"
         assert bool(walks.runs) == bool(money)
         per_event = walks.records / told

@@ -22,7 +22,7 @@ from tests.faults.room import counting, room_of
 
 pytestmark = pytest.mark.usefixtures("home")
 
-KINDS = sorted(wire._FROM_NODE)
+KINDS = sorted(wire.FROM_NODE)
 STRANGE = ["a1", "vm2/a1", "../../etc", "A" * 300, "", "~x", "#(id)", "a\x1b[2J"]
 names = st.one_of(st.sampled_from(STRANGE), st.text(max_size=20))
 values = st.recursive(
@@ -30,7 +30,7 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(names, inner, max_size=4)),
     max_leaves=8,
 )
-fields = sorted({field.name for kind in wire._FROM_NODE.values() for field in dataclasses.fields(kind)})
+fields = sorted({field.name for kind in wire.FROM_NODE.values() for field in dataclasses.fields(kind)})
 objects = st.builds(
     lambda kind, rest: to_line({**rest, "is": kind}),
     st.sampled_from(KINDS),
@@ -59,7 +59,7 @@ class Fuzzed(ScriptedHost):
     def tell_all(self, channel: ScriptedChannel) -> None:
         super().tell_all(channel)
         for line in self.said:
-            channel._inbox.put_nowait(line)
+            channel.inbox.put_nowait(line)
 
 
 @given(lies)
@@ -77,7 +77,7 @@ async def lied_to(said: list[bytes]) -> None:
         async with room(liar, honest, up=False) as here:
             await here.up("vm2")
             await here.until(lambda: liar.dialled)
-            await here.until(lambda: all(channel._inbox.empty() for channel in tuple(liar.channels)), "it was heard")
+            await here.until(lambda: all(channel.inbox.empty() for channel in tuple(liar.channels)), "it was heard")
             done = await here.order(intents.KillAgent("vm2/a1", 1))
             assert done.outcome == "done"
             assert (here.link("vm2"), here.agent("vm2/a1").state) == (LinkState.UP, State.DONE)

@@ -88,24 +88,30 @@ class BudgetController:
         number = max((int(row[0] or 0) for row in numbers), default=0)
         ceilings = {(str(row[0]), str(row[1]), int(row[2])): Ceilings(*row[3:]) for row in most}
         last_grants = {grant.run: grant for grant in map(read_last, last)}
-        self._grants = GrantBook(map(read_grant, rows), number, ceilings, last_grants)
-        self._mail = GrantDelivery(send, store.new_id)
+        self.grants = GrantBook(map(read_grant, rows), number, ceilings, last_grants)
+        """What runs were granted."""
+        self.mail = GrantDelivery(send, store.new_id)
+        """Grants on their way to hosts."""
         rungs = ((str(b), int(a), int(p), str(d)) for b, a, p, d in done)
         self._ladder = Ladder(store, ledger_writer, submit, rungs, funds.moment)
         self._resuming = Resuming(store, submit)
-        self._pauses = Pauses(self._grants.last)
-        self._spent = SpentSums(self._started)
+        self._pauses = Pauses(self.grants.last)
+        self.spent = SpentSums(self._started)
+        """What the ledger is known to hold."""
         self._stale = True
         """The ledger holds more than what is known to be spent."""
         self._whole = True
         """It is not known of whom: all is to be read."""
         self._touched = ledger.follow()
         self._unseen = Changes()
-        self._seen = SeenFleet()
-        self._table = RunTable(self._grants, self._mail, funds)
+        self.seen = SeenFleet()
+        """The fleet as far as it was looked at."""
+        self.table = RunTable(self.grants, self.mail, funds)
+        """Runs that have been granted something, or can be."""
         self._unread: set[RunKey] = set()
         """Runs of which it was never read what is booked."""
-        self._sharing = Sharing(Balances(()))
+        self.sharing = Sharing(Balances(()))
+        """What budgets come to, and who is granted what next."""
         self._periods: Hashable = None
         """What the balances were made for; None: they are to be made anew."""
         self._unbound = Unbound()
@@ -136,10 +142,14 @@ class BudgetController:
             await asyncio.sleep(SOON / 4)
 
     @property
+    def behind(self) -> bool:
+        """Whether something has happened that was not looked at."""
+        return self._debouncer.busy or self._noticing is not None
+
+    @property
     def busy(self) -> bool:
         """Whether something has happened that was not looked at, or a host has not answered."""
-        looks = self._debouncer.busy or self._noticing is not None
-        return looks or self._mail.open or self._ladder.busy or self._resuming.busy
+        return self.behind or self.mail.open or self._ladder.busy or self._resuming.busy
 
     # ----------------------------------------------------------------------- what happens
 
@@ -159,7 +169,7 @@ class BudgetController:
 
     def priced(self, sheet: Sheet) -> None:
         """Replace the prices that grants go by."""
-        self._mail.price(sheet)
+        self.mail.price(sheet)
         self.schedule()
 
     def schedule(self) -> None:
@@ -168,24 +178,24 @@ class BudgetController:
 
     def replied(self, host: str, reply: Reply) -> None:
         """A host answers: a run goes by its grant, or does not."""
-        answered = self._mail.answered(host, reply, self._store.clock())
+        answered = self.mail.answered(host, reply, self._store.clock())
         if answered is None:
             return
         if reply.outcome is Outcome.DONE:
-            self._ledger_writer.keep(self._grants.goes_by(*answered, self._store.clock()))
+            self._ledger_writer.keep(self.grants.goes_by(*answered, self._store.clock()))
         elif reply.outcome is Outcome.REFUSED:
             log.warning("%s/%s does not take its grant: %s", *answered[0][:2], reply.reason)
-            self._ledger_writer.keep(self._grants.refused(*answered))
+            self._ledger_writer.keep(self.grants.refused(*answered))
         self.schedule()
 
     def host_down(self, host: str) -> None:
         """Expect no answer of a host any more: what was on its way may or may not have arrived."""
-        self._mail.host_down(host)
+        self.mail.host_down(host)
         self.schedule()
 
     def _changed(self, changes: Changes) -> None:
         self._unseen.add(changes)
-        if self._noticing is None and (self.funds.rules or self._grants.keys):
+        if self._noticing is None and (self.funds.rules or self.grants.keys):
             self._noticing = asyncio.get_running_loop().call_later(SOON, self._notice)
 
     def _notice(self) -> None:
@@ -199,18 +209,18 @@ class BudgetController:
         """Take in what has changed in the fleet."""
         fleet, changes = self._store.fleet, self._unseen
         self._unseen = Changes()
-        agents, hosts = self._seen.differing(fleet, changes)
-        self._table.touch_agents(agents, fleet)
-        self._table.touch_hosts(hosts)
+        agents, hosts = self.seen.differing(fleet, changes)
+        self.table.touch_agents(agents, fleet)
+        self.table.touch_hosts(hosts)
         for host, _, name in (id_.partition("/") for id_ in agents):
-            self._spent.began_anew(host, name)
+            self.spent.began_anew(host, name)
         self._matters |= bool(agents or hosts or changes.headroom or changes.room)
 
     def runways(self) -> list[Runway]:
         """Return how far each agent can go alone."""
         now = self._store.clock()
         since, _ = burn_moments(now)
-        return runways(self._runs(), self._spent.of(since), since, now)
+        return runways(self._runs(), self.spent.of(since), since, now)
 
     # ----------------------------------------------------------------------- runs that begin
 
@@ -219,14 +229,14 @@ class BudgetController:
         start = effect.start if isinstance(effect, MoveOn) else effect
         if not isinstance(start, SpawnOn) or start.kind == AgentKind.COMMAND:
             return None
-        return self._sharing.first(self._beginning(start), self._ends())
+        return self.sharing.first(self._beginning(start), self._ends())
 
     def refusal(self, share: NextGrant | None) -> str | None:
         """Return why there is no money for what would begin, or None, as for what needs no grant (`share` None)."""
         if share is None:
             return None
-        bound = [balance for balance in self._sharing.balances.holding(share.run) if balance.binds]
-        if bound and not self._mail.priced:
+        bound = [balance for balance in self.sharing.balances.holding(share.run) if balance.binds]
+        if bound and not self.mail.priced:
             return "nothing can be metered yet, and a budget binds it: the price sheet has not been read"
         return self.funds.refusal(bound, share.run) if share.dry else None
 
@@ -235,25 +245,25 @@ class BudgetController:
 
         Its host is sent the prices, which it needs first.
         """
-        row = self._grants.new(share, self._store.clock())
-        self._mail.announce(share.run.host)
+        row = self.grants.new(share, self._store.clock())
+        self.mail.announce(share.run.host)
         self._tell()
-        return self._mail.grant(row, self._store.clock()), [
+        return self.mail.grant(row, self._store.clock()), [
             *granted([row]),
-            *self._grants.raised(row, share.run, born=True),
+            *self.grants.raised(row, share.run, born=True),
         ]
 
     def ceilings(self, run: RunKey) -> Ceilings | None:
         """Return the highest ceilings that a run was granted; None: it never was."""
-        return self._grants.most(run)
+        return self.grants.most(run)
 
     def gave(self, agent: Agent) -> bool:
         """Return whether an agent goes by a grant that this room can have given it."""
-        return self._grants.gave((agent.host, agent.name, agent.epoch), agent.grant)
+        return self.grants.gave((agent.host, agent.name, agent.epoch), agent.grant)
 
     def never_began(self, run: RunKey) -> None:
         """A run did not begin, for certain: what it was granted is there again."""
-        self._ledger_writer.keep(self._grants.settle(run))
+        self._ledger_writer.keep(self.grants.settle(run))
         self.schedule()
 
     def _beginning(self, start: SpawnOn) -> Run:
@@ -262,16 +272,16 @@ class BudgetController:
         self._stand()
         profile = self._store.fleet.profiles.get(start.profile)
         payer = profile.billing if profile else Payer.UNKNOWN
-        rank, dearest = profile.priority if profile else 0, self._spent.dearest.get(start.model)
+        rank, dearest = profile.priority if profile else 0, self.spent.dearest.get(start.model)
         return Run(start.host, start.name, start.epoch, start.profile, payer, rank, dearest=dearest)
 
     def _catch_up(self) -> None:
         """Read the sums at once, if a period has begun since: what would begin must not wait for it."""
         now = self._store.clock()
         moments = self.funds.moments(now)
-        if not moments <= self._spent.moments:
+        if not moments <= self.spent.moments:
             try:
-                self._refresh()
+                self.refresh()
                 self._take(read_sums(self._ledger, moments, self._read_of(), now))
             except LedgerProblem as problem:
                 log.error("budgets cannot be looked at: %s", problem)
@@ -300,32 +310,32 @@ class BudgetController:
             log.exception("budgets cannot be looked at")
             self._complain(f"Control Room made a mistake ({type(mistake).__name__}); see the engine's log")
         self._stale, self._periods = True, None
-        self._table.touch_all()
+        self.table.touch_all()
         return AGAIN
 
     async def _read(self) -> None:
         """Read the sums of the ledger, of all periods and all runs, as far as they have changed."""
-        self._mail.tidy(self._store.clock())
-        while self._refresh(AT_ONCE):  # noqa: ASYNC110 - others have their turn
+        self.mail.tidy(self._store.clock())
+        while self.refresh(AT_ONCE):  # noqa: ASYNC110 - others have their turn
             await asyncio.sleep(0)
-        unread = self._pauses.open(self._seen.paused.values()) - self._spent.runs.keys()
+        unread = self._pauses.open(self.seen.paused.values()) - self.spent.runs.keys()
         if self._stale or self._unread or unread:
             await self._read_now()
         await self._read_begun()
 
     async def _read_begun(self) -> None:
         """Read the sums of a period that has just begun: an unknown budget gives nothing."""
-        while not self.funds.moments(self._store.clock()) <= self._spent.moments:
+        while not self.funds.moments(self._store.clock()) <= self.spent.moments:
             await self._read_now()
 
     async def _read_now(self) -> None:
         """Read what there is of those who have spent; meanwhile more may be booked, or other periods begin."""
         now, self._stale = self._store.clock(), False
-        moments, paused = self.funds.moments(now), self._pauses.open(self._seen.paused.values())
-        unread = {*self._unread, *(paused - self._spent.runs.keys())}
+        moments, paused = self.funds.moments(now), self._pauses.open(self.seen.paused.values())
+        unread = {*self._unread, *(paused - self.spent.runs.keys())}
         agents = self._touched.take() | {run[:2] for run in unread}
-        whole = self._whole or len(agents) > MANY or not moments <= self._spent.moments
-        theirs = [*self._table.of(agents), *(run for run in paused if run[:2] in agents)]
+        whole = self._whole or len(agents) > MANY or not moments <= self.spent.moments
+        theirs = [*self.table.of(agents), *(run for run in paused if run[:2] in agents)]
         runs, some = (self._read_of(), None) if whole else (theirs, agents)
         self._whole = True  # should it fail
         sums = await asyncio.to_thread(read_sums, self._ledger, moments, runs, now, some)
@@ -335,54 +345,54 @@ class BudgetController:
 
     def _read_of(self) -> list[RunKey]:
         """Return the runs of which it must be known what is booked."""
-        return [*self._table.runs, *self._pauses.open(self._seen.paused.values())]
+        return [*self.table.runs, *self._pauses.open(self.seen.paused.values())]
 
     def _take(self, sums: Sums, agents: Collection[tuple[str, str]] | None = None) -> None:
         """Take what was read of the ledger, of these agents or of all."""
-        dearest = self._spent.dearest
-        self._table.touch(self._spent.take(sums, agents))
-        self._spent.keep(self.funds.moments(self._store.clock()))
+        dearest = self.spent.dearest
+        self.table.touch(self.spent.take(sums, agents))
+        self.spent.keep(self.funds.moments(self._store.clock()))
         self._unread -= sums.runs.keys()
-        if self._spent.dearest != dearest:
-            self._table.touch_all()
+        if self.spent.dearest != dearest:
+            self.table.touch_all()
 
-    def _refresh(self, most: int | None = None) -> bool:
+    def refresh(self, most: int | None = None) -> bool:
         """Bring all runs up to date, or `most` of them, and what budgets come to. Returns whether there are more."""
         self._see()
         fleet, now = self._store.fleet, self._store.clock()
         statements: list[Statement] = []
-        for key, run, writes in self._table.refresh(fleet, self._spent, self._logins(), now, most):
+        for key, run, writes in self.table.refresh(fleet, self.spent, self._logins(), now, most):
             statements += writes
             self._put(key, run)
         self._ledger_writer.keep(statements)
-        return self._table.is_stale
+        return self.table.is_stale
 
     def _put(self, key: RunKey, run: Run | None) -> None:
-        balances = self._sharing.balances
+        balances = self.sharing.balances
         if run is None:
             balances.drop(key)
             self._unread.discard(key)
-            self._spent.runs.pop(key, None)
+            self.spent.runs.pop(key, None)
         else:
             balances.put(run)
-            if key not in self._spent.runs:
+            if key not in self.spent.runs:
                 self._unread.add(key)
         bound = run is not None and bool(balances.entries[key].bound)
-        self._unbound.note(key, run, self._store.fleet, bound=bound, fails=run is not None and self._mail.fails(run))
+        self._unbound.note(key, run, self._store.fleet, bound=bound, fails=run is not None and self.mail.fails(run))
 
     def _stand(self) -> None:
         """Bring all runs and budgets up to date; from scratch when a period has begun or rules have changed."""
-        self._refresh()
+        self.refresh()
         now = self._store.clock()
-        funds = self.funds.all(self._spent, self._store.fleet, now)
+        funds = self.funds.all(self.spent, self._store.fleet, now)
         periods = self.funds.periods(funds, now)
         if periods != self._periods:
             self._periods = periods
-            self._sharing = Sharing(Balances(funds, lambda fund: fund.rule.binds))
-            for key, run in self._table.runs.items():
+            self.sharing = Sharing(Balances(funds, lambda fund: fund.rule.binds))
+            for key, run in self.table.runs.items():
                 self._put(key, run)
         for fund in funds:
-            self._sharing.balances.stand(fund.rule.name, fund.spent, fund.cut)
+            self.sharing.balances.stand(fund.rule.name, fund.spent, fund.cut)
 
     def _ends(self) -> Ends:
         now = self._store.clock()
@@ -398,31 +408,31 @@ class BudgetController:
         """Grant something to some: count it, write it, send it; says to how many."""
         await self._read_begun()
         self._stand()
-        shares = self._sharing.shares(self._ends(), AT_ONCE) if self._mail.priced else []
-        granting = [(self._grants.new(share, self._store.clock()), share.run) for share in shares]
+        shares = self.sharing.shares(self._ends(), AT_ONCE) if self.mail.priced else []
+        granting = [(self.grants.new(share, self._store.clock()), share.run) for share in shares]
         rows = [row for row, _ in granting]
         self._tell()
-        raised = [statement for row, run in granting for statement in self._grants.raised(row, run)]
+        raised = [statement for row, run in granting for statement in self.grants.raised(row, run)]
         writes = [*granted(rows), *raised] or [PROBE] * bool(self._ledger_writer.outbox.trouble)
         if writes and (problem := await self._ledger_writer.outbox.put(writes)):
-            self._grants.drop(rows)
+            self.grants.drop(rows)
             raise LedgerProblem(problem)
         for row in rows:
-            self._mail.send(row, self._store.clock())
+            self.mail.send(row, self._store.clock())
         return len(rows)
 
     def _climb(self) -> None:
         """Do what the ladders of budgets demand by now."""
         shown = self._tell()  # what is announced holds already: nothing begins in between
-        balances = self._sharing.balances
+        balances = self.sharing.balances
         self._ladder.climb(self.funds.rules, shown, lambda name: balances.of[name].runs.values())
-        gone = {key: agent for key, agent in self._seen.take_paused().items() if agent is None}
+        gone = {key: agent for key, agent in self.seen.take_paused().items() if agent is None}
         self._ladder.write_paused(gone | {agent.id: agent for agent in self._dry()})
         self.funds.cut_down(shown, balances, map(self._run_of, self._dry()))
 
     def _dry(self) -> list[Agent]:
         """Return the agents that a budget has paused, not only by their hosts' word."""
-        return self._pauses.dry(self._seen.paused.values(), self._spent.runs, self._store.fleet)
+        return self._pauses.dry(self.seen.paused.values(), self.spent.runs, self._store.fleet)
 
     def _run_of(self, agent: Agent) -> Run:
         """Return the next run of a paused agent, as far as it is known who it would be."""
@@ -433,18 +443,18 @@ class BudgetController:
     def _go_on(self) -> None:
         """Resume agents that were paused, as far as there is money."""
         self._stand()
-        if self._mail.priced:
-            self._resuming.look(self._dry(), len(self._seen.resuming), self._sharing.balances, self._run_of)
+        if self.mail.priced:
+            self._resuming.look(self._dry(), len(self.seen.resuming), self.sharing.balances, self._run_of)
 
     def _runs(self) -> list[Run]:
-        self._refresh()
-        return list(self._table.runs.values())
+        self.refresh()
+        return list(self.table.runs.values())
 
     def _tell(self) -> dict[str, Budget]:
         """Show the budgets as they stand."""
         self._stand()
-        balances, paused = self._sharing.balances, self._dry()
-        shown = self.funds.shown(balances, self._spent, self._store.fleet, paused, self._store.clock())
+        balances, paused = self.sharing.balances, self._dry()
+        shown = self.funds.shown(balances, self.spent, self._store.fleet, paused, self._store.clock())
         self._store.apply(events.BudgetsSeen(shown))
         return shown
 
@@ -461,4 +471,4 @@ class BudgetController:
         now, fleet = self._store.clock(), self._store.fleet
         for about, alarm in self._unbound.alarms(fleet, now):
             self._store.apply(events.Alarmed(about, alarm))
-        self._store.apply(events.Alarmed(UNSPENT, self._pauses.alarm(self._seen.paused.values(), fleet, now)))
+        self._store.apply(events.Alarmed(UNSPENT, self._pauses.alarm(self.seen.paused.values(), fleet, now)))

@@ -51,7 +51,8 @@ class Server:
             Operator(engine.submit, engine.orders.result_of, stop, Turns()),
             Watcher(withheld),
         )
-        self._sessions: dict[Session, Rights] = {}
+        self.sessions: dict[Session, Rights] = {}
+        """Who is connected, at which of the sockets."""
         self._servers: list[asyncio.Server] = []
 
     async def listen(self, path: Path, watchers: Path) -> None:
@@ -67,7 +68,7 @@ class Server:
         """Send every front end away."""
         for server in self._servers:
             server.close()
-        sessions = tuple(self._sessions)
+        sessions = tuple(self.sessions)
         for session in sessions:
             session.cancel()
         await asyncio.gather(*(session.gone() for session in sessions))
@@ -84,9 +85,9 @@ class Server:
             outgoing.transport.abort()
             return
         session = Session(self._parts, rights, incoming, outgoing)
-        self._sessions[session] = rights
+        self.sessions[session] = rights
         try:
-            if list(self._sessions.values()).count(rights) > MAX_READERS:
+            if list(self.sessions.values()).count(rights) > MAX_READERS:
                 outgoing.write(pack(Unwelcome(f"{MAX_READERS} front ends are connected already: close some")))
             else:
                 await rights.turns.turn()
@@ -94,7 +95,7 @@ class Server:
         except asyncio.CancelledError:
             pass  # the engine ends; a cancelled task would be logged as a mistake by the stream it serves
         finally:
-            del self._sessions[session]
+            del self.sessions[session]
             outgoing.close()
 
 

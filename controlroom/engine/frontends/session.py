@@ -101,7 +101,7 @@ class Session:
         self._who = ""
         self._watching = False
         self._held: Fleet | None = None
-        self._lacks = Changes()
+        self.lacks = Changes()
         """What has changed since it was given what it holds."""
         self._pace = PACE
         self._next_news = 0.0
@@ -286,7 +286,7 @@ class Session:
 
     async def _send_in_time(self) -> None:
         """Send what it lacks and the records that wait, a little later than the first of it came."""
-        lacks = self._watching and (self._held is None or bool(self._lacks))
+        lacks = self._watching and (self._held is None or bool(self.lacks))
         if not lacks and not self._pages:
             return
         loop = asyncio.get_running_loop()
@@ -305,17 +305,17 @@ class Session:
             self._wake.set()
 
     async def _send_news(self) -> None:
-        held, lacks, revision = self._held, self._lacks, self._parts.store.revision
+        held, lacks, revision = self._held, self.lacks, self._parts.store.revision
         if not self._watching or (held is not None and not lacks):
             return
-        self._lacks = Changes()
+        self.lacks = Changes()
         self._held = fleet = self._rights.fleet(self._parts.store.fleet, None if held is None else lacks)
         patch = snapshot(fleet) if held is None else diff(held, fleet, self._rights.changes(lacks, held, fleet))
         if not is_empty(patch):
             await self._send(FleetNews(revision, patch, self._parts.store.clock()))
 
     def _changed(self, changes: Changes) -> None:
-        self._lacks.add(changes)
+        self.lacks.add(changes)
         self._wake.set()
 
     def _due(self) -> None:

@@ -59,7 +59,7 @@ class SharedTurns(Turns):
         """Wait until those before have had their turn, and there is something left of the share."""
         async with self._line:
             while True:
-                seconds = self._owed()
+                seconds = self.owed()
                 if not seconds:
                     return
                 await asyncio.sleep(seconds)
@@ -77,11 +77,11 @@ class SharedTurns(Turns):
 
     def used(self, seconds: float) -> None:
         """Count processor time that was taken for one of them."""
-        self._owed()
+        self.owed()
         self._left -= seconds
 
-    def _owed(self) -> float:
-        """Return the seconds to wait until something is left."""
+    def owed(self) -> float:
+        """The seconds to wait until something is left of the share."""
         now = self._clock()
         self._left, self._at = min(AT_ONCE, self._left + SHARE * max(0.0, now - self._at)), now
         return max(0.0, -self._left / SHARE)

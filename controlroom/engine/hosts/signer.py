@@ -26,9 +26,9 @@ class Signer:
         owner = owner_of(self._room, host)
         if isinstance(message, Tell):
             fresh = replace(message, nonce=self._nonce(), bound="")
-            bound = self._sign(order_bytes(fresh.name, fresh.epoch, fresh.signed_fields, owner))
+            bound = self.sign(order_bytes(fresh.name, fresh.epoch, fresh.signed_fields, owner))
             fresh = replace(fresh, bound=bound)
-            return replace(fresh, signature=self._sign(order_bytes(fresh.name, fresh.epoch, fresh.signed_fields)))
+            return replace(fresh, signature=self.sign(order_bytes(fresh.name, fresh.epoch, fresh.signed_fields)))
         if isinstance(message, Grant):
             return self._granted(message, owner)
         if isinstance(message, Spawn):
@@ -40,8 +40,9 @@ class Signer:
         allowance = grant.allowance
         ceilings = allowance.billed, allowance.covered, allowance.tokens, allowance.windows
         terms = grant.name, grant.epoch, grant.number, ceilings, grant.lasts, grant.prices
-        signatures = self._sign(grant_bytes(*terms)), self._sign(grant_bytes(*terms, owner))
+        signatures = self.sign(grant_bytes(*terms)), self.sign(grant_bytes(*terms, owner))
         return replace(grant, key=self.public, owner=owner, signature=signatures[0], bound=signatures[1])
 
-    def _sign(self, data: bytes) -> str:
+    def sign(self, data: bytes) -> str:
+        """The room's signature of some bytes, in hexadecimal digits."""
         return self._key.sign(data).hex()

@@ -166,7 +166,7 @@ def _close(connection: socket.socket) -> None:
 
 # ---------------------------------------------------------------------- what comes
 
-_READ, _AT_ONCE, _SHARE = 16 * 1024, 0.05, 0.25
+_READ, AT_ONCE, _SHARE = 16 * 1024, 0.05, 0.25
 """Bytes of a host that are read at once; seconds of CPU that these may cost in a row, and their share of a core."""
 
 
@@ -193,6 +193,6 @@ class _Slowed:
         now = time.monotonic()
         self._owed = max(0.0, self._owed - _SHARE * (now - self._at)) + time.thread_time() - began
         self._at = now
-        if self._owed > _AT_ONCE:
+        if self._owed > AT_ONCE:
             self._transport.pause_reading()
             asyncio.get_running_loop().call_later(self._owed / _SHARE, self._transport.resume_reading)

@@ -55,7 +55,7 @@ from controlroom.text.sanitize import redact
 from controlroom.text.states import AgentKind
 
 FORMAT = 12
-"""Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""
+"""Version of the tables. A newer one is refused; an older one is brought up by `STEPS`."""
 
 BUSY = 5.0
 """Seconds to wait for another process that holds the file."""
@@ -63,7 +63,7 @@ BUSY = 5.0
 KEPT_ORDERS = 5000
 """Concluded orders that are kept; the audit keeps all."""
 
-_TABLES = (
+TABLES = (
     "create table meta (key text primary key, value text not null)",
     """create table orders (
     op integer primary key, verb text not null, host text not null, agent text not null, epoch integer not null,
@@ -80,7 +80,7 @@ _TABLES = (
 )
 """Format 1."""
 
-_STEPS: tuple[Sequence[str], ...] = (
+STEPS: tuple[Sequence[str], ...] = (
     USAGE_TABLES,
     (*RUNS, *GRANT_TABLES),
     REPORTS,
@@ -246,7 +246,7 @@ class Ledger:
     def _prepare(self, room: str) -> None:
         """Make the tables, or bring them to this format; drop the oldest concluded orders."""
         if not self._number("select count(*) from sqlite_master"):
-            for statement in _TABLES:
+            for statement in TABLES:
                 self._database.execute(statement)
             self._database.execute("insert into meta values ('format', '1'), ('room', ?)", (room,))
         version = self._number("select value from meta where key = 'format'")
@@ -255,7 +255,7 @@ class Ledger:
                 f"{self.path} was written by a newer Control Room (format {version}; this one knows {FORMAT}): "
                 "install that version again, or set CONTROLROOM_HOME to begin another room"
             )
-        for statement in (sql for step in _STEPS[version - 1 :] for sql in step):
+        for statement in (sql for step in STEPS[version - 1 :] for sql in step):
             self._database.execute(statement)
         self._database.execute("update meta set value = ? where key = 'format'", (str(FORMAT),))
         newest = self._number("select max(op) from orders")

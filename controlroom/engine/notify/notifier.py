@@ -76,6 +76,11 @@ class Notifier:
                 timer.cancel()
         await self._background.end()
 
+    async def wait_idle(self) -> None:
+        """Wait until what has changed was looked at, and what was due has been sent."""
+        while self._looking is not None or len(self._background):  # noqa: ASYNC110 - in tests
+            await asyncio.sleep(LOOK / 10)
+
     def _changed(self, changes: Changes) -> None:
         self._unseen.add(changes)
         if self._looking is None:
