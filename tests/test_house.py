@@ -142,8 +142,14 @@ WAITS_FOR_TIME = {
     "tests/tui/terminals.py": "a screen that stands still is looked at twice",
 }
 """Tests that may wait for a fixed time, and why."""
-MOST_PRIVATE = 136
-"""Times that tests reach into the private parts of what they test."""
+PRIVATE_OF_LIBRARIES = {
+    "tests/engine/test_ssh.py": {"_server_host_keys"},  # asyncssh: a server's key is never changed while it runs
+    "tests/tui/room.py": {
+        *("_ready", "_scheduled"),  # asyncio: nothing public says whether a loop has anything to do
+        "_compositor",  # Textual: nothing public gives the screen as it is drawn but a picture of it
+    },
+}
+"""Private names of libraries that tests use, for want of a public way."""
 LONGEST_FUNCTION = 60  # lines
 LONGEST_FILE = 600  # lines
 LONGER_WITH_A_REASON: dict[str, str] = {}
@@ -483,30 +489,58 @@ def naps(path: Path) -> Iterator[int]:
                 yield node.lineno
 
 
-def private(path: Path) -> Iterator[int]:
-    """The lines of a file that reach into what belongs to another object; a named tuple's own methods are public."""
+def private(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file that reach into what belongs to somebody else, by attribute, import or name in quotes.
+
+    A named tuple's own methods are public.
+    """
     public = {"_asdict", "_fields", "_make", "_replace", "_exit"}
     for node in ast.walk(ast.parse(path.read_text(), str(path))):
-        match node:
-            case ast.Attribute(value=ast.Name(id="self" | "cls")) | ast.Attribute(value=ast.Call(ast.Name("super"))):
-                continue
-            case ast.Attribute(attr=name) if name.startswith("_") and not name.startswith("__") and name not in public:
-                yield node.lineno
+        if isinstance(node, ast.Attribute | ast.ImportFrom | ast.Call):
+            for name in reached(node):
+                if name.startswith("_") and not name.startswith("__") and name not in public:
+                    yield node.lineno, name
 
 
-def test_tests_reach_into_private_parts_less_and_less() -> None:
-    """What a test can see in public breaks only when somebody would notice: this number falls."""
+def reached(node: ast.Attribute | ast.ImportFrom | ast.Call) -> list[str]:
+    """The names of somebody else's parts that a piece of code reads or replaces."""
+    match node:
+        case ast.Attribute(value=ast.Name(id="self" | "cls")) | ast.Attribute(value=ast.Call(ast.Name("super"))):
+            return []
+        case ast.Attribute(attr=name):
+            return [name]
+        case ast.ImportFrom(module=str(module), names=aliases) if module.startswith(("controlroom", "tests")):
+            return [alias.name for alias in aliases]
+        case ast.Call(func=ast.Name(id=verb) | ast.Attribute(attr=verb), args=args) if verb.endswith("attr"):
+            return [
+                word.value.rpartition(".")[2]
+                for word in args[:2]
+                if isinstance(word, ast.Constant) and isinstance(word.value, str)
+            ]
+        case _:
+            return []
+
+
+def test_no_test_reaches_into_a_private_part() -> None:
+    """What a test sees in public breaks only when somebody would notice."""
     found = [
-        f"{path.relative_to(ROOT)}:{line}"
+        f"{name}:{line}: {part}"
         for path in modules(ROOT / "tests")
-        if path.parent.name != "benchmarks"
-        for line in private(path)
+        for name in [str(path.relative_to(ROOT))]
+        for line, part in private(path)
+        if part not in PRIVATE_OF_LIBRARIES.get(name, ())
     ]
-    assert len(found) <= MOST_PRIVATE, "\n".join(found)
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(
-    ("code", "times"), [("here.app._exit; room._key", 1), ("self._own; super()._own; point._replace(x=1)", 0)]
+    ("code", "times"),
+    [
+        ("here.app._exit; room._key", 1),
+        ("self._own; super()._own; point._replace(x=1)", 0),
+        ("from controlroom.text.names import _ours, theirs", 1),
+        ("patch.setattr(module, '_MOST', 3); patch.setattr('a.b._c', 3); getattr(x, '_y', None); getattr(x, 'y')", 3),
+    ],
 )
 def test_a_private_part_is_seen(code: str, times: int, tmp_path: Path) -> None:
     (tmp_path / "some.py").write_text(code)

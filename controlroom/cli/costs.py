@@ -37,12 +37,12 @@ async def _costs(client: Client, args: argparse.Namespace) -> int:
     name = _TIMES.get(args.by)
     rows = grouped(answer.rows, lambda row: name(int(row.key), zone)) if name else answer.rows
     if args.json:
-        output.json_answer("costs", Spent(args.by, since, until, *_priced(rows, answer.ran)))
+        output.json_answer("costs", Spent(args.by, since, until, *priced_rows(rows, answer.ran)))
     elif args.csv:
         spreadsheet(rows, args.by, answer.ran)
     else:
         began = f"{datetime.fromtimestamp(since / 1000, zone):%Y-%m-%d %H:%M}"
-        _table(rows, args.by, began, answer.ran)
+        write_table(rows, args.by, began, answer.ran)
     return Exit.DONE
 
 
@@ -77,7 +77,7 @@ def _whole(rows: Sequence[CostRow], ran: Mapping[str, int]) -> Mapping[str, int]
     return {"": sum(ran.values())} if {row.key for row in rows} <= ran.keys() else {}
 
 
-def _priced(rows: Sequence[CostRow], ran: Mapping[str, int]) -> tuple[list[CostOf], list[CostOf]]:
+def priced_rows(rows: Sequence[CostRow], ran: Mapping[str, int]) -> tuple[list[CostOf], list[CostOf]]:
     """All rows, then their totals."""
     return _costs_of(rows, rows, ran), _costs_of(totals(rows), rows, _whole(rows, ran))
 
@@ -87,7 +87,8 @@ def _costs_of(rows: Sequence[CostRow], all_rows: Sequence[CostRow], ran: Mapping
     return [CostOf(row, ran.get(row.key), rate, share) for row, rate, share in parts]
 
 
-def _table(rows: Sequence[CostRow], by: str, since: str, ran: Mapping[str, int]) -> None:
+def write_table(rows: Sequence[CostRow], by: str, since: str, ran: Mapping[str, int]) -> None:
+    """Write all rows and their totals as a table; `since`: the moment, in words, from which on they count."""
     if not rows:
         output.talk(f"nothing has been spent since {since}")
         return
@@ -104,7 +105,7 @@ def _table(rows: Sequence[CostRow], by: str, since: str, ran: Mapping[str, int])
         "HITS",
         *["AN HOUR"] * (by in HOURLY),
     )
-    priced, whole = _priced(rows, ran)
+    priced, whole = priced_rows(rows, ran)
     drawn = [head, *(_cells(cost, "–") for cost in priced)]
     if len(rows) > 1:
         drawn += [("",) * len(head), *(_cells(cost, "all") for cost in whole)]
@@ -143,7 +144,7 @@ def spreadsheet(rows: Sequence[CostRow], by: str, ran: Mapping[str, int]) -> Non
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([by, *(field.name for field in COST[1:]), "is_total"])
-    for priced, is_total in zip(_priced(rows, ran), ("false", "true"), strict=True):
+    for priced, is_total in zip(priced_rows(rows, ran), ("false", "true"), strict=True):
         for row in priced:
             writer.writerow([*map(_plain, record(COST, row).values()), is_total])
     output.data(text.getvalue().removesuffix("\n"))

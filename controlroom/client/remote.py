@@ -39,10 +39,11 @@ _SSH_FAILED, _NOT_FOUND, _USAGE, _NO_ENGINE = 255, 127, 2, 3
 _PLACES = "$HOME/.local/bin:/usr/local/bin:/opt/homebrew/bin"
 """Where controlroom may lie when the PATH of a plain SSH command is too short to name it."""
 
-_OPTIONS = {
+OPTIONS = {
     "ForwardAgent": "no", "ForwardX11": "no", "ClearAllForwardings": "yes", "PermitLocalCommand": "no",
     "RemoteCommand": "none", "LogLevel": "ERROR", "ConnectTimeout": "15", **ALIVE,
 }  # fmt: skip
+"""What ssh is told, whatever its own config says."""
 
 
 def parsed(place: str) -> Address:
@@ -222,7 +223,7 @@ def ssh_program() -> list[str]:
 
 
 def _given() -> list[str]:
-    return [part for name, value in _OPTIONS.items() for part in ("-o", f"{name}={value}")]
+    return [part for name, value in OPTIONS.items() for part in ("-o", f"{name}={value}")]
 
 
 def remote(words: Sequence[str]) -> str:

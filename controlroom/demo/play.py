@@ -31,7 +31,7 @@ _USUAL = f"{_OFF}\x1b[<u\x1b[?7h\x1b[?1049l\x1b[?25h\x1b[0m"
 """Mouse, focus and paste reports off, lines wrapped, the main screen and its cursor back (xterm control sequences)."""
 
 
-class _Told(SystemExit):
+class Told(SystemExit):
     """We were told to end, by this signal. An event loop keeps any other exception for itself that is raised in it."""
 
     def __init__(self, number: int) -> None:
@@ -52,7 +52,7 @@ def play(agents: int, hold: bool, direct: Direct, namespace_of: Callable[[str], 
         with World(cast(agents), os.environ, namespace_of, pace) as world:
             os.environ.update(world.environ)
             return _hold(world, direct) if hold else _show(world, direct)
-    except _Told as told:
+    except Told as told:
         return 0 if told.number == signal.SIGINT and hold else 128 + told.number
 
 
@@ -63,7 +63,7 @@ def _show(world: World, direct: Direct) -> int:
     threading.Thread(target=direct, args=(world.parts, queued(world.parts), lambda: None), daemon=True).start()
     try:
         screen.wait()
-    except _Told:
+    except Told:
         _end(screen)
         raise
     finally:
@@ -105,7 +105,7 @@ def _hold(world: World, direct: Direct) -> int:
 def _tell(number: int, _frame: FrameType | None) -> None:
     for ending in _ENDINGS:
         signal.signal(ending, signal.SIG_IGN)
-    raise _Told(number)
+    raise Told(number)
 
 
 __all__ = ["Direct", "NoDemo", "play"]

@@ -58,7 +58,8 @@ DEADLINE = 6.0
 """Seconds that one program may take."""
 
 _KEYS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
-_SSHD_CONFIG = "/etc/ssh/sshd_config"
+SSHD_CONFIG = "/etc/ssh/sshd_config"
+"""Where sshd keeps its limits."""
 _TEXT, _DEPTH = 300, 4
 _FIRST = "firstParty"
 _BILLED_BY = {"claude.ai": login.PLAN, "api_key": login.API, "api_key_helper": login.API, "third_party": login.API}
@@ -81,7 +82,7 @@ def checked(asked: Check, place: Place, shell: LoginEnvironment, alias: str) -> 
         tmux_problem=tmux.problem,
         git=_version_of("git", environ).removeprefix("git version "),
         environment_problem=shell.problem,
-        **_claude(environ),
+        **claude_facts(environ),
         onboarded=_entry("hasCompletedOnboarding", environ) is True,
         billing=login.find(environ, environ["HOME"]).billing,
         claude_alias=alias[:_TEXT],
@@ -90,7 +91,7 @@ def checked(asked: Check, place: Place, shell: LoginEnvironment, alias: str) -> 
         **_sshd(),
         **_kernel(),
         **_logout(),
-        **_state(place.state),
+        **state_facts(place.state),
     )
     return Checked(asked.id, host.now(), found, folders)
 
@@ -159,7 +160,8 @@ def _version_of(name: str, environ: Mapping[str, str]) -> str:
     return _said([program, "--version"], environ)[0].split("\n")[0][:_TEXT] if program else ""
 
 
-def _claude(environ: Mapping[str, str]) -> dict[str, Any]:
+def claude_facts(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What there is of Claude, and its login, with the variables of the login shell."""
     program = find_program("claude", environ["PATH"], environ["HOME"], environ["HOME"])
     if program is None:
         return {"claude_problem": "it is not on the PATH of the login shell", **_login_by_key(environ)}
@@ -169,7 +171,7 @@ def _claude(environ: Mapping[str, str]) -> dict[str, Any]:
     folder = environ.get("CLAUDE_CONFIG_DIR") or environ["HOME"]
     if problem or not os.path.exists(os.path.join(folder, ".claude.json")):  # asked there, it would begin one
         return {**fields, **_login_by_key(environ)}
-    return {**fields, **_login_by_status(*_said([program, "auth", "status", "--json"], quiet), environ)}
+    return {**fields, **login_by_status(*_said([program, "auth", "status", "--json"], quiet), environ)}
 
 
 def _login_by_key(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -178,7 +180,7 @@ def _login_by_key(environ: Mapping[str, str]) -> dict[str, Any]:
     return {"logged_in": True, "login": named} if named else {"login_problem": "Claude has never been used here"}
 
 
-def _login_by_status(text: str, problem: str, environ: Mapping[str, str]) -> dict[str, Any]:
+def login_by_status(text: str, problem: str, environ: Mapping[str, str]) -> dict[str, Any]:
     """Read what `claude auth status` says; it calls every bearer token one of a plan (2.1.330, observed)."""
     try:
         value = json.loads(text)
@@ -236,7 +238,8 @@ def _logout() -> dict[str, Any]:
     return facts
 
 
-def _state(folder: str) -> dict[str, Any]:
+def state_facts(folder: str) -> dict[str, Any]:
+    """The state folder, its mode, and why nothing can be written there."""
     facts: dict[str, Any] = {"state_folder": folder}
     above = folder
     while above != "/" and not os.path.exists(above):
@@ -262,27 +265,27 @@ def _sshd() -> dict[str, Any]:
     if program and os.geteuid() == 0:
         text, problem = _said([program, "-T"], os.environ)
         if not problem:
-            return _limits(text)
-    text = _config(_SSHD_CONFIG)
-    return _limits(f"{text}\nMaxSessions 10\nMaxStartups 10:30:100") if text else {}
+            return sshd_limits(text)
+    text = sshd_config(SSHD_CONFIG)
+    return sshd_limits(f"{text}\nMaxSessions 10\nMaxStartups 10:30:100") if text else {}
 
 
-def _config(path: str, depth: int = 0) -> str:
+def sshd_config(path: str, depth: int = 0) -> str:
     """Read a config of sshd with what it includes; empty when a part of it cannot be read."""
     text = _read(path, 256 * 1024)
     lines = text.splitlines()
     for index, line in enumerate(lines):
         words = line.split()
         if words and words[0].lower() == "include" and depth < _DEPTH:
-            patterns = [os.path.join(os.path.dirname(_SSHD_CONFIG), word) for word in words[1:]]
-            parts = [_config(name, depth + 1) for pattern in patterns for name in sorted(glob.glob(pattern))]
+            patterns = [os.path.join(os.path.dirname(SSHD_CONFIG), word) for word in words[1:]]
+            parts = [sshd_config(name, depth + 1) for pattern in patterns for name in sorted(glob.glob(pattern))]
             if not all(parts):
                 return ""
             lines[index] = "\n".join(parts)
     return "\n".join(lines)
 
 
-def _limits(text: str) -> dict[str, Any]:
+def sshd_limits(text: str) -> dict[str, Any]:
     """Read what sshd_config(5) says of both; the first value counts."""
     found: dict[str, str] = {}
     for line in text.splitlines():

@@ -12,7 +12,7 @@ from controlroom.runner.files import make_private, read_regular, write_atomic
 from controlroom.runner.folder import OWNER
 from controlroom.wire.lines import PeerError, from_line, to_line
 
-_TRIES, _PAUSE = 100, 0.01
+_TRIES, PAUSE = 100, 0.01
 """How often, and after how many seconds, a lock is tried again that somebody else holds."""
 
 
@@ -99,7 +99,7 @@ def _locked(folder: str) -> Iterator[None]:
             except BlockingIOError:
                 if not left:
                     raise OSError(errno.EAGAIN, f"another process keeps {folder} locked (fuser {folder})") from None
-                time.sleep(_PAUSE)
+                time.sleep(PAUSE)
         yield
     finally:
         os.close(descriptor)

@@ -32,7 +32,8 @@ START_DEADLINE = 15.0
 
 _CLOSING_LOOKS = 20
 _MAX_SPEC = 256 * 1024
-_RUN = os.path.join(os.path.dirname(os.path.abspath(controlroom.__file__)), "runner", "run.py")
+RUN = os.path.join(os.path.dirname(os.path.abspath(controlroom.__file__)), "runner", "run.py")
+"""The program that every agent is started with."""
 
 
 class Refusal(Exception):
@@ -76,7 +77,7 @@ class Spawner:
         beginning = begins(entry.folder)
         try:
             _write_order(entry, wanted, self._place, login)
-            argv = (sys.executable or "python3", "-I", "-S", _RUN, entry.folder)
+            argv = (sys.executable or "python3", "-I", "-S", RUN, entry.folder)
             await self._name_is_free(wanted.name)
             await self._place.tmux.new_session(wanted.name, wanted.epoch, argv)
             await self._up(entry, START_DEADLINE, own=True)

@@ -4,7 +4,7 @@ Only what is public goes in, so nothing here needs to take the same time always.
 """
 
 _P = 2**255 - 19
-_L = 2**252 + 27742317777372353535851937790883648493
+ORDER = 2**252 + 27742317777372353535851937790883648493
 """The order of the base point."""
 _D = -121665 * pow(121666, _P - 2, _P) % _P
 _ROOT_OF_MINUS_ONE = pow(2, (_P - 1) // 4, _P)
@@ -21,9 +21,9 @@ def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
         return False
     owner, first = _point(key), _point(signature[:32])
     scalar = int.from_bytes(signature[32:], "little")
-    if owner is None or first is None or scalar >= _L:
+    if owner is None or first is None or scalar >= ORDER:
         return False
-    digest = int.from_bytes(sha512(signature[:32] + key + message).digest(), "little") % _L
+    digest = int.from_bytes(sha512(signature[:32] + key + message).digest(), "little") % ORDER
     return _same(_times(scalar, _BASE), _sum(first, _times(digest, owner)))
 
 

@@ -473,8 +473,9 @@ NODE_PATIENCE = 30.0
 LOG_WINDOW = 256 * 1024
 """Bytes of log records that may be under way to one receiver before it must give credit."""
 
-_TO_NODE: dict[str, type] = {cls.__name__: cls for cls in typing.get_args(ToNode)}
-_FROM_NODE: dict[str, type] = {cls.__name__: cls for cls in typing.get_args(FromNode)}
+TO_NODE: dict[str, type] = {cls.__name__: cls for cls in typing.get_args(ToNode)}
+FROM_NODE: dict[str, type] = {cls.__name__: cls for cls in typing.get_args(FromNode)}
+"""The kinds of messages in each direction, by name."""
 
 
 def pack(message: ToNode | FromNode) -> bytes:
@@ -485,14 +486,14 @@ def pack(message: ToNode | FromNode) -> bytes:
 def read_to_node(line: bytes) -> ToNode:
     """Read what home said. Raises `PeerError`."""
     value = from_line(line)
-    message: ToNode = decode(_kind(_TO_NODE, value.pop("is", None)), value)
+    message: ToNode = decode(_kind(TO_NODE, value.pop("is", None)), value)
     return message
 
 
 def read_from_node(line: bytes) -> FromNode:
     """Read what a node said. Raises `PeerError`."""
     value = from_line(line)
-    message: FromNode = decode(_kind(_FROM_NODE, value.pop("is", None)), value)
+    message: FromNode = decode(_kind(FROM_NODE, value.pop("is", None)), value)
     return message
 
 

@@ -210,7 +210,7 @@ class Pipes:
         """End it."""
         if self._process.returncode is None:
             self._process.kill()
-        self._process._transport.close()  # type: ignore[attr-defined] # else it waits until all is read
+        await self._process.communicate()  # else it waits until all is read
 
 
 # ------------------------------------------------------------------------------- the hostile host

@@ -59,7 +59,7 @@ def test_what_is_no_moment_is_refused_with_what_is_one(text: str) -> None:
 
 
 def test_the_table_keeps_a_bill_and_a_worth_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    costs._table([BILLED, COVERED], "agent", "", {"vm1/api-1": 2 * HOUR})
+    costs.write_table([BILLED, COVERED], "agent", "", {"vm1/api-1": 2 * HOUR})
     out, talk = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0].split()[:8] == ["AGENT", "PAYS", "COST", "SHARE", "MSGS", "IN", "OUT", "CACHED"]
@@ -74,7 +74,7 @@ def test_the_table_keeps_a_bill_and_a_worth_apart(capsys: pytest.CaptureFixture[
 
 def hourly(rows: Sequence[CostRow], ran: Mapping[str, int], capsys: pytest.CaptureFixture[str]) -> list[str]:
     """The last column: of each row, of the line between, and of the sums."""
-    costs._table(rows, "host", "", ran)
+    costs.write_table(rows, "host", "", ran)
     return [line.rsplit(None, 1)[-1] for line in capsys.readouterr()[0].splitlines()[1:] if line.strip()]
 
 
@@ -93,17 +93,17 @@ def test_an_agent_hour_has_a_price_where_all_hours_are_known_and_one_kind_of_acc
 
 def test_a_share_is_of_what_is_billed_alike() -> None:
     rows = [BILLED, replace(BILLED, key="vm2/b", micro=BILLED.micro * 3), COVERED, replace(COVERED, micro=0, key="")]
-    priced, totals = costs._priced(rows, {})
+    priced, totals = costs.priced_rows(rows, {})
     assert [cost.share for cost in priced] == [25, 75, 100, 0]
     assert [(cost.row.billing, cost.row.micro, cost.share) for cost in totals] == [
         (Payer.API, 4 * BILLED.micro, 100),
         (Payer.PLAN, COVERED.micro, 100),
     ]
-    assert costs._priced([replace(BILLED, micro=0)], {})[0][0].share is None
+    assert costs.priced_rows([replace(BILLED, micro=0)], {})[0][0].share is None
 
 
 def test_nothing_spent_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    costs._table([], "agent", "1970-01-01 00:00", {})
+    costs.write_table([], "agent", "1970-01-01 00:00", {})
     out, talk = capsys.readouterr()
     assert (out, talk.startswith("nothing has been spent since 1970-01-01")) == ("", True)
 

@@ -100,9 +100,10 @@ def test_a_terminal_gets_colours_unless_it_has_none(
     assert output.coloured(terminal) == colours
 
 
-def test_colours_are_made_anew() -> None:
-    (line,) = log_lines([LogRecord(0, "o", b"\x1b[1;38;2;1;2;3;44mhot\x1b[0m cold")])
-    assert output._coloured_line(line) == "\x1b[1;38;2;1;2;3;48;5;4mhot\x1b[0m cold"
+def test_colours_are_made_anew(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "coloured", lambda _stream: True)
+    output.log_lines(log_lines([LogRecord(0, "o", b"\x1b[1;38;2;1;2;3;44mhot\x1b[0m cold")]))
+    assert capsys.readouterr().out == "\x1b[1;38;2;1;2;3;48;5;4mhot\x1b[0m cold\n"
 
 
 def test_raw_is_raw(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

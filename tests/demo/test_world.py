@@ -173,13 +173,13 @@ def test_a_signal_in_the_midst_of_an_event_loop_is_not_lost() -> None:
     """What a loop calls may raise only two kinds of errors past the loop."""
 
     def told() -> None:
-        raise play._Told(signal.SIGTERM)
+        raise play.Told(signal.SIGTERM)
 
     async def busy() -> None:
         asyncio.get_running_loop().call_soon(told)
         await asyncio.wait_for(asyncio.Event().wait(), 60)
 
-    with pytest.raises(play._Told):
+    with pytest.raises(play.Told):
         asyncio.run(busy())
 
 

@@ -199,18 +199,18 @@ class Compared:
     times = 0
 
     def __init__(self, key: Any) -> None:
-        self._key = key
+        self.key = key
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Compared) and bool(self._key == other._key)
+        return isinstance(other, Compared) and bool(self.key == other.key)
 
     def __lt__(self, other: Compared) -> bool:
         Compared.times += 1
-        return bool(self._key < other._key)
+        return bool(self.key < other.key)
 
 
 def test_one_of_five_thousand_agents_is_put_in_its_place_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, keyed, by_need = list[str](), list[str](), display._KEYS[Sort.NEED]
+    made, keyed, by_need = list[str](), list[str](), display.KEYS[Sort.NEED]
 
     def noting_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
         made.append(agent.id)
@@ -221,7 +221,7 @@ def test_one_of_five_thousand_agents_is_put_in_its_place_alone(monkeypatch: pyte
         return Compared(by_need(agent, row))
 
     monkeypatch.setattr(display, "agent_row", noting_row)
-    monkeypatch.setitem(display._KEYS, Sort.NEED, noting_key)
+    monkeypatch.setitem(display.KEYS, Sort.NEED, noting_key)
     world = fleet(*(agent(f"web-{number}") for number in range(5000)))
     before = arrange(world, NOON, Arrangement())
     made.clear()

@@ -12,6 +12,7 @@ from controlroom.wire.signing import order_bytes, owner_of
 
 ROOM, HOST = "room-1", "vm1"
 OWNER = owner_of(ROOM, HOST)
+REQUESTS = count(1)
 
 
 def signer(seed: str = "07" * 32) -> Signer:
@@ -22,9 +23,9 @@ def signer(seed: str = "07" * 32) -> Signer:
 
 def signed_request(room: Signer, name: str, epoch: int, request: dict[str, Any], owner: str = OWNER) -> dict[str, Any]:
     """What a runner is asked, signed as home does it."""
-    fresh = {**request, "nonce": room._nonce()}
-    fresh["bound"] = room._sign(order_bytes(name, epoch, fresh, owner))
-    return {**fresh, "signature": room._sign(order_bytes(name, epoch, fresh))}
+    fresh = {**request, "nonce": f"request-{next(REQUESTS)}"}
+    fresh["bound"] = room.sign(order_bytes(name, epoch, fresh, owner))
+    return {**fresh, "signature": room.sign(order_bytes(name, epoch, fresh))}
 
 
 def told(room: Signer, tell: Tell) -> Tell:

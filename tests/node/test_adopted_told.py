@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from controlroom.node.adopted.agents import LastReports
 from controlroom.node.outbox import Outbox
+from controlroom.text.states import Outcome
 from controlroom.wire.lines import LineSplitter
-from controlroom.wire.messages import AdoptedSeen, AgentSeen, read_from_node
+from controlroom.wire.messages import AdoptedSeen, AgentSeen, Reply, read_from_node
 from tests.lab.waiting import wait_for_async
 
 A = AgentSeen("~a", 0, "adopted", "working", 1)
@@ -38,9 +39,9 @@ async def test_a_slow_link_is_told_the_newest_and_every_end() -> None:
     source, sink = os.pipe()
     os.set_blocking(source, False)
     outbox = Outbox(sink, lambda: None)
-    blocked = b"x" * 2**20 + b"\n"
-    outbox._add(blocked)
-    outbox._pump()
+    blocked = Reply(1, Outcome.DONE, "x" * 2**20)  # more than a pipe takes
+    outbox.send(blocked)
+    await asyncio.sleep(0)
     idle, waiting = replace(A, state="idle"), replace(A, state="waiting")
     for seen in (
         AdoptedSeen((A, B)),
@@ -62,8 +63,8 @@ async def test_a_slow_link_is_told_the_newest_and_every_end() -> None:
         return data.count(b"\n") == 3
 
     await wait_for_async(all_read)
-    lines = LineSplitter(2**22).feed(data[len(blocked) :])
-    assert [read_from_node(line) for line in lines] == [
+    assert [read_from_node(line) for line in LineSplitter(2**22).feed(data)] == [
+        blocked,
         part(replace(ENDED, name="~c"), idle),
         AdoptedSeen((idle, B)),
     ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +54,29 @@ async def test_a_folder_that_is_not_there_yet_is_watched_when_it_is(tmp_path: Pa
         watch.close()
 
 
+class Timers:
+    """Counts the timers of the loop that wait, by whose method they call."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._waiting: list[tuple[asyncio.TimerHandle, object]] = []
+        loop = asyncio.get_running_loop()
+        call_later = loop.call_later
+
+        def noting(delay: float, callback: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
+            def ended() -> None:
+                self._waiting.remove(entry)
+                callback(*args)
+
+            entry = call_later(delay, ended), getattr(callback, "__self__", None)
+            self._waiting.append(entry)
+            return entry[0]
+
+        monkeypatch.setattr(loop, "call_later", noting)
+
+    def of(self, owner: object) -> int:
+        return sum(whose is owner and not handle.cancelled() for handle, whose in self._waiting)
+
+
 async def test_when_the_kernel_takes_no_more_watches_files_are_looked_at_and_by_one_timer_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,27 +85,22 @@ async def test_when_the_kernel_takes_no_more_watches_files_are_looked_at_and_by_
         path.parent.mkdir()
         path.write_text("x")
     told: list[set[str]] = []
-    watch, loop = FileWatch(lambda: told.append(watch.take())), asyncio.get_running_loop()
+    watch, timers = FileWatch(lambda: told.append(watch.take())), Timers(monkeypatch)
     try:
         watch.follow({str(one)})
         one.write_text("y")
-        await wait_for_async(lambda: _timers(loop, watch), poll=0)  # it was heard of, and is about to be read
+        await wait_for_async(lambda: timers.of(watch), poll=0)  # it was heard of, and is about to be read
 
         def full(_self: Inotify, _folder: str) -> None:
             raise OSError(errno.ENOSPC, "no space left on device")
 
         monkeypatch.setattr(Inotify, "add", full)
         watch.follow({str(one), str(other)})
-        assert _timers(loop, watch) == 1
+        assert timers.of(watch) == 1
         await wait_for_async(lambda: set().union(*told) == {str(one), str(other)})
         told.clear()
         other.write_text("more")
         await wait_for_async(lambda: set().union(*told) == {str(other)})
-        assert _timers(loop, watch) == 1
+        assert timers.of(watch) == 1
     finally:
         watch.close()
-
-
-def _timers(loop: asyncio.AbstractEventLoop, of: object) -> int:
-    handles: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]
-    return sum(not handle.cancelled() and getattr(handle._callback, "__self__", None) is of for handle in handles)  # type: ignore[attr-defined]

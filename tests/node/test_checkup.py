@@ -28,7 +28,7 @@ def program(folder: Path, name: str, text: str) -> None:
 
 def look(home: World, **variables: str) -> dict[str, object]:
     environ = {"HOME": str(home.home), "PATH": f"{home.home / 'bin'}:/usr/bin:/bin", **variables}
-    return inquiries._claude(environ)
+    return inquiries.claude_facts(environ)
 
 
 def test_a_real_node_answers_with_what_is_here(home: World) -> None:
@@ -76,14 +76,14 @@ def test_a_claude_that_is_missing_broken_or_silent(home: World, monkeypatch: pyt
 
 @pytest.mark.parametrize("said", ["", "nonsense", "[]", '{"loggedIn"', '{"other": 1}'])
 def test_a_status_that_is_not_understood_is_not_known(said: str) -> None:
-    found = inquiries._login_by_status(said, "", {})
+    found = inquiries.login_by_status(said, "", {})
     assert "logged_in" not in found
     assert "nothing that we understand" in found["login_problem"]
 
 
 def test_a_plan_is_named(home: World) -> None:
     told = '{"loggedIn": true, "authMethod": "claude.ai", "subscriptionType": "max", "email": "ann@example.org"}'
-    assert inquiries._login_by_status(told, "", {}) == {
+    assert inquiries.login_by_status(told, "", {}) == {
         "logged_in": True,
         "login": "claude.ai max",
         "billing_told": "plan",
@@ -92,9 +92,9 @@ def test_a_plan_is_named(home: World) -> None:
 
 def test_the_state_folder_as_it_stands(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
-    assert "state_mode" not in inquiries._state(str(folder))
+    assert "state_mode" not in inquiries.state_facts(str(folder))
     folder.mkdir(parents=True, mode=0o750)
-    assert inquiries._state(str(folder))["state_mode"] == stat.S_IMODE(folder.stat().st_mode)
+    assert inquiries.state_facts(str(folder))["state_mode"] == stat.S_IMODE(folder.stat().st_mode)
 
 
 def test_limits_of_sshd_from_its_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,12 +103,12 @@ def test_limits_of_sshd_from_its_config(tmp_path: Path, monkeypatch: pytest.Monk
     (more / "10-more.conf").write_text("MaxSessions 3\n")
     main = tmp_path / "sshd_config"
     main.write_text(f"# x\nInclude {more}/*.conf\nMaxSessions 99\nMatch User bob\n  MaxStartups 1\n")
-    monkeypatch.setattr(inquiries, "_SSHD_CONFIG", str(main))
-    text = inquiries._config(str(main))
-    assert inquiries._limits(text) == {"max_sessions": 3, "max_startups": ""}
+    monkeypatch.setattr(inquiries, "SSHD_CONFIG", str(main))
+    text = inquiries.sshd_config(str(main))
+    assert inquiries.sshd_limits(text) == {"max_sessions": 3, "max_startups": ""}
     (more / "10-more.conf").unlink()
     (more / "20-secret.conf").symlink_to("/nonexistent")
-    assert inquiries._config(str(main)) == "", "what cannot be read may say anything"
+    assert inquiries.sshd_config(str(main)) == "", "what cannot be read may say anything"
 
 
 def test_folders_as_an_agent_would_find_them(home: World) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 
 from controlroom.node.observation import figures
-from controlroom.node.observation.figures import Figures, differs
+from controlroom.node.observation.figures import Counters, Figures, differs
 from controlroom.text.host_sample import HostSample
 from tests.lab.waiting import wait_for
 
@@ -67,7 +67,7 @@ def test_figures_need_no_psutil_on_linux(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_psutil_gives_the_same_figures_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     by_proc = Figures("/").read()
-    monkeypatch.setattr(figures, "_by_proc", _no_proc)
+    monkeypatch.setattr(figures, "by_proc", _no_proc)
     without = Figures("/").read()
     assert (without.memory_total, without.swap_total) == (by_proc.memory_total, by_proc.swap_total)
     assert without.memory_used
@@ -79,10 +79,11 @@ def _no_proc() -> NoReturn:
     raise FileNotFoundError("/proc/stat")
 
 
-def test_the_network_is_measured_in_bytes_a_second() -> None:
+def test_the_network_is_measured_in_bytes_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(100))
     machine = Figures("/", lambda: float(next(clock)))
-    steps = [(0, 0), (5000, 100), (10_000, 200), (100, 0), (1100, 500)]
-    rates = [machine._rates(counted) for counted in steps]
-    assert rates == [(None, None), (5000, 100), (5000, 100), (None, None), (1000, 500)]
-    assert machine._rates(None) == (None, None)
+    steps = [(0, 0), (5000, 100), (10_000, 200), (100, 0), (1100, 500), None]
+    counted = iter(steps)
+    monkeypatch.setattr(figures, "by_proc", lambda: Counters(0, None, 0, (0, 0, 0, 0), next(counted)))
+    rates = [(seen.network_in, seen.network_out) for seen in (machine.read() for _ in steps)]
+    assert rates == [(None, None), (5000, 100), (5000, 100), (None, None), (1000, 500), (None, None)]

@@ -179,7 +179,7 @@ def test_a_node_goes_on_whatever_lies_in_the_folder_of_an_agent(node: NodeClient
 
 
 def test_somebody_who_keeps_the_lock_of_the_state_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(owner, "_PAUSE", 0.0)
+    monkeypatch.setattr(owner, "PAUSE", 0.0)
     held = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
     refusal = Ownership(str(tmp_path), "room-1", read_only=False).refusal()

@@ -154,7 +154,7 @@ async def no_environment() -> dict[str, str]:
 async def test_a_runner_that_does_not_come_up_leaves_nothing(home: World, monkeypatch: pytest.MonkeyPatch) -> None:
     program = home.directory / "broken.py"
     program.write_text("raise SystemExit('broken')")
-    monkeypatch.setattr(spawn, "_RUN", str(program))
+    monkeypatch.setattr(spawn, "RUN", str(program))
     state = state_folder(os.environ, "")
     tmux = Tmux("tmux", "controlroom", os.environ)
     place = Place(state, "", tmux, boot_id())

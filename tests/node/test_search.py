@@ -173,7 +173,7 @@ def test_whatever_the_pieces_all_is_found_once(
         expected += [(number, offset) for offset in oracle(lines, text)]
     with pytest.MonkeyPatch.context() as patch:
         if not any(goes_on for segment in log for _, goes_on, _ in segment):
-            patch.setattr(searching, "_WINDOW", window)
+            patch.setattr(searching, "WINDOW", window)
         for clock in (stopped, hurried()):
             back = everything(folder, text, clock=clock, regex=regex)
             assert [(hit.segment, hit.offset) for hit in back] == expected[::-1]
@@ -213,7 +213,7 @@ def test_common_words_beside_rare_ones_are_not_looked_up_again_and_again(folder:
     write(folder, 1, b"".join(record('say "x"') for _ in range(20_000)))
     query = Query('"x"')
     assert len(query.needles) == 2
-    block = searching._Block((folder / records.segment_name(1)).read_bytes(), query)
+    block = searching.Block((folder / records.segment_name(1)).read_bytes(), query)
 
     class Counted(bytes):
         looks = 0
@@ -223,7 +223,7 @@ def test_common_words_beside_rare_ones_are_not_looked_up_again_and_again(folder:
                 Counted.looks += 1
             return bytes.rfind(self, *args)  # type: ignore[arg-type]
 
-    block._text = Counted(block._text)
+    block.text = Counted(block.text)
     assert sum(1 for _ in block.backwards()) == 20_000
     assert Counted.looks == 1
 
@@ -244,7 +244,7 @@ def test_segments_that_go_and_shrink_meanwhile(folder: Path) -> None:
 
 
 def test_a_line_of_many_megabytes_without_an_end_is_passed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "_WINDOW", 64 * 1024)
+    monkeypatch.setattr(searching, "WINDOW", 64 * 1024)
     write(folder, 1, record("needle early") + b"x" * 1_000_000 + b"\n" + record("needle late"))
     assert texts(everything(folder, "needle")) == ["needle late", "needle early"]
     assert texts(everything(folder, "needle", forward=True)) == ["needle early", "needle late"]

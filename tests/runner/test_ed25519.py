@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlroom.runner.ed25519 import _L, is_signed
+from controlroom.runner.ed25519 import ORDER, is_signed
 
 RFC_8032 = [
     (
@@ -61,7 +61,7 @@ def test_what_a_library_signs_is_good_until_a_bit_of_it_is_bent(
 
 def test_what_is_no_signature_is_none() -> None:
     key, message, signature = (bytes.fromhex(part) for part in RFC_8032[1])
-    more = int.from_bytes(signature[32:], "little") + _L
+    more = int.from_bytes(signature[32:], "little") + ORDER
     for bent in (
         b"",
         signature[:63],

@@ -69,7 +69,7 @@ def test_folders_that_are_full_of_files_hide_no_claude(started: ExitStack, envir
 def test_more_claudes_than_can_be_known_are_noticed(
     started: ExitStack, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nested, "_MOST", 3)
+    monkeypatch.setattr(nested, "MOST", 3)
     seen = looking(environ)
     started.callback(seen.close)
     sessions = Path(environ["CLAUDE_CONFIG_DIR"]) / "sessions"

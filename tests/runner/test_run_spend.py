@@ -163,7 +163,7 @@ def test_of_a_long_session_that_goes_on_only_what_is_new_is_shown_and_that_is_re
 
 
 def test_a_long_transcript_that_two_follow_is_parsed_once(claude: Claude, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcripts, "_AT_ONCE", 100_000)
+    monkeypatch.setattr(transcripts, "AT_ONCE", 100_000)
     lines = [line(number, 1) + b'{"type":"user","x":"%s"}\n' % (b"x" * 2_000) for number in range(200)]
     reads, readers = Reads(monkeypatch), Readers(claude)
     add(claude.transcript, *lines, PROMPT)

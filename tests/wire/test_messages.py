@@ -71,8 +71,8 @@ def test_every_kind_says_what_it_is_for_and_can_only_be_read(kind: type[Any]) ->
 
 
 def test_no_message_is_left_out_and_none_goes_both_ways() -> None:
-    assert {kind.__name__ for kind in TO_NODE} == set(messages._TO_NODE)
-    assert {kind.__name__ for kind in FROM_NODE} == set(messages._FROM_NODE)
+    assert {kind.__name__ for kind in TO_NODE} == set(messages.TO_NODE)
+    assert {kind.__name__ for kind in FROM_NODE} == set(messages.FROM_NODE)
     assert not set(TO_NODE) & set(FROM_NODE)
 
 

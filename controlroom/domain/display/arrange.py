@@ -265,7 +265,7 @@ class Arranged(Sequence[TableRow]):
             self._titles[order] = title
         if hold and before is not None and before[0][0] == order:
             return before
-        return (order, hold, _KEYS[sort](*known)), known[0].id
+        return (order, hold, KEYS[sort](*known)), known[0].id
 
     def _count(self, placed: Placed, row: AgentRow, sign: int) -> None:
         order = placed[0][0]
@@ -367,7 +367,7 @@ def _falling(value: float | None) -> float:
     return 1.0 if value is None else -value
 
 
-_KEYS: dict[Sort, Callable[[Agent, AgentRow], Any]] = {
+KEYS: dict[Sort, Callable[[Agent, AgentRow], Any]] = {
     Sort.NEED: lambda agent, row: (need(agent, row.state), agent.adopted, _named(row)),
     Sort.NAME: lambda agent, row: _named(row),
     Sort.HOST: lambda agent, row: (natural(row.host), natural(row.name)),
@@ -378,6 +378,7 @@ _KEYS: dict[Sort, Callable[[Agent, AgentRow], Any]] = {
     Sort.CPU: lambda agent, row: (_falling(row.cpu_percent), _named(row)),
     Sort.COST: lambda agent, row: (_falling(agent.spent), _named(row)),
 }
+"""What rows are compared by, for each order."""
 
 
 def following(choice: StrEnum) -> Any:

@@ -39,7 +39,7 @@ class Query:
         if not text or "\n" in text or len(text) > LONGEST:
             raise QueryProblem(f"search for one line of 1 to {LONGEST} characters")
         self.exact = exact
-        self._text = text if exact else text.lower()
+        self.text = text if exact else text.lower()
         self._expression = _compiled(text, exact) if regex else None
         sought = _literal(text, exact) if regex else text
         self.needles = tuple(_needles(sought, exact)) if sought else ()
@@ -51,7 +51,7 @@ class Query:
     def found(self, line: str) -> tuple[str, ...] | None:
         """Return what an expression stands for in a line (a text: nothing), or None when it is not there."""
         if self._expression is None:
-            return () if self._text in (line if self.exact else line.lower()) else None
+            return () if self.text in (line if self.exact else line.lower()) else None
         met = [match[0] for match in itertools.islice(self._expression.finditer(line), _MARKS)]
         return tuple(dict.fromkeys(mark[:_MARK] for mark in met if mark)) if met else None
 
@@ -105,7 +105,7 @@ HITS = 500
 ANSWER = 128 * 1024
 """Characters of lines in one answer, about."""
 
-_WINDOW = 8 * 1024 * 1024
+WINDOW = 8 * 1024 * 1024
 """Bytes read at once. No segment that a runner wrote is longer."""
 _LINES, _LINE = 40, 4000
 _HEADER = 17
@@ -123,7 +123,7 @@ class _Entry(NamedTuple):
     end: int
 
 
-class _Block:
+class Block:
     """A part of a segment, whole records. What is searched has no colours, and small letters unless they matter."""
 
     def __init__(self, data: bytes, query: Query) -> None:
@@ -132,7 +132,8 @@ class _Block:
         self._needles = query.needles
         coloured = b"\x1b" in data or (b"\\" in data and b"\\u001b[" in data)
         self._plain = _COLOURS.sub(b"", self.data) if coloured else self.data
-        self._text = self._plain if query.exact else self._plain.lower()
+        self.text = self._plain if query.exact else self._plain.lower()
+        """What is searched."""
         self._across = self._cut_needles() if self._needles else []
         self._newlines: tuple[list[int], list[int]] | None = None
         self._met: dict[bytes, int] = {}
@@ -140,7 +141,7 @@ class _Block:
 
     def backwards(self) -> Iterator[_Entry]:
         """Yield the entries that may hold what is searched for, last one first."""
-        before = len(self._text) - 1
+        before = len(self.text) - 1
         while before > 0 and (at := self._last(before)) >= 0:
             entry = self._entry(at)
             yield entry
@@ -149,7 +150,7 @@ class _Block:
     def forwards(self) -> Iterator[_Entry]:
         """Yield the entries that may hold what is searched for, first one first."""
         after = 0
-        while after < len(self._text) - 1 and (at := self._first(after)) >= 0:
+        while after < len(self.text) - 1 and (at := self._first(after)) >= 0:
             entry = self._entry(at)
             yield entry
             after = entry.last
@@ -161,7 +162,7 @@ class _Block:
         for needle in self._needles:
             at = self._met.get(needle, before)
             if at + len(needle) > before:
-                self._met[needle] = self._text.rfind(needle, 0, before)
+                self._met[needle] = self.text.rfind(needle, 0, before)
         return max(*self._met.values(), self._across[index] if index >= 0 else -1)
 
     def _first(self, after: int) -> int:
@@ -170,18 +171,18 @@ class _Block:
         index = bisect_left(self._across, after)
         for needle in self._needles:
             if -1 < self._met.get(needle, 0) < max(after, 1):
-                self._met[needle] = self._text.find(needle, after)
+                self._met[needle] = self.text.find(needle, after)
         starts = [*self._met.values(), *self._across[index : index + 1]]
         return min((at for at in starts if at >= 0), default=-1)
 
     def _entry(self, at: int) -> _Entry:
         """Return the entry that stands at a place in the text."""
-        first = self._text.rfind(b"\n", 0, at)
-        while first > 0 and self._continued(previous := self._text.rfind(b"\n", 0, first)):
+        first = self.text.rfind(b"\n", 0, at)
+        while first > 0 and self._continued(previous := self.text.rfind(b"\n", 0, first)):
             first = previous
-        last = self._text.find(b"\n", max(at, first + 1))
-        while self._continued(self._text.rfind(b"\n", 0, last)) and last < len(self._text) - 1:
-            last = self._text.find(b"\n", last + 1)
+        last = self.text.find(b"\n", max(at, first + 1))
+        while self._continued(self.text.rfind(b"\n", 0, last)) and last < len(self.text) - 1:
+            last = self.text.find(b"\n", last + 1)
         return _Entry(first, last, self._in_data(first), self._in_data(last))
 
     def _continued(self, newline: int) -> bool:
@@ -201,8 +202,8 @@ class _Block:
         places = []
         for match in _CONTINUED.finditer(self._plain):
             end = self._plain.find(b"\n", match.end())
-            following = self._text[end + _HEADER : end + _HEADER + reach].split(b"\n")[0]
-            around = self._text[max(match.end(), end - reach) : end] + following
+            following = self.text[end + _HEADER : end + _HEADER + reach].split(b"\n")[0]
+            around = self.text[max(match.end(), end - reach) : end] + following
             if len(following) < reach or any(needle in around for needle in self._needles):
                 places.append(max(match.start() + 1, end - 1))
         return places
@@ -241,10 +242,10 @@ class Searching:
         if stop <= 0:
             older = segments.previous_segment(self._folder, place.segment)
             return (Position(older, segments.size(self._folder, older)), False) if older else (place, True)
-        start = max(0, stop - _WINDOW)
+        start = max(0, stop - WINDOW)
         data = segments.read_at(self._folder, place.segment, start, stop - start)
         cut = data.find(b"\n") + 1 if start else 0
-        block = _Block(data[cut : data.rfind(b"\n") + 1], self._query)
+        block = Block(data[cut : data.rfind(b"\n") + 1], self._query)
         for entry in block.backwards():
             self._look_at(block, entry, place.segment, start + cut)
             if self._enough():
@@ -254,12 +255,12 @@ class Searching:
         return Position(place.segment, start + cut if cut < len(data) else start), False
 
     def _forwards(self, place: Position) -> tuple[Position, bool]:
-        data = segments.read_at(self._folder, place.segment, place.offset, _WINDOW)
-        data = data[: data.rfind(b"\n") + 1] if b"\n" in data or len(data) < _WINDOW else data
+        data = segments.read_at(self._folder, place.segment, place.offset, WINDOW)
+        data = data[: data.rfind(b"\n") + 1] if b"\n" in data or len(data) < WINDOW else data
         if not data:
             following = segments.next_segment(self._folder, place.segment)
             return (Position(following, 0), False) if following else (place, True)
-        block = _Block(data, self._query)
+        block = Block(data, self._query)
         for entry in block.forwards():
             self._look_at(block, entry, place.segment, place.offset)
             if self._enough():
@@ -268,7 +269,7 @@ class Searching:
         self._searched += len(data)
         return Position(place.segment, place.offset + len(data)), False
 
-    def _look_at(self, block: _Block, entry: _Entry, segment: int, offset: int) -> None:
+    def _look_at(self, block: Block, entry: _Entry, segment: int, offset: int) -> None:
         """Take an entry for a hit when a person would find it there."""
         matches: list[FoundLine] = []
         marks: list[str] = []

@@ -54,7 +54,7 @@ class Figures:
     def read(self) -> HostSample:
         """Read the figures. What cannot be read is None."""
         at = time.time_ns() // 1_000_000
-        for count in (_by_proc, _by_psutil):
+        for count in (by_proc, _by_psutil):
             try:
                 return self._seen(at, count())
             except (ImportError, OSError, ValueError, KeyError, AttributeError, IndexError):
@@ -134,7 +134,8 @@ def _pairs(one: tuple[int, int], other: tuple[int, int]) -> "zip[tuple[int, int]
 # --------------------------------------------------------------------------- Linux
 
 
-def _by_proc() -> Counters:
+def by_proc() -> Counters:
+    """What Linux counts, from `/proc`."""
     with open("/proc/stat", encoding="ascii") as file:
         times = [int(word) for word in file.readline().split()[1:9]]
     with open("/proc/meminfo", encoding="ascii") as file:

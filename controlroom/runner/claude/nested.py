@@ -100,7 +100,7 @@ _SWEEP = 30.0
 _YOUNG = 5.0
 """Seconds of age in which a Claude on a terminal is still in the session that it began with."""
 _SESSION_LIMIT = 64 * 1024
-_MOST, _MOST_NAMES = 200, 5000
+MOST, _MOST_NAMES = 200, 5000
 _SESSION = re.compile("[0-9a-fA-F-]{8,64}")
 _GOES_ON = frozenset({"--resume", "-r", "--continue", "-c", "--fork-session", "--from-pr", "--teleport"})
 _KEEPS_NOTHING = "--no-session-persistence"
@@ -272,7 +272,7 @@ class Nested:
             claude.look(now, {self._session(), *self._ours})
             if claude.session:
                 self._ours[claude.session] = None
-        while len(self._ours) > _MOST:
+        while len(self._ours) > MOST:
             del self._ours[next(iter(self._ours))]
         over = [pid for pid, claude in self.alive.items() if claude.ends_at <= now]
         self.wakes_at = self._next(now, sweeps=sweeps)
@@ -316,7 +316,7 @@ class Nested:
         if not is_claude(process_tree.link(pid, "exe"), argv):
             return  # and met again: it may yet become one
         self._known[pid] = process.started
-        if len(self.alive) >= _MOST:
+        if len(self.alive) >= MOST:
             self.too_many = True
             return
         self.alive[pid] = nested = NestedClaude(process, environ, process_tree.link(pid, "cwd"), argv, above)

@@ -107,7 +107,7 @@ class Transcript:
         """Return what has been added. What cannot be read says nothing."""
         tail = self._tail = self._tail or self._first_tail()
         lines: list[Said] = []
-        left = _AT_ONCE if tail else 0
+        left = AT_ONCE if tail else 0
         while tail and left > 0:
             piece = tail.next()
             if piece is None:
@@ -168,7 +168,7 @@ def _told(line: bytes, since: str) -> Said | None:
     return event, line
 
 
-_AT_ONCE, _BLOCK = 4 * 1024 * 1024, 64 * 1024
+AT_ONCE, _BLOCK = 4 * 1024 * 1024, 64 * 1024
 """Bytes that are read at once: of one line at most, and of shorter ones. Small pieces take no fresh pages of memory."""
 _KEPT = 1024 * 1024
 """Bytes of memory for pieces that wait for their second reader."""
@@ -363,12 +363,12 @@ class Tail:
             self.offset = start
         data = os.pread(descriptor, _BLOCK, self.offset)
         is_part = len(data) == _BLOCK and b"\n" not in data
-        return os.pread(descriptor, _AT_ONCE, self.offset) if is_part else data
+        return os.pread(descriptor, AT_ONCE, self.offset) if is_part else data
 
     def _whole(self, data: bytes) -> bytes:
         """Cut at the last newline; a line that fills a piece is no message, and is passed over in pieces."""
         end = data.rfind(b"\n") + 1
-        return data[:end] if end or len(data) < _AT_ONCE else data
+        return data[:end] if end or len(data) < AT_ONCE else data
 
 
 def _all_told(start: int, data: bytes, skipping: bool, requests: list[Request]) -> Iterator[Told]:
@@ -536,10 +536,10 @@ def _last_lines(path: str) -> list[bytes]:
     except OSError:
         return []
     try:
-        data = os.pread(descriptor, _AT_ONCE, max(0, size - _AT_ONCE))
+        data = os.pread(descriptor, AT_ONCE, max(0, size - AT_ONCE))
     except OSError:
         return []
     finally:
         os.close(descriptor)
     lines = data.split(b"\n")[:-1]
-    return lines[1:] if size > _AT_ONCE else lines
+    return lines[1:] if size > AT_ONCE else lines
