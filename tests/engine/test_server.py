@@ -135,7 +135,7 @@ async def test_a_stopped_reader_costs_one_patch_and_delays_nobody(monkeypatch: p
 
 async def test_many_changes_are_few_patches() -> None:
     async with room(ScriptedHost()) as here:
-        reader = await raw(here, HELLO, Watch())
+        reader = await raw(here, HELLO, Watch(pace=0.5))  # less often than a busy machine stumbles
         await reader.until_told(FleetNews)
         for number in range(100):
             here.engine.host_events.happened(events.HostNoticed("vm1", str(number), NOON))

@@ -19,6 +19,7 @@ from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.theme import theme
 from controlroom.tui.theme.theme_store import ThemeStore
+from controlroom.tui.widgets.log import LogView
 from tests.lab.waiting import wait_for_async
 from tests.tui.engine import Logs, SmallEngine
 from tests.tui.scenes import NOW
@@ -69,9 +70,11 @@ async def nothing_is_due(min_sleep: float = 0, max_sleep: float = 1) -> None:
 
 
 def logs_read(app: ControlRoomApp) -> bool:
-    """Whether the logs on show have been read."""
+    """Whether the logs on show have been read, and stand there."""
     agents, logs = app.context.fleet.agents, app.context.logs
-    return all((book := logs.book(agents.get(agent))) is not None and book.loaded for agent in logs.wanted)
+    read = all((book := logs.book(agents.get(agent))) is not None and book.loaded for agent in logs.wanted)
+    filled = [view for view in app.screen.query(LogView) if view.is_on_screen and view.size and view.book]
+    return read and all(view.top is not None for view in filled)
 
 
 class Room:

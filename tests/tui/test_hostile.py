@@ -91,8 +91,7 @@ async def test_no_control_character_leaves_the_log(body: bytes) -> None:
     logs = {("vm1/docs-1", 1): [LogRecord(scenes.NOW, stream, body) for stream in "oeain"]}
     async with room(fleet, logs, size=(120, 40)) as here:
         await here.press("enter")
-        await here.until(lambda: here.app.context.logs.book(here.app.context.fleet.agents["vm1/docs-1"]) is not None)
-        await here.pilot.pause(0.1)
+        await here.logs_read()
         for strip in here.strips():
             for segment in strip:
                 assert segment.text.isprintable(), ascii(segment.text)

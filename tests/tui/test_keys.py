@@ -166,7 +166,7 @@ async def test_kill_means_the_run_that_was_shown() -> None:
         assert target == KillAgent("vm2/api-3", 1)
         known = here.engine.fleet.agents["vm2/api-3"]
         here.engine.put(replace(known, epoch=2))
-        await here.pilot.pause(0.1)
+        await here.until(lambda: here.app.context.fleet.agents["vm2/api-3"].epoch == 2)
         await here.press("y")
         assert here.engine.asked == [KillAgent("vm2/api-3", 1)]
         await here.until(lambda: "restarted meanwhile" in here.said())

@@ -113,7 +113,7 @@ async def test_each_is_ended_in_the_run_that_was_listed_and_a_refused_one_stays_
         await here.press("*", "x")
         known = here.engine.fleet.agents["vm1/a02"]
         here.engine.put(replace(known, epoch=2))
-        await here.pilot.pause(0.1)
+        await here.until(lambda: here.app.context.fleet.agents["vm1/a02"].epoch == 2)
         await here.press("9", "enter")
         await here.until(lambda: "8 ended, 1 refused: " in here.said())
         assert "restarted meanwhile" in here.said()

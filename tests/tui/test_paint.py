@@ -149,6 +149,8 @@ async def test_what_is_painted_anew_and_what_was_painted_are_the_whole_screen(wi
         changed = [
             Region(1, 1, 7, 3), Region(width // 2 - 3, 0, 9, 50), Region(0, 20, width, 2), Region(width - 2, 30, 9, 40)
         ]  # fmt: skip
+        compositor.update_widgets({screen})
+        compositor.render_partial_update()  # what was to be painted before
         whole = cells(compositor.render_strips())
         screen.refresh(*changed)
         compositor.update_widgets({screen})

@@ -66,7 +66,7 @@ def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
         await pilot.pause()
         await pilot.press(*keys)
         await wait_for_async(lambda: logs_read(app), what="the log")
-        await pilot.pause(0.1)
+        await pilot.pause()
 
     return before
 
