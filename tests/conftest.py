@@ -11,6 +11,8 @@ import random
 import shutil
 import signal
 import sqlite3
+import sys
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -37,6 +39,7 @@ from tests.lab.world import World, leaks
 pytest_plugins = ("tests.lab.agents",)
 NOT_RUN = pytest.StashKey[dict[str, tuple[str, int]]]()
 LEFT = pytest.StashKey[list[str]]()
+FAILED = pytest.StashKey[bool]()
 QUICK_SEED = 1  # the same tests every time, unless asked otherwise
 AnyLab = TypeVar("AnyLab", bound=Lab[Any])
 CLAUDE_INSIDE = "/run/claude"  # where a host in a namespace sees the folder of the CLI
@@ -83,12 +86,12 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Benchmarks run only when they are named."""
-    benchmarks = "benchmarks" in collection_path.relative_to(config.rootpath).parts
+    benchmarks = collection_path.is_relative_to(config.rootpath / "tests" / "benchmarks")
     return True if benchmarks and not any("benchmarks" in argument for argument in config.args) else None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport() -> Generator[None, object, object]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Collect no garbage while a failure is being told.
 
     Before CPython 3.11.8 an ast.parse inside another one, which a finaliser may call, ends in a SystemError
@@ -96,9 +99,26 @@ def pytest_runtest_makereport() -> Generator[None, object, object]:
     """
     gc.disable()
     try:
-        return (yield)
+        report = yield
     finally:
         gc.enable()
+    item.stash[FAILED] = report.failed or item.stash.get(FAILED, False)
+    if report.when == "teardown" and item.stash[FAILED]:
+        collect_what_was_left_open()
+    return report
+
+
+def collect_what_was_left_open() -> None:
+    """Collect what a failed test has left open, or some test that runs later is blamed for it.
+
+    The last error, which pytest keeps for debuggers, keeps all that its frames hold.
+    """
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            setattr(sys, name, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def pytest_collection_finish() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,3 +123,25 @@ def test_what_a_test_leaves_behind_is_named_and_ended(monkeypatch: pytest.Monkey
         stray.kill()
         stray.wait()
     assert leftovers.end() == []
+
+
+LEAVES_MUCH_OPEN = """
+import asyncio, gc, socket
+
+async def test_one_that_fails():
+    one, other = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=one)
+    assert not writer
+
+def test_one_after_it():
+    gc.collect()
+"""
+
+
+def test_what_a_failed_test_has_left_open_fails_no_other(tmp_path: Path) -> None:
+    (tmp_path / "test_some.py").write_text(LEAVES_MUCH_OPEN)
+    root = Path(__file__).parents[2]
+    settings = ["-c", str(root / "pyproject.toml"), "--rootdir", str(tmp_path), "-p", "tests.conftest"]
+    program = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", *settings]
+    done = subprocess.run([*program, str(tmp_path)], cwd=root, capture_output=True, text=True, timeout=120)
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
