@@ -208,11 +208,12 @@ def test_killed_means_that_nothing_is_left_and_nobody_else_waits(node: NodeClien
     first, second = node.number(), node.number()
     node.send(Kill(first, "one", 1), Tell(second, "one", 1, TellKind.MESSAGE, "waits for its turn"))
     assert node.spawn("other", 1, "sleep", "600").outcome == "done"
-    assert not [reply for reply in node.all(Reply) if reply.id in (first, second)]
     assert node.wait(Reply, lambda reply: reply.id == first).outcome == "done"
     assert not of_tag("one", 1)
     assert node.wait(Reply, lambda reply: reply.id == second).reason == "one is not running"
-    assert node.wait_agent("one", lambda seen: seen.state == "done").detail == "killed"
+    one = node.wait_agent("one", lambda seen: seen.state == "done")
+    assert one.detail == "killed"
+    assert node.wait_agent("other", lambda seen: seen.started).started < one.ended, "it began while the other ended"
     wait_for(lambda: tmux("list-sessions", "-F", "#S") == "other\n")
     assert node.kill("one", 1).outcome == "done"
 

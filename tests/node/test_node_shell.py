@@ -64,7 +64,7 @@ async def test_start_up_files_may_talk(home: World) -> None:
 async def test_a_bashrc_that_ends_or_holds_the_shell_costs_only_what_it_sets(home: World, line: str) -> None:
     (home.home / ".bash_profile").write_text("export FROM_PROFILE=1\n")
     (home.home / ".bashrc").write_text(f"export NEVER=1\n{line}\n")
-    found = await asked(home, deadline=1.0)
+    found = await asked(home, deadline=3.0)  # the second shell, which answers, has as long
     assert found.variables["FROM_PROFILE"] == "1"
     assert "its login files alone" in found.problem
     assert "bash -l -i -c env" in found.problem
