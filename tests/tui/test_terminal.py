@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from rich.cells import cell_len
 
 from tests.benchmarks.drawn import Drawn
 from tests.lab.waiting import wait_for
@@ -46,14 +47,21 @@ def test_benchmarks_see_which_agent_is_chosen_also_where_the_rows_move_under_the
     terminal = stage(size=(120, 16))
     terminal.wait_for_text("docs-1")
     lines, agents = list[int](), list[str]()
-    for _ in range(12):
-        settled(terminal)
+
+    def looked() -> bool:
+        """Note where the cursor is by now, and whom a benchmark sees there."""
         drawn, rows = Drawn(), terminal.screen().splitlines()
         drawn.feed(terminal.raw())
-        line = next(index for index, row in enumerate(rows) if row.startswith("▌"))
-        assert drawn.chosen() == rows[line].split()[1]
-        lines.append(line)
+        places = [index for index, row in enumerate(rows) if row.startswith("▌")]
+        assert len(places) == 1
+        assert drawn.chosen() == rows[places[0]].split()[1]
+        assert drawn.chosen() not in agents
+        lines.append(places[0])
         agents.append(drawn.chosen())
+        return True
+
+    for _ in range(12):
+        wait_for(looked)
         terminal.keys("j")
     stays = [index for index in range(1, 12) if lines[index] == lines[index - 1]]
     assert any(agents[index] != agents[index - 1] for index in stays)
@@ -115,13 +123,13 @@ def test_the_plain_signs(stage: Stage) -> None:
 def test_wide_characters_keep_the_columns_of_the_table(stage: Stage) -> None:
     terminal = stage(size=(200, 24))
     terminal.wait_for_text("翻訳")
-    settled(terminal)
-    screen = terminal.wait_for_text("翻訳")
-    rows = [line for line in screen.splitlines() if " doc " in line or " web-2 " in line]
-    from rich.cells import cell_len
 
-    edges = {cell_len(row.split("▏")[0]) for row in rows}
-    assert len(edges) == 1
+    def edges() -> set[int]:
+        rows = [line for line in terminal.screen().splitlines() if " doc " in line or " web-2 " in line]
+        assert len(rows) > 1
+        return {cell_len(row.split("▏")[0]) for row in rows}
+
+    wait_for(lambda: len(edges()) == 1)
 
 
 def test_what_is_typed_ahead_goes_where_it_was_meant(stage: Stage) -> None:
@@ -132,7 +140,7 @@ def test_what_is_typed_ahead_goes_where_it_was_meant(stage: Stage) -> None:
     terminal.type("rking")
     terminal.wait_for_text("2 of 12 with “vm2 working”", "/ vm2 working")
     terminal.keys("Enter")
-    settled(terminal)
+    terminal.wait_for_text("q show all")
     terminal.type("snew ta")
     terminal.wait_for_text("spawn an agent", "new ta")
     terminal.type("sk; x")
@@ -140,7 +148,8 @@ def test_what_is_typed_ahead_goes_where_it_was_meant(stage: Stage) -> None:
     terminal.keys("Escape")
     terminal.wait_until_gone("spawn an agent")
     terminal.type(":api-3\r")
-    settled(terminal)
+    terminal.wait_until_gone("2 of 12")
+    terminal.wait_for_text("following")
     terminal.type("q")
     terminal.wait_for_text("2 of 12 with “vm2 working”", "q show all")
 
