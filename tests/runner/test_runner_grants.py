@@ -131,7 +131,7 @@ def test_what_its_transcript_keeps_quiet_about_ends_it(spender: Make, hurried: s
 
 
 def test_what_claude_itself_says_counts_before_its_turn_is_over(spender: Make) -> None:
-    agent = spender(hidden=50.0, pace=0.5)
+    agent = spender(hidden=50.0, pace=1.0)
     agent.given(1, billed=40 * DOLLAR)
     seen = agent.start().finish(60)
     assert (seen.state, seen.run_spent >= 50 * DOLLAR) == ("paused", True)
