@@ -137,6 +137,7 @@ WAITS_FOR_TIME = {
     "tests/engine/test_debounce.py": "its loop has a clock of its own",
     "tests/engine/test_interleavings.py": "a pause is one of the steps that come in any order",
     "tests/faults/soak.py": "faults and orders come after one another",
+    "tests/pictures.py": "a person looks at what it makes",
     "tests/faults/test_machines.py": "a log that stands still is looked at twice",
     "tests/tui/stage.py": "plays programs that are slow",
     "tests/tui/terminals.py": "a screen that stands still is looked at twice",
@@ -483,7 +484,7 @@ def naps(path: Path) -> Iterator[int]:
     for node in ast.walk(ast.parse(path.read_text(), str(path))):
         match node:
             case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="time" | "asyncio"), attr="sleep"),
+                func=ast.Attribute(value=ast.Name(id="time" | "asyncio"), attr="sleep") | ast.Attribute(attr="pause"),
                 args=[ast.Constant(value=int() | float() as seconds)],
             ) if 0 < seconds < 60:
                 yield node.lineno
@@ -565,7 +566,12 @@ def test_no_test_waits_for_a_fixed_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "waits"), [("time.sleep(0.1)", 1), ("await asyncio.sleep(2)", 1), ("time.sleep(0); time.sleep(600)", 0)]
+    ("code", "waits"),
+    [
+        ("time.sleep(0.1)", 1),
+        ("await asyncio.sleep(2); await here.pilot.pause(0.1)", 2),
+        ("time.sleep(0); time.sleep(600); await pilot.pause()", 0),
+    ],
 )
 def test_a_fixed_wait_is_seen(code: str, waits: int, tmp_path: Path) -> None:
     (tmp_path / "some.py").write_text(code)
