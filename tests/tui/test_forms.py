@@ -191,6 +191,7 @@ async def test_a_question_with_choices_is_answered_by_number_or_in_words(size: t
         asking = here.engine.fleet.agents["vm2/infra"]
         again = replace(scenes.farm().agents["vm2/infra"].question, id="q-3")  # type: ignore[type-var]
         here.engine.put(replace(asking, state=State.WAITING, question=again))
+        await here.until(lambda: here.app.context.fleet.agents["vm2/infra"].question == again)
         here.screen(AgentScreen).turn_to("vm2/infra")  # the answer has led to the next question
         await here.until(lambda: "1-2 choose" in here.text())
         await here.press("m")

@@ -113,7 +113,9 @@ async def test_one_of_several_choices_is_not_chosen() -> None:
     async with watching(fleet) as here:
         items = (Item("Which one?", "", (Option("this"), Option("that"))),)
         here.engine.put(replace(asking, question=Question("q9", QuestionKind.CHOICES, "Which?", "Which?", 0, items)))
-        await here.press("n", "1", "2")
+        await here.press("n")
+        await here.until(lambda: "Which one?" in here.text())
+        await here.press("1", "2")
         assert not changed(here)
 
 
