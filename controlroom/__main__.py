@@ -64,6 +64,7 @@ def _bridge(*, read_only: bool, start: bool) -> int:
 
 
 def _engine() -> int:
+    gc.disable()  # what is loaded now stays; the engine enables it once it listens
     from controlroom.engine.main import run as run_engine
 
     return run_engine()

@@ -9,30 +9,20 @@ from typing import NamedTuple
 
 from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
-from controlroom.domain.model import Agent, Host, State
+from controlroom.domain.model import Agent, State
 from controlroom.domain.tasks import Preflight, Restarts
 from controlroom.domain.words import named_some
 from controlroom.text.host_sample import HostSample
-from controlroom.text.states import DISK_FULL, Cause, Uncounted
+from controlroom.text.states import Cause, Uncounted
 
 _DISK = "disk of "
-
-
-def disk_is_full(sample: HostSample | None) -> bool:
-    """Whether so little is left that lines of logs are lost; a disk of which nothing is known is not."""
-    return sample is not None and sample.disk_free is not None and sample.disk_free < DISK_FULL
-
-
-def disk_words(host: Host) -> str:
-    """What to say of a full disk, in a few words; "" when it is not so."""
-    return "its disk is full: lines of its agents' logs are lost" if disk_is_full(host.sample) else ""
 
 
 def watch_disk(draft: Draft, host: str, sample: HostSample | None, at: int) -> None:
     """Raise or end the alarm of a host that has just said how much is left. `sample`: None when it is gone."""
     about = f"{_DISK}{host}"
     standing = draft.alarms.get(about)
-    if not disk_is_full(sample):
+    if sample is None or not sample.disk_is_full:
         if standing is not None:
             draft.alarms.drop(about)
     elif standing is None:

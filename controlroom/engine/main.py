@@ -153,6 +153,7 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     report.tell(READY)
     gc.freeze()  # what was loaded stays: to look through it for garbage takes 20 ms each time
     gc.set_threshold(10_000)
+    gc.enable()
     await stopping.wait()
     log.info("the engine ends; agents live on")
     for path in (home.socket, home.watch_socket):

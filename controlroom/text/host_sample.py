@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from controlroom.text.states import OpenStrEnum
+from controlroom.text.states import DISK_FULL, OpenStrEnum
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class HostSample:
     """Bytes a second over the last few seconds; the loopback does not count."""
     load_5m: float | None = None
     load_15m: float | None = None
+
+    @property
+    def disk_is_full(self) -> bool:
+        """Whether so little is left that lines of logs are lost; a disk of which nothing is known is not full."""
+        return self.disk_free is not None and self.disk_free < DISK_FULL
 
 
 class FolderProblem(OpenStrEnum):

@@ -6,7 +6,6 @@ Keys and verbs are those of the table of actions, so that what is said here is w
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from controlroom.domain.alarms import disk_is_full
 from controlroom.domain.display.views import limit_is_over
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import Keymap
@@ -56,7 +55,7 @@ def steps(fleet: Fleet, agent: Agent, now: int) -> tuple[Step, ...]:
         words = f"Another control room owns {host.name}: this one may only look, until you take it."
         return (_step("host_take", words, host.name),)
     own = tuple(_paused(fleet, agent) if state is State.PAUSED else _BY_STATE[state](agent, now))
-    if not disk_is_full(host.sample) or agent.has_ended:
+    if host.sample is None or not host.sample.disk_is_full or agent.has_ended:
         return own
     words = f"The disk of {host.name} is full, and lines of its log are lost: make room there."
     return (

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
 
-from controlroom.domain.alarms import disk_words
 from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel, urgency
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Money, Question, State
@@ -132,8 +131,7 @@ MEANINGS = {
 _RANKS = {state: rank for rank, state in enumerate(ORDER)}
 
 
-@dataclass(frozen=True)
-class AgentRow:
+class AgentRow(NamedTuple):
     """One agent as a table shows it; every text is sanitized."""
 
     id: str
@@ -162,8 +160,7 @@ class AgentRow:
     """The beginning of what it was told to do, in one line."""
 
 
-@dataclass(frozen=True)
-class HostRow:
+class HostRow(NamedTuple):
     """One host as a table shows it."""
 
     name: str
@@ -388,6 +385,9 @@ def host_rows(fleet: Fleet, now: int, counted: Counts | None = None) -> list[Hos
     return [host_row(fleet, host, now, counted) for host in hosts]
 
 
+_DISK_FULL = "its disk is full: lines of its agents' logs are lost"
+
+
 def host_row(fleet: Fleet, host: Host, now: int, counted: Counts | None = None) -> HostRow:
     """The row of one host. `counted`: as for `headline`."""
     counted = (counted or Counts()).after(fleet.agents)
@@ -398,7 +398,7 @@ def host_row(fleet: Fleet, host: Host, now: int, counted: Counts | None = None) 
         host.address,
         host.link,
         age(now - host.since),
-        host.reason or disk_words(host) or host.notice,
+        host.reason or (_DISK_FULL if sample and sample.disk_is_full else host.notice),
         sample.cpu_percent if sample else None,
         host.cpu_history,
         sample.memory_used if sample else None,

@@ -8,7 +8,6 @@ import tomllib
 
 from controlroom.engine.atomic_file import replace_file
 from controlroom.protocol.home import HomeProblem, check_private
-from controlroom.text.sanitize import redact
 
 MAX_FILE = 4 * 1024 * 1024
 """Bytes of a config file at most."""
@@ -36,6 +35,8 @@ def parsed(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigProblem(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
+        from controlroom.text.sanitize import redact  # the first frame does not wait for it
+
         raise ConfigProblem(redact(f"{path} is not TOML: {str(error)[:200]}")) from None
 
 

@@ -46,7 +46,7 @@ class ThrottledHosts:
     def shown(self, rows: list[HostRow], width: int, now: float) -> list[HostRow]:
         """The rows to show on so many columns; `now` counts seconds."""
         pace = pace_of(width)
-        known = [replace(row, **_NO_FIGURES) for row in rows]
+        known = [row._replace(**_NO_FIGURES) for row in rows]
         if known != self._known or now - self._at >= pace:
             self._known, self._at, self._shown = known, now, rows
         self.late = rows != self._shown
