@@ -1,5 +1,6 @@
 """Figures as words that line up: ages, sizes, shares, bars. One home, so that screen and command line agree."""
 
+import difflib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -120,8 +121,6 @@ def _differs_in_number(name: str, other: str) -> bool:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`: did you mean X?` for a name that looks like a known one, else nothing. Another number is another name."""
-    import difflib  # for a mistake, and the first frame does not wait for it
-
     others = [other for other in known if not _differs_in_number(name, other)]
     close = difflib.get_close_matches(name, others, n=1, cutoff=0.6)
     return f": did you mean {close[0]}?" if close else ""
