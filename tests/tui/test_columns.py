@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +11,7 @@ from tests.tui.scenes import farm
 
 ROWS = agent_rows(farm(), 0)
 rows = st.builds(
-    lambda row, host, name, cost: replace(row, host=host, name=name, id=f"{host}/{row.name}", cost=cost),
+    lambda row, host, name, cost: row._replace(host=host, name=name, id=f"{host}/{row.name}", cost=cost),
     st.sampled_from(ROWS),
     st.sampled_from(["vm1", "a-host-with-a-long-name"]),
     st.text(min_size=1, max_size=30),
