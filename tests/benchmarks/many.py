@@ -4,6 +4,7 @@
                                     [--keys ""]
 
 Real sshds on loopback, nodes, runners, engine and screen; `--keys` are pressed on the screen before it is measured.
+Then once more, with sixteen live panes.
 Targets: p50 60 ms, p95 150 ms; engine and screen 8 % of a core and 130 MB; node and sshd 3 % of a core a host.
 """
 
@@ -14,6 +15,9 @@ import sys
 from tests.benchmarks.figures import Stretch, load, memory, part
 from tests.benchmarks.table import print_table
 from tests.benchmarks.yard import Screen, Yard, yard
+
+SIXTEEN_PANES = "g0\r"
+"""Keys: the choice of panes, as many as there may be, back."""
 
 _MARK = re.compile(rb"@(\d{13})@")
 
@@ -36,9 +40,13 @@ def main(argv: list[str]) -> None:
             screen.press(options.keys)
             screen.settle(4.0)
             measure(room, screen, options)
+            for key in SIXTEEN_PANES:  # one after the other: together they are a paste
+                screen.press(key)
+                screen.settle(1.0)
+            measure(room, screen, options, ", sixteen panes")
 
 
-def measure(room: Yard, screen: Screen, options: argparse.Namespace) -> None:
+def measure(room: Yard, screen: Screen, options: argparse.Namespace, on_show: str = "") -> None:
     """Look for so long, and print."""
     groups: dict[str, list[int]] = {"engine": [room.engine], "screen": [screen.pid]}
     for host in room.lab.hosts:
@@ -67,7 +75,7 @@ def measure(room: Yard, screen: Screen, options: argparse.Namespace) -> None:
         rows.append(("  node", f"{node:.1f} %", ""))
     print_table(
         f"{options.agents} agents on {options.hosts} hosts, {options.rate:g} lines a second each, "
-        f"{options.columns}x{options.rows}, {load()}",
+        f"{options.columns}x{options.rows}{on_show}, {load()}",
         rows,
     )
 
