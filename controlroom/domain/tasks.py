@@ -306,6 +306,11 @@ class Task(TaskTerms):
         """What names it: `t12`."""
         return f"t{self.number}"
 
+    @cached_property
+    def ages_from(self) -> int:
+        """From when on waiting makes it more urgent: one that is done again and again begins anew with each time."""
+        return max(self.added, self.not_before) if self.every else self.added
+
     @property
     def last(self) -> Attempt | None:
         """Its newest attempt."""
@@ -550,7 +555,7 @@ def in_order(tasks: Iterable[Task], queue: Queue, now: int) -> list[Task]:
     aging = queue.rules.aging or now + 1
     by_priority: defaultdict[int, list[Task]] = defaultdict(list)
     for task in sorted(tasks, key=_PLACE):
-        by_priority[(now - task.added) // aging + task.priority].append(task)
+        by_priority[(now - task.ages_from) // aging + task.priority].append(task)
     return [task for priority in sorted(by_priority, reverse=True) for task in by_priority[priority]]
 
 

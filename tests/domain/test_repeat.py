@@ -10,7 +10,7 @@ import pytest
 
 from controlroom.domain.display.tasks import repeat_words
 from controlroom.domain.queue import dispatch, edits, repeat
-from controlroom.domain.tasks import Attempt, AttemptEnd, TaskState, WaitReason
+from controlroom.domain.tasks import Attempt, AttemptEnd, TaskState, WaitReason, in_order
 from tests.domain.worlds import MINUTE, NOON, fleet, task, with_tasks
 
 
@@ -65,6 +65,7 @@ def test_cron_words_that_mean_nothing_are_refused_with_what_is_wrong(every: str,
     assert bool(wrong) is bool(repeat.problem(every))
 
 
+HOUR = 60 * MINUTE
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -123,3 +124,15 @@ def test_what_comes_next_is_said_by_the_clock_that_the_words_mean() -> None:
     assert repeat_words(task(1, every="daily", not_before=moment("2026-12-01T00:00")), at_noon, BERLIN) == (
         "repeated: daily · next: Tue 2026-12-01 00:00, Wed 2026-12-02 00:00, Thu 2026-12-03 00:00"
     )
+
+
+def test_one_that_is_done_again_and_again_grows_no_more_urgent_from_day_to_day() -> None:
+    nightly = replace(task(1, every="daily", not_before=NOON - MINUTE), added=NOON - 21 * 24 * HOUR)
+    long = replace(task(3), added=NOON - 2 * HOUR)
+    world = with_tasks(fleet(), nightly, task(2, priority=1), long, aging=HOUR)
+    assert [one.id for one in in_order(world.tasks.values(), world.queue, NOON)] == ["t3", "t2", "t1"]
+    start = dispatch.plan(world, NOON).start
+    assert start is not None
+    assert start.task.id == "t3"
+    once = replace(nightly, every="")
+    assert in_order([once, long], world.queue, NOON)[0] is once

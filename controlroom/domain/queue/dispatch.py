@@ -98,7 +98,7 @@ class Turns:
         self._places = [_PLACE(task) for task in self.tasks]
         self.ids = [task.id for task in self.tasks]
         self.kinds = [_kind(task) for task in self.tasks]
-        self._ages = [(task.added, task.priority) for task in self.tasks]
+        self._ages = [(task.ages_from, task.priority) for task in self.tasks]
         self.bound = {task.id: task for task in self.tasks if task.after or task.not_before}
         """Those that may wait for something of their own."""
 
@@ -107,7 +107,7 @@ class Turns:
 
     def _put(self, task: Task) -> None:
         at = bisect_left(self._places, _PLACE(task))
-        cells = task, _PLACE(task), task.id, _kind(task), (task.added, task.priority)
+        cells = task, _PLACE(task), task.id, _kind(task), (task.ages_from, task.priority)
         for column, cell in zip(self._columns(), cells, strict=True):
             column.insert(at, cell)
         if task.after or task.not_before:
@@ -116,8 +116,8 @@ class Turns:
     def order(self, aging: int, now: int) -> list[int]:
         """Where in the lists those stand that come first, second and so on."""
         by_priority: defaultdict[int, list[int]] = defaultdict(list)
-        for index, (added, priority) in enumerate(self._ages):
-            by_priority[(now - added) // aging + priority].append(index)
+        for index, (since, priority) in enumerate(self._ages):
+            by_priority[(now - since) // aging + priority].append(index)
         return [index for priority in sorted(by_priority, reverse=True) for index in by_priority[priority]]
 
 
