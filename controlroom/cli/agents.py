@@ -368,6 +368,19 @@ async def _interrupt(client: Client, args: argparse.Namespace) -> int:
     return await order(client, intents.InterruptAgent(agent.id, agent.epoch), f"{agent.id} is interrupted")
 
 
+def model(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Have agents go on with another model."""
+    args.model = typed(args.model, "the model")
+    return with_room(_model, args)
+
+
+async def _model(client: Client, args: argparse.Namespace) -> int:
+    if are_several(args) or args.json:
+        return await to_all(client, args, "model", text=args.model)
+    agent = await find_agent(client, args.agent[0])
+    return await order(client, intents.SetModel(agent.id, agent.epoch, args.model), f"{agent.id} has its model")
+
+
 def pause(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """End the runs of agents, and keep their sessions."""
     return with_room(_pause, args)

@@ -68,6 +68,14 @@ def agents_as_json(parser: argparse.ArgumentParser) -> None:
     status(parser)
 
 
+def model(parser: argparse.ArgumentParser) -> None:
+    """Take agents, the model that they are to go on with, and the form of the answer."""
+    parser.add_argument("agent", metavar="AGENT", nargs="*", help=_WHO)
+    parser.add_argument("model", metavar="MODEL", help="as Claude Code names it, like sonnet")
+    _all_of_them(parser)
+    status(parser)
+
+
 def forget(parser: argparse.ArgumentParser) -> None:
     """Take agents, or all that have ended, and a yes in advance."""
     kill(parser)

@@ -45,7 +45,7 @@ _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 Known = Callable[[], dict[str, list[str]]]
 """What stands for each kind of name: `AGENT`, `HOST`, `PROFILE`, `MODEL`, `TASK`."""
 
-_NAMES = {"AGENT": "AGENT", "H": "HOST", "P": "PROFILE", "M": "MODEL", "TASK": "TASK"}
+_NAMES = {"AGENT": "AGENT", "H": "HOST", "P": "PROFILE", "M": "MODEL", "MODEL": "MODEL", "TASK": "TASK"}
 """Which names go for an argument that help calls so."""
 
 
@@ -133,7 +133,7 @@ async def _ask() -> dict[str, list[str]]:
         await wait_for(client, lambda fleet: bool(fleet.room), DEADLINE / 2)
         fleet = client.fleet
         bare = [agent.name for agent in fleet.agents.values() if len(fleet.find(agent.name)) == 1]
-        models = [agent.model for agent in fleet.agents.values() if agent.model]
+        models = [*fleet.limits.cheaper, *(agent.model for agent in fleet.agents.values() if agent.model)]
         names = {"AGENT": [*bare, *fleet.agents], "HOST": [*fleet.hosts], "PROFILE": [*fleet.profiles], "MODEL": models}
         return {**names, "TASK": [*fleet.tasks]}
     finally:

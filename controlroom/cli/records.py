@@ -130,6 +130,10 @@ def _agent(name: str) -> str:
     return f"agent.{name}"
 
 
+def _credential(at: Any) -> str | None:
+    return at.agent.ordered.credential if at.agent.ordered else None
+
+
 _AGENT = (
     *(_text(name, _agent(name)) for name in ("id", "name", "host")),
     _count("run", _agent("epoch"), "which of its runs, from 1"),
@@ -141,6 +145,7 @@ _AGENT = (
     _records("evidence", _EVIDENCE, _agent("evidence")),
     _text("pending", lambda at: at.agent.pending.verb if at.agent.pending else None, "the order that is on its way"),
     *(_text(name, _agent(name)) for name in ("profile", "model", "task", "cwd", "session")),
+    _text("credential", _credential, "which of those that its profile names"),
     _count("pid", _agent("pid")),
     _bytes("memory_bytes", _agent("rss")),
     _flag("memory_is_bound", _agent("rss_bound"), "its memory is at most that: what it shares is not known"),
@@ -531,7 +536,7 @@ ANSWERS: Mapping[str, tuple[Field, ...]] = {
     "budget show": _each("budgets", _BUDGET),
     "host list": (_records("hosts", _HOST, _hosts),),
     "host check": _CHECKED,
-    **dict.fromkeys(("pause", "resume"), _each("agents", _DONE)),
+    **dict.fromkeys(("pause", "resume", "model"), _each("agents", _DONE)),
     "audit": _each("lines", _AUDIT),
     "ledger doubted": _each("bookings", _DOUBTED),
     **TASK_ANSWERS,

@@ -18,6 +18,7 @@ _ATTEMPT = (
     field_of(Kind.TEXT, "end", says=", ".join(end.value for end in AttemptEnd if end.value)),
     field_of(Kind.TEXT, "reason"),
     field_of(Kind.TEXT, "session"),
+    field_of(Kind.TEXT, "credential", says="which of those that its profile names"),
     field_of(Kind.USD, "spent_usd", "spent", "what its agent had cost by its end, at list prices"),
 )
 

@@ -21,6 +21,7 @@ from controlroom.domain.intents import (
     RetryHost,
     RetryTask,
     SetBudget,
+    SetModel,
     SetQueue,
     SettleUsage,
     TakeHost,
@@ -42,6 +43,7 @@ class AuditLine:
 
 
 _VERBS: dict[type, str] = {
+    SetModel: "model",
     AddHost: "host add",
     RemoveHost: "host remove",
     TakeHost: "host take",

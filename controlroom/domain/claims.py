@@ -83,6 +83,10 @@ class OrderedRun:
     command_digest: str
     """What tells whether a host gives back the same; "": not known."""
     op: int
+    chosen: str = ""
+    """The model that a person or a task chose for this and later runs; empty: as the profile says."""
+    credential: str = ""
+    """Which of the credentials that its profile names."""
     at: int = 0
     """When it was ordered, by the clock of home; 0: not known any more. Kept with the orders."""
     resumed: bool = False
@@ -91,6 +95,8 @@ class OrderedRun:
     """An order has ended it. Kept with the orders."""
     paused: bool = False
     """That order was to pause it."""
+    also: str = ""
+    """The model that it is being told to go on with, or went on from: its host may say either."""
     first: "OrderedRun | None" = None
     """The run whose task a resumed one goes on with; None: not resumed, or not known any more."""
 
@@ -107,13 +113,17 @@ class OrderedRun:
     @property
     def work(self) -> Work:
         """What later orders go by."""
-        return Work(self.kind, self.profile, self.model, self.cwd)
+        return Work(self.kind, self.profile, self.model, self.cwd, self.chosen, self.credential)
 
     def is_task(self, text: str) -> bool:
         """Whether a text is the task that was ordered."""
         if self.task_digest:
             return digest(text) == self.task_digest
         return len(self.task) < TASK and " ".join(text.split()) == self.task
+
+    def is_also(self, model: str) -> bool:
+        """Whether this is the model that it changes to or from."""
+        return bool(self.also) and _is_model(self.also, model)
 
     def is_command(self, command: Sequence[str]) -> bool:
         """Whether this is the command that was ordered."""
@@ -155,7 +165,7 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None, *, k
     claims = (
         *_differs("kind", run.kind, seen.kind, same=seen.kind in (AgentKind.UNSAID, run.kind)),
         *_differs("profile", run.profile, seen.profile, same=seen.profile in ("", run.profile)),
-        *_differs("model", model, seen.model, same=_is_model(model, seen.model)),
+        *_differs("model", model, seen.model, same=_is_model(model, seen.model) or run.is_also(seen.model)),
         *_differs("cwd", cwd, seen.cwd, same=_is_folder(cwd, seen.cwd)),
         *_differs("task", "", "", same=not seen.task or _is_shown(task, seen.task)),
         *payer,

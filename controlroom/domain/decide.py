@@ -4,6 +4,7 @@ The same sentence is the toast on the screen and the error on the command line. 
 presses cannot both take the last of anything.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -46,6 +47,8 @@ from controlroom.domain.preconditions import (
 )
 from controlroom.domain.questions import CUT, NOTHING_LASTING, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.queue import attempts
+from controlroom.domain.queue.backoff import using
+from controlroom.domain.queue.credentials import Credentials
 from controlroom.domain.words import nearest, since
 from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem, shown_name_problem
 from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, TellKind, Verdict
@@ -136,12 +139,13 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
     check_work(kind, command, intent.task)
     if reason := no_room_for(fleet, host, kind):
         raise Refusal(reason)
-    if not intent.anyway and (lacks := unfit(fleet, host.name, kind, command, profile)):
+    if not intent.anyway and (lacks := _lacks(fleet, host.name, kind, command, profile, intent.credential)):
         raise Refusal(f"{host.name} is not fit for it: {lacks}. To start it all the same: controlroom spawn --anyway …")
-    payer = ladder.payer(fleet, intent.profile)
-    work = _Work(fleet, kind, host.name, intent.name, intent.profile, payer)
+    meant = intent.model or (profile.model if profile else "")
+    credential, taken = _credential(fleet, profile, meant, now, intent.credential)
+    work = _Work(fleet, kind, host.name, intent.name, intent.profile, ladder.payer(fleet, intent.profile, credential))
     work.check()
-    model, note = work.model(intent.model or (profile.model if profile else ""))
+    model, note = work.model(meant)
     effect = intents.SpawnOn(
         host.name,
         intent.name,
@@ -153,8 +157,46 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
         intent.cwd or (profile.cwd if profile else ""),
         command,
         ceiling=intent.ceiling,
+        chosen=intent.model,
+        credential=credential,
     )
-    return Decision((), effect, note, starting(effect, now))
+    return Decision((), effect, _both(taken, note), starting(effect, now))
+
+
+def _credential(
+    fleet: Fleet, profile: Profile | None, model: str, now: int, wanted: str = "", session: str | None = None
+) -> tuple[str, str]:
+    """Which of the credentials that a profile names new work takes, and what is written down of that.
+
+    `wanted`: the one that was decided on before; `session`: that of the session that goes on.
+    """
+    if profile is None or not profile.credentials or profile.kind is AgentKind.COMMAND:
+        return "", ""
+    known = Credentials(fleet, now)
+    decided = (one for one in profile.credentials if one.name == wanted)
+    taken = next(decided, None) or known.take(profile, model, session)
+    if taken is None:
+        names = ", ".join(one.name for one in profile.credentials)
+        raise Refusal(
+            f"its session is that of credential {session}, and none that profile {profile.name} names now ({names}) "
+            "finds it: reassign it without --continue"
+        )
+    return taken.name, known.words(profile, taken.name, model)
+
+
+def _lacks(
+    fleet: Fleet, host: str, kind: AgentKind, command: tuple[str, ...], profile: Profile | None, wanted: str
+) -> str:
+    """What a host lacks for every credential that may be taken; "": nothing."""
+    if profile is None or not profile.credentials:
+        return unfit(fleet, host, kind, command, profile)
+    names = [one.name for one in profile.credentials if wanted in ("", one.name)]
+    lacks = [unfit(fleet, host, kind, command, using(profile, name)) for name in names]
+    return lacks[0] if all(lacks) else ""
+
+
+def _both(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
 
 
 class _Work(NamedTuple):
@@ -208,10 +250,8 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, now: int) -> Decision
     check_task(ordered.kind, intent.task)
     if intent.keep_session and not agent.session:
         raise Refusal(f"{agent.id} has no Claude session to go on with: reassign it without --continue")
-    payer = ladder.payer(fleet, ordered.profile)
-    _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer).check()
     session = agent.session if intent.keep_session else ""
-    return _again(fleet, agent, ordered, intent.task, session, now, intent.ceiling)
+    return _again(fleet, agent, ordered, intent.task, session, now, intent.ceiling, intent.credential)
 
 
 def _retry(fleet: Fleet, intent: intents.RetryAgent, now: int) -> Decision:
@@ -224,15 +264,30 @@ def _retry(fleet: Fleet, intent: intents.RetryAgent, now: int) -> Decision:
 
 
 def _again(
-    fleet: Fleet, agent: Agent, ordered: Work, task: str, session: str, now: int, ceiling: Ceiling = NO_CEILING
+    fleet: Fleet,
+    agent: Agent,
+    ordered: Work,
+    task: str,
+    session: str,
+    now: int,
+    ceiling: Ceiling = NO_CEILING,
+    wanted: str = "",
+    held: bool = True,
 ) -> Decision:
-    """Begin the agent's next run where it is."""
+    """Begin the agent's next run where it is.
+
+    `wanted`: the credential that was decided on; `held`: whether budgets may hold it.
+    """
     takes_work(host_named(fleet, agent.host))
     check_session(fleet, agent, session)
     profile = profile_named(fleet, ordered.profile)
-    payer = ladder.payer(fleet, ordered.profile)
+    meant = ordered.chosen or (profile.model if profile else ordered.model)
+    credential, taken = _credential(fleet, profile, meant, now, wanted, ordered.credential if session else None)
+    payer = ladder.payer(fleet, ordered.profile, credential)
     work = _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer)
-    model, note = work.model(profile.model if profile else ordered.model)
+    if held:
+        work.check()
+    model, note = work.model(meant)
     effect = intents.SpawnOn(
         agent.host,
         agent.name,
@@ -246,8 +301,10 @@ def _again(
         session,
         0 if agent.has_ended else agent.epoch,
         ceiling,
+        ordered.chosen,
+        credential,
     )
-    return Decision((), effect, note, starting(effect, now))
+    return Decision((), effect, _both(taken, note), starting(effect, now))
 
 
 def _resume(fleet: Fleet, intent: intents.ResumeAgent, now: int) -> Decision:
@@ -265,11 +322,9 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, now: int) -> Decision:
         raise Refusal(reason)
     ordered = ordered_work(agent, trust=False)
     check_task(ordered.kind, intent.task)
-    if not ladder.is_paused(agent):
-        payer = ladder.payer(fleet, ordered.profile)
-        _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer).check()
     ceiling = attempts.ceiling(fleet, agent)
-    decision = _again(fleet, agent, ordered, intent.task, agent.session, now, ceiling)
+    held = not ladder.is_paused(agent)
+    decision = _again(fleet, agent, ordered, intent.task, agent.session, now, ceiling, held=held)
     return replace(decision, row=replace(decision.row, task=agent.task) if decision.row else None)
 
 
@@ -294,7 +349,9 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
         raise Refusal(
             f"{target.name} has no tmux: install it there (apt-get install tmux); {agent.id} goes on where it is"
         )
-    _Work(fleet, work.kind, target.name, agent.name, work.profile, ladder.payer(fleet, work.profile)).check()
+    credential, taken = _credential(fleet, profile, work.model, now)
+    payer = ladder.payer(fleet, work.profile, credential)
+    _Work(fleet, work.kind, target.name, agent.name, work.profile, payer).check()
     start = intents.SpawnOn(
         target.name,
         agent.name,
@@ -306,10 +363,12 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
         work.cwd,
         profile.command if profile else (),
         ceiling=intent.ceiling if intent.ceiling != NO_CEILING else attempts.ceiling(fleet, agent),
+        chosen=work.chosen,
+        credential=credential,
     )
     row = replace(starting(start, now), task=shown_task(intent.task) or agent.task, model=agent.model)
     end = intents.KillOn(agent.host, agent.name, agent.epoch, f"moved to {target.name}")
-    return Decision(effect=intents.MoveOn(end, start), row=row)
+    return Decision(effect=intents.MoveOn(end, start), row=row, note=taken)
 
 
 def _unmovable(host: Host, agent: Agent, now: int) -> str:
@@ -336,6 +395,27 @@ def _interrupt(fleet: Fleet, intent: intents.InterruptAgent, now: int) -> Decisi
     if agent.kind == AgentKind.COMMAND:
         raise Refusal(f"{agent.id} runs a command, which cannot be interrupted: kill it instead")
     return Decision(effect=intents.TellOn(agent.host, agent.name, agent.epoch, TellKind.INTERRUPT))
+
+
+def _set_model(fleet: Fleet, intent: intents.SetModel, now: int) -> Decision:
+    agent = current(fleet, intent.agent, intent.epoch, now)
+    if agent.kind == AgentKind.COMMAND:
+        raise Refusal(f"{agent.id} runs a command, which has no model")
+    if not _MODEL.fullmatch(intent.model):
+        raise Refusal(f"{ascii(intent.model)[:60]} cannot be a model: say it as Claude Code names it, like sonnet")
+    work = ordered_work(agent, trust=False)
+    if agent.has_ended or agent.kind != AgentKind.HEADLESS:
+        there = "" if agent.has_ended else "; this one is told on its terminal: attach, and type /model"
+        return Decision(note=f"its next run begins with {intent.model}{there}")
+    running(fleet, agent.id, intent.epoch, now)
+    tell = intents.TellOn(
+        agent.host, agent.name, agent.epoch, TellKind.MODEL, text=intent.model, lasting=intent.lasting
+    )
+    return Decision(effect=tell, note=f"{intent.model} instead of {work.model or agent.model or 'its own'}")
+
+
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,199}")
+"""What may name a model, those of clouds with their regions, and the mark of a large context."""
 
 
 def _answer(fleet: Fleet, intent: intents.AnswerQuestion, now: int) -> Decision:
@@ -489,6 +569,7 @@ _DECISIONS: dict[type, Callable[[Fleet, Any, int], Decision]] = {
     intents.SendMessage: _send,
     intents.AnswerQuestion: _answer,
     intents.InterruptAgent: _interrupt,
+    intents.SetModel: _set_model,
     intents.ForgetAgent: _forget,
     intents.AddHost: _add_host,
     intents.RemoveHost: _remove_host,

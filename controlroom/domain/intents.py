@@ -26,6 +26,8 @@ class SpawnAgent:
     anyway: bool = False
     """Also on a host that was found to lack something which such an agent needs."""
     ceiling: Ceiling = NO_CEILING
+    credential: str = ""
+    """Which of those that its profile names; empty: the one with the most left."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class ReassignAgent:
     trust: bool = False
     """Go by what its host claims of it, when this room did not order it."""
     ceiling: Ceiling = NO_CEILING
+    credential: str = ""
+    """Which of those that its profile names; empty: in its session as before, else the one with the most left."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,18 @@ class InterruptAgent:
 
     agent: str
     epoch: int
+
+
+@dataclass(frozen=True)
+class SetModel:
+    """Have an agent go on with another model: at once where its Claude can be told, else from its next run on."""
+
+    agent: str
+    epoch: int
+    model: str
+    """As Claude Code names it."""
+    lasting: bool = True
+    """Its next runs begin with it, too; False: they begin with what their profile says."""
 
 
 @dataclass(frozen=True)
@@ -318,6 +334,7 @@ Intent = (
     | SendMessage
     | AnswerQuestion
     | InterruptAgent
+    | SetModel
     | ForgetAgent
     | AddHost
     | RemoveHost
@@ -364,6 +381,10 @@ class SpawnOn:
     resume: str = ""
     replaces: int = 0
     ceiling: Ceiling = NO_CEILING
+    chosen: str = ""
+    """The model that a person or a task chose for it; empty: as the profile says."""
+    credential: str = ""
+    """Which of the credentials that the profile names; empty: it names no several."""
 
 
 @dataclass(frozen=True)
@@ -391,7 +412,7 @@ class MoveOn:
 
 @dataclass(frozen=True)
 class TellOn:
-    """Send a message, an answer or an interrupt."""
+    """Send a message, an answer, an interrupt or a model."""
 
     host: str
     name: str
@@ -402,6 +423,8 @@ class TellOn:
     verdict: Verdict = Verdict.UNKNOWN
     digest: str = ""
     answers: tuple[ItemAnswer, ...] = ()
+    lasting: bool = True
+    """Of a model: the next runs begin with it, too."""
 
 
 @dataclass(frozen=True)

@@ -210,6 +210,20 @@ def with_changes(agent: Agent, **changes: object) -> Agent:
 
 
 @dataclass(frozen=True)
+class Credential:
+    """One of several that a profile names; what it holds stays in the config, or on hosts."""
+
+    name: str
+    key: str
+    """Names what it logs in with, as `Profile.credential` does."""
+    billing: Payer = Payer.UNKNOWN
+    folder: str = ""
+    """Where its Claude keeps its login and its sessions; empty: in the folder of the host's user."""
+    own_login: bool = False
+    """It brings its login: whether Claude is logged in on a host says nothing of it."""
+
+
+@dataclass(frozen=True)
 class Profile:
     """A named template to spawn from; what may be shown of it (its environment and credential stay in the config)."""
 
@@ -239,6 +253,10 @@ class Profile:
     """Its agents work in git repositories alone."""
     credential: str = ""
     """Names what it logs in with, and tells nothing of it: profiles with the same one share their backoff."""
+    credentials: tuple[Credential, ...] = ()
+    """Those of which its agents take the one with the most left; none: they take `credential`."""
+    switches_model: bool = False
+    """Agents of it that are at work go over to cheaper models when a budget says so, and back."""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,10 @@ class Work:
     """It brings the permission mode, the environment, the credential and the limits: from the config, from no host."""
     model: str = ""
     cwd: str = ""
+    chosen: str = ""
+    """The model that a person or a task chose; empty: as the profile says."""
+    credential: str = ""
+    """Which of the credentials that its profile names; empty: the profile names no several."""
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,7 @@ def starting(effect: "SpawnOn", now: int) -> Agent:
         model=shown_value(effect.model),
         cwd=shown_value(effect.cwd),
         task=shown_task(effect.task),
-        ordered=Work(effect.kind, effect.profile, effect.model, effect.cwd),
+        ordered=Work(effect.kind, effect.profile, effect.model, effect.cwd, effect.chosen, effect.credential),
     )
 
 

@@ -58,6 +58,10 @@ class AttemptEnd(OpenStrEnum):
     """The API had no room for it: no fault of the task's."""
     ACCOUNT = "account"
     """The account that pays has no credit, or may not be used: no fault of the task's."""
+    SPEND_CAP = "spend cap"
+    """What its organisation may spend is spent: no fault of the task's."""
+    ORGANISATION = "organisation"
+    """Its organisation is disabled, or does not let its login in: no fault of the task's."""
     CRASHED = "crashed"
     """Its host, its runner or its memory ended it: it goes on in its session."""
     HALTED = "halted"
@@ -98,8 +102,14 @@ _GO_ON = frozenset(
         AttemptEnd.LOGIN,
         AttemptEnd.OVERLOADED,
         AttemptEnd.ACCOUNT,
+        AttemptEnd.SPEND_CAP,
+        AttemptEnd.ORGANISATION,
     }
 )
+
+
+KEPT_OUT = frozenset({AttemptEnd.LOGIN, AttemptEnd.ACCOUNT, AttemptEnd.SPEND_CAP, AttemptEnd.ORGANISATION})
+"""Ends that a person must see to: the API lets nobody in with that credential."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +138,8 @@ class Attempt:
     """When the limit that stopped it ends, as its host says; 0: it does not."""
     shown: bool = False
     """Its host has shown its run: it has begun, and may be at work whatever that host says later."""
+    credential: str = ""
+    """Which of the credentials that its profile names."""
 
     @property
     def id(self) -> str:
@@ -180,6 +192,8 @@ class WaitReason(OpenStrEnum):
     """Its agent is at work again: a person had it go on, or gave it other work."""
     OUTSIDE = "outside"
     """Its profile takes no tasks whose text comes from a file."""
+    NEW_WINDOW = "new window"
+    """As much of a window that has just begun is used as may be handed out at once."""
     LOGIN = "login"
     """The last agents of its profile failed to log in there: it is tried again at a moment, by one of them."""
     LIMITED = "limited"
@@ -187,6 +201,12 @@ class WaitReason(OpenStrEnum):
     OVERLOADED = "overloaded"
     ACCOUNT = "account"
     """The account of its credential has no credit, or may not be used."""
+    SPEND_CAP = "spend cap"
+    """What the organisation of its credential may spend is spent."""
+    ORGANISATION = "organisation"
+    """The organisation of its credential is disabled, or does not let it in."""
+    CREDENTIALS = "credentials"
+    """Each of the credentials that its profile names is held."""
     PACED = "paced"
     """Others of its credential have just got through again: they follow a few at a time."""
     NO_HOST = "no host"
@@ -231,6 +251,18 @@ class HostWait:
 
 
 @dataclass(frozen=True)
+class CredentialWait:
+    """Why one of several credentials takes no work now; numbers and names as `Wait` has them."""
+
+    name: str
+    reason: WaitReason
+    until: int = 0
+    about: tuple[str, ...] = ()
+    has: int = 0
+    most: int = 0
+
+
+@dataclass(frozen=True)
 class Wait:
     """Why a task waits. Numbers and names are what the reason says."""
 
@@ -242,6 +274,7 @@ class Wait:
     has: int = 0
     most: int = 0
     hosts: tuple[HostWait, ...] = ()
+    credentials: tuple[CredentialWait, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -404,6 +437,8 @@ class QueueRules:
     """A host's load average of one minute per core, per cent, from which nothing starts there; 0: it does not count."""
     backoff: int = 60_000
     """Milliseconds after the API turned an agent away until one task tries again; doubled each time."""
+    new_window_percent: int = 50
+    """Nothing new starts while a window of a plan that is young is used so far, per cent; 100: as for any other."""
 
 
 class Restart(OpenStrEnum):
@@ -436,12 +471,14 @@ class RestartRules:
     """Where those run; none named: anywhere."""
     after_trouble: tuple[str, ...] = ()
     """Troubles (`text.states.TROUBLES`) after which an agent that was ended for them begins again."""
+    after_limit: bool = False
+    """What a limit stopped goes on in its session once that ends."""
 
     @property
     def starts_any(self) -> bool:
         """Whether an agent of the profile may be started without being asked."""
         again = self.restart in (Restart.FAILURE, Restart.ALWAYS)
-        return again or self.keep > 0 or self.after_reboot or bool(self.after_trouble)
+        return again or self.keep > 0 or self.after_reboot or bool(self.after_trouble) or self.after_limit
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from controlroom.domain.claims import HONEST, OrderedRun, claim_words, digest, d
 from controlroom.domain.events import Alarmed
 from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.intents import SpawnOn, TellOn
-from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.model import Agent, Fleet, with_changes
 from controlroom.domain.orders import ENDS, Claim, Order, Result
 from controlroom.domain.questions import same
+from controlroom.domain.queue.backoff import using
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.run_tables import (
     ENDED_BY_ORDER,
@@ -50,6 +51,8 @@ class ClaimChecker:
         """By host: its agents of which it says something else than was ordered."""
         self._killed: dict[Name, int] = {}
         """By agent: the newest of its runs that this room ordered to end, unless that was refused."""
+        self._switches: dict[int, TellOn] = {}
+        """Orders to go on with another model that are open, by number."""
         rows, ended = ledger.read_all([(ORDERED_RUNS, ()), (ENDED_BY_ORDER, ())])
         for row in rows:
             self._take(OrderedRun(*row))
@@ -79,11 +82,13 @@ class ClaimChecker:
             effect.profile,
             effect.model,
             effect.cwd,
-            profile.billing if profile else "",
+            using(profile, effect.credential).billing if profile else "",
             shown(effect.task),
             digest(effect.task),
             command,
             order.op,
+            effect.chosen,
+            effect.credential,
             self._store.clock(),
             order.verb == "resume",
         )
@@ -95,6 +100,24 @@ class ClaimChecker:
     def kills(self, order: Order) -> None:
         """Take that a run is being ended: how it ends is known before its host says it."""
         self._killed[order.host, order.agent] = order.epoch
+
+    def switches(self, order: Order, effect: TellOn) -> None:
+        """Take that a run is being told to go on with another model: its host may say either from now on."""
+        if (run := self.of(effect.host, effect.name, effect.epoch)) is not None:
+            self._switches[order.op] = effect
+            self._runs[effect.host, effect.name][effect.epoch] = replace(run, also=effect.text)
+
+    def choose(self, agent: Agent, model: str, *, now_too: bool = False, lasting: bool = True) -> None:
+        """Take the model that the next runs of an agent begin with; `now_too`: it goes on with it already."""
+        run = self.of(agent.host, agent.name, agent.epoch)
+        if run is None:
+            return
+        run = replace(run, chosen=model if lasting else run.chosen)
+        run = replace(run, model=model, also=run.model) if now_too else run
+        self._runs[agent.host, agent.name][agent.epoch] = run
+        self._ledger_writer.keep([write_ordered(run)])
+        shown = with_changes(agent, ordered=run.work)
+        self._store.apply(events.AgentsObserved(agent.host, (shown,), self._store.clock()))
 
     def was_killed(self, host: str, name: str, epoch: int) -> bool:
         """Whether this room ordered a run to end for good, also where an engine before this one did."""
@@ -109,6 +132,10 @@ class ClaimChecker:
             self._end(order.host, order.agent, order.epoch, order.verb)
         elif outcome is Outcome.DONE and order.verb == "forget":
             self._forget(order.host, order.agent, order.epoch)
+        elif (told := self._switches.pop(order.op, None)) is not None and outcome is Outcome.DONE:
+            agent = self._store.fleet.agents.get(order.subject)
+            if agent is not None and agent.epoch == told.epoch:
+                self.choose(agent, told.text, now_too=True, lasting=told.lasting)
 
     def _end(self, host: str, name: str, epoch: int, verb: str) -> None:
         runs = self._runs.get((host, name), {})

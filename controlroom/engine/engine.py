@@ -211,10 +211,8 @@ class Engine:
         share = self.budgets.first(decision.effect)
         if no_money := self.budgets.refusal(share):
             return self.ledger_writer.refused(intent, no_money, who)
-        if isinstance(intent, intents.RetryAgent):
-            return self.moves.retry(intent, who, partial(self._again, who=who))
-        if isinstance(intent, intents.ResumeAgent) and intent.paced:
-            return await self.dispatcher.restarter.later(intent, who)
+        if (result := await self._without_order(intent, decision, who)) is not None:
+            return result
         self._note(decision, intent, who)
         was = self.store.fleet
         for event in decision.events:
@@ -231,6 +229,18 @@ class Engine:
             told = self.links.tell(effect)
             self.ledger_writer.audited(who, told, effect.host, 0, Result(Outcome.DONE))
         return Result(Outcome.DONE, op=op)
+
+    async def _without_order(self, intent: intents.Intent, decision: Decision, who: str) -> Result | None:
+        """Do what orders nothing of a host now, or something else than was decided; None: it is to be ordered."""
+        if isinstance(intent, intents.RetryAgent):
+            return self.moves.retry(intent, who, partial(self._again, who=who))
+        if isinstance(intent, intents.ResumeAgent) and intent.paced:
+            return await self.dispatcher.restarter.later(intent, who)
+        if isinstance(intent, intents.SetModel) and decision.effect is None:
+            self.claims.choose(self.store.fleet.agents[intent.agent], intent.model)
+            result = Result(Outcome.DONE, decision.note)
+            return self.tasks.audited_agent(who, "model", intent.agent, intent.epoch, result)
+        return None
 
     async def _again(self, intent: intents.ReassignAgent, who: str) -> Result:
         """Give an agent the task of its last run again, which is its queued task's next attempt, too."""

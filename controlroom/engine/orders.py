@@ -21,7 +21,7 @@ from controlroom.engine.ledger.ledger import KnownAgent
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 from controlroom.text.sanitize import redact
-from controlroom.text.states import Outcome
+from controlroom.text.states import Outcome, TellKind
 from controlroom.wire.messages import Reply, Spawn, ToNode
 from controlroom.wire.spec import AgentSpec
 
@@ -66,10 +66,13 @@ class OrderBook:
         claims: ClaimChecker,
         unordered: UnorderedWatch,
         budgets: BudgetController,
-        spec_of: Callable[[str], AgentSpec],
+        spec_of: Callable[[str, str], AgentSpec],
         send: Callable[[str, ToNode], bool],
     ) -> None:
-        """`spec_of`: how the agents of a profile are run; `send` gives False when a host cannot be reached."""
+        """`spec_of`: how the agents of a profile are run, with which of its credentials.
+
+        `send` gives False when a host cannot be reached.
+        """
         self._store, self._ledger_writer, self._claims = store, ledger_writer, claims
         self._unordered, self._budgets, self._spec_of, self._send = unordered, budgets, spec_of, send
         self._open: dict[int, OpenOrder] = {}
@@ -94,11 +97,14 @@ class OrderBook:
         """
         if isinstance(effect, TellOn):
             self._unordered.tells(effect)
+            if effect.what is TellKind.MODEL:
+                self._claims.switches(order, effect)
         elif isinstance(effect, KillOn):
             self._claims.kills(order)
         before = was.agents.get(order.subject) if order.verb in STARTS else None
         opened = self.open(order, getattr(effect, "question", ""), before)
-        message = to_node(effect, order.op, self._spec_of(getattr(effect, "profile", "")))
+        spec = self._spec_of(effect.profile, effect.credential) if isinstance(effect, SpawnOn) else AgentSpec()
+        message = to_node(effect, order.op, spec)
         if isinstance(effect, SpawnOn) and isinstance(message, Spawn):
             await self._begin_run(effect, opened, message, share)
         else:

@@ -138,8 +138,11 @@ class Actor:
             raise Refusal(f"the text is longer than {MAX_TASK} bytes")
         request = wanted.request
         if request is None:
-            raise Refusal("an agent can be sent a message, an answer or an interrupt, and nothing else")
-        await self._ask(entry, request, wanted.seal)
+            raise Refusal("an agent can be sent a message, an answer, an interrupt or a model, and nothing else")
+        try:
+            await self._ask(entry, request, wanted.seal)
+        except OlderRunner:
+            raise Refusal(f"the runner of {wanted.name} is an older one that cannot do this: reassign it") from None
 
     async def _grant(self, wanted: Grant) -> None:
         """Done only when the runner goes by it: what stands in its folder alone binds nobody."""

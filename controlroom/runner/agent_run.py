@@ -26,7 +26,17 @@ from controlroom.runner.status_file import StatusFile
 from controlroom.runner.watch import Watch
 from controlroom.text.states import AgentKind, Cause, State
 from controlroom.wire import records
-from controlroom.wire.runner import Answer, AskPlan, End, Interrupt, Message, Received, SealedRequest, TakeGrant
+from controlroom.wire.runner import (
+    Answer,
+    AskPlan,
+    End,
+    Interrupt,
+    Message,
+    Received,
+    SealedRequest,
+    SetModel,
+    TakeGrant,
+)
 
 if TYPE_CHECKING:
     from controlroom.runner.claude.interactive import Interactive
@@ -271,10 +281,14 @@ class AgentRun:
         else:
             self._tell(request, caller.reply)
 
-    def _tell(self, request: Message | Answer | Interrupt, reply: Callable[[str], None]) -> None:
+    def _tell(self, request: Message | Answer | Interrupt | SetModel, reply: Callable[[str], None]) -> None:
         talk = self._conversation
         if talk is None:
             raise Refused("it is a plain command: it takes no messages, answers or interrupts")
+        if isinstance(request, SetModel):
+            self._write(talk.set_model(request.model, f"model-{time.monotonic_ns()}", reply))
+            self._recorder.note(f"to go on with the model {request.model}")
+            return
         if isinstance(request, Message):
             self._write(talk.message(request.text))
             self._recorder.sent(request.text)

@@ -19,7 +19,7 @@ from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Refused
 from controlroom.runner.typed import READY, Filled, Keys, Pressed, Typed, as_text, dialog_key
 from controlroom.text.states import State, Verdict
-from controlroom.wire.runner import Answer, Interrupt, Message
+from controlroom.wire.runner import Answer, Interrupt, Message, SetModel
 
 QUICK, SLOW = 0.1, 0.5
 """Seconds between two looks at Claude's files: while something goes on, and when nothing has for a while."""
@@ -152,7 +152,9 @@ class InteractiveRun(AgentRun):
 
     # ------------------------------------------------------------------ requests
 
-    def _tell(self, request: Message | Answer | Interrupt, reply: Callable[[str], None]) -> None:
+    def _tell(self, request: Message | Answer | Interrupt | SetModel, reply: Callable[[str], None]) -> None:
+        if isinstance(request, SetModel):
+            raise Refused("the model of a Claude on a terminal is chosen there: attach, and type /model")
         if self._claude.status not in (*READY, "waiting"):
             raise Refused("nothing can be typed to it now: look at its screen")
         if not self._in_front():

@@ -101,11 +101,12 @@ class Verdict(OpenStrEnum):
 
 
 class TellKind(OpenStrEnum):
-    """What an agent that runs is told. `usage`: to say how far its plan is used."""
+    """What an agent that runs is told. `model`: to go on with another one; `usage`: to say how far its plan is used."""
 
     MESSAGE = "message"
     ANSWER = "answer"
     INTERRUPT = "interrupt"
+    MODEL = "model"
     USAGE = "usage"
     UNKNOWN = ""
     """Nothing that this version knows: refused."""
@@ -184,6 +185,10 @@ class Cause(StrEnum):
     """The API had no room for it, however often Claude tried."""
     ACCOUNT = "account"
     """The account that pays has no credit, or may not be used."""
+    SPEND_CAP = "spend-cap"
+    """What its organisation may spend is spent."""
+    ORGANISATION = "organisation"
+    """Its organisation is disabled, or does not let such a login in."""
     COST = "cost"
     """It has cost what it may, by Claude's own count (`max_budget_usd`)."""
     OUT_OF_MEMORY = "out-of-memory"

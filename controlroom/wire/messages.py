@@ -21,6 +21,7 @@ from controlroom.wire.runner import (
     Message,
     Seal,
     SealedRequest,
+    SetModel,
     digest_of,
     request_fields,
 )
@@ -109,7 +110,7 @@ class Kill:
 
 @dataclass(frozen=True)
 class Tell:
-    """Something for a running agent: a message, an answer to its question, an interrupt; or how its plan stands."""
+    """Something for a running agent: a message, an answer, an interrupt, another model; or how its plan stands."""
 
     id: int
     name: str
@@ -140,6 +141,8 @@ class Tell:
             return Message(self.text)
         if self.what is TellKind.INTERRUPT:
             return Interrupt()
+        if self.what is TellKind.MODEL:
+            return SetModel(self.text)
         return AskPlan() if self.what is TellKind.USAGE else None
 
     @property

@@ -6,12 +6,13 @@ One request and one reply a connection, each a JSON line:
     {"do": "answer", "question": ID, "digest": …, "verdict": "allow" | "always" | "deny", "text": …,
      "answers": [{"choices": [1, 3], "words": …}, …]}              one answer for each of its items
     {"do": "interrupt"}                                            stop the turn; the agent waits for a message
+    {"do": "model", "model": …}                                    go on with another model, from its next request on
     {"do": "usage"}                                                ask Claude how far its plan is used
     {"do": "grant", "number": N}                                   go by the grant that now stands in grant.json
     {"do": "end", "why": …}                                        end the tree; replied to when nothing is left
     -> {"ok": true} | {"ok": false, "reason": …, "unknown": true where the runner knows no such request}
 
-The first four bear a `Seal` beside. A runner lives on through upgrades of its node, so these lines stay as they are.
+The first five bear a `Seal` beside. A runner lives on through upgrades of its node, so these lines stay as they are.
 The records are named tuples, for a dataclass would cost each runner memory.
 """
 
@@ -59,6 +60,12 @@ class Interrupt(NamedTuple):
     """Stop the turn."""
 
 
+class SetModel(NamedTuple):
+    """Go on with another model, as Claude Code names it."""
+
+    model: str = ""
+
+
 class AskPlan(NamedTuple):
     """Ask Claude how far its plan is used."""
 
@@ -75,7 +82,7 @@ class End(NamedTuple):
     why: str = ""
 
 
-SealedRequest = Message | Answer | Interrupt | AskPlan
+SealedRequest = Message | Answer | Interrupt | SetModel | AskPlan
 Request = SealedRequest | TakeGrant | End
 
 
@@ -116,6 +123,8 @@ def request_fields(request: Request, seal: Seal = UNSEALED) -> dict[str, Any]:
     if isinstance(request, Answer):
         fields |= {"question": request.question, "verdict": str(request.verdict), "digest": request.digest}
         fields["answers"] = [{"choices": list(item.choices), "words": item.words} for item in request.answers]
+    if isinstance(request, SetModel):
+        fields["model"] = request.model
     return fields | {name: value for name, value in (("bound", seal.bound), ("signature", seal.signature)) if value}
 
 
@@ -154,12 +163,14 @@ def _field(fields: Mapping[str, Any], name: str, kind: type, default: Any) -> An
 
 _TYPES = {str: "text", int: "whole number", list: "list", dict: "object"}
 _KIND_NAMES: dict[type, str] = {
-    Message: "message", Answer: "answer", Interrupt: "interrupt", AskPlan: "usage", TakeGrant: "grant", End: "end",
+    Message: "message", Answer: "answer", Interrupt: "interrupt", SetModel: "model", AskPlan: "usage",
+    TakeGrant: "grant", End: "end",
 }  # fmt: skip
 _READERS: dict[str, Callable[[Mapping[str, Any]], Request]] = {
     "message": lambda fields: Message(_text(fields, "text")),
     "answer": _answer,
     "interrupt": lambda _fields: Interrupt(),
+    "model": lambda fields: SetModel(_text(fields, "model")),
     "usage": lambda _fields: AskPlan(),
     "grant": lambda fields: TakeGrant(_field(fields, "number", int, 0)),
     "end": lambda fields: End(_text(fields, "why")),

@@ -43,7 +43,7 @@ def offered(line: str) -> list[str]:
         ("controlroom host check ", ["local", "vm1", "vm2"]),
         ("controlroom costs --by ho", ["host", "hour"]),
         ("controlroom completions ", ["bash", "fish", "zsh"]),
-        ("controlroom help m", ["money"]),
+        ("controlroom help m", ["model", "money"]),
         ("controlroom help host", ["host", "hosts"]),
         ("controlroom help --", ["--help", "--search"]),
     ],

@@ -163,6 +163,7 @@ LOOKS: tuple[tuple[str, ...], ...] = (
 ACTS: tuple[tuple[str, ...], ...] = (
     ("send", "a1", "hello"),
     ("interrupt", "a1"),
+    ("model", "a1", "haiku", "--json"),
     ("answer", "a1", "deny"),
     ("pause", "a2"),
     ("retry", "a3"),

@@ -52,6 +52,7 @@ WORDS = {
     "why": ("t1",),
     "host check": ("local",),
     "pause": ("job",),
+    "model": ("job", "haiku"),
     "resume": ("job",),
     "estimate": ("--agents", "1", "--hours", "1", "--requests-per-hour", "1"),
 }

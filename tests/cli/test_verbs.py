@@ -211,6 +211,7 @@ def test_refusals_say_why(room: Room) -> None:
     for words, code, sentence in (
         (["send", "job", "hello", "there"], 1, "runs a command, which takes no messages"),
         (["interrupt", "job"], 1, "runs a command"),
+        (["model", "job", "haiku"], 1, "runs a command, which has no model"),
         (["answer", "ended", "allow"], 1, "local/ended asks nothing now (done)"),
         (["kill", "jub", "--yes"], 5, "there is no agent 'jub': did you mean job?"),
         (["logs", "other/job"], 5, "there is no agent 'other/job'"),

@@ -14,7 +14,13 @@ from controlroom.text.states import Cause
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, task, with_tasks
 
 BACKOFF = QueueRules().backoff
-FLEET_WIDE = (AttemptEnd.LIMITED, AttemptEnd.OVERLOADED, AttemptEnd.ACCOUNT)
+FLEET_WIDE = (
+    AttemptEnd.LIMITED,
+    AttemptEnd.OVERLOADED,
+    AttemptEnd.ACCOUNT,
+    AttemptEnd.SPEND_CAP,
+    AttemptEnd.ORGANISATION,
+)
 
 
 def tried(number: int, end: AttemptEnd, ago: int = MINUTE // 2, on: str = "vm1", **changes: object) -> Task:
@@ -125,7 +131,23 @@ def test_one_alarm_names_an_account_that_lets_nobody_in_and_ends_when_one_gets_i
 
 
 @pytest.mark.parametrize(
-    ("cause", "end"), [(Cause.OVERLOADED, AttemptEnd.OVERLOADED), (Cause.ACCOUNT, AttemptEnd.ACCOUNT)]
+    ("end", "says"), [(AttemptEnd.SPEND_CAP, "the spend cap of its"), (AttemptEnd.ORGANISATION, "its organisation is")]
+)
+def test_the_alarm_of_a_spend_cap_and_of_an_organisation_says_what_to_do(end: AttemptEnd, says: str) -> None:
+    (alarm,) = backoff.alarms(world(*(tried(number, end) for number in (1, 2))), NOON).values()
+    assert alarm.text.startswith(f"the hosts' own logins: {says}")
+    probe, row = at_work(9, PROVEN + 1_000)
+    assert backoff.alarms(world(tried(1, end), probe, rows=(row,)), NOON) == {}
+
+
+@pytest.mark.parametrize(
+    ("cause", "end"),
+    [
+        (Cause.OVERLOADED, AttemptEnd.OVERLOADED),
+        (Cause.ACCOUNT, AttemptEnd.ACCOUNT),
+        (Cause.SPEND_CAP, AttemptEnd.SPEND_CAP),
+        (Cause.ORGANISATION, AttemptEnd.ORGANISATION),
+    ],
 )
 def test_what_the_api_does_is_no_fault_of_the_tasks(cause: Cause, end: AttemptEnd) -> None:
     row = agent("a-t1", state=State.FAILED, ended=NOON - 1_000, cause=cause)

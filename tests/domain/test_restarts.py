@@ -134,6 +134,22 @@ def test_a_start_is_counted_before_it_is_ordered_and_one_that_was_refused_is_not
     assert restarts.plan(crashed, NOON + MINUTE).start is not None, "an engine after that one goes on"
 
 
+def test_what_a_limit_stopped_goes_on_in_its_session_after_it_where_the_profile_says_so() -> None:
+    resets = NOON + 30 * MINUTE
+    limited = ended(state=State.LIMITED, limited_until=resets, session="s")
+    assert restarts.plan(restarted(limited), NOON + 60 * MINUTE).start is None
+    rules = replace(RULES, restart=Restart.NEVER, after_limit=True)
+    waiting = restarts.plan(restarted(limited, rules=rules), NOON)
+    assert (waiting.start, waiting.next_look) == (None, resets)
+    start = restarts.plan(restarted(limited, rules=rules), resets).start
+    assert start is not None
+    assert (start.why, start.how) == (Why.LIMITED, How.RESUME)
+    unknown = restarted(replace(limited, limited_until=0), rules=rules)
+    assert restarts.plan(unknown, NOON - 1).next_look == NOON, "a backoff after it ended"
+    assert restarts.plan(known(unknown, 2 * MINUTE), NOON).next_look == NOON + MINUTE, "then two, and so on"
+    assert restarts.plan(restarted(limited, rules=rules), resets, {"vm1/docs-1"}).start is None, "a person ended it"
+
+
 def test_after_a_reboot_it_goes_on_in_its_session_at_once_where_the_profile_says_so() -> None:
     rebooted = ended(ago=0, cause=Cause.REBOOTED)
     start = restarts.plan(restarted(rebooted), NOON).start
@@ -336,3 +352,17 @@ def test_trouble_is_told_of_while_it_lasts() -> None:
     assert well.alarms == {}
     over = replace(sick, state=State.FAILED, ended=NOON, pid=None)
     assert reduce(world, events.AgentsObserved("vm1", (over,), NOON)).alarms == {}
+
+
+def test_those_that_a_limit_stopped_wake_one_first_and_then_as_many_as_have_proved_themselves() -> None:
+    rules = replace(RULES, restart=Restart.NEVER, after_limit=True)
+    reset, later = NOON + 5 * MINUTE, NOON + 6 * MINUTE
+    stopped = [ended(f"a{n}", State.LIMITED, limited_until=reset, session=f"s{n}") for n in range(4)]
+    world = restarted(*stopped, rules=rules)
+    assert restarts.plan(world, reset - 1).start is None
+    first = restarts.plan(world, reset).start
+    assert first is not None
+    woken = agent("a0", "vm1", State.WORKING, epoch=2, profile="docs", session="s0", since=reset, started=reset)
+    one_up = replace(world, agents={**world.agents, woken.id: woken})
+    assert restarts.plan(one_up, reset + 5_000).start is None, "it has not proved itself"
+    assert restarts.plan(one_up, later).start is not None

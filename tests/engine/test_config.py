@@ -135,6 +135,24 @@ def test_what_may_log_in_as_somebody_else_is_not_the_credential_of_others(place:
     }  # fmt: skip
 
 
+def test_a_profile_names_several_credentials_and_each_says_how_its_agents_log_in(place: Home) -> None:
+    named = '[credentials.team]\nconfig_dir = "/team"\n[credentials.key]\nfile = "~/.key"\n[credentials.mine]\n'
+    write(place, f'{named}[profiles.a]\nenv = {{ A = "1" }}\ncredentials = ["team", "plan", "key", "mine"]\n')
+    loaded = config.load(place)
+    shown = [(one.name, one.key, one.billing, one.folder) for one in loaded.profiles["a"].credentials]
+    assert shown == [
+        ("team", "the login of team", "plan", "/team"),
+        ("plan", "plan", "plan", ""),
+        ("key", "the key of key", "", ""),
+        ("mine", "plan", "plan", ""),
+    ]
+    assert "~/.key" not in repr(loaded.profiles)
+    team, key = loaded.spec("a", "team"), loaded.spec("a", "key")
+    assert (team.credential, team.env) == (Credential(plan=True), {"A": "1", "CLAUDE_CONFIG_DIR": "/team"})
+    assert (key.credential, key.env) == (Credential(file="~/.key"), {"A": "1"})
+    assert loaded.spec("a", "plan").credential == loaded.spec("a", "mine").credential == Credential(plan=True)
+
+
 def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credential(place: Home) -> None:
     write(place, WHOLE)
     assert "~/.key" not in repr(config.load(place).profiles)
@@ -165,6 +183,13 @@ def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credentia
         ("[profiles.a]\ncommand = [1]", "profiles.a.command.0: found 1, expected text in quotes"),
         ('[profiles.a]\nenv = { "A B" = "1" }', "profiles.a.env: 'A B' cannot name a variable"),
         ("[profiles.a]\nenv = { A = 1 }", "profiles.a.env.A: found a number, expected text in quotes"),
+        ('[profiles.a]\ncredentials = ["x"]', "profiles.a.credentials: there is no credential 'x'"),
+        (
+            '[profiles.a]\ncredential = "plan"\ncredentials = ["plan"]',
+            "credential or credentials, not both",
+        ),
+        ('[credentials.a]\nconfig_dir = "x"', "credentials.a: config_dir is an absolute path on the host"),
+        ('[credentials.plan]\nfile = "x"', "'plan' cannot name a credential"),
         ('[profiles.a]\ncredential = "key"', 'profiles.a.credential: expected "plan", { file'),
         ('[profiles.a]\ncredential = { fiel = "x" }', 'profiles.a.credential: expected "plan", { file'),
         ('[profiles."a b"]', "'a b' cannot name a profile"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from controlroom.domain.budgets import Rung, RungAction, StopOrder
+from controlroom.domain.display.explain import explain
 from controlroom.domain.intents import ForgetAgent, KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Result
@@ -15,6 +16,7 @@ from controlroom.wire import messages as wire
 from tests.engine.budgeted import DOLLAR, budget, budgeted, spawn
 from tests.engine.granted import CENT, Payer, running
 from tests.engine.rooms import Room, room
+from tests.engine.scripted import NOON
 from tests.lab.world import World
 
 RULE = BudgetRule(
@@ -98,6 +100,29 @@ async def test_new_work_goes_to_a_cheaper_model(home: World) -> None:
         assert any(
             "sonnet instead of claude-opus-5-5: budget day goes cheaper" in reason for reason in said(here, "spawn")
         )
+
+
+async def test_agents_at_work_go_over_to_a_cheaper_model_and_back_where_the_profile_says_so(home: World) -> None:
+    host = Payer()
+    switches = '[profiles.live]\nmodel = "opus"\nswitch_model = true\n[profiles.stays]\nmodel = "opus"\n'
+    async with budgeted(host, switches) as here:
+        await here.order(SetBudget(replace(RULE, rungs=(Rung(50, RungAction.CHEAPER),))))
+        assert await spawn(here, "a1", "live") == Result(Outcome.DONE)
+        assert await spawn(here, "a2", "stays") == Result(Outcome.DONE)
+        host.work("a1", 600 * CENT)
+
+        def told() -> list[tuple[str, str]]:
+            tells = (message for message in host.heard if isinstance(message, wire.Tell))
+            return [(tell.name, tell.text) for tell in tells if tell.what == "model"]
+
+        await here.until(lambda: told() == [("a1", "sonnet")])
+        await here.until(lambda: (work := here.agent("vm1/a1").ordered) is not None and work.model == "sonnet")
+        notes = dict(explain(here.engine.store.fleet, here.agent("vm1/a1"), NOON).notes)
+        assert notes["model"] == "sonnet instead of opus: budget day goes cheaper"
+        await here.order(SetBudget(replace(RULE, limit=100 * DOLLAR, rungs=(Rung(50, RungAction.CHEAPER),))))
+        await here.until(lambda: told() == [("a1", "sonnet"), ("a1", "opus")])
+        await here.engine.wait_idle()
+        assert said(here, "model") == ["sonnet instead of opus", "", "opus instead of sonnet", ""]
 
 
 async def test_who_was_paused_goes_on_by_itself_when_there_is_money_again(home: World) -> None:

@@ -548,3 +548,18 @@ def test_choices_that_are_longer_than_can_be_shown_are_cut() -> None:
 
     assert (of().cut, of("a" * 300).cut) == (False, False)
     assert (of("a" * 301).cut, of(more=7).cut) == (True, True)
+
+
+def test_a_model_holds_once_claude_says_so_and_a_refusal_is_told_in_its_words() -> None:
+    talk, told = Conversation(model="opus"), list[str]()
+    (asked,) = written(talk.set_model("haiku", "m1", told.append))
+    assert (asked["request_id"], asked["request"]) == ("m1", {"subtype": "set_model", "model": "haiku"})
+    assert (talk.model, told) == ("opus", [])
+    talk.feed({"type": "control_response", "response": {"subtype": "success", "request_id": "m1"}}, 1)
+    assert (talk.model, told) == ("haiku", [""])
+    talk.set_model("x", "m2", told.append)
+    talk.feed({"type": "control_response", "response": {"subtype": "error", "request_id": "m2", "error": "no x"}}, 2)
+    assert (talk.model, told[1:]) == ("haiku", ["Claude refused it: no x"])
+    for model, parent in (("claude-haiku-5-5", None), ("claude-sonnet-5", "toolu_1"), ("<synthetic>", None)):
+        talk.feed({"type": "assistant", "message": {"model": model}, "parent_tool_use_id": parent}, 3)
+    assert talk.model == "claude-haiku-5-5"

@@ -12,6 +12,7 @@ import pytest
 
 from controlroom.text.states import Item, ItemAnswer, Option
 from controlroom.wire.messages import AgentSeen
+from controlroom.wire.runner import SetModel, request_fields
 from tests.lab.agent_under_test import Agent, MakeAgent, alive
 from tests.lab.answering import chosen, request
 from tests.lab.messages_api.server import Api
@@ -269,3 +270,40 @@ def test_events_are_kept_as_they_came_but_for_keys(agent: MakeAgent) -> None:
     assert [event["type"] for event in events] == ["system", "assistant", "result"]
     assert events[1]["message"]["content"][0]["text"] == "my key is sk-ant-…"
     assert "tools" in events[0]
+
+
+# -- models
+
+
+def test_another_model_holds_from_its_next_request_on(agent: MakeAgent, api: Api) -> None:
+    run = agent(ASK + "[[text all done]]", model="opus")
+    asked = question(run)
+    assert "opus" in run.seen().model
+    assert run.ask(**request_fields(SetModel("haiku"))) == ""
+    assert run.until(lambda seen: "haiku" in seen.model)
+    seen = answered(run, "allow")
+    models = [call["body"]["model"] for call in api.requests(main=True)]
+    assert ("opus" in models[0], "haiku" in models[-1], "haiku" in seen.model) == (True, True, True)
+    assert (seen.state, asked.tool) == ("done", "Bash")
+    assert "to go on with the model haiku" in said(run)
+
+
+# -- what an organisation does not let in
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "cause"),
+    [
+        ("429", "enforced_spend_limit_reached", "spend-cap"),
+        ("429", "contract_spend_limit_reached", "spend-cap"),
+        ("403", "oauth_org_not_allowed", "organisation"),
+        ("403", "", "organisation"),
+    ],
+)
+def test_a_spend_cap_and_a_disabled_organisation_are_causes_of_their_own(
+    agent: MakeAgent, api: Api, status: str, code: str, cause: str
+) -> None:
+    api.configure(mode=status, error_message="not now", error_details={"error_code": code} if code else None)
+    seen = agent("[[text hello]]").finish()
+    assert (seen.state, seen.cause, seen.limited_until) == ("failed", cause, 0)
+    assert "not now" in seen.detail or "organization" in seen.detail

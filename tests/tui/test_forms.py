@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from textual.widgets import Input, TextArea
 
-from controlroom.domain.intents import AnswerQuestion, InterruptAgent, ReassignAgent, SendMessage, SpawnAgent
+from controlroom.domain.intents import AnswerQuestion, InterruptAgent, ReassignAgent, SendMessage, SetModel, SpawnAgent
 from controlroom.domain.keys.many import plan
 from controlroom.domain.model import Fleet, Profile, State
 from controlroom.text.states import ItemAnswer, Verdict
@@ -165,6 +165,21 @@ async def test_message_and_interrupt() -> None:
         here.screen(Overview).table.choose("vm1/lint-all")
         await here.press("m")
         assert here.said() == "lint-all runs a command, which takes no messages"
+
+
+@SIZES
+async def test_another_model_is_written_and_ordered(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        here.screen(Overview).table.choose("vm2/api-3")
+        await here.press("=")
+        assert "model of api-3 on vm2, now" in here.text()
+        await here.press("enter")
+        assert here.engine.asked == []
+        await here.press(*"haiku", "enter")
+        assert here.engine.asked == [SetModel("vm2/api-3", 1, "haiku")]
+        here.screen(Overview).table.choose("vm1/lint-all")
+        await here.press("=")
+        assert here.said() == "lint-all runs a command, which has no model"
 
 
 async def test_a_question_is_answered_in_words() -> None:

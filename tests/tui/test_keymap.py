@@ -25,7 +25,7 @@ from tests.tui.room import room
 KEYS = remapped(
     {
         "kill": "+",
-        "spawn": ["~", "="],
+        "spawn": ["~", "|"],
         "open": "$",
         "message": "%",
         "allow": "^",
@@ -82,7 +82,7 @@ async def test_footer_question_palette_and_help_name_the_keys_that_hold() -> Non
             assert words in footer
         await here.press("{")
         shown = " ".join(here.text().split())
-        assert "~ = Start an agent" in shown
+        assert "~ | Start an agent" in shown
         assert "; interrupt Stop an agent's turn" in shown
         assert "add one with ~." in shown
         assert ") ↓ Next agent." in shown
@@ -137,10 +137,10 @@ def read(tmp_path: Path, text: str) -> ScreenSettings:
 
 
 def test_keys_and_theme_are_read_from_the_config(tmp_path: Path) -> None:
-    settings = read(tmp_path, 'theme = "paper"\n[keys]\nkill = "+"\nspawn = ["~", "="]\n')
+    settings = read(tmp_path, 'theme = "paper"\n[keys]\nkill = "+"\nspawn = ["~", "|"]\n')
     assert (settings.theme, settings.problem) == ("paper", "")
     keys, wrong = keys_of(settings)
-    assert (keys["kill"].key, keys["spawn"].keys, wrong) == ("+", ("~", "="), "")
+    assert (keys["kill"].key, keys["spawn"].keys, wrong) == ("+", ("~", "|"), "")
     assert settings.themes == tmp_path / "themes"
 
 

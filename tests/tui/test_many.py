@@ -18,6 +18,7 @@ from controlroom.domain.intents import (
     KillAgent,
     ReassignAgent,
     SendMessage,
+    SetModel,
 )
 from controlroom.domain.keys.many import AT_ONCE, Plan, Target, plan, summed
 from controlroom.domain.model import Agent, Fleet, LinkState, Question, State
@@ -164,6 +165,8 @@ async def test_forget_interrupt_and_message_go_to_all() -> None:
         await here.write("be brief")
         await here.press("enter")
         await here.until(lambda: here.said() == "2 told")
+        await here.press("*", "=", *"haiku", "enter")
+        await here.until(lambda: here.said() == "2 given the model")
         ended = [replace(agent, state=State.DONE) for agent in here.engine.fleet.agents.values()]
         here.engine.put(*ended)
         await here.until(lambda: "✓ 2 done" in here.text())
@@ -174,6 +177,7 @@ async def test_forget_interrupt_and_message_go_to_all() -> None:
         assert here.engine.asked == [
             *(InterruptAgent(agent, 1) for agent in both),
             *(SendMessage(agent, 1, "be brief") for agent in both),
+            *(SetModel(agent, 1, "haiku") for agent in both),
             *(ForgetAgent(agent, 1) for agent in both),
         ]
 

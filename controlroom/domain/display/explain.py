@@ -222,6 +222,7 @@ def _carried_out(fleet: Fleet, agent: Agent, now: int) -> Iterator[tuple[str, st
         yield "task", f"{task.id}, which is {task.state}, attempt {len(task.attempts)}: {task.title}"
     if agent.trouble and not agent.has_ended:
         yield "trouble", agent.trouble
+    yield from _taken(fleet, agent)
     if words := restart_words(fleet, key_of(fleet, agent), now):
         yield "restarts", words
 
@@ -251,6 +252,20 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
     yield from _payer(agent)
     if agent.last_line:
         yield "line", f"{agent.last_line} ({ago(now - agent.last_line_at)})"
+
+
+def _taken(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:
+    """What was taken for it: which of several credentials, and which model, now and in its next run."""
+    work = agent.ordered
+    if work is not None and work.credential:
+        yield "login", f"credential {work.credential}, one of those that its profile names (controlroom audit says why)"
+    if work is not None:
+        meant = ladder.meant_model(fleet, agent)
+        model, why = ladder.cheaper(fleet, meant, agent.host, agent.name, work.profile, agent.billing)
+        if why and work.model == model:
+            yield "model", why
+    if work is not None and work.chosen and work.chosen != work.model:
+        yield "model", f"its next run begins with {work.chosen}, which was chosen for it"
 
 
 def _ended_words(agent: Agent) -> str:

@@ -8,9 +8,22 @@ from controlroom.domain.display.arrange import TaskSort
 from controlroom.domain.display.filters import task_fits
 from controlroom.domain.figures import Figures
 from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.money import ladder
 from controlroom.domain.queue.repeat import coming, cron_of
-from controlroom.domain.tasks import Attempt, AttemptEnd, HostWait, Queue, Task, TaskState, Wait, WaitReason, in_order
+from controlroom.domain.tasks import (
+    Attempt,
+    AttemptEnd,
+    CredentialWait,
+    HostWait,
+    Queue,
+    Task,
+    TaskState,
+    Wait,
+    WaitReason,
+    in_order,
+)
 from controlroom.domain.words import age, ago, amount, count, dollars, named_some, seconds, since, size
+from controlroom.text.states import AgentKind
 
 _ORDER = (
     TaskState.RUNNING,
@@ -139,6 +152,8 @@ _ENDS = {
     AttemptEnd.LOGIN: "its login failed",
     AttemptEnd.OVERLOADED: "the API was overloaded",
     AttemptEnd.ACCOUNT: "its account has no credit or may not be used",
+    AttemptEnd.SPEND_CAP: "the spend cap of its organisation is reached",
+    AttemptEnd.ORGANISATION: "its organisation is disabled or does not let it in",
     AttemptEnd.COST: "it has cost what it may",
     AttemptEnd.HALTED: "the halt ended it",
     AttemptEnd.TAKEN: "its agent was given other work",
@@ -169,10 +184,13 @@ _WAITS: Mapping[WaitReason, str] = {
     WaitReason.STAGGER: "starts are staggered{until}",
     WaitReason.BUDGET: "{about}",
     WaitReason.LIMIT: "limit {about}: {has} of {most} is used{until}",
+    WaitReason.NEW_WINDOW: "limit {about}: {has} % of a new window is used, {most} % are handed out at once{until}",
     WaitReason.LOGIN: "{about}: the login failed, one task tries again{until}",
     WaitReason.LIMITED: "{about}: the API limits its agents, one task tries again{until}",
     WaitReason.OVERLOADED: "{about}: the API is overloaded, one task tries again{until}",
     WaitReason.ACCOUNT: "{about}: its account has no credit or may not be used, one task tries again{until}",
+    WaitReason.SPEND_CAP: "{about}: the spend cap of its organisation is reached, one task tries again{until}",
+    WaitReason.ORGANISATION: "{about}: its organisation does not let it in, one task tries again{until}",
     WaitReason.PACED: "{about}: after a limit agents start a few at a time{until}",
     WaitReason.BEHIND: "others start first",
 }
@@ -203,8 +221,19 @@ def words_of(wait: Wait, now: int) -> str:
     """A reason to wait, in words."""
     if wait.reason is WaitReason.NO_HOST:
         return "; ".join(host_words(host, now) for host in wait.hosts) or "the room has no host that may run it"
+    if wait.reason is WaitReason.CREDENTIALS:
+        return f"all its credentials are held: {'; '.join(credential_words(one, now) for one in wait.credentials)}"
+    return _words(wait, now)
+
+
+def _words(wait: Wait | CredentialWait, now: int) -> str:
     words = _WAITS.get(wait.reason, str(wait.reason))
     return words.format(about=named_some(wait.about), has=wait.has, most=wait.most, until=_in(wait.until, now))
+
+
+def credential_words(wait: CredentialWait, now: int) -> str:
+    """Why a credential takes no work now, in words."""
+    return f"{wait.name}: {_words(wait, now)}"
 
 
 def host_words(wait: HostWait, now: int) -> str:
@@ -248,6 +277,8 @@ def why(fleet: Fleet, task: Task, now: int, *, verbs: bool = True, order: Mappin
         lines.append(f"to let it start: controlroom task release {task.id}")
     if task.state is TaskState.FAILED and verbs:
         lines.append(f"to have it tried again: controlroom task retry {task.id}")
+    if cheaper := _cheaper(fleet, task):
+        lines.append(cheaper)
     if task.max_cost or task.max_hours:
         cost = f"it may cost {dollars(task.max_cost)}" if task.max_cost else ""
         hours = f"an attempt may take {task.max_hours:g} h" if task.max_hours else ""
@@ -300,7 +331,22 @@ def alike_waits(fleet: Fleet, now: int) -> list[AlikeWaits]:
 
 def _alike(wait: Wait) -> Wait:
     """What reasons have in common that differ in their moments alone."""
-    return replace(wait, until=0, hosts=tuple(replace(host, until=0) for host in wait.hosts))
+    return replace(
+        wait,
+        until=0,
+        hosts=tuple(replace(host, until=0) for host in wait.hosts),
+        credentials=tuple(replace(one, until=0) for one in wait.credentials),
+    )
+
+
+def _cheaper(fleet: Fleet, task: Task) -> str:
+    """That a budget has a waiting task start with a cheaper model; "": none does."""
+    profile = fleet.profiles.get(task.profile)
+    if task.state is not TaskState.WAITING or (profile is not None and profile.kind is AgentKind.COMMAND):
+        return ""
+    meant = task.model or (profile.model if profile else "")
+    why = ladder.cheaper(fleet, meant, task.host, "", task.profile, ladder.payer(fleet, task.profile))[1]
+    return f"it starts with {why}" if why else ""
 
 
 def attempt_words(attempt: Attempt, now: int) -> str:
@@ -308,7 +354,8 @@ def attempt_words(attempt: Attempt, now: int) -> str:
     cost = [dollars(attempt.spent)] if attempt.spent is not None else []
     milliseconds = (attempt.ended or now) - attempt.at if attempt.ended or attempt.is_open else None
     took = [] if milliseconds is None else [age(milliseconds) if milliseconds >= 60_000 else "under 1m"]
-    return " · ".join((f"{attempt.id}, run {attempt.epoch}: {ended_words(attempt)}", *took, *cost))
+    by = [f"credential {attempt.credential}"] if attempt.credential else []
+    return " · ".join((f"{attempt.id}, run {attempt.epoch}: {ended_words(attempt)}", *took, *cost, *by))
 
 
 def _why_waiting(fleet: Fleet, task: Task, now: int, order: Mapping[str, int] | None) -> list[str]:
@@ -325,6 +372,9 @@ def _why_waiting(fleet: Fleet, task: Task, now: int, order: Mapping[str, int] | 
 def _wait_lines(wait: Wait, now: int) -> list[str]:
     if wait.reason is WaitReason.NO_HOST and wait.hosts:
         return ["no host takes it now:", *(f"  {host_words(host, now)}" for host in wait.hosts), _next(wait, now)]
+    if wait.reason is WaitReason.CREDENTIALS:
+        each = (f"  {credential_words(one, now)}" for one in wait.credentials)
+        return ["all credentials of its profile are held:", *each, _next(wait, now)]
     return [words_of(wait, now), _next(wait, now)]
 
 

@@ -160,6 +160,17 @@ ACTIONS: tuple[Action, ...] = (
         footer=8,
     ),
     Action(
+        "model",
+        "=",
+        "model",
+        "Have an agent go on with another model: at once where Claude can be told, else from its next run on.",
+        "overview agent",
+        needs="agent",
+        changes=True,
+        many=True,
+        verb="model AGENT MODEL",
+    ),
+    Action(
         "attach",
         "t",
         "attach",

@@ -117,6 +117,10 @@ def _stops(fleet: Fleet, agent: Agent) -> str | None:
     return command if agent.kind == AgentKind.COMMAND else _live(fleet, agent)
 
 
+def _has_model(fleet: Fleet, agent: Agent) -> str | None:
+    return f"{agent.name} runs a command, which has no model" if agent.kind == AgentKind.COMMAND else None
+
+
 def _pauses(fleet: Fleet, agent: Agent) -> str | None:
     from controlroom.domain.preconditions import no_session  # the first frame of a screen has no agents
 
@@ -166,6 +170,7 @@ _CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
     "resume": _resumes,
     "message": _hears,
     "interrupt": _stops,
+    "model": _has_model,
     "attach": _there,
     "screen": _there_and_connected,
     "forget": _over,

@@ -5,8 +5,8 @@ GROUPS: dict[str, str] = {
     "match_newer screen explain copy hosts host_open host_charts host_check tasks task_open task_why task_log figures "
     "alarms attached palette help back",
     "answer": "allow always deny questions undo",
-    "act": "spawn kill pause resume reassign retry message interrupt attach forget mark mark_all host_add host_remove "
-    "host_retry host_take host_drain",
+    "act": "spawn kill pause resume reassign retry message interrupt model attach forget mark mark_all host_add "
+    "host_remove host_retry host_take host_drain",
     "queue": "task_add task_edit task_editor task_priority task_up task_down task_first task_hold task_retry task_drop "
     "queue_hold halt halt_kill",
     "money": "costs costs_limits costs_by money_charts budget",
@@ -23,6 +23,7 @@ OTHER_WORDS: dict[str, str] = {
     "spawn": "new start run create add launch",
     "kill": "stop end terminate quit cancel abort",
     "interrupt": "stop halt",
+    "model": "opus sonnet haiku cheaper switch change",
     "pause": "stop hold sleep suspend",
     "resume": "continue go on wake",
     "reassign": "move task host",

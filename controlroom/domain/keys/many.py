@@ -114,6 +114,7 @@ _TITLES = {
     "always": "Allow what {} ask, and what is named below it until their sessions end?",
     "deny": "Deny what {} ask?",
     "message": "Say this to {}?",
+    "model": "Have {} go on with this model?",
     "task_hold": "Hold {}? They start once they are released.",
     "task_release": "Release {}? They start as soon as they may.",
     "task_retry": "Have {} done again? Their attempts are counted anew.",
@@ -134,6 +135,7 @@ _DONE = {
     "always": "allowed for the session",
     "deny": "denied",
     "message": "told",
+    "model": "given the model",
     "task_hold": "held",
     "task_release": "released",
     "task_retry": "tried again",
@@ -268,6 +270,8 @@ def intent_of(agent: Agent, action: str, text: str = "", keep: bool = False, hos
         return intents.AnswerQuestion(agent.id, agent.question.id, Verdict(action), text, agent.question.digest)
     if action == "message":
         return intents.SendMessage(agent.id, agent.epoch, text)
+    if action == "model":
+        return intents.SetModel(agent.id, agent.epoch, text)
     if action == "reassign":
         return intents.ReassignAgent(agent.id, agent.epoch, text, keep and bool(agent.session), host)
     if action == "resume" and not agent.has_ended:

@@ -24,7 +24,7 @@ from controlroom.domain.money.budget import (
     window,
 )
 from controlroom.domain.words import named_some, percent
-from controlroom.text.states import Cause, Payer
+from controlroom.text.states import AgentKind, Cause, Payer
 
 _DONE = {
     RungAction.NOTIFY: "",
@@ -206,19 +206,22 @@ def _unsaid(budget: Budget, billing: Payer) -> str:
     return '. If a plan pays for it, let its profile say so: credential = "plan"'
 
 
-def cheaper(fleet: Fleet, model: str, host: str, name: str, profile: str, billing: Payer) -> tuple[str, str]:
+def cheaper(
+    fleet: Fleet, model: str, host: str, name: str, profile: str, billing: Payer, *, margin: int = 0
+) -> tuple[str, str]:
     """The model that new work of such an agent goes to, and why, when it is not the one that was meant.
 
     One step down the chain for every rung that says so and has been reached; a model that is not on the chain stays.
-    Without a model it is Claude's own choice, taken for the dearest.
+    Without a model it is Claude's own choice, taken for the dearest. `margin`: per cent below a rung that count as it.
     """
     chain = fleet.limits.cheaper
     place = next((index for index, part in enumerate(chain) if part in model), 0 if not model else None)
     steps = [
         budget.name
         for budget in _binding(fleet, host, name, profile, billing)
-        for rung in budget.rungs[: budget.reached]
+        for index, rung in enumerate(budget.rungs)
         if rung.action is RungAction.CHEAPER
+        and (index < budget.reached or (margin and (budget.percent or 0) >= rung.percent - margin))
     ]
     if not steps or place is None or not chain:
         return model, ""
@@ -228,13 +231,61 @@ def cheaper(fleet: Fleet, model: str, host: str, name: str, profile: str, billin
     return lower, f"{lower} instead of {model or 'the default model'}: budget {steps[0]} goes cheaper"
 
 
-def payer(fleet: Fleet, profile: str) -> Payer:
+CALM = 5
+"""Per cent by which use must be below a rung until agents at work go back to dearer models."""
+
+ANY_MODEL = "default"
+"""What Claude calls its own choice of a model."""
+
+
+def meant_model(fleet: Fleet, agent: Agent) -> str:
+    """The model that an agent is to work with, but for budgets; "": Claude's own choice."""
+    work = agent.ordered
+    profile = fleet.profiles.get(work.profile) if work is not None else None
+    if work is None:
+        return agent.model
+    return work.chosen or (profile.model if profile else work.model)
+
+
+def other_model(fleet: Fleet, agent: Agent) -> tuple[str, str]:
+    """The model that an agent at work is to go over to by its budgets, and why; "": it stays with its own.
+
+    To a cheaper one once a rung says so; back once use is well below it.
+    """
+    work = agent.ordered
+    profile = fleet.profiles.get(work.profile) if work is not None else None
+    if work is None or profile is None or not profile.switches_model or agent.kind != AgentKind.HEADLESS:
+        return "", ""
+    meant, place = meant_model(fleet, agent), (agent.host, agent.name, profile.name, agent.billing)
+    now = work.model or ANY_MODEL
+    dear, why = cheaper(fleet, meant, *place)
+    calm, why_calm = cheaper(fleet, meant, *place, margin=CALM)
+    if now in (dear or ANY_MODEL, calm or ANY_MODEL):
+        return "", ""
+    if _rank(fleet, now) > _rank(fleet, calm):
+        return calm or ANY_MODEL, why_calm or f"{calm or 'the default model'} again: no budget goes cheaper"
+    return dear or ANY_MODEL, why or f"{dear or 'the default model'} again: no budget goes cheaper"
+
+
+def _rank(fleet: Fleet, model: str) -> int:
+    """How cheap a model is: its place on the chain."""
+    return next((index for index, part in enumerate(fleet.limits.cheaper) if part in model), 0)
+
+
+def left(fleet: Fleet, profile: str, billing: Payer) -> list[float]:
+    """Per cent that is left of each budget that binds all new work of a profile, with whoever pays."""
+    binding = _binding(fleet, "", "", profile, billing)
+    return [max(0.0, 100 - budget.percent) for budget in binding if budget.percent is not None]
+
+
+def payer(fleet: Fleet, profile: str, credential: str = "") -> Payer:
     """Who will pay for new work, as its profile says; "": unknown, and both kinds of budgets hold it.
 
     Who pays for others of the profile is what their hosts say: none of them talks its next agent out of a budget.
     """
     named = fleet.profiles.get(profile)
-    return named.billing if named else Payer.UNKNOWN
+    chosen = next((each for each in named.credentials if each.name == credential), None) if named else None
+    return chosen.billing if chosen else named.billing if named else Payer.UNKNOWN
 
 
 def is_paused(agent: Agent) -> bool:

@@ -10,7 +10,7 @@ from itertools import takewhile
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.orders import NO_CEILING, Ceiling, Order
 from controlroom.domain.preconditions import MAX_TASK
-from controlroom.domain.tasks import Attempt, AttemptEnd, Halt, QueueRules, Task, TaskState
+from controlroom.domain.tasks import KEPT_OUT, Attempt, AttemptEnd, Halt, QueueRules, Task, TaskState
 from controlroom.domain.words import dollars
 from controlroom.text.sanitize import sanitize
 from controlroom.text.states import Cause
@@ -26,6 +26,8 @@ _ENDS = {
     Cause.LOGIN_REFUSED: AttemptEnd.LOGIN,
     Cause.OVERLOADED: AttemptEnd.OVERLOADED,
     Cause.ACCOUNT: AttemptEnd.ACCOUNT,
+    Cause.SPEND_CAP: AttemptEnd.SPEND_CAP,
+    Cause.ORGANISATION: AttemptEnd.ORGANISATION,
     Cause.COST: AttemptEnd.COST,
     Cause.OUT_OF_MEMORY: AttemptEnd.CRASHED,
     Cause.REBOOTED: AttemptEnd.CRASHED,
@@ -40,10 +42,10 @@ REFUSALS = 7
 """Attempts in a row that never began of which a task keeps record: enough for its pauses to have become the longest."""
 
 
-def begun(task: Task, host: str, agent: str, epoch: int, now: int, session: str = "") -> Task:
+def begun(task: Task, host: str, agent: str, epoch: int, now: int, session: str = "", credential: str = "") -> Task:
     """The task with a new attempt: written down before its agent is ordered."""
     task = _without_old_refusals(task)
-    attempt = Attempt(host, agent, epoch, now, session=session)
+    attempt = Attempt(host, agent, epoch, now, session=session, credential=credential)
     attempts = (*task.attempts, attempt)
     return replace(task, state=TaskState.RUNNING, since=now, attempts=attempts, reason="", wait=None, not_before=0)
 
@@ -90,7 +92,9 @@ def settled(task: Task, fleet: Fleet, now: int) -> Task:
         return task
     end = _how(agent, attempt)
     task = replace(task, attempts=(*task.attempts[:-1], replace(attempt, until=agent.limited_until or 0)))
-    return _after(task, end, _words(agent), rules, now, agent.limited_until or 0)
+    profile = fleet.profiles.get(task.profile)
+    several = profile is not None and len(profile.credentials) > 1  # another may have room at once
+    return _after(task, end, _words(agent), rules, now, 0 if several else agent.limited_until or 0)
 
 
 def _follow(attempt: Attempt, fleet: Fleet) -> Agent | None:
@@ -146,7 +150,8 @@ def resumed(task: Task, order: Order, now: int) -> Task:
     last = next((one for one in own if one and one.id == order.subject and one.epoch < order.epoch), None)
     if last is None:
         return task
-    return begun(task, last.host, last.agent, order.epoch, now, last.session if order.verb == "resume" else "")
+    session = last.session if order.verb == "resume" else ""
+    return begun(task, last.host, last.agent, order.epoch, now, session, last.credential)
 
 
 def _kept(task: Task, attempt: Attempt, agent: Agent) -> Task:
@@ -161,6 +166,7 @@ def _kept(task: Task, attempt: Attempt, agent: Agent) -> Task:
         killed=attempt.killed and not moved,
         session=(agent.session if same else "") or attempt.session,
         shown=attempt.shown or (same and bool(agent.started or agent.evidence)),
+        credential=(agent.ordered.credential if same and agent.ordered else "") or attempt.credential,
         spent=agent.spent if same and agent.has_ended and agent.spent is not None else attempt.spent,
     )
     return task if seen == attempt else replace(task, attempts=(*task.attempts[:-1], seen))
@@ -258,7 +264,7 @@ def _cost_words(task: Task) -> str:
 
 def _pause(task: Task, end: AttemptEnd, first: int) -> int:
     """Milliseconds until the next attempt: doubled for each one in a row that ended alike."""
-    if end in (AttemptEnd.HALTED, AttemptEnd.LOGIN, AttemptEnd.ACCOUNT):
+    if end is AttemptEnd.HALTED or end in KEPT_OUT:
         return 0  # what holds it is the halt, or its credential
     alike = len(list(takewhile(lambda attempt: attempt.end is end, reversed(task.attempts))))
     return int(min(first << min(alike - 1, 16), LONGEST_RETRY))

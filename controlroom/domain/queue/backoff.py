@@ -4,13 +4,13 @@ What counts are the attempts of tasks. After a failure nothing starts with that 
 time; then one task probes it, and once that is at work the others follow, twice as many each time.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
-from controlroom.domain.model import Fleet, State
-from controlroom.domain.tasks import Attempt, AttemptEnd, Task, Wait, WaitReason
+from controlroom.domain.model import Fleet, Profile, State
+from controlroom.domain.tasks import KEPT_OUT, Attempt, AttemptEnd, Task, Wait, WaitReason
 
 LONGEST_PROBE = 900_000
 """Milliseconds after a failure until one task tries again, at most: the pause is doubled each time.
@@ -35,6 +35,8 @@ REASONS = {
     AttemptEnd.LIMITED: WaitReason.LIMITED,
     AttemptEnd.OVERLOADED: WaitReason.OVERLOADED,
     AttemptEnd.ACCOUNT: WaitReason.ACCOUNT,
+    AttemptEnd.SPEND_CAP: WaitReason.SPEND_CAP,
+    AttemptEnd.ORGANISATION: WaitReason.ORGANISATION,
 }
 """Ends by which the API turned an agent away, and what others of its credential then wait for."""
 
@@ -111,14 +113,34 @@ class Backoffs:
         """The attempts of each credential of which any was turned away; oldest first."""
         by_credential: dict[str, list[Tried]] = {}
         for task in [task for task in self._fleet.tasks.values() if task.attempts]:
-            credential, model = credential_and_model(self._fleet, task)
-            tried = by_credential.setdefault(credential, [])
-            tried += [Tried(attempt, credential, model) for attempt in task.attempts]
+            for attempt in task.attempts:
+                tried = Tried(attempt, *credential_and_model(self._fleet, task, attempt.credential))
+                by_credential.setdefault(tried.credential, []).append(tried)
+        for tried in self._of_people():
+            by_credential.setdefault(tried.credential, []).append(tried)
         return {
             credential: sorted(tried, key=lambda trial: trial.attempt.at)
             for credential, tried in by_credential.items()
             if any(trial.attempt.end in REASONS for trial in tried)
         }
+
+    def _of_people(self) -> Iterator[Tried]:
+        """The runs of agents that no task started and that go on after limits by themselves, as attempts."""
+        waking = {name for name, profile in self._fleet.profiles.items() if profile.restarts.after_limit}
+        if not waking:
+            return
+        carried = {(one.id, one.epoch) for task in self._fleet.tasks.values() for one in task.attempts}
+        for agent in self._fleet.agents.values():
+            work, begun = agent.ordered, agent.started or agent.since
+            if work is None or work.profile not in waking or agent.adopted or (agent.id, agent.epoch) in carried:
+                continue
+            ends = {State.LIMITED: AttemptEnd.LIMITED, State.DONE: AttemptEnd.DONE}
+            end = ends.get(agent.state) if agent.has_ended else AttemptEnd.OPEN
+            if end is not None:
+                run = Attempt(
+                    agent.host, agent.name, agent.epoch, begun, agent.ended, end, until=agent.limited_until or 0
+                )
+                yield Tried(run, credential_of(self._fleet, work.profile, work.credential), work.model)
 
     def _wait(self, tried: Sequence[Tried], failed: Sequence[Tried]) -> Wait | None:
         """How long nothing starts after these failures; its reason is `PACED` once one has got through."""
@@ -171,23 +193,32 @@ class Backoffs:
     def _limited_now(self) -> set[tuple[str, str]]:
         agents = (agent for agent in self._fleet.agents.values() if agent.state is State.LIMITED and agent.lives)
         works = [agent.ordered for agent in agents if agent.ordered and 0 <= self._now - agent.since < LIVELY]
-        return {(credential_of(self._fleet, work.profile), work.model) for work in works}
+        return {(credential_of(self._fleet, work.profile, work.credential), work.model) for work in works}
 
     def _later(self) -> int:
         """When it is looked at again: moments that lie apart, as a reason must not change with every look."""
         return (self._now // PROVEN + 1) * PROVEN
 
 
-def credential_of(fleet: Fleet, profile: str) -> str:
-    """What names the credential of a profile."""
+def credential_of(fleet: Fleet, profile: str, name: str = "") -> str:
+    """What names the credential of a profile; `name`: which of several."""
     named_profile = fleet.profiles.get(profile)
-    return named_profile.credential if named_profile else ""
+    return using(named_profile, name).credential if named_profile else ""
 
 
-def credential_and_model(fleet: Fleet, task: Task) -> tuple[str, str]:
-    """The credential and the model of a task; an empty model is Claude's own choice."""
+def using(profile: Profile, name: str) -> Profile:
+    """A profile as it is with one of its credentials; unchanged where it names no such one."""
+    chosen = next((each for each in profile.credentials if each.name == name), None)
+    if chosen is None:
+        return profile
+    own = profile.own_login or chosen.own_login
+    return replace(profile, credential=chosen.key, billing=chosen.billing, own_login=own)
+
+
+def credential_and_model(fleet: Fleet, task: Task, name: str) -> tuple[str, str]:
+    """The credential and the model of a task; an empty model is Claude's own choice. `name`: which of several."""
     profile = fleet.profiles.get(task.profile)
-    return credential_of(fleet, task.profile), task.model or (profile.model if profile else "")
+    return credential_of(fleet, task.profile, name), task.model or (profile.model if profile else "")
 
 
 def named(credential: str) -> str:
@@ -210,7 +241,7 @@ def alarms(fleet: Fleet, now: int) -> dict[str, Alarm]:
 def _last_refusal(backoffs: Backoffs, credential: str) -> Attempt | None:
     """The last attempt that was kept out by its account, if none has got in since."""
     tried = backoffs.of(credential)
-    refused = [trial.attempt for trial in tried if trial.shared and trial.attempt.end in _KEPT_OUT]
+    refused = [trial.attempt for trial in tried if trial.shared and trial.attempt.end in KEPT_OUT]
     if not refused:
         return None
     last = max(refused, key=lambda attempt: attempt.ended)
@@ -218,12 +249,15 @@ def _last_refusal(backoffs: Backoffs, credential: str) -> Attempt | None:
     return None if any(backoffs.is_good(trial.attempt) for trial in good) else last
 
 
-_KEPT_OUT = (AttemptEnd.ACCOUNT, AttemptEnd.LOGIN)
+_LETS_IN = {
+    AttemptEnd.SPEND_CAP: "the spend cap of its organisation is reached; raise it in the API's console, or wait",
+    AttemptEnd.ORGANISATION: "its organisation is disabled or does not let it in; ask who administers it",
+}
+"""What such an alarm says of an end, where that is more than that nobody gets in."""
 
 
 def _alarm(credential: str, last: Attempt, now: int) -> Alarm:
     reason = f" ({last.reason})" if last.reason else ""
-    words = (
-        f"{named(credential)}: the API lets nobody in{reason}: its tasks wait, and one of them tries again by itself"
-    )
+    why = _LETS_IN.get(last.end, "the API lets nobody in")
+    words = f"{named(credential)}: {why}{reason}: its tasks wait, and one of them tries again by itself"
     return Alarm(words, AlarmLevel.DANGER, now, kind=AlarmKind.CREDENTIAL, subject=credential)

@@ -9,15 +9,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
-from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, State
 from controlroom.domain.money import ladder
 from controlroom.domain.orders import STARTS
 from controlroom.domain.persistent_tables import Table, changed_keys, table
 from controlroom.domain.preconditions import unfit, unfit_folder
-from controlroom.domain.queue.backoff import Backoffs
+from controlroom.domain.queue.backoff import using
+from controlroom.domain.queue.credentials import LOOK_AGAIN, Credentials, all_held
 from controlroom.domain.queue.naming import agent_name
 from controlroom.domain.tasks import (
     Attempt,
@@ -27,16 +27,13 @@ from controlroom.domain.tasks import (
     Wait,
     WaitReason,
 )
-from controlroom.text.states import AgentKind, Payer
+from controlroom.text.states import AgentKind
 
 GROWING = 180_000
 """Milliseconds for which a young agent is taken to need what agents of its profile need, however little it has yet."""
 
 _ENOUGH = 3
 """Agents of a profile that must have been seen for their need to count."""
-
-LOOK_AGAIN = 15_000
-"""Milliseconds until a figure that nobody reports the change of is looked at again."""
 
 _ROUND = 64 * 1024 * 1024
 """Free memory is told in steps of so many bytes, so that a reason does not change with every sample."""
@@ -51,6 +48,8 @@ class Start:
     agent: str
     resumes: bool = False
     """It goes on in the session of its last attempt."""
+    credential: str = ""
+    """Which of those that its profile names."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +204,13 @@ def in_state(tasks: Iterable[Task], state: TaskState) -> list[Task]:
     return [task for task in tasks if task.state is state]
 
 
+class Place(NamedTuple):
+    """Where a task may begin, and by which of the credentials that its profile names."""
+
+    host: str
+    credential: str
+
+
 class World:
     """A fleet as the queue sees it; all that several tasks ask is worked out once."""
 
@@ -226,8 +232,8 @@ class World:
         self._per_profile = Counter(agent.profile for agent in self._live) + Counter(
             task.profile for task, _ in self._unseen
         )
-        self._backoffs = Backoffs(fleet, now)
-        self._placed: dict[tuple[object, ...], Wait | str] = {}
+        self._credentials = Credentials(fleet, now)
+        self._placed: dict[tuple[object, ...], Wait | Place] = {}
 
     # ----------------------------------------------------------------------- what holds for all tasks
 
@@ -270,16 +276,16 @@ class World:
         if task.attempts and (at_work := self._at_work(task)):
             return Wait(WaitReason.AT_WORK, about=(at_work,))
         session_host = self._session_host(task) if task.attempts else ""
-        work = (*_WORK(task), session_host) if session_host else _WORK(task)
+        last = task.goes_on_from if session_host else None
+        work = (*_WORK(task), session_host, last.credential) if last is not None else _WORK(task)
         placed = self._placed.get(work)
         if placed is None:
-            placed = self._placed[work] = self._place(task, session_host)
+            placed = self._placed[work] = self._place(task, session_host, last.credential if last else None)
         if isinstance(placed, Wait):
             return placed
-        last = task.goes_on_from
-        if session_host and last is not None:
-            return Start(task, placed, last.agent, resumes=True)
-        return Start(task, placed, self._name(task))
+        if last is not None:
+            return Start(task, placed.host, last.agent, resumes=True, credential=placed.credential)
+        return Start(task, placed.host, self._name(task), credential=placed.credential)
 
     def _name(self, task: Task) -> str:
         return task.id if self._wordless else agent_name(task)
@@ -297,10 +303,13 @@ class World:
         if last is None or host is None or (host.drain is not None and host.drain.move):
             return ""
         agent = self._fleet.agents.get(last.id)
+        profile = self._fleet.profiles.get(task.profile)
+        if profile and profile.credentials and not self._credentials.ranked(profile, "", last.credential):
+            return ""  # none of its credentials finds the session
         return last.host if agent and agent.epoch == last.epoch and agent.ordered else ""
 
-    def _place(self, task: Task, session_host: str) -> Wait | str:
-        """The host that takes such a task, or why none does."""
+    def _place(self, task: Task, session_host: str, session: str | None) -> "Wait | Place":
+        """Where and by which credential such a task starts, or why it does not; `session`: whose credential it was."""
         if task.profile and task.profile not in self._fleet.profiles:
             return Wait(WaitReason.NO_PROFILE, about=(task.profile,))
         profile = self._fleet.profiles.get(task.profile, Profile(""))
@@ -309,7 +318,19 @@ class World:
         there = self._per_profile[task.profile]
         if profile.max_agents and there >= profile.max_agents:
             return Wait(WaitReason.PROFILE_FULL, about=(task.profile,), has=there, most=profile.max_agents)
-        if limit := self._turned_away(task, profile) or self._limit(task, profile):
+        if not profile.credentials or profile.kind is AgentKind.COMMAND:
+            return self._placed_with(task, profile, "", session_host)
+        waits: dict[str, Wait] = {}
+        for one in self._credentials.ranked(profile, task.model or profile.model, session):
+            placed = self._placed_with(task, using(profile, one.name), one.name, session_host)
+            if isinstance(placed, Place):
+                return placed
+            waits[one.name] = placed
+        return all_held(waits)
+
+    def _placed_with(self, task: Task, profile: Profile, credential: str, session_host: str) -> "Wait | Place":
+        """Where such a task starts with a credential, or why it does not."""
+        if limit := self._credentials.held(profile, credential, task.model or profile.model):
             return limit
         free: dict[str, int] = {}
         waits: list[HostWait] = []
@@ -322,7 +343,7 @@ class World:
             else:
                 free[host.name] = wait
         if free:
-            return max(free, key=lambda host: (free[host], -self._per_host[host], host))
+            return Place(max(free, key=lambda host: (free[host], -self._per_host[host], host)), credential)
         if task.host and task.host not in self._fleet.hosts:
             waits = [HostWait(task.host, WaitReason.HOST_UNKNOWN)]
         named = [wait for wait in waits if wait.reason is not WaitReason.HOST_OTHER or not task.host]
@@ -358,7 +379,7 @@ class World:
         most, there = self._rules.max_agents_per_host, self._per_host[host.name]
         if most and there >= most:
             return HostWait(host.name, WaitReason.HOST_FULL, there, most)
-        if until := self._backoffs.login_until(host.name, profile.credential):
+        if until := self._credentials.backoffs.login_until(host.name, profile.credential):
             return HostWait(host.name, WaitReason.LOGIN, until=until)
         if other := self._in_folder(host.name, task, profile):
             return HostWait(host.name, WaitReason.FOLDER, about=other)
@@ -468,49 +489,6 @@ class World:
     def _profile_folder(self, name: str) -> str:
         profile = self._fleet.profiles.get(name)
         return profile.cwd if profile else ""
-
-    # ----------------------------------------------------------------------- limits
-
-    def _turned_away(self, task: Task, profile: Profile) -> Wait | None:
-        """That the API turned away others of its credential."""
-        if profile.kind is AgentKind.COMMAND:
-            return None
-        return self._backoffs.wait(profile.credential, task.model or profile.model)
-
-    def _limit(self, task: Task, profile: Profile) -> Wait | None:
-        """The limit that is too near its end for new work, where who pays for it is bound by one."""
-        if profile.kind is AgentKind.COMMAND:
-            return None
-        full: dict[str, Headroom] = {}
-        accounts: set[str] = set()
-        for gauge in self._fleet.headroom.values():
-            if gauge.used is None or not _binds(gauge, profile, task.model or profile.model):
-                continue
-            accounts.add(gauge.account)
-            if self._is_full(gauge):
-                full.setdefault(gauge.account, gauge)
-        if not accounts or accounts - full.keys():
-            return None
-        first = min(full.values(), key=lambda gauge: gauge.resets or self._later(LOOK_AGAIN))
-        until = first.resets if first.resets > self._now else self._later(LOOK_AGAIN)
-        return Wait(WaitReason.LIMIT, until, (first.key,), first.used or 0, first.limit or 0)
-
-    def _is_full(self, gauge: Headroom) -> bool:
-        """Whether nothing new is to start on a limit."""
-        if gauge.kind is LimitKind.WINDOW:
-            over = 0 < gauge.resets <= self._now
-            return not over and (gauge.used or 0) >= self._rules.window_percent
-        ceiling = gauge.limit if gauge.buffer is None else gauge.buffer
-        return ceiling is not None and (gauge.used or 0) >= ceiling
-
-
-def _binds(gauge: Headroom, profile: Profile, model: str) -> bool:
-    """Whether a limit is one of those that an agent of a profile uses up."""
-    if gauge.kind is LimitKind.WINDOW:
-        return profile.billing is not Payer.API and gauge.model in model.lower()
-    if gauge.kind is LimitKind.BUCKET:
-        return profile.billing is not Payer.PLAN and (not model or gauge.model in model)
-    return False
 
 
 MOVED_AT_ONCE = 10

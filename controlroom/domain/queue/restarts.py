@@ -30,6 +30,7 @@ class Why(StrEnum):
     ENDED = "it ended"
     TROUBLE = "its runner ended it"
     REBOOTED = "its host was rebooted"
+    LIMITED = "the limit that stopped it has ended"
     KEPT = "its profile keeps it running"
     ASKED = "a person wants it to go on"
 
@@ -183,7 +184,7 @@ def _records(fleet: Fleet, now: int, stopped: Set[str]) -> Iterator[tuple[str, R
         if (agent.id, agent.epoch) in carried and record.asked != agent.epoch:  # its task decides
             yield agent.id, record, None
         elif record.asked == agent.epoch or (its is not None and its.restarts.starts_any):
-            yield agent.id, record, _again(agent, record, (its or _NO_PROFILE).restarts, now, stopped)
+            yield agent.id, record, _again(fleet, agent, record, (its or _NO_PROFILE).restarts, now, stopped)
 
 
 _NO_PROFILE = Profile("")
@@ -219,14 +220,20 @@ def _is_left(agent: Agent, record: Restarts, stopped: Set[str]) -> bool:
     return agent.id in stopped and record.halted != agent.epoch
 
 
-def _again(agent: Agent, record: Restarts, rules: RestartRules, now: int, stopped: Set[str]) -> Wanted | None:
+def _again(
+    fleet: Fleet, agent: Agent, record: Restarts, rules: RestartRules, now: int, stopped: Set[str]
+) -> Wanted | None:
     """Whether an agent of no task is to be started again."""
     if not agent.has_ended or agent.ordered is None or agent.pending or record.starting:
         return None
     if record.asked == agent.epoch:
         return _wanted(agent.id, agent, Why.ASKED, record.not_before)
-    if agent.state is State.LIMITED or _is_left(agent, record, stopped):
+    if _is_left(agent, record, stopped):
         return None
+    if agent.state is State.LIMITED:
+        paused = replace(rules, pause=max(rules.pause, fleet.queue.rules.backoff))
+        until = max(agent.limited_until or 0, _due(agent, record, paused, now))
+        return _wanted(agent.id, agent, Why.LIMITED, until) if rules.after_limit and agent.session else None
     if agent.cause is Cause.REBOOTED:
         return _wanted(agent.id, agent, Why.REBOOTED, record.not_before) if rules.after_reboot else None
     if agent.cause in TROUBLES and agent.state is State.FAILED:

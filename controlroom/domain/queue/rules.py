@@ -31,6 +31,7 @@ RULES: Mapping[str, Rule] = {
     "retry_seconds": Rule("retry", 0, 86_400, 1000),
     "aging_minutes": Rule("aging", 0, 525_600, 60_000),
     "window_percent": Rule("window_percent", 1, 100),
+    "new_window_percent": Rule("new_window_percent", 1, 100),
     "load_percent": Rule("load_percent", 0, 100_000),
     "backoff_seconds": Rule("backoff", 0, 86_400, 1000),
 }

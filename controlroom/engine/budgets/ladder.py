@@ -13,7 +13,7 @@ from controlroom.domain.budgets import Budget, Rung, RungAction, ScopeKind, read
 from controlroom.domain.model import Agent
 from controlroom.domain.money.allotment import Run
 from controlroom.domain.money.budget import BudgetRule, counts, covers
-from controlroom.domain.money.ladder import alarm, is_paused, stopped_by, told
+from controlroom.domain.money.ladder import alarm, is_paused, other_model, stopped_by, told
 from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.budgets.pauses import Submit
@@ -55,6 +55,8 @@ class Ladder:
         """Agents of which it is written that they were paused, and in which run."""
         self._alarmed: set[str] = set()
         """Budgets that alarms stand for."""
+        self._switched: dict[str, tuple[int, str]] = {}
+        """Agents that were told to go on with another model: in which run, and with which."""
         self._background = BackgroundTasks("ladder")
 
     @property
@@ -85,6 +87,26 @@ class Ladder:
         for name in self._alarmed - budgets.keys():
             self._store.apply(events.Alarmed(f"budget {name}", None))
         self._alarmed = set(budgets)
+        self._switch_models()
+
+    def _switch_models(self) -> None:
+        """Have agents at work go over to the models that budgets say, each once until that is another one."""
+        fleet = self._store.fleet
+        if not any(profile.switches_model for profile in fleet.profiles.values()):
+            return
+        for agent in fleet.agents.values():
+            if not agent.lives or agent.pending is not None or not fleet.reachable(agent):
+                continue
+            model, why = other_model(fleet, agent)
+            if model and self._switched.get(agent.id) != (agent.epoch, model):
+                self._switched[agent.id] = agent.epoch, model
+                log.info("%s: %s", agent.id, why)
+                self._background.begin(self._switch(agent, model))
+            elif not model:
+                self._switched.pop(agent.id, None)
+
+    async def _switch(self, agent: Agent, model: str) -> None:
+        await self._submit(intents.SetModel(agent.id, agent.epoch, model, lasting=False), "budgets")
 
     def write_paused(self, agents: Mapping[str, Agent | None]) -> None:
         """Audit which runs were paused, of agents that have changed (None: one that is gone)."""

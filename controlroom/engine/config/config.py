@@ -11,9 +11,16 @@ from pathlib import Path
 
 from controlroom.domain import model
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.domain.queue.backoff import KEY_OF
+from controlroom.domain.queue.backoff import KEY_OF, PLAN
+from controlroom.domain.words import nearest
 from controlroom.engine.config import settings
-from controlroom.engine.config.profile_config import FileCredential, ProfileTable, end_on, restart_rules
+from controlroom.engine.config.profile_config import (
+    FileCredential,
+    NamedCredential,
+    ProfileTable,
+    end_on,
+    restart_rules,
+)
 from controlroom.engine.config.queue_config import rules_of
 from controlroom.engine.config.settings import ConfigFile, RosterFile
 from controlroom.engine.config.toml_file import ConfigProblem as ConfigProblem
@@ -87,7 +94,9 @@ class Config:
         """Hours that an agent may go on without the engine at most; None: to the end of the shortest period."""
         self.zone = time_zones.zone_here(*zone)
         """Where the operator's days begin."""
-        self.profiles = {name: _profile(name, table, file.profiles) for name, table in file.profiles.items()}
+        logins = {PLAN: model.Credential(PLAN, PLAN, Payer.PLAN)}
+        logins |= {name: _login(name, table) for name, table in file.credentials.items()}
+        self.profiles = {name: _profile(name, table, file.profiles, logins) for name, table in file.profiles.items()}
         self.plan, self.api = file.plan, file.api
         """What limits are held against, as it stands in the file."""
         self.queue = rules_of(file.queue)
@@ -96,11 +105,21 @@ class Config:
         """Texts of tasks that stand in the config, by name."""
         self.kept_tasks = {name: table.keep_task for name, table in file.profiles.items() if table.keep}
         """What agents are told that a profile keeps running, by profile."""
+        self._credentials = file.credentials
         self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
 
-    def spec(self, profile: str) -> AgentSpec:
-        """Return how to run an agent of `profile`, environment and credential included; "" is no profile."""
-        return self._specs.get(profile, AgentSpec())
+    def spec(self, profile: str, credential: str = "") -> AgentSpec:
+        """Return how to run an agent of `profile`, environment and credential included; "" is no profile.
+
+        `credential`: which of those that the profile names.
+        """
+        spec = self._specs.get(profile, AgentSpec())
+        table = self._credentials.get(credential)
+        if table is None:
+            return spec._replace(credential=Credential(plan=True)) if credential == PLAN else spec
+        env = {**spec.env, "CLAUDE_CONFIG_DIR": table.config_dir} if table.config_dir else spec.env
+        own = Credential(not (table.file or table.command), table.file, tuple(table.command))
+        return spec._replace(credential=own, env=env)
 
 
 def load(home: Home) -> Config:
@@ -109,10 +128,28 @@ def load(home: Home) -> Config:
     for name in room_editor.hosts:
         if name in file.hosts:
             raise ConfigProblem(f"{home.hosts}: hosts.{name}: it stands in config.toml too; take one of them out")
+    for name, table in file.profiles.items():
+        if unknown := next((each for each in table.credentials if each not in (PLAN, *file.credentials)), None):
+            there = [PLAN, *file.credentials]
+            raise ConfigProblem(
+                f"{home.config}: profiles.{name}.credentials: there is no credential {ascii(unknown)[:60]}"
+                f"{nearest(unknown, there) or f' (there are {chr(44).join(there)})'}: describe it as [credentials.NAME]"
+            )
     return Config(file, room_editor, rules(home, file.budgets))
 
 
-def _profile(name: str, table: ProfileTable, tables: Mapping[str, ProfileTable]) -> model.Profile:
+def _login(name: str, table: NamedCredential) -> model.Credential:
+    """What may be shown of a credential: its place is nobody's."""
+    if table.config_dir:
+        return model.Credential(name, f"the login of {name}", Payer.PLAN, table.config_dir, own_login=True)
+    if table.file or table.command:
+        return model.Credential(name, f"{KEY_OF}{name}", own_login=True)
+    return model.Credential(name, PLAN, Payer.PLAN)
+
+
+def _profile(
+    name: str, table: ProfileTable, tables: Mapping[str, ProfileTable], logins: Mapping[str, model.Credential]
+) -> model.Profile:
     work = AgentKind(table.kind), tuple(table.command), table.model, table.permission_mode, table.cwd
     billing = Payer.PLAN if table.credential == "plan" else Payer.UNKNOWN
     outside = table.outside == "always" or (table.outside == "asking" and table.permission_mode != _NO_QUESTIONS)
@@ -129,6 +166,8 @@ def _profile(name: str, table: ProfileTable, tables: Mapping[str, ProfileTable])
         labels=tuple(table.labels),
         needs_repository=table.repository,
         credential=_credential_name(table, tables),
+        credentials=tuple(logins[each] for each in table.credentials if each in logins),
+        switches_model=table.switch_model,
     )
 
 

@@ -54,6 +54,34 @@ class CommandCredential(Table):
     command: list[str] = Field(min_length=1, description="a command on the host, word by word")
 
 
+class NamedCredential(Table):
+    """Something to log in with that profiles may name; without a setting it is Claude's own login, like "plan"."""
+
+    file: str = Field("", description="a file on the host that holds a key or token; ~ is the host user's home")
+    command: list[str] = Field([], description="a command on the host that prints a key or token, word by word")
+    config_dir: str = Field(
+        "",
+        description="the folder of Claude's own login on the host (CLAUDE_CONFIG_DIR), absolute; sessions stay in it",
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "NamedCredential":
+        if [bool(self.file), bool(self.command), bool(self.config_dir)].count(True) > 1:
+            raise ValueError("expected one of file, command and config_dir, or none of them")
+        if self.config_dir and not self.config_dir.startswith("/"):
+            raise ValueError("config_dir is an absolute path on the host, like /home/ann/.claude-team")
+        return self
+
+
+def _credential_names(value: dict[str, NamedCredential]) -> dict[str, NamedCredential]:
+    for name in value:
+        if not NAME.fullmatch(name) or name == "plan":
+            raise ValueError(f"{ascii(name)[:60]} cannot name a credential: use 1 to 41 of A-Z a-z 0-9 . _ -, not plan")
+    return value
+
+
+NamedCredentials = Annotated[dict[str, NamedCredential], AfterValidator(_credential_names)]
+
 Trouble = Literal["alarm", "stop", "restart"]
 
 
@@ -81,6 +109,12 @@ class ProfileTable(Table):
         None,
         description='how it logs in: "plan" (Claude\'s own login; keys are taken out of the environment), '
         '{ file = "…" } or { command = ["…"] } that gives a key; unset: what the login shell has',
+    )
+    credentials: list[str] = Field(
+        [],
+        max_length=20,
+        description='instead of credential, several: names of [credentials.NAME], or "plan"; new work takes the one '
+        "with the most left, and passes over those that are held",
     )
     max_hours: float = Field(
         0.0, ge=0, le=24 * 366, allow_inf_nan=False, description="hours after which an agent is ended; 0: never"
@@ -126,6 +160,11 @@ class ProfileTable(Table):
         max_length=5,
         description="models that Claude goes on with, in this order, when the API has no room for its own (headless)",
     )
+    switch_model: bool = Field(
+        False,
+        description="whether its agents that are at work go over to cheaper models, too, when a budget says so "
+        "(cheaper on its ladder), and back when it no longer does (headless)",
+    )
     priority: int = Field(
         0, ge=-1000, le=1000, description="who goes on when a budget runs dry: agents of a higher priority last longer"
     )
@@ -160,11 +199,24 @@ class ProfileTable(Table):
         description="whether its agents go on in their sessions once their host is up again after a reboot, or wait "
         "for you; as restart: they wait if that is never",
     )
+    after_limit: Literal["as restart", "resume", "wait"] = Field(
+        "as restart",
+        description="whether its agents that a limit stopped, and that no task started, go on in their sessions once "
+        "it ends, as the queue has room; as restart: they wait for you if that is never",
+    )
     keep: int = Field(
         0, ge=0, le=1_000, description="how many of its agents are kept running, as NAME-1, NAME-2 and so on"
     )
     keep_task: str = Field("", description="the task of those agents")
     keep_hosts: list[str] = Field([], description="the hosts where they run; empty: anywhere")
+
+    @model_validator(mode="after")
+    def _logs_in_one_way(self) -> "ProfileTable":
+        if self.credentials and self.credential is not None:
+            raise ValueError("credential or credentials, not both")
+        if len(set(self.credentials)) < len(self.credentials):
+            raise ValueError("credentials names one of them twice")
+        return self
 
     @model_validator(mode="after")
     def _can_be_kept(self) -> "ProfileTable":
@@ -215,4 +267,5 @@ def restart_rules(table: ProfileTable) -> RestartRules:
         table.keep,
         tuple(table.keep_hosts),
         tuple(str(cause) for cause, act in _acts(table).items() if act == "restart"),
+        table.after_limit == "resume" or (table.after_limit == "as restart" and restart is not Restart.NEVER),
     )

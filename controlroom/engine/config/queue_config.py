@@ -48,6 +48,13 @@ class QueueTable(Table):
     window_percent: int = Field(
         85, ge=1, le=100, description="per cent of a plan's window from which nothing new starts"
     )
+    new_window_percent: int = Field(
+        50,
+        ge=1,
+        le=100,
+        description="in the first fifth of a window nothing new starts once so much of it is used, per cent; 100: no "
+        "such limit",
+    )
     load_percent: int = Field(
         0,
         ge=0,
@@ -98,4 +105,5 @@ def rules_of(table: QueueTable) -> QueueRules:
         table.window_percent,
         table.load_percent,
         round(table.backoff_seconds * 1000),
+        table.new_window_percent,
     )

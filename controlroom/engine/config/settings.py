@@ -11,7 +11,14 @@ from controlroom.domain.address import HostKind, kind_of, parse_address
 from controlroom.domain.limits.buckets import Ceilings
 from controlroom.domain.news import NewsKind, Wish
 from controlroom.engine.config.budget_config import BudgetTable, MoneyTable, OwnBudgets
-from controlroom.engine.config.profile_config import NAME, Labels, Profiles, ProfileTable
+from controlroom.engine.config.profile_config import (
+    NAME,
+    Labels,
+    NamedCredential,
+    NamedCredentials,
+    Profiles,
+    ProfileTable,
+)
 from controlroom.engine.config.queue_config import QueueTable, Templates, TemplateTable
 from controlroom.engine.config.toml_tables import Table
 from controlroom.engine.notify.notifier import Outlet
@@ -325,6 +332,7 @@ class ConfigFile(Table):
         {}, description="machines reached over SSH; `controlroom host add` writes its own to hosts.toml"
     )
     profiles: Profiles = Field({}, description="templates: `controlroom spawn NAME --profile PROFILE`")
+    credentials: NamedCredentials = Field({}, description="what profiles may log in with, where they name several")
     limits: LimitsTable = Field(default=LimitsTable(), description="what a spawn must leave untouched")
     money: MoneyTable = Field(default=MoneyTable.model_validate({}), description="what holds for all budgets")
     budgets: OwnBudgets = Field(
@@ -352,6 +360,7 @@ class RosterFile(Table):
 TABLES: dict[str, type[Table]] = {
     "hosts": HostTable,
     "profiles": ProfileTable,
+    "credentials": NamedCredential,
     "limits": LimitsTable,
     "queue": QueueTable,
     "templates": TemplateTable,

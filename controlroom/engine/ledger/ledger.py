@@ -26,6 +26,7 @@ from controlroom.engine.ledger.doubted_tables import DOUBTED_TABLES, TOLD_TABLES
 from controlroom.engine.ledger.grant_tables import CEILINGS, GRANT_TABLES
 from controlroom.engine.ledger.history_tables import HISTORY_TABLES
 from controlroom.engine.ledger.run_tables import (
+    CHOSEN,
     ENDED_ROWS,
     ENDED_TABLES,
     LAST_RUNS,
@@ -54,7 +55,7 @@ from controlroom.engine.ledger.usage_tables import (
 from controlroom.text.sanitize import redact
 from controlroom.text.states import AgentKind
 
-FORMAT = 12
+FORMAT = 13
 """Version of the tables. A newer one is refused; an older one is brought up by `STEPS`."""
 
 BUSY = 5.0
@@ -92,6 +93,7 @@ STEPS: tuple[Sequence[str], ...] = (
     (*CEILINGS, *TOLD_TABLES),
     HISTORY_TABLES,
     TASK_TABLES,
+    CHOSEN,
 )
 """What brings format n to n + 1, from 1 on."""
 

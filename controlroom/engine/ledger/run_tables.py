@@ -233,6 +233,12 @@ ORDERED_TABLES: Sequence[str] = (
 )
 """A format of the ledger; older ones kept no more of an order than its agent."""
 
+CHOSEN: Sequence[str] = (
+    "alter table ordered_runs add column chosen text not null default ''",
+    "alter table ordered_runs add column credential text not null default ''",
+)
+"""Format 13 of the ledger."""
+
 ORDERED_RUNS = """select ordered_runs.*, ifnull(orders.at, 0), ifnull(orders.verb = 'resume', 0)
     from ordered_runs left join orders using (op) order by op"""
 
@@ -244,7 +250,7 @@ ENDED_BY_ORDER = """select host, agent, epoch, verb, outcome
 than the run was for one of the same number, which has been forgotten.
 """
 
-_WRITE_ORDERED = "insert or replace into ordered_runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_WRITE_ORDERED = "insert or replace into ordered_runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DROP_ORDERED = "delete from ordered_runs where host = ? and agent = ? and epoch <= ?"
 _PRUNE_ORDERED = """delete from ordered_runs where op < (select max(op) from ordered_runs) - ? and not exists
     (select 1 from agents where agents.host = ordered_runs.host and agents.name = ordered_runs.agent)"""
@@ -252,7 +258,8 @@ _PRUNE_ORDERED = """delete from ordered_runs where op < (select max(op) from ord
 
 def write_ordered(run: OrderedRun) -> Statement:
     """Write what was ordered of a run."""
-    kept = [value for name, value in vars(run).items() if name not in ("at", "resumed", "ended", "paused", "first")]
+    left_out = ("at", "resumed", "ended", "paused", "also", "first")
+    kept = [value for name, value in vars(run).items() if name not in left_out]
     return _WRITE_ORDERED, tuple(redact(value) if isinstance(value, str) else value for value in kept)
 
 

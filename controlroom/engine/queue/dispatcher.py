@@ -211,7 +211,7 @@ class Dispatcher:
         row = self._store.fleet.agents.get(agent_id)
         epoch = row.epoch + 1 if row else 1
         session = row.session if row and start.resumes else ""
-        begun = attempts.begun(start.task, start.host, start.agent, epoch, now, session)
+        begun = attempts.begun(start.task, start.host, start.agent, epoch, now, session, start.credential)
         written = self._book.update([begun], Keep.ONCE)
         problem = await written if written is not None else ""
         try:
@@ -239,9 +239,10 @@ class Dispatcher:
         task, row = start.task, self._store.fleet.agents.get(f"{start.host}/{start.agent}")
         ceiling = Ceiling(task.max_hours, task.cost_left)
         if start.resumes and row is not None:
-            return intents.ReassignAgent(row.id, row.epoch, text, keep_session=True, ceiling=ceiling)
+            again = intents.ReassignAgent(row.id, row.epoch, text, keep_session=True, ceiling=ceiling)
+            return replace(again, credential=start.credential)
         work = intents.SpawnAgent(start.agent, text, start.host, task.profile, model=task.model, cwd=task.cwd)
-        return replace(work, ceiling=ceiling)
+        return replace(work, ceiling=ceiling, credential=start.credential)
 
     def _started(self, begun: Task, result: Result) -> None:
         """Note when a start was ordered; one that was refused is tried again later."""

@@ -7,6 +7,7 @@ Shapes and order of events: Claude Code 2.1.330 run with `--input-format stream-
     several may become one turn: their number says nothing, so its input is closed when no turn begins for a while;
   - a background task that ends begins a turn of its own;
   - questions are asked one at a time, an interrupt withdraws them, and the turn ends with an `aborted_…` reason;
+  - the control request `set_model` is answered at once, and holds from the next request to the API on;
   - the control request `get_usage` is answered at once, in a turn and before the first message;
     `session.total_cost_usd` is the session's total, which a resumed one goes on from. With a key Claude asks nobody.
 """
@@ -127,6 +128,8 @@ class Conversation:
         self._more_may_come = False
         self._interrupting = False
         self._closed = False
+        self._models: dict[str, tuple[str, Callable[[str], None]]] = {}
+        """Models that it was told to go on with and has not answered about, and whom to tell; by request."""
         self._over: Callable[[Exit], tuple[State, str]] | None = None
         self._turn_ended = 0
         self._keeps = False
@@ -194,6 +197,14 @@ class Conversation:
             raise Refused("it is not working on anything that could be stopped")
         self._interrupting = True
         return _line({"type": "control_request", "request_id": request, "request": {"subtype": "interrupt"}})
+
+    def set_model(self, model: str, request: str, reply: Callable[[str], None]) -> bytes:
+        """Have it go on with another model; `reply` is told once it has, or why not. Raises `Refused`."""
+        if self._closed:
+            raise Refused("it has finished its task and is ending: say the model with its next one")
+        self._models[request] = model, reply
+        asked = {"subtype": "set_model", "model": model}
+        return _line({"type": "control_request", "request_id": request, "request": asked})
 
     def asking(self, line: bytes) -> bytes:
         """Put a question of the runner's own. Raises `Refused` when it takes nothing more."""
@@ -289,6 +300,9 @@ class Conversation:
             self._error_ends = result.limit_ends(event)
             return
         message = table(event.get("message"))
+        model = text(message.get("model"), 100)
+        if model[:1] not in ("", "<") and not event.get("parent_tool_use_id"):
+            self.model = model
         self._answered = result.command_output(message)
         for block in tables(message.get("content")):
             if block.get("name") == SHOWS_PLAN:
@@ -326,7 +340,13 @@ class Conversation:
             self._settled(now, "control_cancel_request")
 
     def _responds(self, event: dict[str, Any], _now: int) -> None:
-        if table(event.get("response")).get("subtype") == "error" and not is_answer(event):
+        response = table(event.get("response"))
+        refused = response.get("subtype") == "error"
+        if (asked := self._models.pop(text(response.get("request_id"), 200), None)) is not None:
+            model, reply = asked
+            self.model = self.model if refused else model
+            reply(f"Claude refused it: {text(response.get('error'), 200) or 'it does not say why'}" if refused else "")
+        elif refused and not is_answer(event):
             self._interrupting = False
 
     def _result(self, event: dict[str, Any], now: int) -> None:

@@ -8,7 +8,8 @@ Claude Code 2.1.332, observed:
   - a hook that says `continue: false` at a tool call ends the turn with the reason `hook_stopped`, again as a success;
     at the end of a turn (`stop_hook_prevented`) it stops nothing that was to be done;
   - at a plan's limit the message of the error, not the result, says when that ends (`api_error_params`); how long the
-    API wants one to wait after any other 429 is said nowhere once Claude has given up.
+    API wants one to wait after any other 429 is said nowhere once Claude has given up;
+  - where the body of the API's error names a code (`details.error_code`), the result has it as `api_error_code`.
 """
 
 from typing import Any
@@ -20,6 +21,12 @@ NOT_LOGGED_IN = "not logged in: run `claude` on the host once, or give the profi
 REFUSED_LOGIN = "the login was refused: log in again with `claude` on the host, or check the profile's credential"
 
 _LOGIN = {Cause.LOGIN_REFUSED: REFUSED_LOGIN, Cause.NO_LOGIN: NOT_LOGGED_IN}
+_CODES = {
+    "enforced_spend_limit_reached": Cause.SPEND_CAP,
+    "contract_spend_limit_reached": Cause.SPEND_CAP,
+    "oauth_org_not_allowed": Cause.ORGANISATION,
+}
+"""Codes of the API's errors (`api_error_code`) that say more than their status."""
 _LIMITS = ("max_turns", "budget_exhausted")
 _PLAN_LIMIT = "usage_limit_reached"
 _WORDS = 300
@@ -32,16 +39,21 @@ def words_of(event: dict[str, Any]) -> str:
 
 
 def cause(event: dict[str, Any], *, login_refused: bool) -> Cause:
-    """Return what an error result is about: the login, the account, the API's load. `login_refused`: a message said so
-    before.
+    """Return what an error result is about: the login, the account, the organisation, the API's load.
+
+    `login_refused`: a message said so before.
     """
     status, reason = whole(event.get("api_error_status")), text(event.get("terminal_reason"), 60)
+    if by_code := _CODES.get(text(event.get("api_error_code"), 60)):
+        return by_code
     if reason in _LIMITS or status == 429:
         return Cause.COST if reason == "budget_exhausted" else Cause.NONE
     if status == 402 or event.get("api_error_type") == "billing_error":
         return Cause.ACCOUNT
     if status == 529 or event.get("api_error_type") == "overloaded_error":
         return Cause.OVERLOADED
+    if status == 403 and event.get("api_error_type") == "permission_error":
+        return Cause.ORGANISATION
     if not (login_refused or status == 401):
         return Cause.NONE
     return Cause.LOGIN_REFUSED if status else Cause.NO_LOGIN
@@ -64,9 +76,10 @@ def failure(event: dict[str, Any], *, login_refused: bool) -> tuple[State, str]:
         return State.FAILED, f"{words or 'max_turns reached'}; raise max_turns, or reassign --continue"
     if reason == "budget_exhausted":
         return State.FAILED, f"{words or 'budget used up'}; raise max_budget_usd, or reassign --continue"
-    if status == 429:
+    why = cause(event, login_refused=login_refused)
+    if status == 429 and why is not Cause.SPEND_CAP:
         return State.LIMITED, words or "429 rate limit"
-    if (why := cause(event, login_refused=login_refused)) in _LOGIN:
+    if why in _LOGIN:
         return State.FAILED, _LOGIN[why]
     if reason.startswith("aborted"):
         return State.FAILED, "interrupted by a signal"

@@ -50,7 +50,7 @@ def _has_gone_on(app: ContextApp, screen: RoomScreen) -> bool:
 
 def to_all(app: ContextApp, screen: RoomScreen, action: str) -> None:
     """Begin to do an action to all that is marked: ask for words where it needs some, else show the list."""
-    from controlroom.tui.screens.forms import MessageAll, ReassignAll
+    from controlroom.tui.screens.forms import MessageAll, ModelForm, ReassignAll
     from controlroom.tui.screens.many import ListSheet
 
     if BY_NAME[action].needs == "task":
@@ -61,6 +61,8 @@ def to_all(app: ContextApp, screen: RoomScreen, action: str) -> None:
         say(app, wanted.left_out[0][1] if wanted.left_out else "they are gone")
     elif action == "message":
         app.push_screen(MessageAll(wanted))
+    elif action == "model":
+        app.push_screen(ModelForm(app.context.fleet, wanted))
     elif action == "reassign":
         app.push_screen(ReassignAll(app.context.fleet, wanted))
     else:
@@ -128,6 +130,7 @@ ACTS: dict[str, Act] = {
     "pause": agents.pause,
     "resume": agents.resume,
     "interrupt": agents.interrupt,
+    "model": agents.model,
     "forget": agents.forget,
     "copy": agents.copy,
     "attach": agents.attach,

@@ -3,7 +3,7 @@
 from textual.app import SuspendNotSupported
 
 from controlroom.domain import intents
-from controlroom.domain.keys.many import intent_of
+from controlroom.domain.keys.many import intent_of, plan
 from controlroom.domain.model import Agent
 from controlroom.tui.actions.orders import order
 from controlroom.tui.context import ContextApp, Level
@@ -82,6 +82,14 @@ def interrupt(app: ContextApp, screen: RoomScreen) -> None:
     if agent := agent_of(app, screen):
         done = f"interrupted {agent.name}; it waits for a message"
         order(app, intents.InterruptAgent(agent.id, agent.epoch), done)
+
+
+def model(app: ContextApp, screen: RoomScreen) -> None:
+    """Choose the model that an agent is to go on with."""
+    from controlroom.tui.screens.forms import ModelForm
+
+    if agent := agent_of(app, screen):
+        app.push_screen(ModelForm(app.context.fleet, plan(app.context.fleet, [agent.id], "model")))
 
 
 def pause(app: ContextApp, screen: RoomScreen) -> None:

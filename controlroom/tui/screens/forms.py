@@ -375,6 +375,37 @@ class MessageAll(Form):
             self.app.post_message(SubmitPlan(plan))
 
 
+class ModelForm(Form):
+    """The model that one or many agents are to go on with."""
+
+    go = "set"
+
+    def __init__(self, fleet: Fleet, plan: Plan[Agent]) -> None:
+        self._plan, self._names = plan, fleet.limits.cheaper
+        agents = [target.subject for target in plan.targets]
+        one = f"{agents[0].name} on {agents[0].host}, now {agents[0].model or 'its own'}" if len(agents) == 1 else ""
+        self.heading = f"model of {one or plan.named}"
+        super().__init__()
+
+    def fields(self) -> list[Field]:
+        """Its name."""
+        return [OneLine("model", "", hint=f"as Claude Code names it, like {' or '.join(self._names) or 'sonnet'}")]
+
+    def send(self) -> None:
+        """Order it of each, for the run that was marked."""
+        model = self.value("model").strip()
+        if not model:
+            self.complain("write the model first")
+            return
+        self.finish()
+        todo = self._plan.saying(model)
+        if len(todo.targets) == 1 and not todo.left_out:
+            agent = todo.targets[0].subject
+            self.app.post_message(SubmitOrder(todo.targets[0].intent, f"{agent.name} has its model"))
+        else:
+            self.app.post_message(SubmitPlan(todo))
+
+
 class ReassignAll(Form):
     """The same new task or another host for many agents; the list is shown before their runs are ended."""
 

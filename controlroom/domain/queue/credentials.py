@@ -1,0 +1,179 @@
+"""Which credential new work takes, where its profile names several, and what holds one: pure.
+
+The one with the most left goes first: of budgets, of its plan's windows, of the API's buckets. One that is held is
+passed over. A session stays with the credential that it began with, and goes on with another one only if that finds it:
+its Claude must keep its sessions in the same folder.
+"""
+
+from collections.abc import Iterator, Mapping, Set
+from functools import cached_property
+
+from controlroom.domain.gauges import Headroom, LimitKind
+from controlroom.domain.model import Credential, Fleet, Profile
+from controlroom.domain.money import ladder
+from controlroom.domain.queue.backoff import PLAN, Backoffs, using
+from controlroom.domain.tasks import CredentialWait, Wait, WaitReason
+from controlroom.text.states import AgentKind, Payer
+
+LOOK_AGAIN = 15_000
+"""Milliseconds until a figure that nobody reports the change of is looked at again."""
+
+STEP = 10
+"""Per cent by which one must have more left than another that its profile names first."""
+
+
+class Credentials:
+    """What can be said of a fleet's credentials at one moment."""
+
+    def __init__(self, fleet: Fleet, now: int) -> None:
+        self._fleet, self._now = fleet, now
+        self.backoffs = Backoffs(fleet, now)
+
+    def ranked(self, profile: Profile, model: str, session: str | None = None) -> list[Credential]:
+        """The credentials of a profile, the one to take first. `session`: the one of the session that goes on."""
+        ranked = sorted(profile.credentials, key=lambda one: -self._rank(profile, one, model))
+        if session is None:
+            return ranked
+        before = next((one for one in ranked if one.name == session), None)
+        folder = before.folder if before else ""
+        there = [one for one in ranked if one.folder == folder and (before or session in ("", PLAN))]
+        return sorted(there, key=lambda one: one.name != session)
+
+    def _rank(self, profile: Profile, credential: Credential, model: str) -> int:
+        left = self.left(profile, credential, model)
+        return 100 if left is None else left // STEP * STEP
+
+    def left(self, profile: Profile, credential: Credential, model: str) -> int | None:
+        """Per cent that is left of what binds a credential most; None: nothing has been heard of it."""
+        with_it = using(profile, credential.name)
+        figures = ladder.left(self._fleet, profile.name, credential.billing)
+        figures += [
+            max(0.0, 100 - percent)
+            for gauge in self._gauges(with_it, credential.name, model)
+            if (percent := gauge.used_percent) is not None and not 0 < gauge.resets <= self._now
+        ]
+        return int(min(figures)) if figures else None
+
+    def take(self, profile: Profile, model: str, session: str | None = None) -> Credential | None:
+        """The credential that a start by hand takes; where all are held the first; None: none finds its session."""
+        ranked = self.ranked(profile, model, session)
+        free = (one for one in ranked if not self._is_held(profile, one, model))
+        return next(free, ranked[0] if ranked else None)
+
+    def _is_held(self, profile: Profile, credential: Credential, model: str) -> bool:
+        budget = ladder.refusal(self._fleet, "", "", profile.name, credential.billing)
+        return bool(budget) or self.held(using(profile, credential.name), credential.name, model) is not None
+
+    def words(self, profile: Profile, name: str, model: str) -> str:
+        """What is written down of a choice: which was taken, and what each has left."""
+        figures = []
+        for one in profile.credentials:
+            left, held = self.left(profile, one, model), self._is_held(profile, one, model)
+            said = "not known" if left is None else f"{left} % left"
+            figures.append(f"{one.name} {said}{', held' * held}")
+        return f"credential {name} ({'; '.join(figures)})"
+
+    # ----------------------------------------------------------------------- what holds one
+
+    def held(self, profile: Profile, credential: str, model: str) -> Wait | None:
+        """Why a profile's credential takes no new work: the API turned it away, or a limit is nearly used up.
+
+        `profile`: as it is with its credential; `credential`: its name, where the profile names several.
+        """
+        if profile.kind is AgentKind.COMMAND:
+            return None
+        return self.backoffs.wait(profile.credential, model) or self._limit(profile, credential, model)
+
+    def _limit(self, profile: Profile, credential: str, model: str) -> Wait | None:
+        """The limit that is too near its end for new work, where who pays for it is bound by one."""
+        full: dict[str, Headroom] = {}
+        accounts: set[str] = set()
+        for gauge in self._gauges(profile, credential, model):
+            accounts.add(gauge.account)
+            if self._is_full(gauge):
+                full.setdefault(gauge.account, gauge)
+        if not accounts or accounts - full.keys():
+            return None
+        later = (self._now // LOOK_AGAIN + 1) * LOOK_AGAIN
+        young = [gauge for gauge in full.values() if not self._is_used_up(gauge)]
+        if young:
+            first = min(young, key=self._is_young_until)
+            most = self._fleet.queue.rules.new_window_percent
+            return Wait(WaitReason.NEW_WINDOW, self._is_young_until(first), (first.key,), first.used or 0, most)
+        first = min(full.values(), key=lambda gauge: gauge.resets or later)
+        until = first.resets if first.resets > self._now else later
+        return Wait(WaitReason.LIMIT, until, (first.key,), first.used or 0, first.limit or 0)
+
+    def _gauges(self, profile: Profile, credential: str, model: str) -> Iterator[Headroom]:
+        """The limits with a reading that bind a credential."""
+        of_others: set[str] = set()
+        if credential:
+            of_others = set().union(*self._accounts.values()) - self._accounts.get(credential, frozenset())
+        for gauge in self._fleet.headroom.values():
+            if gauge.used is not None and gauge.account not in of_others and _binds(gauge, profile, model):
+                yield gauge
+
+    @cached_property
+    def _accounts(self) -> Mapping[str, Set[str]]:
+        """The accounts that each credential is known to use, by those who used their windows."""
+        known: dict[str, set[str]] = {}
+        for gauge in self._fleet.headroom.values():
+            for agent in map(self._fleet.agents.get, gauge.shares):
+                if agent is not None and agent.ordered is not None and agent.ordered.credential:
+                    known.setdefault(agent.ordered.credential, set()).add(gauge.account)
+        return known
+
+    def _is_full(self, gauge: Headroom) -> bool:
+        """Whether nothing new is to start on a limit, or not as long as its window is young."""
+        young = self._now < self._is_young_until(gauge)
+        return self._is_used_up(gauge) or (young and (gauge.used or 0) >= self._fleet.queue.rules.new_window_percent)
+
+    def _is_young_until(self, gauge: Headroom) -> int:
+        """Until when a window is young, a fifth of it; 0: that is not known, or it is no window."""
+        known = gauge.kind is LimitKind.WINDOW and gauge.span and gauge.resets > self._now
+        return gauge.resets - gauge.span + gauge.span // 5 if known else 0
+
+    def _is_used_up(self, gauge: Headroom) -> bool:
+        """Whether nothing new is to start on a limit until there is more of it."""
+        if gauge.kind is LimitKind.WINDOW:
+            over = 0 < gauge.resets <= self._now
+            return not over and (gauge.used or 0) >= self._fleet.queue.rules.window_percent
+        ceiling = gauge.limit if gauge.buffer is None else gauge.buffer
+        return ceiling is not None and (gauge.used or 0) >= ceiling
+
+
+def _binds(gauge: Headroom, profile: Profile, model: str) -> bool:
+    """Whether a limit is one of those that an agent of a profile uses up."""
+    if gauge.kind is LimitKind.WINDOW:
+        return profile.billing is not Payer.API and gauge.model in model.lower()
+    if gauge.kind is LimitKind.BUCKET:
+        return profile.billing is not Payer.PLAN and (not model or gauge.model in model)
+    return False
+
+
+def all_held(waits: Mapping[str, Wait]) -> Wait:
+    """Why none of several credentials takes a task: what holds each, unless something else keeps one from starting."""
+    others = [wait for wait in waits.values() if wait.reason not in _HOLD]
+    if others:
+        return others[0]
+    each = tuple(
+        CredentialWait(name, wait.reason, wait.until, wait.about, wait.has, wait.most) for name, wait in waits.items()
+    )
+    return Wait(WaitReason.CREDENTIALS, min((one.until for one in each if one.until), default=0), credentials=each)
+
+
+_HOLD = frozenset(
+    {
+        WaitReason.LOGIN,
+        WaitReason.LIMITED,
+        WaitReason.OVERLOADED,
+        WaitReason.ACCOUNT,
+        WaitReason.SPEND_CAP,
+        WaitReason.ORGANISATION,
+        WaitReason.PACED,
+        WaitReason.LIMIT,
+        WaitReason.NEW_WINDOW,
+        WaitReason.BUDGET,
+    }
+)
+"""What holds a credential."""

@@ -1,0 +1,54 @@
+"""Agents at work go over to cheaper models when a budget or a window of a plan says so, and back without flapping."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controlroom.domain.budgets import Budget, BudgetUnit, Period, Rung, RungAction
+from controlroom.domain.display.tasks import why
+from controlroom.domain.model import Profile
+from controlroom.domain.money.ladder import other_model
+from controlroom.domain.orders import Work
+from controlroom.text.states import AgentKind, Payer
+from tests.domain.worlds import NOON, agent, fleet, host, task, with_tasks
+
+RUNGS = (Rung(70, RungAction.CHEAPER), Rung(90, RungAction.CHEAPER))
+WEEK = Budget("week", "fleet", Period.WEEK, BudgetUnit.WINDOW, 100, 100, rungs=RUNGS, window="seven_day")
+
+
+def goes_to(model: str, used: int, chosen: str = "", meant: str = "opus", live: bool = True) -> str:
+    """The model that an agent goes over to that works with `model`, once so much of a plan's week is used."""
+    work = Work(AgentKind.HEADLESS, "p", model, chosen=chosen)
+    row = agent("a", profile="p", ordered=work, billing=Payer.PLAN)
+    reached = sum(used >= rung.percent for rung in RUNGS)
+    made = replace(fleet(row), profiles={"p": Profile("p", model=meant, switches_model=live)})
+    return other_model(replace(made, budgets={"week": replace(WEEK, spent=used, reached=reached)}), row)[0]
+
+
+def test_a_window_of_a_plan_sends_agents_at_work_down_the_chain_and_up_again() -> None:
+    assert goes_to("opus", 60) == ""
+    assert goes_to("opus", 70) == "sonnet"
+    assert goes_to("sonnet", 80) == ""
+    assert goes_to("sonnet", 91) == goes_to("opus", 91) == "haiku"
+    assert goes_to("haiku", 0) == "opus", "the window has begun anew"
+    assert goes_to("haiku", 84) == "sonnet"
+
+
+def test_readings_that_waver_about_a_rung_change_nothing() -> None:
+    assert [goes_to("sonnet", used) for used in (71, 69, 70, 66)] == ["", "", "", ""]
+    assert goes_to("sonnet", 64) == "opus"
+    assert [goes_to("haiku", used) for used in (91, 89, 86)] == ["", "", ""]
+
+
+def test_what_a_person_chose_is_what_it_comes_back_to_and_claudes_own_choice_has_a_name() -> None:
+    assert goes_to("haiku", 0, chosen="sonnet") == "sonnet"
+    assert (goes_to("", 70, meant=""), goes_to("", 0, meant="")) == ("sonnet", "")
+    assert goes_to("sonnet", 0, meant="") == "default"
+    assert goes_to("opus", 95, live=False) == ""
+
+
+def test_why_says_that_a_waiting_task_starts_with_a_cheaper_model() -> None:
+    made = with_tasks(fleet(hosts=(host("vm1"),)), task(1, profile="p"))
+    made = replace(made, profiles={"p": Profile("p", model="opus", billing=Payer.PLAN)})
+    made = replace(made, budgets={"week": replace(WEEK, spent=75, reached=1)})
+    assert "it starts with sonnet instead of opus: budget week goes cheaper" in why(made, made.tasks["t1"], NOON)

@@ -1,0 +1,55 @@
+"""Several credentials in a profile: one is taken at each start, written down with the order, and shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from controlroom.domain import intents
+from controlroom.domain.model import State
+from controlroom.domain.tasks import TaskState
+from controlroom.wire.spec import Credential
+from tests.engine.queued import QUICK, Roomy, add, became, queue_room, runs, task
+from tests.engine.scripted import NOON
+
+pytestmark = pytest.mark.usefixtures("home")
+
+SEVERAL = (
+    QUICK + '[credentials.team]\nfile = "~/.team"\n[credentials.mine]\nfile = "~/.mine"\n'
+    '[profiles.p]\ncredentials = ["team", "mine"]\n'
+)
+BROKE = {"state": "failed", "cause": "account", "detail": "Credit balance is too low", "session": "s"}
+
+
+async def test_a_task_goes_on_in_its_session_with_another_key_once_the_first_has_no_credit() -> None:
+    host = Roomy()
+    async with queue_room(host, settings=SEVERAL) as here:
+        await add(here, "a", profile="p")
+        await became(here, "t1", TaskState.RUNNING)
+        await runs(here, host, "a-t1")
+        host.end("a-t1", State.FAILED, **{name: value for name, value in BROKE.items() if name != "state"})
+        await runs(here, host, "a-t1", "a-t1")
+        first, second = host.spawned
+        assert [spawn.spec.credential for spawn in (first, second)] == [
+            Credential(file="~/.team"),
+            Credential(file="~/.mine"),
+        ]
+        assert second.spec.resume == "s"
+        assert [attempt.credential for attempt in task(here, "t1").attempts] == ["team", "mine"]
+        row = here.agent("vm1/a-t1")
+        assert row.ordered is not None
+        assert row.ordered.credential == "mine"
+        audited = [line.reason for line in here.ledger.audit() if line.verb in ("spawn", "reassign")]
+        assert "credential team (team not known; mine not known)" in audited
+        assert "credential mine (team not known, held; mine not known)" in audited
+        assert ".team" not in "".join(audited)
+
+
+async def test_a_spawn_by_hand_takes_one_too_and_a_resumed_session_keeps_it() -> None:
+    host = Roomy()
+    async with queue_room(host, settings=SEVERAL) as here:
+        await here.order(intents.SpawnAgent("x", "work", "vm1", "p", credential="mine"))
+        await here.until(lambda: here.agent("vm1/x").state is State.WORKING)
+        host.end("x", session="s", ended=NOON + 1)
+        await here.until(lambda: here.agent("vm1/x").has_ended)
+        await here.order(intents.ResumeAgent("vm1/x", 1))
+        assert [spawn.spec.credential.file for spawn in host.spawned] == ["~/.mine", "~/.mine"]
