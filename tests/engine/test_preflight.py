@@ -8,10 +8,14 @@ import pytest
 
 from controlroom.domain.events import HostMet
 from controlroom.domain.model import State
+from controlroom.engine.queue import preflight
 from controlroom.text.host_sample import FolderCheck, FolderProblem
 from controlroom.text.states import Cause
+from controlroom.wire import inquiries
+from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Check, Checked
 from tests.engine.queued import MINUTE, Roomy, add, queue_room, runs
+from tests.engine.scripted import ScriptedChannel
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -63,3 +67,50 @@ async def test_a_host_is_looked_at_again_when_an_agent_ends_of_what_it_lacks_or_
         assert facts is not None
         here.engine.store.apply(HostMet("vm1", replace(facts, tmux="3.5"), here.now))
         await here.until(lambda: len(host.looks) == 3)
+
+
+async def test_folders_with_which_something_is_amiss_keep_no_other_from_being_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inquiries, "MOST_FOLDERS", 2)
+    host = Folders("vm1", "src")
+    async with queue_room(host) as here:
+        for name in ("a", "b", "c", "src"):
+            await add(here, name, cwd=name)
+        await runs(here, host, "src-t4")
+        await here.engine.wait_idle()
+        looks = len(host.looks)
+        for name in ("b", "c"):
+            host.folders.add(name)
+            here.now += MINUTE
+            await add(here, "later", cwd="src", not_before=here.now + 60 * MINUTE)
+        await runs(here, host, "src-t4", "b-t2", "c-t3")
+        await here.engine.wait_idle()
+        assert len(host.looks) - looks <= 4, "each of them is looked at in its turn, and no more often than that"
+
+
+class Slow(Folders):
+    """It answers what is asked of all it has, and nothing about folders alone; nobody is logged in there."""
+
+    def checked(self, asked: Check) -> Checked:
+        seen = super().checked(asked)
+        return replace(seen, host=replace(seen.host, logged_in=False))
+
+    def take(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        if isinstance(message, Check) and message.folders_alone:
+            self.looks.append(message)
+        else:
+            super().take(channel, message)
+
+
+async def test_a_host_that_says_nothing_of_a_folder_still_lacks_what_it_lacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Slow("vm1")
+    async with queue_room(host) as here:
+        store = here.engine.store
+        await add(here, "a")
+        await here.until(lambda: "preflight of vm1" in store.fleet.alarms)
+        monkeypatch.setattr(preflight, "PATIENCE", 0.01)
+        await add(here, "b", cwd="src")
+        await here.until(lambda: "src" in store.fleet.queue.preflights["vm1"].folders)
+        await here.engine.wait_idle()
+        assert (host.spawned, list(store.fleet.alarms)) == ([], ["preflight of vm1"])

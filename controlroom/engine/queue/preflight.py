@@ -40,9 +40,9 @@ class Needs:
     """By profile and folder: the hosts that alone may take it; empty: anywhere."""
 
     @property
-    def folders(self) -> list[str]:
-        """The folders, in order."""
-        return sorted({cwd for _, cwd in self.work if cwd})
+    def folders(self) -> set[str]:
+        """Where they are to work."""
+        return {cwd for _, cwd in self.work if cwd}
 
 
 def needs_of(fleet: Fleet) -> Needs:
@@ -98,24 +98,27 @@ class HostPreflights:
         fleet, now = self._store.fleet, self._store.clock()
         up = {name: host for name, host in fleet.hosts.items() if host.link is LinkState.UP}
         needs, failed = needs_of(fleet), _failed(fleet)
+        folders = needs.folders
         seen = {name: result for name, result in fleet.queue.preflights.items() if name in up}
         seen = {name: replace(result, blocking=_blocking(fleet, name, result, needs)) for name, result in seen.items()}
         again: list[int] = []
         for name, host in up.items():
             result = seen.get(name)
-            if host.facts is None or not host.facts.owned or (result is None and not needs.folders and not needs.parts):
+            if host.facts is None or not host.facts.owned or (result is None and not folders and not needs.parts):
                 continue
             if result is not None and result.looking:
                 continue
             changed = self._is_changed(host, failed.get(name, frozenset()))
             lacks = result is not None and _lacks(fleet, result, needs)
-            new = result is not None and any(cwd not in result.folders for cwd in needs.folders)
+            new = result is not None and not result.folders.keys() >= folders
             due = result is None or changed or (lacks and now - result.at >= _pause(result))
             if due or new:
                 self._facts[name], self._failed[name] = host.facts, failed.get(name, frozenset())
                 seen[name] = replace(result or Preflight(), looking=True)
-                stale = [cwd for cwd in needs.folders if changed or _is_stale(seen[name].folders.get(cwd))]
-                self._looks.begin(self._look_at(name, tuple(stale[: wire.MOST_FOLDERS]), alone=not due))
+                known = seen[name].folders  # those that were looked at last come last
+                wanted = sorted(folders - known.keys())
+                wanted += [cwd for cwd, check in known.items() if cwd in folders and (changed or _is_amiss(check))]
+                self._looks.begin(self._look_at(name, tuple(wanted[: wire.MOST_FOLDERS]), alone=not due))
             elif lacks and result is not None:
                 again.append(result.at + _pause(result))
         self._show(seen)
@@ -137,12 +140,13 @@ class HostPreflights:
             result = replace(before, at=before.at or now) if alone else preflight(to_check(checked, now), now)
             seen = to_folders(checked, folders)
         except Unanswered:
-            result, seen = Preflight(self._store.clock()), to_folders(wire.Checked(0), folders)
+            result, seen = before if alone else Preflight(self._store.clock()), to_folders(wire.Checked(0), folders)
         fleet = self._store.fleet
         host = fleet.hosts.get(name)
         if host is not None and host.link is LinkState.UP:
             needs = needs_of(fleet)
-            kept = {cwd: check for cwd, check in {**before.folders, **seen}.items() if cwd in needs.folders}
+            earlier, needed = {cwd: check for cwd, check in before.folders.items() if cwd not in seen}, needs.folders
+            kept = {cwd: check for cwd, check in {**earlier, **seen}.items() if cwd in needed}
             result = replace(result, folders=kept, looking=False)
             result = replace(result, blocking=_blocking(fleet, name, result, needs))
             self._show({**self._store.fleet.queue.preflights, name: result})
@@ -154,9 +158,9 @@ class HostPreflights:
             self._book.show((), replace(queue, preflights=preflights))
 
 
-def _is_stale(folder: FolderCheck | None) -> bool:
-    """Whether a folder is to be looked at again: it is not known, or something is amiss with it."""
-    return folder is None or bool(folder.problem) or False in (folder.repository, folder.trusted)
+def _is_amiss(folder: FolderCheck) -> bool:
+    """Whether a folder is to be looked at again."""
+    return bool(folder.problem) or False in (folder.repository, folder.trusted)
 
 
 def _failed(fleet: Fleet) -> dict[str, frozenset[tuple[str, int]]]:
