@@ -65,7 +65,7 @@ def _work(figures: Figures, counted: Mapping[Metric, int]) -> Iterator[Family]:
 def _agents(fleet: Fleet, figures: Figures) -> Iterator[Family]:
     states = Counter(str(fleet.state_of(agent)) for agent in fleet.agents.values() if not agent.adopted)
     every: Samples = {(str(state),): states[str(state)] for state in State}
-    yield Family("agents", "Agents that live on hosts that are up, without adopted ones.", every, ("state",))
+    yield Family("agents", "Agents by their state, on all hosts, without adopted ones.", every, ("state",))
     yield _value("agents_most", "The queue starts no more agents than that.", figures.most_agents)
     busy = figures.busy_percent
     yield _value("busy_ratio", "How much of the last hour agents worked.", None if busy is None else busy / 100)

@@ -56,6 +56,8 @@ def test_how_often_is_said_in_words_that_are_known() -> None:
         ("0 3 * * 1 ../../etc/passwd", "no time zone"),
         (f"{'1' * 5000} * * * *", "at most 120 characters"),
         ("0 0 * * ²", "ASCII"),
+        ("0\r3 * * *", "printable"),
+        ("0 3\n* *\x1d*", "printable"),
         ("0 3 * * 1-5", ""),
         ("0 3 * jan-mar MON,WED UTC", ""),
     ],
@@ -109,6 +111,17 @@ def test_a_task_by_cron_words_waits_for_its_first_time_and_then_for_the_next() -
     assert plan.next_look == again.not_before
     held = edits.held(again, "ann", NOON)
     assert edits.released(held, NOON).not_before == again.not_before
+
+
+@pytest.mark.parametrize("every", ["0 3 * * *", "daily"])
+def test_a_task_that_was_held_beyond_its_time_waits_for_the_next_one_when_it_is_released(every: str) -> None:
+    missed = replace(task(1, every=every), not_before=moment("2026-11-30T03:00"))
+    at_noon, next_time = moment("2026-11-30T12:00"), repeat.next_moment(every, moment("2026-11-30T12:00"), BERLIN)
+    assert repeat.on_time(missed, at_noon, BERLIN).not_before == next_time
+    killed = replace(missed, attempts=(Attempt("vm1", "a", 1, NOON, NOON, AttemptEnd.KILLED),))
+    assert repeat.on_time(killed, at_noon, BERLIN) is killed, "its attempt goes on"
+    assert repeat.on_time(replace(missed, every="6h"), at_noon, BERLIN).not_before < at_noon, "so long after its end"
+    assert repeat.on_time(replace(missed, not_before=0), at_noon, BERLIN).not_before == 0, "it never began"
 
 
 def test_what_comes_next_is_said_by_the_clock_that_the_words_mean() -> None:

@@ -225,3 +225,7 @@ async def test_a_task_by_cron_words_begins_at_its_time_and_not_before() -> None:
         assert (await became(here, "t1", TaskState.WAITING)).not_before == first + 30 * MINUTE
         await here.order(intents.EditTask("t1", TaskChange(every="0 * * * * UTC")))
         assert task(here, "t1").not_before % (60 * MINUTE) == 0
+        await here.order(intents.HoldTask("t1"))
+        here.now += 90 * MINUTE
+        await here.order(intents.ReleaseTask("t1"))
+        assert here.now < task(here, "t1").not_before <= here.now + 60 * MINUTE, "not at once"

@@ -60,8 +60,8 @@ def problem(every: str) -> str:
 
 def _cron_problem(every: str) -> str:
     words = every.split()
-    if len(every) > _LONGEST or not every.isascii():
-        return f"cron's words have at most {_LONGEST} characters, all of them ASCII"
+    if len(every) > _LONGEST or not every.isascii() or not every.isprintable():
+        return f"cron's words have at most {_LONGEST} characters, all of them printable ASCII"
     if len(words) == 6 and not (_ZONE.fullmatch(words[5]) and zone_of(words[5])):
         return f"{ascii(words[5])[:40]} is no time zone, like Europe/Berlin"
     try:
@@ -93,6 +93,13 @@ def next_moment(every: str, now: int, zone: tzinfo) -> int:
 def timed(task: Task, now: int, zone: tzinfo) -> Task:
     """The task as it waits for its first time: cron words say when, all others begin at once."""
     return replace(task, not_before=next_moment(task.every, now, zone)) if cron_of(task.every) else task
+
+
+def on_time(task: Task, now: int, zone: tzinfo) -> Task:
+    """A released task: it waits for its next time where it was held beyond one at which nothing had begun."""
+    if _INTERVAL.fullmatch(task.every) or task.attempts[task.counted_from :] or not 0 < task.not_before <= now:
+        return task
+    return replace(task, not_before=next_moment(task.every, now, zone))
 
 
 def coming(task: Task, now: int, zone: tzinfo, count: int = 3) -> list[int]:

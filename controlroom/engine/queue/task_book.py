@@ -240,7 +240,7 @@ class TaskBook:
             case intents.HoldTask():
                 changed = edits.held(task, who, now)
             case intents.ReleaseTask():
-                changed = edits.released(task, now)
+                changed = repeat.on_time(edits.released(task, now), now, self._zone)
             case intents.DropTask():
                 changed = edits.dropped(self.fleet, task, who, now)
             case intents.RetryTask():
