@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
+from controlroom.cli.verb import Verb
 from controlroom.client.manual import TOPICS
 
 DEADLINE = 1.0
@@ -18,35 +19,64 @@ DEADLINE = 1.0
 
 _BASH = """\
 _controlroom() {
-    local line found=()
-    while IFS= read -r line; do found+=("$line"); done < <(
-        controlroom --complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    local line cut found=() words=()
+    read -ra words <<< "${COMP_LINE:0:COMP_POINT}"
+    [[ ${COMP_LINE:0:COMP_POINT} == *[[:space:]] ]] && words+=("")
+    cut=${words[${#words[@]} - 1]}
+    cut=${cut%"${cut##*[:=]}"}
+    [[ $COMP_WORDBREAKS == *:* ]] || cut=
+    while IFS= read -r line; do found+=("${line#"$cut"}"); done < <(
+        controlroom --complete "${words[@]:1}" 2>/dev/null)
+    [[ ${found[0]} == *[:=] ]] && compopt -o nospace 2>/dev/null
     COMPREPLY=("${found[@]}")
 }
 complete -o bashdefault -o default -o nosort -F _controlroom controlroom
 """
 _ZSH = """\
+#compdef controlroom
 _controlroom() {
     local -a found
     found=("${(@f)$(controlroom --complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
-    if [[ -n "${found[*]}" ]]; then compadd -Q -- "${found[@]}"; else _files; fi
+    if [[ -z "${found[*]}" ]]; then
+        _files
+    elif [[ "${found[1]}" == *[:=] ]]; then
+        compadd -Q -S '' -- "${found[@]}"
+    else
+        compadd -Q -- "${found[@]}"
+    fi
 }
-compdef _controlroom controlroom
+if [[ "${funcstack[1]}" == _controlroom ]]; then _controlroom "$@"; else compdef _controlroom controlroom; fi
 """
 _FISH = """\
 function __controlroom
     set -l words (commandline -opc) (commandline -ct)
-    controlroom --complete $words[2..-1] 2>/dev/null
+    set -l found (controlroom --complete $words[2..-1] 2>/dev/null)
+    if set -q found[1]
+        printf '%s\\n' $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c controlroom -a '(__controlroom)'
+complete -c controlroom -f -a '(__controlroom)'
 """
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 Known = Callable[[], dict[str, list[str]]]
-"""What stands for each kind of name: `AGENT`, `HOST`, `PROFILE`, `MODEL`, `TASK`."""
+"""What stands for each kind of name: `AGENT`, `HOST`, `PROFILE`, `MODEL`, `TASK`, `BUDGET`."""
 
-_NAMES = {"AGENT": "AGENT", "H": "HOST", "P": "PROFILE", "M": "MODEL", "MODEL": "MODEL", "TASK": "TASK"}
+_NAMES = {
+    "AGENT": ("AGENT",),
+    "H": ("HOST",),
+    "P": ("PROFILE",),
+    "M": ("MODEL",),
+    "MODEL": ("MODEL",),
+    "TASK": ("TASK",),
+    "NUMBER|HOST|AGENT": ("HOST", "AGENT"),
+}
 """Which names go for an argument that help calls so."""
+
+_FILTERS = {"host": "HOST", "profile": "PROFILE", "model": "MODEL", "name": "AGENT"}
+"""Which names go for the value of a term of a filter."""
 
 
 def completions(args: argparse.Namespace, entry_points: EntryPoints) -> int:
@@ -78,10 +108,11 @@ def candidates(words: Sequence[str], known: Known) -> list[str]:
     actions = parser_of(verb)._actions
     takes = next((action for action in actions if rest and rest[-1] in action.option_strings), None)
     if takes is not None and takes.nargs != 0:
-        return _fitting(_values(takes, verb.group, known), begun)
+        return _fitting(_values(takes, verb, begun, known), begun)
     if begun.startswith("-"):
         return _fitting((name for action in actions for name in action.option_strings if name[:2] == "--"), begun)
-    return _fitting(_values(_positional(actions, rest), verb.group, known), begun)
+    values = _values(_positional(actions, rest), verb, begun, known)
+    return _fitting((value for value in values if value not in rest), begun)
 
 
 def _positional(actions: Sequence[argparse.Action], rest: Sequence[str]) -> argparse.Action | None:
@@ -97,19 +128,66 @@ def _positional(actions: Sequence[argparse.Action], rest: Sequence[str]) -> argp
     return places[count] if places else None
 
 
-def _values(action: argparse.Action | None, group: str, known: Known) -> Iterable[str]:
+def _values(action: argparse.Action | None, verb: Verb, begun: str, known: Known) -> Iterable[str]:
+    """What may stand for an argument of a verb."""
     from controlroom.cli.verbs import VERBS
 
     if action is None:
         return ()
     if action.choices:
         return [str(choice) for choice in action.choices]
-    if "|" in str(action.metavar) and action.dest == "verdict":  # checked by the verb: --all moves it
-        return str(action.metavar).split("|")
-    if action.metavar == "TOPIC":
-        return [*TOPICS, *(verb.name.split()[0] for verb in VERBS)]
-    kind = "HOST" if action.metavar == "NAME" and group == "hosts" else _NAMES.get(str(action.metavar), "")
-    return known().get(kind, ()) if kind else ()
+    metavar = str(action.metavar)
+    if "|" in metavar and action.dest == "verdict":  # checked by the verb: --all moves it
+        return metavar.split("|")
+    if metavar == "TOPIC":
+        return [*TOPICS, *(other.name.split()[0] for other in VERBS)]
+    if closed := _closed(action.dest, verb.name):
+        return closed
+    if metavar == "FILTER" or (metavar in ("AGENT", "TASK") and ":" in begun):
+        return _terms(begun, known, of_tasks=verb.group == "tasks")
+    kinds: Sequence[str] = _NAMES.get(metavar, ())
+    if metavar == "NAME":
+        kinds = {"hosts": ("HOST",), "budget set": ("BUDGET",), "budget remove": ("BUDGET",)}.get(
+            verb.group if verb.group == "hosts" else verb.name, ()
+        )
+    if verb.name == "why":
+        kinds = ("TASK", "AGENT")
+    names = known() if kinds else {}
+    return [name for kind in kinds for name in names.get(kind, ())]
+
+
+def _closed(dest: str, verb: str) -> Sequence[str]:
+    """The words of an argument whose values are a closed set that no engine need be asked for."""
+    if dest == "kind":
+        from controlroom.domain.preconditions import KINDS
+
+        return [*KINDS]
+    if dest == "state":
+        from controlroom.domain.tasks import TaskState
+
+        return [state.value for state in TaskState if state.value]
+    if verb == "queue set":
+        from controlroom.domain.queue.rules import BOUNDS
+
+        return [f"{name}=" for name in BOUNDS]
+    return ()
+
+
+def _terms(begun: str, known: Known, *, of_tasks: bool) -> Iterable[str]:
+    """What a part of a filter can become: first what is compared, then the values of that."""
+    from controlroom.domain.display.filters import KINDS, STATES, TASK_KINDS, TASK_STATES
+
+    sign = "-" * begun.startswith("-")
+    kind, colon, _ = begun.removeprefix("-").partition(":")
+    if not colon:
+        return [f"{sign}{kind}:" for kind in (TASK_KINDS if of_tasks else KINDS)]
+    if kind == "state":
+        values: Iterable[str] = TASK_STATES if of_tasks else STATES
+    elif kind == "name" and of_tasks:
+        values = known().get("TASK", ())
+    else:
+        values = known().get(_FILTERS.get(kind, ""), ())
+    return [f"{sign}{kind}:{value}" for value in values]
 
 
 def _fitting(words: Iterable[str], begun: str) -> list[str]:
@@ -118,6 +196,9 @@ def _fitting(words: Iterable[str], begun: str) -> list[str]:
 
 def _known() -> dict[str, list[str]]:
     """Ask the engine that runs, if any; whatever goes wrong, nothing is completed."""
+    import controlroom.cli.room
+    import controlroom.client.client  # noqa: F401 - to load them is no time of the engine's
+
     try:
         return asyncio.run(asyncio.wait_for(_ask(), DEADLINE))
     except Exception:
@@ -135,6 +216,6 @@ async def _ask() -> dict[str, list[str]]:
         bare = [agent.name for agent in fleet.agents.values() if len(fleet.find(agent.name)) == 1]
         models = [*fleet.limits.cheaper, *(agent.model for agent in fleet.agents.values() if agent.model)]
         names = {"AGENT": [*bare, *fleet.agents], "HOST": [*fleet.hosts], "PROFILE": [*fleet.profiles], "MODEL": models}
-        return {**names, "TASK": [*fleet.tasks]}
+        return {**names, "TASK": [*fleet.tasks], "BUDGET": [*fleet.budgets]}
     finally:
         await client.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ ROOM = {
     "HOST": ["local", "vm1", "vm2"],
     "PROFILE": ["docs"],
     "MODEL": ["claude-sonnet-5-5"],
+    "TASK": ["t1", "t2"],
+    "BUDGET": ["day"],
 }
 
 
@@ -46,6 +49,19 @@ def offered(line: str) -> list[str]:
         ("controlroom help m", ["model", "money"]),
         ("controlroom help host", ["host", "hosts"]),
         ("controlroom help --", ["--help", "--search"]),
+        ("controlroom kill docs-1 doc", []),
+        ("controlroom kill state:fa", ["state:failed"]),
+        ("controlroom spawn docs-2 --kind ", ["command", "headless", "interactive"]),
+        ("controlroom why ", ["docs-1", "t1", "t2", "vm1/docs-1", "vm2/api-3"]),
+        ("controlroom status h", ["host:"]),
+        ("controlroom status host:vm", ["host:vm1", "host:vm2"]),
+        ("controlroom task list --state f", ["failed"]),
+        ("controlroom task list state:o", ["state:open"]),
+        ("controlroom task list name:t", ["name:t1", "name:t2"]),
+        ("controlroom task drop t1 ", ["t2"]),
+        ("controlroom budget remove ", ["day"]),
+        ("controlroom budget set ", ["day"]),
+        ("controlroom queue set st", ["stagger="]),
     ],
 )
 def test_what_may_stand_there(line: str, words: list[str]) -> None:
@@ -69,9 +85,8 @@ def test_bash_completes_verbs_without_an_engine_and_starts_none(tmp_path: Path) 
     }
     script = """
         eval "$(controlroom completions bash)"
-        for line in "controlroom inte" "controlroom host re" "controlroom kill "; do
-            COMP_WORDS=($line); [[ $line == *" " ]] && COMP_WORDS+=("")
-            COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _controlroom; echo "$line: ${COMPREPLY[*]}"
+        for line in "controlroom inte" "controlroom host re" "controlroom kill " "controlroom status state:fa"; do
+            COMP_LINE=$line COMP_POINT=${#line}; _controlroom; echo "$line: ${COMPREPLY[*]}"
         done
     """
     done = subprocess.run(["bash", "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=False)
@@ -79,5 +94,45 @@ def test_bash_completes_verbs_without_an_engine_and_starts_none(tmp_path: Path) 
         "controlroom inte: interrupt",
         "controlroom host re: remove retry",
         "controlroom kill : ",
+        "controlroom status state:fa: failed",  # bash takes what stands after a colon for a word of its own
     ]
     assert not (tmp_path / "room" / "engine.lock").exists()
+
+
+ZSH = """
+    mkdir functions; controlroom completions zsh > functions/_controlroom
+    fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -D -u
+    print file: $_comps[controlroom]
+    unset '_comps[controlroom]'; eval "$(controlroom completions zsh)"
+    print evaluated: $_comps[controlroom]
+"""
+FISH = """
+    controlroom completions fish | source
+    touch a-file
+    for line in "controlroom inte" "controlroom " "controlroom spawn x --task-file a-"
+        echo "$line:" (complete -C $line | string replace -r '\t.*' '')
+    end
+"""
+
+
+def printed(tmp_path: Path, shell: str, *words: str) -> list[str]:
+    """What a shell prints in which nothing but the program is set up."""
+    programs = Path(sys.executable).parent
+    environ = {"HOME": str(tmp_path), "PATH": f"{programs}:{os.environ['PATH']}", "CONTROLROOM_HOME": "/nowhere"}
+    done = subprocess.run(
+        [shell, *words], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert not done.stderr, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_zsh_takes_the_script_as_a_file_of_its_fpath_and_evaluated(tmp_path: Path, need: Callable[..., str]) -> None:
+    assert printed(tmp_path, need("zsh"), "-fc", ZSH) == ["file: _controlroom", "evaluated: _controlroom"]
+
+
+def test_fish_offers_files_only_where_no_word_of_ours_stands(tmp_path: Path, need: Callable[..., str]) -> None:
+    interrupt, verbs, files = printed(tmp_path, need("fish"), "--private", "-c", FISH)
+    assert interrupt == "controlroom inte: interrupt"
+    assert "spawn" in verbs
+    assert "a-file" not in verbs
+    assert files.endswith(": a-file")

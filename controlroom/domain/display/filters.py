@@ -47,6 +47,10 @@ _TASK_VALUES: Mapping[str, Callable[[Task], tuple[str, ...]]] = {
 }
 """What each kind of term compares of a task; another kind fits none."""
 
+KINDS = tuple(_VALUES)
+TASK_KINDS = tuple(_TASK_VALUES)
+"""What a filter can compare of an agent, of a task."""
+
 STATES = (*(state.value for state in State), "ended", "live", "asks")
 TASK_STATES = (*(state.value for state in TaskState if state.value), "open", "ended")
 
