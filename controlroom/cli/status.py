@@ -83,7 +83,10 @@ async def _status(client: Client, args: argparse.Namespace) -> int:
         output.json_answer("status", Asked(fleet, now, agents, (await client.figures()).figures))
         return Exit.DONE
     if wanted:
-        agent_table(fleet, rows, now)
+        if rows:
+            agent_table(fleet, rows, now)
+        else:
+            output.talk(f"none of {len(fleet.agents)} agents fits {ascii(wanted)[:90]}")
         return Exit.DONE
     if fleet.hosts:
         host_table(fleet, now)
@@ -107,7 +110,7 @@ async def wait_briefly(client: Client) -> int:
 def host_table(fleet: Fleet, now: int, *, wide: bool = False) -> None:
     """Print the hosts; `wide`: with all their figures, which no phone has room for."""
     head = ("WAIT", "LOAD", "SWAP", "DISK", "IN/s", "OUT/s") if wide else ()
-    rows: list[tuple[str, ...]] = [("HOST", "LINK", "AGE", "CPU", "RAM", "OF", *head, "AGENTS", "")]
+    rows: list[tuple[str, ...]] = [("HOST", "LINK", "AGE", "CPU", "RAM", "OF", *head, "AGENTS", "ADDRESS")]
     rows += [
         (
             row.name,
@@ -135,7 +138,7 @@ def _figures(host: Host) -> tuple[str, ...]:
 
 def agent_table(fleet: Fleet, rows: Iterable[views.AgentRow], now: int) -> None:
     """Print agents in this order."""
-    drawn = [("", "AGENT", "STATE", "AGE", "MODEL", "RAM", "CPU", "COST", "")]
+    drawn = [("", "AGENT", "STATE", "AGE", "MODEL", "RAM", "CPU", "COST", "NOW")]
     drawn += [
         (
             views.GLYPHS[row.state],

@@ -29,7 +29,7 @@ from controlroom.domain.queue.edits import task_named
 from controlroom.domain.queue.repeat import coming
 from controlroom.domain.queue.rules import RULES, wished, written
 from controlroom.domain.tasks import Source, Task, TaskChange, TaskState, TaskWish
-from controlroom.domain.words import named_some
+from controlroom.domain.words import named_some, nearest
 from controlroom.text.sanitize import redact
 
 _SPAN = re.compile(r"\+?(\d{1,6})([smhd])")
@@ -173,13 +173,15 @@ async def _list(client: Client, args: argparse.Namespace) -> int:
         _table(fleet, tasks, now)
     if line := shown.queue_line(fleet, now):
         output.talk(line)
-    elif not tasks and not terms:
+    elif not fleet.tasks:
         output.talk("no tasks: add one with controlroom task add 'what is to be done'")
+    if terms and not tasks:
+        output.talk(f"none of {len(fleet.tasks)} tasks fits {ascii(terms)[:90]}")
     return Exit.DONE
 
 
 def _table(fleet: Fleet, tasks: Iterable[Task], now: int) -> None:
-    drawn = [("", "TASK", "STATE", "AGE", "PRIO", "TRIES", "COST", "WHAT", "")]
+    drawn = [("", "TASK", "STATE", "AGE", "PRIO", "TRIES", "COST", "WHAT", "WHY")]
     for task in tasks:
         row = shown.row(fleet, task, now)
         cells = (row.glyph, row.id, row.state.value, row.age, str(row.priority), str(row.attempts), row.cost or "–")
@@ -240,7 +242,12 @@ async def _why(client: Client, args: argparse.Namespace) -> int:
     if not args.json and (words := shown.restart_words(client.fleet, args.task, client.now())):
         output.data(f"{args.task}: {words}")
         return Exit.DONE
-    task = _found(client.fleet, args.task)
+    try:
+        task = task_named(client.fleet, args.task)
+    except Refusal:
+        near = nearest(args.task[:80], [*client.fleet.tasks, *client.fleet.agents])
+        words = f"there is no task and no agent {ascii(args.task)[:90]}{near}; see controlroom task list, or status"
+        raise Stop(Exit.NOT_FOUND, words) from None
     if args.json:
         output.json_answer("why", _shown(client, task))
         return Exit.DONE

@@ -40,6 +40,16 @@ def steps(one: Agent, world: Fleet | None = None) -> str:
     return "\n".join(f"{step.words} [{step.key}] {step.command}" for step in told(one, world).steps)
 
 
+def test_who_only_looks_is_offered_no_step_that_changes_anything() -> None:
+    asking = agent(state=State.WAITING, question=question())
+    assert [step.action for step in told(asking).steps] == ["allow", "deny", "message"]
+    assert why.for_watchers(told(asking)).steps == (why.Step("An operator can act on it; you may look."),)
+    ended = agent(state=State.FAILED, ended=NOON)
+    offered = {step.action for step in why.for_watchers(told(ended)).steps}
+    assert "open" in offered
+    assert not {"retry", "reassign", "forget"} & offered
+
+
 def test_the_source_that_knows_most_decides() -> None:
     found = told(agent(evidence=(ALIVE, RUNNER, STREAM)))
     assert found.decided == "Claude's own events: assistant"

@@ -1,6 +1,7 @@
 """Rows, headlines, figures: what the screen and the scripts are given."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,12 @@ def test_what_needs_a_person_comes_first() -> None:
 def test_a_lost_agent_shows_how_old_the_news_are() -> None:
     row = next(row for row in views.agent_rows(busy(), NOON) if row.name == "far-1")
     assert (row.state, row.age) == (State.LOST, "9m")
+
+
+def test_what_was_never_heard_has_no_age() -> None:
+    away = replace(host("vm1"), link=LinkState.CONNECTING, seen=0)
+    world = fleet(agent(), hosts=(away,))
+    assert views.agent_rows(world, NOON)[0].age == "–"
 
 
 def test_the_headline_counts_and_names_who_is_away() -> None:

@@ -21,6 +21,7 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm, AlarmKind, Headroom, LimitKind
 from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
+from controlroom.domain.questions import QuestionKind, asking
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import Attempt, AttemptEnd, Queue, Task, TaskState, Wait, WaitReason
 from controlroom.engine.config.config import Withheld
@@ -71,6 +72,19 @@ def test_of_tasks_nothing_that_is_withheld_is_shown(withheld: Withheld) -> None:
     assert watcher.fleet(changed, Changes(tasks={"t1"})).tasks["t1"].priority == 5
     asked = watcher.instead(AskTask(3, "t1"))
     assert (asked == TaskText(3, reason=NO_TASKS)) is withheld.tasks
+
+
+@pytest.mark.parametrize("kind", QuestionKind)
+def test_what_is_withheld_of_a_question_leaves_a_sentence(kind: QuestionKind) -> None:
+    asked = replace(question(), kind=kind, title=SAID, text=SAID)
+    fleet = Fleet(agents={"vm1/a": agent("a", state=State.WAITING, question=asked)})
+    hidden = Watcher(Withheld(logs=True)).fleet(fleet).agents["vm1/a"].question
+    assert hidden is not None
+    sentences = {
+        QuestionKind.PERMISSION: "wants to do what is withheld from watchers",
+        QuestionKind.PLAN: "shows its plan, which is withheld from watchers",
+    }
+    assert asking(hidden) == sentences.get(kind, "asks: withheld from watchers")
 
 
 def test_logins_are_numbered_wherever_they_are_named() -> None:

@@ -28,6 +28,8 @@ async def test_an_unknown_host_key_is_shown_and_answered(size: tuple[int, int]) 
         assert here.screen(HostsScreen).table.chosen == "vm9"
         shown = here.text().replace("\n", "").replace(" ", "")
         assert "SHA256:p2QAMXNIC1TJYWeIOttrVc98/R1BUFWu3/LiyKgUfQM" in shown
+        assert "y trust this key  d refuse it" in here.text()
+        assert "allow once" not in here.text()  # a key that is accepted is known from then on
         await here.press("y")
         assert here.engine.asked == [AnswerQuestion("vm9", "key-vm9", Verdict.ALLOW)]
         await here.until(lambda: here.engine.fleet.hosts["vm9"].link is LinkState.CONNECTING)

@@ -10,7 +10,7 @@ from controlroom.domain.intents import AnswerQuestion, ForgetAgent, KillAgent
 from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.keys.groups import GROUPS, OTHER_WORDS
 from controlroom.domain.keys.keymap import DEFAULT
-from controlroom.domain.model import Fleet, State
+from controlroom.domain.model import Fleet, LinkState, State
 from controlroom.text.states import Verdict
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
@@ -69,6 +69,16 @@ async def test_next_goes_from_question_to_question_and_one_letter_answers(size: 
         assert here.engine.asked[1:] == [AnswerQuestion("vm2/infra", "q-2", Verdict.DENY)]
         await here.press("n")
         assert here.said() == "nothing needs you now"
+
+
+async def test_nothing_is_called_calm_while_a_host_is_not_heard() -> None:
+    calm = scenes.agent("docs-1", "vm1", State.WORKING, 2)
+    fleet = replace(scenes.farm(), agents={calm.id: calm})
+    away = replace(fleet.hosts["vm1"], link=LinkState.LOST)
+    up = {name: replace(host, link=LinkState.UP, question=None) for name, host in fleet.hosts.items()}
+    async with room(replace(fleet, hosts={**up, "vm1": away}), size=WIDE) as here:
+        await here.press("n")
+        assert here.said() == "nothing is asked, as far as is known: vm1 is away"
 
 
 async def test_a_question_beside_the_table_is_answered_there() -> None:
@@ -281,6 +291,9 @@ async def test_the_palette_holds_every_action_of_the_screen_greyed_with_its_reas
         ("approve", "allow"),
         ("rasgn", "reassign"),
         ("wb2", "web-2"),
+        ("restart", "retry"),
+        ("ssh", "attach"),
+        ("raise", "costs"),
     ],
 )
 async def test_the_palette_knows_other_words_and_finds_by_letters(typed: str, title: str) -> None:

@@ -20,6 +20,7 @@ from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.timeline import TimelineScreen
 from tests.domain.worlds import NOON
 from tests.tui import scenes
+from tests.tui.engine import SmallClient
 from tests.tui.room import Room, room
 
 
@@ -32,6 +33,19 @@ async def opened(size: tuple[int, int] = (120, 40)) -> AsyncIterator[tuple[Room,
         screen = here.screen(TimelineScreen)
         await here.until(lambda: len(screen.timeline_view.moments) > 20, "the logs")
         yield here, screen
+
+
+async def test_why_no_log_is_shown_is_said_where_all_have_the_same_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere, why = LogPlace(1, -1, 0), "the logs are withheld from watchers"
+
+    async def fetch(self: SmallClient, agent: str, *_: object, **__: object) -> LogPage:
+        return LogPage(agent, nowhere, nowhere, reason=why, withheld=True)
+
+    monkeypatch.setattr(SmallClient, "fetch", fetch)
+    async with room(scenes.farm()) as here:
+        await here.press("l")
+        await here.until(lambda: why in here.text())
+        assert "nothing yet" not in here.text()
 
 
 async def sift(here: Room, words: str) -> None:

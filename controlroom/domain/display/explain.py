@@ -4,13 +4,14 @@ Pure: (Fleet, Agent, now) -> Explanation; `lines` and `record` are the same for 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controlroom.domain.alarms import payer_doubt, payer_words
 from controlroom.domain.claims import claim_words, claimed_words
 from controlroom.domain.display.advice import Step, steps
 from controlroom.domain.display.tasks import restart_words, task_of
 from controlroom.domain.display.views import Line
+from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Agent, Evidence, Fleet, Host, LinkState, State
 from controlroom.domain.money import ladder
@@ -297,6 +298,12 @@ def _payer(agent: Agent) -> Iterator[tuple[str, str]]:
 
 
 # --------------------------------------------------------------------------- for people, for scripts
+
+
+def for_watchers(told: Explanation) -> Explanation:
+    """The same with only those steps that somebody may take who only looks."""
+    steps = tuple(step for step in told.steps if not step.action or BY_NAME[step.action].looks)
+    return replace(told, steps=steps or (Step("An operator can act on it; you may look."),))
 
 
 def lines(told: Explanation, now: int, clock: Callable[[int], str], keys: Keymap | None = None) -> list[Line]:

@@ -318,7 +318,8 @@ def order_words(agent: Agent) -> str:
 def row_age(fleet: Fleet, agent: Agent, state: State, now: int) -> str:
     """How long an agent has been in the state that is shown; for a lost one, how old the last news are."""
     host = fleet.hosts.get(agent.host)
-    return age(now - (host.seen if state is State.LOST and host else agent.since))
+    since = host.seen if state is State.LOST and host else agent.since
+    return age(now - since) if since else "–"
 
 
 def limit_end(agent: Agent, now: int) -> int | None:

@@ -17,6 +17,7 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, LogPlace, Question, with_changes
 from controlroom.domain.orders import Result
 from controlroom.domain.persistent_tables import hosted, table
+from controlroom.domain.questions import QuestionKind
 from controlroom.domain.tasks import Queue, Task, Wait, WaitReason
 from controlroom.engine.config.config import Withheld
 from controlroom.engine.frontends.rights import LOOK_ONLY, Rights
@@ -53,6 +54,8 @@ from controlroom.wire.records import unpack
 NO_LOGS = "the logs are withheld from watchers"
 NO_TASKS = "the tasks are withheld from watchers, and what this would show may hold them"
 HIDDEN = "withheld from watchers"
+_ASKED = {QuestionKind.PERMISSION: f"do what is {HIDDEN}", QuestionKind.PLAN: f"plan, which is {HIDDEN}"}
+"""The titles of questions that watchers may not read, as the rest of a sentence; of any other kind: `HIDDEN`."""
 
 MOST_SEARCHED = 10_000
 """Lines of the audit that a watcher's search goes through, where something is withheld: the newest ones."""
@@ -167,7 +170,8 @@ class Watcher(Rights):
             agent = with_changes(agent, task="", last_line="" if is_task else agent.last_line)
         if self.withheld.logs:
             asked = agent.question
-            hidden = Question(asked.id, asked.kind, HIDDEN, HIDDEN, asked.asked) if asked else None
+            title = _ASKED.get(asked.kind, HIDDEN) if asked else ""
+            hidden = Question(asked.id, asked.kind, title, HIDDEN, asked.asked) if asked else None
             evidence = tuple(replace(item, value="") for item in agent.evidence)
             claims = tuple(replace(item, said="") for item in agent.claims)
             agent = with_changes(agent, detail="", question=hidden, evidence=evidence, last_line="", claims=claims)

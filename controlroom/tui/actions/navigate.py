@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from controlroom.domain.model import LogPlace, State
+from controlroom.domain.model import LinkState, LogPlace, State
 from controlroom.domain.tasks import Attempt
+from controlroom.domain.words import named_some
 from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen, say
@@ -110,7 +111,12 @@ def next_waiting(app: ContextApp, screen: RoomScreen) -> None:
     waits = [agent for agent in agents if agent.question is None and fleet.state_of(agent) is State.WAITING]
     subjects += [agent.id for agent in sorted(waits, key=lambda agent: (agent.since, agent.id))]
     if not subjects:
-        say(app, "nothing needs you now", Level.DONE)
+        away = sorted(host.name for host in fleet.hosts.values() if host.link is not LinkState.UP)
+        if away:
+            are = "is" if len(away) == 1 else "are"
+            say(app, f"nothing is asked, as far as is known: {named_some(away)} {are} away")
+        else:
+            say(app, "nothing needs you now", Level.DONE)
         return
     here = screen.agent_here() if isinstance(screen, AgentScreen) else screen.host_here()
     subject = subjects[(subjects.index(here) + 1) % len(subjects)] if here in subjects else subjects[0]

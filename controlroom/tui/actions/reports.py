@@ -14,13 +14,14 @@ Report = tuple[str, Sequence[Line]]
 
 def explain_agent(app: ContextApp, screen: RoomScreen) -> None:
     """Show why an agent is in its state, and what to do about it."""
-    from controlroom.domain.display.explain import explain, lines
+    from controlroom.domain.display.explain import explain, for_watchers, lines
     from controlroom.domain.model import State
     from controlroom.tui.screens.dialogs import ReportSheet
 
     if agent := agent_of(app, screen):
         view = app.context.view
         reason = explain(view.fleet, agent, view.now)
+        reason = for_watchers(reason) if view.read_only else reason
         shown = lines(reason, view.now, view.clock, app.context.keys)
         app.push_screen(
             ReportSheet(

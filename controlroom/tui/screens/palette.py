@@ -101,7 +101,7 @@ class PaletteScreen(Sheet):
                 f"agent {row.id}",
                 self.palette.glyphs.states[row.state],
                 row.name,
-                f"{row.host} · {row.state} · {row.line}",
+                " · ".join(filter(None, (row.host, row.state, row.line))),
                 "",
                 OpenAgent(row.id),
             )
@@ -113,7 +113,12 @@ class PaletteScreen(Sheet):
         ]
         self._finds += [
             Find(
-                f"task {row.id}", row.glyph, f"{row.id} {row.title}", f"{row.state} · {row.line}", "", OpenTasks(row.id)
+                f"task {row.id}",
+                row.glyph,
+                f"{row.id} {row.title}",
+                " · ".join(filter(None, (row.state, row.line))),
+                "",
+                OpenTasks(row.id),
             )
             for row in task_rows(context.fleet, context.view.now)
         ]

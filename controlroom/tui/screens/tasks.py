@@ -101,7 +101,7 @@ class TaskTable(Rows[Task]):
 
     def _line_of(self, row: TaskRow, width: int, chosen: bool) -> Line:
         palette, agent = self.palette, row.agent.rpartition("/")[2]
-        line = f"{agent}: {row.line}" if agent and row.state is TaskState.RUNNING else row.line
+        line = f"{agent}: {row.line}".rstrip(": ") if agent and row.state is TaskState.RUNNING else row.line
         figures = (row.age, str(row.priority), str(row.attempts), row.cost or "–")
         texts = (row.id, row.state, *figures, row.profile or "–", row.host or "any", row.title, line)
         start, numbers, title, why_line = self._cells(width, texts)

@@ -92,7 +92,7 @@ class TimelineScreen(RoomScreen):
 
     def log_grown(self, agent: str) -> None:
         """Take in what came; paint it soon."""
-        if self._take(agent) and not self._late:
+        if (self._take(agent) or not self.timeline_view.moments) and not self._late:
             self._late = True
             self.set_timer(max(_PACE, frame_of(self.app.size.width)), self._paint)
 
@@ -104,10 +104,18 @@ class TimelineScreen(RoomScreen):
         facts = self.view.fleet.hosts[agent_now.host].facts
         return self.timeline.take(book, facts.clock_offset if facts else 0)
 
+    def _trouble(self) -> str:
+        """Why no log can be read, where all have the same reason."""
+        agents, logs = self.view.fleet.agents, self.context.logs
+        books = [logs.book(agents[agent]) for agent in self._read if agent in agents]
+        troubles = {book.trouble if book is not None else "" for book in books}
+        return troubles.pop() if len(troubles) == 1 else ""
+
     def _paint(self) -> None:
         self._late = False
         wanted = self.query_one(FilterLine).text.strip()
         wish = wish_of(wanted)
+        self.timeline_view.trouble = self._trouble()
         self.timeline_view.show(self.timeline, wish)
         count = len(self._read)
         whom = f"{count} agent{'s' * (count != 1)}" + (f" of {len(self.view.fleet.agents)}" if count else "")

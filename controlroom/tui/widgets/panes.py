@@ -48,9 +48,9 @@ def state_words(view: ViewState, agent: Agent) -> str:
     if row.pending:
         return row.pending
     if row.state is State.LOST:
-        return f"lost, was {agent.state}; heard {row.age if row.age != 'now' else 'just'} ago".replace(
-            "just ago", "just now"
-        )
+        host = view.fleet.hosts.get(agent.host)
+        heard = f"heard {ago(view.now - host.seen)}" if host and host.seen else "not heard yet"
+        return f"lost, was {agent.state}; {heard}"
     ended = f": {agent.detail}" if agent.has_ended and agent.detail else ""
     end = limit_end(agent, view.now) if row.state is State.LIMITED else None
     until = f" to {view.clock(end)}" if end else ""

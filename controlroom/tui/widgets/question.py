@@ -235,6 +235,8 @@ class QuestionPanel(Lines):
         kind = self.question.kind if self.question else QuestionKind.PERMISSION
         if self.question is not None and self.question.cut:
             return action.title if action.name == "deny" else ""
+        if kind is QuestionKind.HOST_KEY:
+            return {"allow": "trust this key", "deny": "refuse it"}.get(action.name, "")
         if kind is QuestionKind.SECRET:
             return {"allow": "enter it", "deny": "do not"}.get(action.name, "")
         if kind is QuestionKind.CHOICES:

@@ -38,6 +38,8 @@ class TimelineView(Wheeled):
         super().__init__(id=id)
         self.moments: Sequence[Moment] = ()
         self.wish = TimelineWish()
+        self.trouble = ""
+        """Why there is nothing to show, where that is known."""
         self.clock: Callable[[int], str] = str
         self._at: Moment | None = None
         self._top = 0
@@ -150,7 +152,7 @@ class TimelineView(Wheeled):
         """Why there is no line."""
         keys = self.context.keys.shown
         if self.wish.problem or not self.wish.sifts:
-            return self.wish.problem or "nothing yet: agents' lines appear here as they are written"
+            return self.wish.problem or self.trouble or "nothing yet: agents' lines appear here as they are written"
         return f"no line matches: {keys('sift')} changes the filter, {keys('back')} shows all"
 
     def _draw(self, number: int, width: int, index: int) -> Line:
