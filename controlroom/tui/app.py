@@ -211,8 +211,14 @@ class ControlRoomApp(ContextApp):
         ring = self._bell.hear(view.fleet, self.context.monotonic()) if self._bell and view.known else ""
         if ring and self._driver and not self.is_headless:
             self._driver.write(ring)
-        if screen := top_screen(self):
+        screen = top_screen(self)
+        if screen is not None:
             screen.news(view)
+        if self.screen is not screen:
+            from controlroom.tui.screens.dialogs import Sheet  # where one lies on top, it is loaded
+
+            if isinstance(self.screen, Sheet) and self.screen.made:
+                self.screen.news(view)
 
     def log_grown(self, book: "LogBuffer") -> None:
         """Show what was added to a log, if the screen on top shows that log."""

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
+from controlroom.client.attach import Attachment
+from controlroom.client.client import NoAttachment
 from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.tasks import TasksScreen
 from controlroom.tui.screens.terminal import TerminalSheet
 from tests.tui import scenes
 from tests.tui.room import room
@@ -38,6 +45,29 @@ async def test_a_terminal_that_is_not_there_is_told() -> None:
         await here.until(lambda: "its tmux session is gone" in here.text(), "the reason")
         await here.press("q", "t")
         await here.until(lambda: "has no terminal" in here.said(), "why it is not attached to")
+
+
+async def test_what_is_typed_before_the_terminal_is_there_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    comes = asyncio.Event()
+    async with room(scenes.farm(), size=(100, 30)) as here:
+        here.app.push_screen(AgentScreen("vm1/web-2"))
+        await here.settle()
+        source = here.app.context.source
+        assert source is not None
+
+        async def late(agent: str, *, read_only: bool = False) -> Attachment:
+            await comes.wait()
+            raise NoAttachment(f"{agent} has no terminal")
+
+        monkeypatch.setattr(source, "attachment", late)
+        await here.press("t", "x", "y", "#")
+        here.screen(AgentScreen)
+        comes.set()
+        await here.until(lambda: "has no terminal" in here.said())
+        here.screen(AgentScreen)
+        assert here.engine.asked == []
+        await here.press("#")
+        here.screen(TasksScreen)
 
 
 async def test_a_screen_that_cannot_be_handed_over_says_so() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain.intents import HaltRoom, ResumeRoom
-from controlroom.domain.model import Fleet
+from controlroom.domain.model import Fleet, State
 from controlroom.domain.tasks import Halt
 from tests.tui import scenes
 from tests.tui.engine import for_watchers
@@ -114,6 +114,25 @@ async def test_agents_are_ended_after_a_sheet_that_names_them(size: tuple[int, i
         assert f"Halt the room and end {len(live)} agents?" in words
         assert all(agent.name in words for agent in live)
         await confirm(here, "y")
+        await here.until(lambda: here.engine.asked == [HaltRoom(kill=True)])
+
+
+async def test_who_begins_or_ends_under_the_sheet_is_named_or_not_and_no_key_ends_it_unseen() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("-")
+        await confirm(here, "x")
+        live = [agent for agent in here.engine.fleet.agents.values() if not agent.has_ended and not agent.adopted]
+        here.clock.pass_(5)
+        here.engine.put(scenes.agent("late-1", "vm1", State.WORKING, 1))
+        await here.until(lambda: f"end {len(live) + 1} agents?" in here.text())
+        assert "late-1" in here.text()
+        await here.pilot.press("y")
+        await here.settle()
+        assert here.engine.asked == []
+        assert "more would end now" in here.text()
+        here.engine.put(replace(live[0], state=State.DONE, ended=scenes.NOW))
+        await here.until(lambda: f"end {len(live)} agents?" in here.text())
+        await here.press("y")
         await here.until(lambda: here.engine.asked == [HaltRoom(kill=True)])
 
 

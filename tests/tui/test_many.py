@@ -123,6 +123,21 @@ async def test_each_is_ended_in_the_run_that_was_listed_and_a_refused_one_stays_
         assert here.engine.fleet.agents["vm1/a02"].state is State.WORKING
 
 
+async def test_the_list_shows_what_each_does_by_now() -> None:
+    async with room(scenes.farm(), size=(120, 40)) as here:
+        await here.press("*", "x")
+        sheet = here.screen(ListSheet)
+        names = [target.subject.id for target in sheet.plan.targets]
+        working = next(one for name in names if (one := here.engine.fleet.agents[name]).state is State.WORKING)
+        here.engine.put(replace(working, state=State.FAILED, ended=scenes.NOW))
+        row = next(line for line in here.text().splitlines() if f" {working.name} " in line and working.host in line)
+        assert "working" in row
+        await here.until(
+            lambda: any(f" {working.name} " in line and "failed" in line for line in here.text().splitlines())
+        )
+        assert [target.subject.id for target in sheet.plan.targets] == names
+
+
 async def test_a_long_list_scrolls_on_a_phone() -> None:
     async with room(crowd(30), size=PHONE) as here:
         await here.press("*", "x")

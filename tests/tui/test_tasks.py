@@ -345,29 +345,66 @@ async def test_no_escape_sequence_in_the_text_of_a_task_reaches_the_terminal_and
         assert here.engine.asked == [EditTask("t6", TaskChange(priority=2))]
 
 
-@pytest.mark.parametrize("away", ["q", "j", "m"])
-async def test_no_form_opens_over_what_somebody_went_on_to(away: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The text comes late over a slow link: keys would be for a form that nobody waits for any more."""
-    read = asyncio.Event()
+class Slow:
+    """Has the text of t6 come late, as over a slow link."""
 
-    async with room(scenes.with_tasks()) as here:
-        here.engine.task_texts["t6"] = "text"
+    def __init__(self, here: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.here, self.comes = here, asyncio.Event()
+        here.engine.task_texts["t6"] = "text "
         source = here.app.context.source
         assert source is not None
         told = source.task_text
 
         async def late(task: str) -> TaskText:
-            await read.wait()
+            await self.comes.wait()
             return await told(task)
 
         monkeypatch.setattr(source, "task_text", late)
+
+    async def forms(self) -> list[EditForm]:
+        """The forms that are open once it has come."""
+        self.comes.set()
+        await self.here.settle()
+        return [screen for screen in self.here.app.screen_stack if isinstance(screen, EditForm)]
+
+
+async def test_what_is_typed_before_a_form_comes_is_for_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with room(scenes.with_tasks()) as here:
+        slow = Slow(here, monkeypatch)
         await here.press("#")
         chosen(here, "t6")
-        await here.press("m", away)
-        read.set()
-        await here.settle()
-        forms = [screen for screen in here.app.screen_stack if isinstance(screen, EditForm)]
-        assert len(forms) == (away == "m"), "asked for twice, it opens once"
+        await here.press("m", "x", "y", "q", "h", "m")
+        assert here.engine.asked == []
+        assert len(await slow.forms()) == 1
+        await here.until(lambda: "text xyqhm" in here.text())
+        assert here.engine.asked == []
+
+
+@pytest.mark.parametrize("key", ["escape", "backspace"])
+async def test_a_form_that_is_still_to_come_can_be_left(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with room(scenes.with_tasks()) as here:
+        slow = Slow(here, monkeypatch)
+        await here.press("#")
+        chosen(here, "t6")
+        await here.press("m", "x", key, "j")
+        assert await slow.forms() == []
+        assert here.screen(TasksScreen).task_here() != "t6", "keys are keys again"
+        assert here.engine.asked == []
+
+
+async def test_what_was_typed_before_a_form_that_never_comes_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with room(scenes.with_tasks()) as here:
+        slow = Slow(here, monkeypatch)
+        del here.engine.task_texts["t6"]
+        await here.press("#")
+        chosen(here, "t6")
+        await here.press("m", "x", "y", "h")
+        assert await slow.forms() == []
+        assert "cannot be read" in here.said()
+        assert here.screen(TasksScreen).task_here() == "t6"
+        await here.press("j")
+        assert here.screen(TasksScreen).task_here() != "t6"
+        assert here.engine.asked == []
 
 
 def test_an_editor_that_changes_nothing_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

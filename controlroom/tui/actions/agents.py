@@ -127,16 +127,21 @@ def attach(app: ContextApp, screen: RoomScreen) -> None:
     if agent and source is None:
         say(app, f"not now: {app.context.view.reason or 'the engine is still starting'}", Level.DANGER)
     elif agent and source:
-        app.run_worker(unless_lost(_attach(app, source, agent)))
+        app.run_worker(unless_lost(_attach(app, source, agent, app.context.keyboard.lead_later())))
 
 
-async def _attach(app: ContextApp, source: Source, agent: str) -> None:
+async def _attach(app: ContextApp, source: Source, agent: str, token: object) -> None:
     from controlroom.client.client import NoAttachment
 
     try:
         attachment = await source.attachment(agent)
     except NoAttachment as problem:
         say(app, str(problem), Level.DANGER)
+        return
+    finally:
+        wanted = app.context.keyboard.leads(token)
+        await app.context.keyboard.led(token, there=False)  # what was typed ahead is for nobody's program
+    if not wanted:
         return
     try:
         with app.suspend():

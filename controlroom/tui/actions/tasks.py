@@ -10,7 +10,6 @@ from controlroom.domain.display.tasks import facts, queue_line
 from controlroom.domain.display.tasks import why as why_lines
 from controlroom.domain.display.views import Line
 from controlroom.domain.keys.many import held_or_released, task_plan
-from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue.edits import stepped
 from controlroom.domain.tasks import Task, TaskChange, TaskState
@@ -88,19 +87,29 @@ def edit_outside(app: ContextApp, screen: RoomScreen) -> None:
 
 
 def _with_text(app: ContextApp, screen: RoomScreen, task: Task, go_on: Callable[[str], object]) -> None:
-    """Read the whole text of a task, and go on with it, unless the person has gone on to something else meanwhile."""
+    """Read the whole text of a task, and go on with it, unless the person has left that or gone elsewhere meanwhile."""
 
-    async def read(source: Source) -> None:
+    async def read(source: Source) -> bool:
         answer = await source.task_text(task.id)
-        if app.screen is not screen or screen.task_here() != task.id:
-            return
+        if app.screen is not screen or screen.task_here() != task.id or not keyboard.leads(token):
+            return False
         if answer.reason:
             say(app, f"the text of {task.id} cannot be read: {answer.reason}", Level.DANGER)
-        else:
-            go_on(answer.text)
+            return False
+        go_on(answer.text)
+        return True
+
+    async def read_and_lead(source: Source) -> None:
+        there = False
+        try:
+            there = await read(source)
+        finally:
+            await keyboard.led(token, there=there)
 
     if app.context.source is not None:
-        app.run_worker(unless_lost(read(app.context.source)))
+        keyboard = app.context.keyboard
+        token = keyboard.lead_later()
+        app.run_worker(unless_lost(read_and_lead(app.context.source)))
 
 
 def _outside(app: ContextApp, task: Task, text: str) -> None:
@@ -217,7 +226,7 @@ def halt(app: ContextApp, screen: RoomScreen) -> None:
 
     fleet = app.context.fleet
     if fleet.queue.halt is None:
-        app.push_screen(HaltSheet(_ended_by_kill(fleet)))
+        app.push_screen(HaltSheet(fleet))
     else:
         text = f"{queue_line(fleet, app.context.view.now)}.\nAgents that the halt interrupted are told to go on."
         app.push_screen(ConfirmSheet("End the halt?", text, "resume", intents.ResumeRoom(), "the halt is over"))
@@ -225,16 +234,10 @@ def halt(app: ContextApp, screen: RoomScreen) -> None:
 
 def halt_kill(app: ContextApp, screen: RoomScreen) -> None:
     """Halt the room and end its agents, after a confirmation that names them."""
-    from controlroom.tui.screens.task_forms import kill_sheet
+    from controlroom.tui.screens.task_forms import KillSheet
 
     halt_now = app.context.fleet.queue.halt
     if halt_now is not None and halt_now.kill:
         say(app, f"the room is halted already, by {halt_now.who}")
     else:
-        app.push_screen(kill_sheet(_ended_by_kill(app.context.fleet), app.size))
-
-
-def _ended_by_kill(fleet: Fleet) -> list[Agent]:
-    """The agents that end with `halt --kill`."""
-    live = (agent for agent in fleet.agents.values() if not agent.adopted and not agent.has_ended)
-    return sorted(live, key=lambda agent: agent.id)
+        app.push_screen(KillSheet(app.context.fleet, app.size))

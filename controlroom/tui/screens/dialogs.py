@@ -19,6 +19,7 @@ from controlroom.tui.screens.base import BREAKPOINTS, plain_key
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.theme.theme import Palette
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.lines import Lines, ScrollableText, tidy_later
 
@@ -61,6 +62,9 @@ class Sheet(ModalScreen[None]):
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Close, once."""
         return AwaitComplete() if self.gone else super().dismiss(None)
+
+    def news(self, view: ViewState) -> None:
+        """Show what has changed, where that is of it."""
 
     def leave(self) -> None:
         """Leave, and do nothing."""
@@ -130,6 +134,11 @@ class Words(Lines):
     def ground(self) -> Style:
         """Part of a sheet."""
         return self.palette.panel
+
+    def tell(self, title: str, text: str) -> None:
+        """Say this from now on."""
+        self._title, self._text = title, text
+        self.redraw()
 
     def on_mount(self) -> None:
         """Take the height that the words need."""

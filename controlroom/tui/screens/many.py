@@ -19,6 +19,7 @@ from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, Sheet, Words
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.lines import ScrollableText
 
@@ -92,6 +93,9 @@ class Listed(ScrollableText):
 
     def _named(self, agent: Agent, width: int) -> Line:
         palette, view = self.palette, self.context.view
+        present = view.fleet.agents.get(agent.id)
+        if present is not None and present.epoch == agent.epoch and self._plan.action not in _ANSWERS:
+            agent = present  # it is ended in this run, whatever that does by now; an answer is for what was asked
         row = agent_row(view.fleet, agent, view.now)
         agents = [target.subject for target in self._plan.targets if isinstance(target.subject, Agent)]
         names, hosts = ([len(one.name) for one in agents], [len(one.host) for one in agents])
@@ -150,6 +154,10 @@ class ListSheet(Sheet):
 
     def _now_painted(self) -> None:
         self.painted = True
+
+    def news(self, view: ViewState) -> None:
+        """Show what those that were listed do now; who is listed stays."""
+        self.query_one(Listed).redraw()
 
     def on_resize(self) -> None:
         """The height is another one."""

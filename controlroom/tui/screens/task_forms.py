@@ -15,9 +15,10 @@ from controlroom.domain.tasks import Attempt, Task, TaskChange, TaskWish
 from controlroom.text.states import AgentKind
 from controlroom.tui.context import OpenAttempt, SubmitOrder, SubmitPlan
 from controlroom.tui.screens.copy import Offer, Offered
-from controlroom.tui.screens.dialogs import Choices, ConfirmSheet, PickSheet
+from controlroom.tui.screens.dialogs import Choices, ConfirmSheet, PickSheet, Words
 from controlroom.tui.screens.forms import Form, hosts_of
 from controlroom.tui.screens.many import ListSheet
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
 from controlroom.tui.widgets.headings import Rule
 
@@ -192,9 +193,9 @@ _HALT = (
 class HaltSheet(ConfirmSheet):
     """Asks before the room is halted; a further key asks about ending its agents, too."""
 
-    def __init__(self, live: Sequence[Agent]) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         super().__init__("Halt the room?", _HALT, "halt", HaltRoom())
-        self._live = live
+        self._live = bool(_ended_by_kill(fleet))
 
     def choices(self) -> list[tuple[str, str]]:
         """Halt, end all, or neither."""
@@ -204,7 +205,7 @@ class HaltSheet(ConfirmSheet):
     def _take(self, key: str) -> None:
         if key == "x" and self._live and self.painted and not self.gone:
             self.dismiss()
-            self.app.push_screen(kill_sheet(self._live, self.app.size))
+            self.app.push_screen(KillSheet(self.context.fleet, self.app.size))
         else:
             super()._take(key)
 
@@ -213,16 +214,51 @@ _AROUND, _MARGIN = 12, 8
 """Lines and columns of the screen that the names of those who are to be ended leave to all else."""
 
 
-def kill_sheet(live: Sequence[Agent], size: Size) -> ConfirmSheet:
-    """The sheet that asks before every agent of the room is ended, and names as many as `size` has room for."""
-    count = f"{len(live)} agent{'s' * (len(live) != 1)}"
-    text = (
-        f"{_named(live, max(1, size.height - _AROUND) * (size.width - _MARGIN))}\n"
-        "Everything they started ends with them, and nothing starts until somebody ends the halt. "
-        "Sessions are kept: tasks go on in them then."
-    )
-    title = f"Halt the room and end {count}?" if live else "Halt the room? No agent is at work."
-    return ConfirmSheet(title, text if live else _HALT, f"end {count}" if live else "halt", HaltRoom(kill=True))
+def _ended_by_kill(fleet: Fleet) -> list[Agent]:
+    """The agents that end with `halt --kill`."""
+    live = (agent for agent in fleet.agents.values() if not agent.adopted and not agent.has_ended)
+    return sorted(live, key=lambda agent: agent.id)
+
+
+class KillSheet(ConfirmSheet):
+    """Asks before every agent of the room is ended. It names those that live now, also while it is on show."""
+
+    def __init__(self, fleet: Fleet, size: Size) -> None:
+        """`size`: of the screen; the sheet names as many as that has room for."""
+        self._live = _ended_by_kill(fleet)
+        self._changed_at: float | None = None
+        super().__init__(*self._said(size), HaltRoom(kill=True))
+
+    def _said(self, size: Size) -> tuple[str, str, str]:
+        """The question, what is to be read about it, and what `y` does."""
+        if not self._live:
+            return "Halt the room? No agent is at work.", _HALT, "halt"
+        count = f"{len(self._live)} agent{'s' * (len(self._live) != 1)}"
+        text = (
+            f"{_named(self._live, max(1, size.height - _AROUND) * (size.width - _MARGIN))}\n"
+            "Everything they started ends with them, and nothing starts until somebody ends the halt. "
+            "Sessions are kept: tasks go on in them then."
+        )
+        return f"Halt the room and end {count}?", text, f"end {count}"
+
+    def news(self, view: ViewState) -> None:
+        """Name another one that has begun, and no longer one that has ended."""
+        live = _ended_by_kill(view.fleet)
+        if [agent.id for agent in live] == [agent.id for agent in self._live]:
+            return
+        if not {agent.id for agent in live} <= {agent.id for agent in self._live}:
+            self._changed_at = self.context.monotonic()
+        self._live = live
+        title, text, self._verb = self._said(self.app.size)
+        self.query_one(Words).tell(title, text)
+        self.query_one(Choices).show(self.choices())
+
+    def _take(self, key: str) -> None:
+        timing = self.context.keyboard.timing
+        if key == "y" and self._changed_at is not None and timing.is_new(self._changed_at):
+            self.query_one("#heading", Rule).show("", "more would end now: look, then press again")
+        else:
+            super()._take(key)
 
 
 def _named(live: Sequence[Agent], room: int) -> str:

@@ -142,6 +142,8 @@ class Keyboard:
         """Whether the way to another screen is under way: keys are for that one."""
         self._ready, self._deliver = ready, deliver
         self._typed_ahead: list[events.Key] = []
+        self._later: object | None = None
+        """What a key leads to once the engine has answered: keys are for that one, or for nobody."""
         self._pastes = PasteDetector(self._pressed, pasted, wait) if wait else None
         self._used_at = -1.0
         """When a key was pressed or the screen tapped last, by the loop's time."""
@@ -169,8 +171,29 @@ class Keyboard:
         if self._pastes is not None:
             await self._pastes.give()
 
+    def lead_later(self) -> object:
+        """Keep keys for what a key leads to once the engine has answered; Esc and Backspace leave it. Gives its token.
+
+        Over a slow link those keys would otherwise do something else on the screen that is still on top.
+        """
+        self._later = token = object()
+        return token
+
+    def leads(self, token: object) -> bool:
+        """Whether keys are still kept for that: nobody has left it."""
+        return self._later is token
+
+    async def led(self, token: object, *, there: bool) -> None:
+        """End it: it is `there` and gets the keys that were typed meanwhile; else they do nothing."""
+        if self.leads(token):
+            self._later = None
+            self._typed_ahead = self._typed_ahead if there else []
+            await self.go_on()
+
     async def _pressed(self, event: events.Key) -> None:
-        if self.waiting or not self._ready():
+        if self._later is not None and event.key in ("escape", "backspace"):
+            self._later, self._typed_ahead = None, []
+        elif self.waiting or self._later is not None or not self._ready():
             self._typed_ahead.append(event)
         else:
             await self._deliver(event)
