@@ -31,7 +31,9 @@ def check_profile(fleet: Fleet, name: str) -> None:
     """See that a profile is there (or none is named). Raises `Stop`."""
     if name and name not in fleet.profiles:
         names = f" (there are {', '.join(sorted(fleet.profiles))})" if fleet.profiles else ": the config has none"
-        raise Stop(Exit.NOT_FOUND, f"there is no profile {_quoted(name)}{_near(name, fleet.profiles) or names}")
+        changed = f"; {fleet.alarms['config'].text}" if "config" in fleet.alarms else ""
+        near = _near(name, fleet.profiles) or names
+        raise Stop(Exit.NOT_FOUND, f"there is no profile {_quoted(name)}{near}{changed}")
 
 
 def task_text(task: str | None, file: str | None) -> str | None:

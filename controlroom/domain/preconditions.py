@@ -158,7 +158,8 @@ def profile_named(fleet: Fleet, name: str) -> Any:
     """A profile, None for no name. Raises `Refusal`."""
     if name and name not in fleet.profiles:
         names = f" (there are {', '.join(sorted(fleet.profiles))})" if fleet.profiles else " (the config has none)"
-        raise Refusal(f"there is no profile {ascii(name)[:60]}{nearest(name, fleet.profiles) or names}")
+        changed = f"; {fleet.alarms['config'].text}" if "config" in fleet.alarms else ""
+        raise Refusal(f"there is no profile {ascii(name)[:60]}{nearest(name, fleet.profiles) or names}{changed}")
     return fleet.profiles.get(name)
 
 

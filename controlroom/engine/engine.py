@@ -13,6 +13,7 @@ from typing import Any, get_args
 from controlroom.domain import events, intents
 from controlroom.domain.audit import target_of, verb_of
 from controlroom.domain.decide import Decision, Refused, decide
+from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Fleet
 from controlroom.domain.orders import NO_CEILING, ROWS, Result
 from controlroom.domain.queue import attempts
@@ -20,7 +21,7 @@ from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.funds import Funds
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch
-from controlroom.engine.config.config import Config
+from controlroom.engine.config.config import Config, ConfigWatch
 from controlroom.engine.history import HistoryRecorder
 from controlroom.engine.host_events import HostEvents
 from controlroom.engine.hosts.inquiries import Inquiries
@@ -74,6 +75,7 @@ class Engine:
         `prices` reads the price sheet, in a thread.
         """
         self.home, self.ledger, self._config = home, ledger, config
+        self._config_watch = ConfigWatch(home)
         self.store = store = FleetStore(Fleet(room=ledger.room), clock, steady, ledger.last_op)
         self.ledger_writer = writer = LedgerWriter(ledger, store)
         self.links = Links(
@@ -157,6 +159,9 @@ class Engine:
         self.store.follow_clock()
         self.host_events.forget_old()
         self.history.look()
+        if (words := self._config_watch.look()) is not None:
+            alarm = Alarm(words, AlarmLevel.NOTICE, self.store.clock()) if words else None
+            self.store.apply(events.Alarmed("config", alarm))
 
     async def close(self) -> None:
         """Leave the hosts alone (agents live on) and close the ledger."""

@@ -13,6 +13,7 @@ from controlroom.domain.intents import AddHost
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue.rules import RULES, wished, written
 from controlroom.engine.config import config
+from controlroom.engine.config.config import ConfigWatch
 from controlroom.engine.config.first_run import reference
 from controlroom.engine.config.queue_config import QueueTable, rules_of
 from controlroom.engine.config.settings import TABLES
@@ -278,6 +279,23 @@ def test_a_broken_list_of_hosts_is_not_overwritten(place: Home) -> None:
     with pytest.raises(ConfigProblem, match="did you mean address"):
         keep_host(place, AddHost("vm2", "vm2"))
     assert "adress" in place.hosts.read_text()
+
+
+def test_a_config_that_has_changed_is_told_of_until_it_says_again_what_was_read(place: Home) -> None:
+    place.config.write_text('[profiles.docs]\nmodel = "one"\n')
+    watch = ConfigWatch(place)
+    assert watch.look() is None
+    place.config.write_text('[profiles.docs]\nmodel = "another"\n')
+    assert "has changed since the engine read it: run controlroom stop" in str(watch.look())
+    assert watch.look() is None
+    place.config.write_text("[queu]\n")
+    told = str(watch.look())
+    assert "no engine can start with it" in told
+    assert "did you mean queue?" in told
+    place.config.write_text('# as before\n[profiles.docs]\nmodel = "one"\n')
+    assert watch.look() == ""
+    place.config.unlink()
+    assert "has changed" in str(watch.look())
 
 
 def test_what_is_the_screens_own_keeps_no_engine_from_its_work(place: Home) -> None:

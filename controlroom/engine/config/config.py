@@ -24,6 +24,7 @@ from controlroom.engine.config.profile_config import (
 from controlroom.engine.config.queue_config import rules_of
 from controlroom.engine.config.settings import ConfigFile, RosterFile
 from controlroom.engine.config.toml_file import ConfigProblem as ConfigProblem
+from controlroom.engine.config.toml_file import parsed
 from controlroom.engine.config.toml_tables import read
 from controlroom.engine.config.written_files import rules
 from controlroom.protocol.home import Home
@@ -136,6 +137,38 @@ def load(home: Home) -> Config:
                 f"{nearest(unknown, there) or f' (there are {chr(44).join(there)})'}: describe it as [credentials.NAME]"
             )
     return Config(file, room_editor, rules(home, file.budgets))
+
+
+class ConfigWatch:
+    """Whether config.toml still says what an engine has read, which it does once, as it starts."""
+
+    def __init__(self, home: Home) -> None:
+        self._home, self._read, self._stamp = home, parsed(home.config), _stamp(home.config)
+
+    def look(self) -> str | None:
+        """Say what has become of the file since it was read; "": it is the same; None: nothing since the last look."""
+        stamp = _stamp(self._home.config)
+        if stamp == self._stamp:
+            return None
+        self._stamp = stamp
+        try:
+            if parsed(self._home.config) == self._read:
+                return ""
+            load(self._home)
+        except ConfigProblem as problem:
+            return f"the config has changed, and no engine can start with it: {problem}"
+        return (
+            f"{self._home.config} has changed since the engine read it: run controlroom stop (agents live on), "
+            "and whatever you do next reads it"
+        )
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _login(name: str, table: NamedCredential) -> model.Credential:

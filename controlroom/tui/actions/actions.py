@@ -81,7 +81,7 @@ def _panes(overview: Overview) -> None:
     """Show the panes; where they are on show, ask of whom and how many."""
     from controlroom.tui.screens.panes import PanesSheet
 
-    if overview.pane_shown:
+    if overview.pane_shown and not overview.small_pane:
         overview.app.push_screen(PanesSheet(overview))
     else:
         overview.cover()

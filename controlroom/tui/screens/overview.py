@@ -37,6 +37,8 @@ _PANE = 70
 """Columns that panes beside the table keep, whatever that could use."""
 _ROWS = 5
 """Lines that agents keep whatever else wants to be seen."""
+_PANE_LINES = 4
+"""Lines below its heading without which no pane stands under a narrow table."""
 
 
 class Wishes(NamedTuple):
@@ -69,6 +71,8 @@ class Shares(NamedTuple):
     """Lines of hosts and agents together where panes stand under them; 0: all there are."""
     under: bool = False
     """Whether panes stand under a table that is short, though there is room for them beside it."""
+    below: bool = False
+    """Whether panes take what a narrow table leaves."""
 
 
 def folded(wish: Wishes, layout: Layout) -> Wishes:
@@ -99,6 +103,10 @@ def share(width: int, height: int, wish: Wishes) -> Shares:
         room = (body - used) * (2 if wish.many_panes else 3) // (12 if wish.panes is PaneSize.LARGE else 6)
         fits = under and wish.panes is PaneSize.FITTED
         left = used - 3 + (rows if fits else min(rows, max(6, room)))
+    elif not shown and width >= 60 and wish.agents and wish.panes is not PaneSize.HIDDEN:
+        rows = min(rows, max(_ROWS, (body - used) // 3)) if wish.panes is PaneSize.LARGE else rows
+        if body - used - rows >= _PANE_LINES:
+            return Shares(meters, alarm, hosts, host_line, agents_rule, used - 3 + rows, below=True)
     return Shares(meters, alarm, hosts, host_line, agents_rule, left, under)
 
 
@@ -117,7 +125,7 @@ class Overview(ArrangingScreen):
         self._seen = ViewState()
         self.arranged = Arranged()
         self._ordered_at = 0.0
-        self._over = False
+        self._over = self._below = False
         self._answered: dict[str, str] = {}
         """Agent id -> the question of it that was answered last; what it asks may still be on show."""
 
@@ -158,7 +166,12 @@ class Overview(ArrangingScreen):
     @property
     def _beside(self) -> bool:
         """Whether panes stand beside the table, or under it."""
-        return beside(*self.size) and self._pane_size is not PaneSize.HIDDEN
+        return (beside(*self.size) or self.small_pane) and self._pane_size is not PaneSize.HIDDEN
+
+    @property
+    def small_pane(self) -> bool:
+        """Whether a pane takes what a narrow table leaves; panes may take the place of that table instead."""
+        return self._below and not self._over
 
     @property
     def _pane_size(self) -> PaneSize:
@@ -281,6 +294,7 @@ class Overview(ArrangingScreen):
         wishes = folded(wishes, self.layout_now)
         taken = self.query_one(QueueLine).display + halt_lines(self.view, size.width)
         shares = share(size.width, size.height - taken, wishes)
+        self._below = shares.below
         set_lines(meters, shares.meters)
         set_lines(self.query_one("#hosts"), shares.hosts)
         for part, shown in (

@@ -100,6 +100,11 @@ class HostTable(Rows[HostRow]):
         palette, memory = self.palette, memory_percent(row)
         cells = 16 if width >= 130 else 10 if width >= 70 else 0
         past = 16 if width >= 130 else 8 if width >= 50 else 5
+        if 60 <= width < 130:
+            words = 31 + 13 * (width >= 90) + 7 * (width >= 80)
+            spare = (width - self._name_cells - words) // 2
+            past = max(3, min(past, spare - cells))  # long names take from the past first, then from the bars
+            cells = max(0, min(cells, spare - past))
         runs: list[tuple[str, Style | None]] = [(" cpu ", palette.quiet)]
         runs += _bar(palette, row.cpu_percent, cells, load_style(palette, row.cpu_percent))
         runs.append((f"{styled.right(percent(row.cpu_percent), 5)} ", palette.text))

@@ -192,7 +192,9 @@ class QuestionPanel(Lines):
         since = "just now" if asked == "now" else f"{asked} ago"
         title = f" {palette.glyphs.asking} {TITLES[question.kind]}"
         hidden = len(self._words) - self._top - len(shown)
-        more = f"{hidden} more lines: {self.more} " if hidden else f"{self.more}: from the top " if self._top else ""
+        more = f"{self.more}: from the top " if self._top else ""
+        if hidden:
+            more = f"{hidden} more line{'s' * (hidden != 1)}: {self.more} "
         head = styled.spread(
             styled.line((title, palette.warn), (f"  {since}", palette.quiet)), styled.line((more, palette.warn)), width
         )
