@@ -14,6 +14,7 @@ from controlroom.text.states import Verdict
 from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet
 from controlroom.tui.screens.forms import HostForm, SecretForm
 from controlroom.tui.screens.hosts import HostsScreen
+from controlroom.tui.widgets.hosts import past_of
 from tests.tui import scenes
 from tests.tui.room import Room, room
 
@@ -230,3 +231,14 @@ async def test_a_secret_is_typed_unseen_and_no_draft_is_kept_of_it() -> None:
         assert here.engine.asked == [AnswerQuestion("vm9", "secret-1", Verdict.ALLOW, "hunter2")]
         assert not here.app.context.drafts
         assert "hunter2" not in repr(here.engine.asked)
+
+
+async def test_what_was_too_much_has_another_colour_in_the_past_too() -> None:
+    fleet = scenes.farm()
+    hot = replace(fleet.hosts["vm1"], cpu_history=(10.0, 75.0, 95.0, 20.0))
+    async with room(replace(fleet, hosts={**fleet.hosts, "vm1": hot}), size=(80, 24)) as here:
+        palette = here.app.context.palette
+        drawn = past_of(palette, hot.cpu_history, 6)
+        assert drawn == [("  ▁", palette.bar), ("▆", palette.warn), ("▇", palette.danger), ("▂", palette.bar)]
+        row = next(line for line in here.text().splitlines() if "vm1" in line)
+        assert "▁▆▇▂" in row

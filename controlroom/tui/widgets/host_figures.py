@@ -15,7 +15,7 @@ from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.theme.theme import Palette
 from controlroom.tui.view_state import ViewState
-from controlroom.tui.widgets.hosts import link_words, load_style, memory_percent
+from controlroom.tui.widgets.hosts import link_words, load_style, memory_percent, past_of
 from controlroom.tui.widgets.lines import Wheeled
 from controlroom.tui.widgets.rows import Rows
 
@@ -142,11 +142,11 @@ class HostFigures(Rows[HostRow]):
         if row.link is not LinkState.UP:
             return (*start, *styled.line((f"  {self._said(row)}", palette.links[row.link])))
         past = min(20, (width - self._name_cells - 40) // 2) if width >= 60 else 8
-        bars = "" if row.barred and width < 60 else history(row.cpu_history, past)
-        runs = self._measured("cpu", Figure(percent(row.cpu_percent), palette.text), bars)
+        bars = 0 if row.barred and width < 60 else past
+        runs = self._measured("cpu", Figure(percent(row.cpu_percent), palette.text), row.cpu_history, bars)
         runs.append((f"  {row.barred}" if row.barred else "", palette.warn))
         if width >= 60:
-            runs += self._measured("ram", memory(palette, row), history(row.memory_history, past))
+            runs += self._measured("ram", memory(palette, row), row.memory_history, past)
         return styled.spread((*start, *styled.line(*runs)), styled.line(*self._agents(row, width)), width)
 
     def draw_more(self, row: HostRow, width: int) -> Sequence[Line]:
@@ -159,7 +159,7 @@ class HostFigures(Rows[HostRow]):
         indent = [(" " * (3 + self._name_cells), None)] if width >= 60 else [("  ", None)]
         runs: list[Run] = list(indent)
         if width < 60:
-            runs += self._measured("ram", memory(palette, row), history(row.memory_history, 8))
+            runs += self._measured("ram", memory(palette, row), row.memory_history, 8)
         else:
             runs += self._measured("swap", swap(palette, sample))
         runs += self._measured("disk", disk(palette, sample))
@@ -181,9 +181,9 @@ class HostFigures(Rows[HostRow]):
     def _number(figure: Figure, cells: int) -> Run:
         return styled.right(figure.words, cells), figure.style
 
-    def _measured(self, label: str, figure: Figure, past: str = "") -> list[Run]:
+    def _measured(self, label: str, figure: Figure, past: Sequence[float] = (), cells: int = 0) -> list[Run]:
         runs: list[Run] = [(f"  {label} ", self.palette.quiet), self._number(figure, 4 if label != "net" else 9)]
-        return [*runs, (f" {past}", self.palette.bar)] if past else runs
+        return [*runs, (" ", None), *past_of(self.palette, past, cells)] if cells else runs
 
     def _agents(self, row: HostRow, width: int) -> list[Run]:
         palette = self.palette
@@ -197,9 +197,11 @@ class HostFigures(Rows[HostRow]):
         more = width >= _BARS
         runs: list[Run] = [
             self._number(Figure(percent(row.cpu_percent), palette.text), 6),
-            (f" {history(row.cpu_history, wide - 1)}", palette.bar),
+            (" ", None),
+            *past_of(palette, row.cpu_history, wide - 1),
             self._number(memory(palette, row), 6),
-            (f" {history(row.memory_history, wide - 1)}", palette.bar),
+            (" ", None),
+            *past_of(palette, row.memory_history, wide - 1),
             (styled.right(held, 13) if width >= _HELD else "", palette.quiet),
             self._number(swap(palette, sample), 6),
             self._number(disk(palette, sample), 7),
@@ -298,21 +300,24 @@ class HostFacts(Wheeled):
         cpu = Figure(percent(sample.cpu_percent), palette.text, sample.cpu_percent is not None)
         held = f"{size(sample.memory_used)} of {size(sample.memory_total)}"
         return [
-            self._figure("cpu", cpu, history(row.cpu_history, past), cores),
-            self._figure("ram", memory(palette, row), history(row.memory_history, past), held),
-            self._figure("wait", iowait(palette, sample), history(row.iowait_history, past), "for disks"),
+            self._figure("cpu", cpu, past_of(palette, row.cpu_history, past), cores),
+            self._figure("ram", memory(palette, row), past_of(palette, row.memory_history, past), held),
+            self._figure("wait", iowait(palette, sample), self._bars(history(row.iowait_history, past)), "for disks"),
             self._network(row, sample, past, width),
-            self._figure("swap", swap(palette, sample), "", _swap_words(sample)),
-            self._figure("disk", disk(palette, sample), "", f"free of {size(sample.disk_total)}{_free(sample)}"),
-            self._figure("load", load(palette, sample, row.cores), "", _loads(sample)),
+            self._figure("swap", swap(palette, sample), (), _swap_words(sample)),
+            self._figure("disk", disk(palette, sample), (), f"free of {size(sample.disk_total)}{_free(sample)}"),
+            self._figure("load", load(palette, sample, row.cores), (), _loads(sample)),
         ]
 
-    def _figure(self, label: str, figure: Figure, past: str, more: str) -> Line:
+    def _bars(self, drawn: str) -> list[Run]:
+        return [(drawn, self.palette.bar)] if drawn else []
+
+    def _figure(self, label: str, figure: Figure, past: Sequence[Run], more: str) -> Line:
         palette = self.palette
         if not figure.known:
             return self._fact(label, ("no reading", palette.quiet))
-        runs = [(f" {past} " if past else " ", palette.bar), (more, palette.quiet)]
-        return self._fact(label, (styled.right(figure.words, 5), figure.style), *runs)
+        drawn = [(" ", None), *past, (" ", None)] if past else [(" ", None)]
+        return self._fact(label, (styled.right(figure.words, 5), figure.style), *drawn, (more, palette.quiet))
 
     def _network(self, row: HostRow, sample: HostSample, past: int, width: int) -> Line:
         palette = self.palette
@@ -322,7 +327,7 @@ class HostFacts(Wheeled):
         way = f"in {size(sample.network_in)}/s  out {size(sample.network_out)}/s"
         if width < 70:
             return self._fact("network", (f"  {way}", palette.text))
-        return self._figure("network", total, network_bars(row.network_history, past), way)
+        return self._figure("network", total, self._bars(network_bars(row.network_history, past)), way)
 
 
 def _swap_words(sample: HostSample) -> str:

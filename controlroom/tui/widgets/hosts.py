@@ -1,6 +1,8 @@
 """Hosts on the overview: their table, or all of them in one line."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from rich.segment import Segment
 from rich.style import Style
@@ -32,6 +34,14 @@ def load_style(palette: Palette, value: float | None) -> Style:
     if value is None or value < _WARN:
         return palette.bar
     return palette.danger if value >= _DANGER else palette.warn
+
+
+def past_of(palette: Palette, values: Sequence[float], cells: int) -> list[tuple[str, Style | None]]:
+    """The past of a share in per cent, a block a value, each in the colour of its step."""
+    newest = list(values)[-cells:] if cells else []
+    styles = [palette.bar] * (cells - len(newest)) + [load_style(palette, value) for value in newest]
+    drawn = groupby(zip(history(newest, cells), styles, strict=True), key=itemgetter(1))
+    return [("".join(sign for sign, _ in signs), style) for style, signs in drawn]
 
 
 def link_words(row: HostRow) -> str:
@@ -108,7 +118,7 @@ class HostTable(Rows[HostRow]):
         runs: list[tuple[str, Style | None]] = [(" cpu ", palette.quiet)]
         runs += _bar(palette, row.cpu_percent, cells, load_style(palette, row.cpu_percent))
         runs.append((f"{styled.right(percent(row.cpu_percent), 5)} ", palette.text))
-        runs.append((history(row.cpu_history, past), palette.bar))
+        runs += past_of(palette, row.cpu_history, past)
         runs.append(("  ram " if width >= 60 else " ram ", palette.quiet))
         runs += _bar(palette, memory, cells, load_style(palette, memory))
         alarmed = load_style(palette, memory) if memory and memory >= _WARN else palette.text
@@ -116,7 +126,7 @@ class HostTable(Rows[HostRow]):
         if width >= 90:
             held = f"{size(row.memory_used)} of {size(row.memory_total)}"
             runs.append((f"{styled.right(held, 12)} ", palette.quiet))
-        runs.append((history(row.memory_history, past) if width >= 50 else "", palette.bar))
+        runs += past_of(palette, row.memory_history, past) if width >= 50 else []
         runs.append((f"{row.agents:>4}", palette.text))
         runs.append((" agent" + "s" * (row.agents != 1) if width >= 80 else "", palette.quiet))
         return styled.line(*runs)
