@@ -159,7 +159,7 @@ def _values(action: argparse.Action | None, verb: Verb, begun: str, known: Known
 def _closed(dest: str, verb: str) -> Sequence[str]:
     """The words of an argument whose values are a closed set that no engine need be asked for."""
     if dest == "kind":
-        from controlroom.domain.preconditions import KINDS
+        from controlroom.text.states import KINDS
 
         return [*KINDS]
     if dest == "state":

@@ -12,6 +12,7 @@ from controlroom.cli.records import Explained, answer
 from controlroom.cli.verbs import find
 from controlroom.domain.budgets import Budget, BudgetUnit, Period
 from controlroom.domain.display import explain as why
+from controlroom.domain.display.advice import Step
 from controlroom.domain.display.explain import exit_words
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import DEFAULT
@@ -43,7 +44,7 @@ def steps(one: Agent, world: Fleet | None = None) -> str:
 def test_who_only_looks_is_offered_no_step_that_changes_anything() -> None:
     asking = agent(state=State.WAITING, question=question())
     assert [step.action for step in told(asking).steps] == ["allow", "deny", "message"]
-    assert why.for_watchers(told(asking)).steps == (why.Step("An operator can act on it; you may look."),)
+    assert why.for_watchers(told(asking)).steps == (Step("An operator can act on it; you may look."),)
     ended = agent(state=State.FAILED, ended=NOON)
     offered = {step.action for step in why.for_watchers(told(ended)).steps}
     assert "open" in offered

@@ -135,7 +135,7 @@ class Words(Lines):
         """Part of a sheet."""
         return self.palette.panel
 
-    def tell(self, title: str, text: str) -> None:
+    def tell_anew(self, title: str, text: str) -> None:
         """Say this from now on."""
         self._title, self._text = title, text
         self.redraw()

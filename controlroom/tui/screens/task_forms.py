@@ -250,7 +250,7 @@ class KillSheet(ConfirmSheet):
             self._changed_at = self.context.monotonic()
         self._live = live
         title, text, self._verb = self._said(self.app.size)
-        self.query_one(Words).tell(title, text)
+        self.query_one(Words).tell_anew(title, text)
         self.query_one(Choices).show(self.choices())
 
     def _take(self, key: str) -> None:
