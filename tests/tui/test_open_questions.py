@@ -133,6 +133,19 @@ async def test_one_who_asks_alone_is_answered_at_once() -> None:
         await here.until(lambda: verdicts(here) == [("vm1/web-1", Verdict.ALLOW)])
 
 
+@EVERY_SIZE
+async def test_a_permission_that_one_asks_for_takes_one_key(size: tuple[int, int]) -> None:
+    async with room(many_asking(2), size=size) as here:
+        await here.press("!", "j")
+        assert "rm -r build" in here.text()
+        await here.press("y")
+        await here.until(lambda: verdicts(here) == [("vm2/api", Verdict.ALLOW)])
+        here.screen(QuestionsScreen)
+        await here.until(lambda: "rm -r build" not in here.text())
+        await here.press("y")
+        assert "Allow what 2 agents ask, this once?" in here.text()
+
+
 async def test_an_answer_on_the_hosts_screen_leads_to_what_agents_ask() -> None:
     fleet = scenes.with_new_host()
     async with room(fleet) as here:

@@ -66,7 +66,7 @@ class Plan(Generic[Subject]):
             return f"Move {self._counted} to {self.host}? Their runs are ended first; files and sessions stay behind."
         if self.answer:
             return f"Answer {self._counted} with {self.answer}?"
-        return _TITLES[self.action].format(self._counted)
+        return _TITLES[self.action].format(self._counted, asks="asks" if len(self.targets) == 1 else "ask")
 
     @property
     def done(self) -> str:
@@ -110,9 +110,9 @@ _TITLES = {
     "interrupt": "Interrupt {}? They then wait for a message.",
     "reassign": "Give {} a new task? Their runs now are ended first.",
     "retry": "Give {} the same task again? What still runs of them is ended first.",
-    "allow": "Allow what {} ask, this once?",
-    "always": "Allow what {} ask, and what is named below it until their sessions end?",
-    "deny": "Deny what {} ask?",
+    "allow": "Allow what {} {asks}, this once?",
+    "always": "Allow what {} {asks}, and what is named below it until their sessions end?",
+    "deny": "Deny what {} {asks}?",
     "message": "Say this to {}?",
     "model": "Have {} go on with this model?",
     "task_hold": "Hold {}? They start once they are released.",

@@ -112,7 +112,7 @@ class QuestionsScreen(RoomScreen):
             yield Rule("questions", id="questions-rule")
             yield Askings(id="askings")
             yield Rule(id="asked-rule")
-            yield QuestionPanel(("allow", "message", "deny"), where="questions", id="question")
+            yield QuestionPanel(("allow", "always", "message", "deny"), where="questions", id="question")
             yield AskedText(id="asked")
         yield StatusMessage(id="says")
         yield Keys(id="keys")
@@ -152,10 +152,10 @@ class QuestionsScreen(RoomScreen):
             names = ", ".join(subject.rpartition("/")[2] for subject in chosen.whom)
             rule.show(names, TITLES[chosen.question.kind], style=self.palette.warn)
         text, panel = self.query_one(AskedText), self.query_one(QuestionPanel)
-        choices = chosen is not None and not self.host_here() and bool(chosen.question.items)
-        text.display = not choices
+        alone = chosen is not None and not self.host_here() and (len(chosen.whom) == 1 or bool(chosen.question.items))
+        text.display = not alone
         text.show(chosen)
-        subject, question = (chosen.whom[0], chosen.question) if choices and chosen else ("", None)
+        subject, question = (chosen.whom[0], chosen.question) if alone and chosen else ("", None)
         panel.show(question, subject, self.view.now, max(3, self.size.height - self.table.size.height - 6))
 
     def on_resize(self) -> None:
@@ -169,14 +169,14 @@ class QuestionsScreen(RoomScreen):
         return self.table
 
     def marked(self) -> list[str]:
-        """All who ask the chosen question, where it is answered with yes or no."""
+        """All who ask the chosen question, where several do and it is answered with yes or no."""
         chosen = self.chosen
-        if chosen is None or self.host_here() or wants_words(chosen.question):
+        if chosen is None or len(chosen.whom) == 1 or self.host_here() or wants_words(chosen.question):
             return []
         return list(chosen.whom)
 
     def question_here(self) -> QuestionPanel | None:
-        """The chosen question, where it has choices."""
+        """The chosen question, where it has choices or one agent asks it."""
         panel = self.query_one(QuestionPanel)
         return panel if panel.question is not None else None
 
