@@ -245,7 +245,8 @@ async def _why(client: Client, args: argparse.Namespace) -> int:
     try:
         task = task_named(client.fleet, args.task)
     except Refusal:
-        near = nearest(args.task[:80], [*client.fleet.tasks, *client.fleet.agents])
+        names = [agent.name for agent in client.fleet.agents.values()]
+        near = nearest(args.task[:80], [*client.fleet.tasks, *client.fleet.agents, *names])
         words = f"there is no task and no agent {ascii(args.task)[:90]}{near}; see controlroom task list, or status"
         raise Stop(Exit.NOT_FOUND, words) from None
     if args.json:

@@ -212,8 +212,9 @@ class ControlRoomApp(ContextApp):
         if ring and self._driver and not self.is_headless:
             self._driver.write(ring)
         screen = top_screen(self)
-        if screen is not None:
-            screen.news(view)
+        if screen is None:
+            return
+        screen.news(view)
         if self.screen is not screen:
             from controlroom.tui.screens.dialogs import Sheet  # where one lies on top, it is loaded
 

@@ -138,6 +138,16 @@ async def test_the_list_shows_what_each_does_by_now() -> None:
         assert [target.subject.id for target in sheet.plan.targets] == names
 
 
+async def test_news_that_come_while_the_list_is_being_left_break_nothing() -> None:
+    async with room(scenes.farm(), size=(120, 40)) as here:
+        await here.press("*", "x")
+        await here.screen(ListSheet).query("*").remove()
+        one = here.engine.fleet.agents["vm1/web-2"]
+        here.engine.put(replace(one, state=State.FAILED, ended=scenes.NOW))
+        await here.until(lambda: here.app.context.fleet.agents[one.id].state is State.FAILED)
+        await here.settle()
+
+
 async def test_a_long_list_scrolls_on_a_phone() -> None:
     async with room(crowd(30), size=PHONE) as here:
         await here.press("*", "x")

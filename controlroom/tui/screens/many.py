@@ -157,7 +157,8 @@ class ListSheet(Sheet):
 
     def news(self, view: ViewState) -> None:
         """Show what those that were listed do now; who is listed stays."""
-        self.query_one(Listed).redraw()
+        for listed in self.query(Listed):  # none, once it is being left
+            listed.redraw()
 
     def on_resize(self) -> None:
         """The height is another one."""

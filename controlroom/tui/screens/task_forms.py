@@ -250,8 +250,10 @@ class KillSheet(ConfirmSheet):
             self._changed_at = self.context.monotonic()
         self._live = live
         title, text, self._verb = self._said(self.app.size)
-        self.query_one(Words).tell_anew(title, text)
-        self.query_one(Choices).show(self.choices())
+        for words in self.query(Words):  # none, once it is being left
+            words.tell_anew(title, text)
+        for choices in self.query(Choices):
+            choices.show(self.choices())
 
     def _take(self, key: str) -> None:
         timing = self.context.keyboard.timing
