@@ -167,9 +167,9 @@ def _closed(dest: str, verb: str) -> Sequence[str]:
 
         return [state.value for state in TaskState if state.value]
     if verb == "queue set":
-        from controlroom.domain.queue.rules import BOUNDS
+        from controlroom.domain.queue.rules import RULES
 
-        return [f"{name}=" for name in BOUNDS]
+        return [f"{name}=" for name in RULES]
     return ()
 
 

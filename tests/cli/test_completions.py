@@ -61,7 +61,7 @@ def offered(line: str) -> list[str]:
         ("controlroom task drop t1 ", ["t2"]),
         ("controlroom budget remove ", ["day"]),
         ("controlroom budget set ", ["day"]),
-        ("controlroom queue set st", ["stagger="]),
+        ("controlroom queue set st", ["stagger_seconds="]),
     ],
 )
 def test_what_may_stand_there(line: str, words: list[str]) -> None:
