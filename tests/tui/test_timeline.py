@@ -36,15 +36,19 @@ async def opened(size: tuple[int, int] = (120, 40)) -> AsyncIterator[tuple[Room,
 
 
 async def test_why_no_log_is_shown_is_said_where_all_have_the_same_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    nowhere, why = LogPlace(1, -1, 0), "the logs are withheld from watchers"
+    why = "the logs are withheld from watchers"
 
-    async def fetch(self: SmallClient, agent: str, *_: object, **__: object) -> LogPage:
+    async def fetch(self: SmallClient, agent: str, epoch: int, *_: object, **__: object) -> LogPage:
+        nowhere = LogPlace(epoch, -1, 0)
         return LogPage(agent, nowhere, nowhere, reason=why, withheld=True)
 
     monkeypatch.setattr(SmallClient, "fetch", fetch)
-    async with room(scenes.farm()) as here:
+    fleet = scenes.farm()
+    again = replace(fleet.agents["vm1/web-2"], epoch=2)
+    async with room(replace(fleet, agents={**fleet.agents, again.id: again})) as here:
         await here.press("l")
         await here.until(lambda: why in here.text())
+        assert "begins here" not in here.text()
         assert "nothing yet" not in here.text()
 
 

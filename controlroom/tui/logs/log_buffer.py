@@ -285,7 +285,7 @@ class LogBuffer:
     def _end_of_epoch(self, epoch: int) -> None:
         """Before the first line of a run stands the end of the run before it."""
         self.beginnings[epoch] = self.first
-        if epoch <= 1:
+        if epoch <= 1 or (self.trouble and not len(self)):  # of a run that cannot be read no beginning is known
             self.complete = True
             return
         at = self.entry(self.first)[0].at if len(self) else 0
