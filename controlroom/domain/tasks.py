@@ -128,6 +128,7 @@ class Attempt:
     session: str = ""
     spent: int | None = None
     """What its agent had cost by then, micro-dollars at list prices; None: no reading."""
+    left: Mapping[str, int] = field(default_factory=dict)  # spent on hosts it was moved from, by its agent's id there
     killed: bool = False
     """An operator ordered its agent to end."""
     halted: bool = False
@@ -226,8 +227,7 @@ class WaitReason(OpenStrEnum):
     HOST_LABELS = "host labels"
     """It lacks a label."""
     HOST_LOAD = "host load"
-    HOST_NAME = "host name"
-    """An agent is at work there under the same name that nobody ordered."""
+    HOST_NAME = "host name"  # an agent is at work there under the same name that nobody ordered
     HOST_OTHER = "another host"
     """Its session is on another host."""
     REFUSED = "refused"
@@ -371,7 +371,8 @@ class Task(TaskTerms):
     @property
     def readings(self) -> dict[str, int]:
         """What each of its agents had cost at the end of its last attempt of which there is a reading, by id."""
-        return {attempt.id: attempt.spent for attempt in self.attempts if attempt.spent is not None}
+        known = ({**attempt.left, attempt.id: attempt.spent} for attempt in self.attempts)
+        return {id_: cost for costs in known for id_, cost in costs.items() if cost is not None}
 
     @property
     def cost_left(self) -> int:

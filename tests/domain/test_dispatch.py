@@ -9,7 +9,7 @@ import pytest
 from controlroom.domain.display.tasks import alike_waits, queue_line, rows, why
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Fleet, LinkState, Profile, State
-from controlroom.domain.queue import dispatch
+from controlroom.domain.queue import attempts, dispatch
 from controlroom.domain.queue.naming import agent_name, title
 from controlroom.domain.queue.templates import filled
 from controlroom.domain.tasks import (
@@ -19,10 +19,12 @@ from controlroom.domain.tasks import (
     Halt,
     Hold,
     Restarts,
+    Task,
     TaskState,
     WaitReason,
 )
 from controlroom.text.states import AgentKind, Payer
+from controlroom.wire.codec import decode, encode
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, order, task, with_tasks
 
 HOUR = 60 * MINUTE
@@ -256,3 +258,16 @@ def test_why_nothing_moves_is_said_once_for_all_that_wait_for_alike_reasons() ->
     assert groups["no host takes it now:"].lines[1] == "  vm1 cannot be reached"
     assert groups["it was started 5 times in 10m, and ended each time"].agents == ("watcher-1",)
     assert alike_waits(fleet(), NOON) == []
+
+
+def test_what_a_task_cost_on_a_host_that_it_left_counts_against_what_it_may_cost() -> None:
+    attempt = Attempt("vm1", "a-t1", 1, NOON - MINUTE, killed=True)
+    moved = task(1, state=TaskState.RUNNING, max_cost=1_000_000, attempts=(attempt,))
+    left = agent("a-t1", "vm1", State.FAILED, spent=900_000, ended=NOON)
+    there = agent("a-t1", "vm2", spent=50_000)
+    world = with_tasks(fleet(left, there, hosts=(host("vm1"), host("vm2"))), moved)
+    after = attempts.settled(moved, world, NOON)
+    assert (after.attempts[-1].id, after.spent) == ("vm2/a-t1", 900_000)
+    assert not attempts.is_too_dear(after, there)
+    assert attempts.is_too_dear(after, replace(there, spent=100_000))
+    assert decode(Task, encode(after)) == after

@@ -77,7 +77,7 @@ def settled(task: Task, fleet: Fleet, now: int) -> Task:
     agent = _follow(attempt, fleet)
     if agent is None:
         return _without_agent(task, attempt, fleet, now)
-    task = _kept(task, attempt, agent)
+    task = _kept(task, attempt, agent, fleet)
     attempt = task.attempts[-1]
     if agent.epoch > attempt.epoch and agent.ordered is None and not agent.pending:
         strange = f"{attempt.host} shows run {agent.epoch} of {attempt.agent}, which was not ordered here"
@@ -154,11 +154,16 @@ def resumed(task: Task, order: Order, now: int) -> Task:
     return begun(task, last.host, last.agent, order.epoch, now, session, last.credential)
 
 
-def _kept(task: Task, attempt: Attempt, agent: Agent) -> Task:
+def _kept(task: Task, attempt: Attempt, agent: Agent, fleet: Fleet) -> Task:
     """The task with what is worth keeping of its agent: where it is, its session, and what it cost."""
     moved = agent.host != attempt.host
     epoch = agent.epoch if moved else attempt.epoch
     same = agent.epoch == epoch
+    left = fleet.agents.get(attempt.id) if moved else None
+    cost = left.spent if left and left.spent is not None else attempt.spent
+    spent = None if moved else attempt.spent
+    if same and agent.has_ended and agent.spent is not None:
+        spent = agent.spent
     seen = replace(
         attempt,
         host=agent.host,
@@ -167,7 +172,8 @@ def _kept(task: Task, attempt: Attempt, agent: Agent) -> Task:
         session=(agent.session if same else "") or attempt.session,
         shown=attempt.shown or (same and bool(agent.started or agent.evidence)),
         credential=(agent.ordered.credential if same and agent.ordered else "") or attempt.credential,
-        spent=agent.spent if same and agent.has_ended and agent.spent is not None else attempt.spent,
+        left={**attempt.left, attempt.id: cost} if moved and cost is not None else attempt.left,
+        spent=spent,
     )
     return task if seen == attempt else replace(task, attempts=(*task.attempts[:-1], seen))
 
