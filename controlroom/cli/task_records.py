@@ -5,6 +5,7 @@ from functools import partial
 
 from controlroom.cli.record_fields import Field, Kind, field_of
 from controlroom.domain.model import Fleet
+from controlroom.domain.queue.rules import RULES
 from controlroom.domain.tasks import AttemptEnd, QueueRules, TaskState
 
 _MILLISECONDS = {name: f"{name}_seconds" for name in ("stagger", "retry", "aging", "backoff")}
@@ -95,7 +96,12 @@ _QUEUE = (
         _RESTARTS,
     ),
     Field("rules", Kind.RECORD, lambda shown: shown[0].queue.rules, "", tuple(map(_rule, vars(QueueRules())))),
-    Field("changed", Kind.TEXTS, lambda shown: sorted(shown[0].queue.changed), "rules that queue set has changed"),
+    Field(
+        "changed",
+        Kind.TEXTS,
+        lambda shown: [name for name, rule in RULES.items() if rule.field in shown[0].queue.changed],
+        "rules that queue set has changed, by the names that it takes",
+    ),
 )
 
 _ALL = (Field("tasks", Kind.RECORDS, lambda things: things, "", _TASK),)

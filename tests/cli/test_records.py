@@ -6,7 +6,9 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +19,9 @@ from controlroom.cli.records import ANSWERS, VERSION, answer
 from controlroom.cli.verbs import VERBS
 from controlroom.domain.budgets import Budget, BudgetUnit, Period
 from controlroom.domain.money.budget import LADDER
-from tests.domain.worlds import NOON
+from controlroom.domain.queue.rules import wished
+from controlroom.domain.tasks import Queue, TaskState
+from tests.domain.worlds import NOON, fleet
 from tests.end_to_end.room import Room
 from tests.lab.world import World
 
@@ -125,3 +129,10 @@ def test_an_amount_stands_under_its_unit_and_the_others_are_null() -> None:
     assert (told_day["spent_usd"], told_day["spent_percent"], told_day["spent_tokens"]) == ("1.920000", None, None)
     assert (told_week["spent_usd"], told_week["spent_percent"]) == (None, 61)
     assert told_day["spent_of_limit_percent"] == 24
+
+
+def test_rules_of_the_queue_that_were_changed_bear_the_names_that_queue_set_takes() -> None:
+    changed = {wished(name, "5")[0]: 5 for name in ("stagger_seconds", "max_agents")}
+    shown = answer("queue show", (replace(fleet(), queue=Queue(changed=changed)), Counter[TaskState]()))
+    assert shown["changed"] == ["max_agents", "stagger_seconds"]
+    assert [wished(name, "")[0] for name in shown["changed"]] == ["max_agents", "stagger"]
