@@ -144,6 +144,17 @@ def test_each_of_three_readers_gets_all_whoever_comes_first(data: st.DataObject)
         assert readers.shown == [each.rstrip() for each in lines]
 
 
+def test_the_answer_of_a_call_that_read_a_picture_is_shown(claude: Claude) -> None:
+    """Pictures stand in it in base64, and several may be in one line."""
+    lines = [line(1, 1), b'{"type":"user","x":"%s"}\n' % (b"x" * (7 * 1024 * 1024)), line(2, 1)]
+    readers = Readers(claude)
+    add(claude.transcript, *lines)
+    for look in readers.looks() * 2:
+        look()
+    assert [len(each) for each in readers.shown] == [len(each) - 1 for each in lines]
+    assert (readers.meter.taken, readers.run.spent) == (2, 2 * 10_000)
+
+
 def test_of_a_long_session_that_goes_on_only_what_is_new_is_shown_and_that_is_read_once(
     claude: Claude, monkeypatch: pytest.MonkeyPatch
 ) -> None:

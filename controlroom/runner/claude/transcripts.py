@@ -168,7 +168,7 @@ def _told(line: bytes, since: str) -> Said | None:
     return event, line
 
 
-AT_ONCE, _BLOCK = 4 * 1024 * 1024, 64 * 1024
+AT_ONCE, _BLOCK = 8 * 1024 * 1024, 64 * 1024
 """Bytes that are read at once: of one line at most, and of shorter ones. Small pieces take no fresh pages of memory."""
 _KEPT = 1024 * 1024
 """Bytes of memory for pieces that wait for their second reader."""
