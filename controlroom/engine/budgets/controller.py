@@ -15,6 +15,7 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.intents import Effect, MoveOn, SpawnOn
 from controlroom.domain.model import Agent
+from controlroom.domain.money import ladder
 from controlroom.domain.money.allotment import NextGrant, Run
 from controlroom.domain.money.budget import BudgetRule, begins_anew
 from controlroom.domain.money.forecast import Runway, burn_moments, runways
@@ -45,7 +46,7 @@ from controlroom.engine.ledger.usage_views import Sums, read_sums
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
-from controlroom.text.states import AgentKind, Outcome, Payer
+from controlroom.text.states import AgentKind, Outcome
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.messages import Reply
 
@@ -271,7 +272,7 @@ class BudgetController:
         self._catch_up()
         self._stand()
         profile = self._store.fleet.profiles.get(start.profile)
-        payer = profile.billing if profile else Payer.UNKNOWN
+        payer = ladder.payer(self._store.fleet, start.profile, start.credential)
         rank, dearest = profile.priority if profile else 0, self.spent.dearest.get(start.model)
         return Run(start.host, start.name, start.epoch, start.profile, payer, rank, dearest=dearest)
 
