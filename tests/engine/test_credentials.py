@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.model import State
 from controlroom.domain.tasks import TaskState
+from controlroom.wire.inquiries import Check, Checked
 from controlroom.wire.spec import Credential
 from tests.engine.budgeted import DAY, DOLLAR, Spender, budgeted
 from tests.engine.queued import QUICK, Roomy, add, became, queue_room, runs, task
@@ -68,3 +71,22 @@ async def test_a_spent_budget_of_keys_holds_no_work_that_a_plan_pays_for() -> No
         row = here.agent("vm1/x")
         assert row.ordered is not None
         assert row.ordered.credential == "plan"
+
+
+class LoggedOut(Roomy):
+    """Nobody is logged in to Claude there."""
+
+    def checked(self, asked: Check) -> Checked:
+        seen = super().checked(asked)
+        return replace(seen, host=replace(seen.host, logged_in=False))
+
+
+@pytest.mark.parametrize(("names", "alarms"), [('"team", "mine"', []), ('"team", "plan"', []), ('"plan"', ["vm1"])])
+async def test_who_is_logged_in_on_a_host_matters_to_those_alone_who_have_no_key(names: str, alarms: list[str]) -> None:
+    host = LoggedOut()
+    async with queue_room(host, settings=SEVERAL.replace('"team", "mine"', names)) as here:
+        await add(here, "a", "b", "c", "d", profile="p")  # three run at once
+        await here.until(lambda: bool(host.spawned) is not bool(alarms))
+        await here.until(lambda: not here.engine.store.fleet.queue.preflights["vm1"].looking)
+        await here.engine.wait_idle()
+        assert [about.removeprefix("preflight of ") for about in here.engine.store.fleet.alarms] == alarms

@@ -60,7 +60,8 @@ def needs_of(fleet: Fleet) -> Needs:
         if profile.kind is not AgentKind.COMMAND:
             needs.parts.add("machine")
             if not profile.command:
-                needs.parts |= {"claude"} if profile.own_login else {"claude", "login"}
+                own_login = profile.own_login or any(one.own_login for one in profile.credentials)
+                needs.parts |= {"claude"} if own_login else {"claude", "login"}
     return needs
 
 
