@@ -63,7 +63,7 @@ async def test_a_spent_budget_of_keys_holds_no_work_that_a_plan_pays_for() -> No
     config = '[credentials.team]\nfile = "~/.team"\n[profiles.p]\ncredentials = ["team", "plan"]\n'
     host = Spender()
     async with budgeted(host, config + DAY) as here:
-        await here.until(lambda: here.engine.store.fleet.budgets["day"].spent >= 40 * DOLLAR)
+        await here.until(lambda: (here.engine.store.fleet.budgets["day"].spent or 0) >= 40 * DOLLAR)
         await here.engine.wait_idle()
         result = await here.order(intents.SpawnAgent("x", "work", "vm1", "p"))
         assert result.reason == ""
