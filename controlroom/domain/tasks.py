@@ -371,8 +371,8 @@ class Task(TaskTerms):
     @property
     def readings(self) -> dict[str, int]:
         """What each of its agents had cost at the end of its last attempt of which there is a reading, by id."""
-        known = ({**attempt.left, attempt.id: attempt.spent} for attempt in self.attempts)
-        return {id_: cost for costs in known for id_, cost in costs.items() if cost is not None}
+        known = ((*attempt.left.items(), (attempt.id, attempt.spent)) for attempt in self.attempts)
+        return {id_: cost for costs in known for id_, cost in costs if cost is not None}
 
     @property
     def cost_left(self) -> int:

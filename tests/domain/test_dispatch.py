@@ -271,3 +271,11 @@ def test_what_a_task_cost_on_a_host_that_it_left_counts_against_what_it_may_cost
     assert not attempts.is_too_dear(after, there)
     assert attempts.is_too_dear(after, replace(there, spent=100_000))
     assert decode(Task, encode(after)) == after
+
+
+def test_a_task_that_came_back_to_a_host_has_still_cost_there_what_it_had_cost_when_it_left() -> None:
+    back = Attempt("vm1", "a-t1", 2, NOON, left={"vm1/a-t1": 900_000, "vm2/a-t1": 60_000})
+    there_again = task(1, state=TaskState.RUNNING, max_cost=1_000_000, attempts=(back,))
+    assert (there_again.spent, there_again.cost_left) == (960_000, 40_000)
+    ended = replace(there_again, attempts=(replace(back, spent=930_000),))
+    assert ended.spent == 990_000, "what an agent has cost is all that it ever cost"
