@@ -520,8 +520,13 @@ class Far(asyncssh.SSHServerSession[bytes]):
 
     def _say(self) -> None:
         assert self._process.stdout
-        while data := os.read(self._process.stdout.fileno(), 4096):
-            self._loop.call_soon_threadsafe(self._chan.write, data)
+        with suppress(ValueError, OSError, RuntimeError):  # the pipe, or the loop, is closed with the connection
+            while data := os.read(self._process.stdout.fileno(), 4096):
+                self._loop.call_soon_threadsafe(self._write, data)
+
+    def _write(self, data: bytes) -> None:
+        with suppress(BrokenPipeError):
+            self._chan.write(data)
 
 
 @pytest.mark.parametrize("changed", [False, True])

@@ -112,7 +112,9 @@ async def test_one_of_several_choices_is_not_chosen() -> None:
     asking = next(agent for agent in fleet.agents.values() if agent.question)
     async with watching(fleet) as here:
         items = (Item("Which one?", "", (Option("this"), Option("that"))),)
-        here.engine.put(replace(asking, question=Question("q9", QuestionKind.CHOICES, "Which?", "Which?", 0, items)))
+        question = Question("q9", QuestionKind.CHOICES, "Which?", "Which?", 0, items)
+        here.engine.put(replace(asking, question=question))
+        await here.until(lambda: here.app.context.fleet.agents[asking.id].question == question)
         await here.press("n")
         await here.until(lambda: "Which one?" in here.text())
         await here.press("1", "2")
