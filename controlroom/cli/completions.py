@@ -7,12 +7,17 @@ each word that may stand there. Agents and hosts come from the engine when one r
 import argparse
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
 from controlroom.cli.verb import Verb
 from controlroom.client.manual import TOPICS
+from controlroom.text.names import is_model
+
+if TYPE_CHECKING:  # no word waits for it
+    from controlroom.domain.model import Fleet
 
 DEADLINE = 1.0
 """Seconds that an engine may take to say what there is: somebody is waiting with a finger on the key."""
@@ -212,10 +217,14 @@ async def _ask() -> dict[str, list[str]]:
     client = await Client.connect(start=False, role="cli")
     try:
         await wait_for(client, lambda fleet: bool(fleet.room), DEADLINE / 2)
-        fleet = client.fleet
-        bare = [agent.name for agent in fleet.agents.values() if len(fleet.find(agent.name)) == 1]
-        models = [*fleet.limits.cheaper, *(agent.model for agent in fleet.agents.values() if agent.model)]
-        names = {"AGENT": [*bare, *fleet.agents], "HOST": [*fleet.hosts], "PROFILE": [*fleet.profiles], "MODEL": models}
-        return {**names, "TASK": [*fleet.tasks], "BUDGET": [*fleet.budgets]}
+        return names_in(client.fleet)
     finally:
         await client.close()
+
+
+def names_in(fleet: "Fleet") -> dict[str, list[str]]:
+    """All names, by kind. Shells put them on the command line as they are: what a host claims must be no command."""
+    bare = [agent.name for agent in fleet.agents.values() if len(fleet.find(agent.name)) == 1]
+    models = [*fleet.limits.cheaper, *(agent.model for agent in fleet.agents.values() if is_model(agent.model))]
+    names = {"AGENT": [*bare, *fleet.agents], "HOST": [*fleet.hosts], "PROFILE": [*fleet.profiles], "MODEL": models}
+    return {**names, "TASK": [*fleet.tasks], "BUDGET": [*fleet.budgets]}

@@ -4,7 +4,6 @@ The same sentence is the toast on the screen and the error on the command line. 
 presses cannot both take the last of anything.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -50,7 +49,7 @@ from controlroom.domain.queue import attempts
 from controlroom.domain.queue.backoff import using
 from controlroom.domain.queue.credentials import Credentials
 from controlroom.domain.words import nearest, since
-from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem, shown_name_problem
+from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem, is_model, shown_name_problem
 from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, TellKind, Verdict
 
 _DENIES = "a denial answers all of it: choose nothing, or say why in words"
@@ -401,7 +400,7 @@ def _set_model(fleet: Fleet, intent: intents.SetModel, now: int) -> Decision:
     agent = current(fleet, intent.agent, intent.epoch, now)
     if agent.kind == AgentKind.COMMAND:
         raise Refusal(f"{agent.id} runs a command, which has no model")
-    if not _MODEL.fullmatch(intent.model):
+    if not is_model(intent.model):
         raise Refusal(f"{ascii(intent.model)[:60]} cannot be a model: say it as Claude Code names it, like sonnet")
     work = ordered_work(agent, trust=False)
     if agent.has_ended or agent.kind != AgentKind.HEADLESS:
@@ -412,10 +411,6 @@ def _set_model(fleet: Fleet, intent: intents.SetModel, now: int) -> Decision:
         agent.host, agent.name, agent.epoch, TellKind.MODEL, text=intent.model, lasting=intent.lasting
     )
     return Decision(effect=tell, note=f"{intent.model} instead of {work.model or agent.model or 'its own'}")
-
-
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,199}")
-"""What may name a model, those of clouds with their regions, and the mark of a large context."""
 
 
 def _answer(fleet: Fleet, intent: intents.AnswerQuestion, now: int) -> Decision:

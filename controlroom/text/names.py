@@ -10,6 +10,8 @@ _HOST = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")
 
 _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,199}")
+
 _ADOPTED = re.compile(r"~[a-z0-9_-]{1,40}")
 
 ADOPTED = "adopted"
@@ -48,6 +50,11 @@ def host_name_problem(name: object) -> str | None:
 def is_session(text: str) -> bool:
     """Whether `text` can be the id of a Claude session: it is put behind an option, and must not look like one."""
     return _SESSION.fullmatch(text) is not None
+
+
+def is_model(text: str) -> bool:
+    """Whether `text` may name a model, those of clouds with their regions, and the mark of a large context."""
+    return _MODEL.fullmatch(text) is not None
 
 
 def tmux_socket(namespace: str) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.cli.completions import candidates
+from controlroom.cli.completions import candidates, names_in
+from tests.domain.worlds import agent, fleet
 
 ROOM = {
     "AGENT": ["docs-1", "vm1/docs-1", "vm2/api-3"],
@@ -66,6 +67,12 @@ def offered(line: str) -> list[str]:
 )
 def test_what_may_stand_there(line: str, words: list[str]) -> None:
     assert offered(line) == words
+
+
+@pytest.mark.parametrize("claimed", ["$(touch x)", "x;reboot", "`id`", "x&", "a b", "-x", "x\ny", "'"])
+def test_what_a_host_calls_a_model_gets_onto_no_command_line_unless_it_may_be_one(claimed: str) -> None:
+    hosts = fleet(agent("docs-1", model=claimed), agent("docs-2", model="us.anthropic/opus-5:1[1m]"))
+    assert names_in(hosts)["MODEL"] == [*hosts.limits.cheaper, "us.anthropic/opus-5:1[1m]"]
 
 
 def test_nothing_is_asked_where_no_name_can_stand() -> None:
