@@ -141,7 +141,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
     if not intent.anyway and (lacks := _lacks(fleet, host.name, kind, command, profile, intent.credential)):
         raise Refusal(f"{host.name} is not fit for it: {lacks}. To start it all the same: controlroom spawn --anyway …")
     meant = intent.model or (profile.model if profile else "")
-    credential, taken = _credential(fleet, profile, meant, now, intent.credential)
+    credential, taken = _credential(fleet, profile, meant, host.name, now, intent.credential)
     work = _Work(fleet, kind, host.name, intent.name, intent.profile, ladder.payer(fleet, intent.profile, credential))
     work.check()
     model, note = work.model(meant)
@@ -163,7 +163,13 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
 
 
 def _credential(
-    fleet: Fleet, profile: Profile | None, model: str, now: int, wanted: str = "", session: str | None = None
+    fleet: Fleet,
+    profile: Profile | None,
+    model: str,
+    host: str,
+    now: int,
+    wanted: str = "",
+    session: str | None = None,
 ) -> tuple[str, str]:
     """Which of the credentials that a profile names new work takes, and what is written down of that.
 
@@ -173,7 +179,7 @@ def _credential(
         return "", ""
     known = Credentials(fleet, now)
     decided = (one for one in profile.credentials if one.name == wanted)
-    taken = next(decided, None) or known.take(profile, model, session)
+    taken = next(decided, None) or known.take(profile, model, host, session)
     if taken is None:
         names = ", ".join(one.name for one in profile.credentials)
         raise Refusal(
@@ -281,7 +287,9 @@ def _again(
     check_session(fleet, agent, session)
     profile = profile_named(fleet, ordered.profile)
     meant = ordered.chosen or (profile.model if profile else ordered.model)
-    credential, taken = _credential(fleet, profile, meant, now, wanted, ordered.credential if session else None)
+    credential, taken = _credential(
+        fleet, profile, meant, agent.host, now, wanted, ordered.credential if session else None
+    )
     payer = ladder.payer(fleet, ordered.profile, credential)
     work = _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer)
     if held:
@@ -348,7 +356,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
         raise Refusal(
             f"{target.name} has no tmux: install it there (apt-get install tmux); {agent.id} goes on where it is"
         )
-    credential, taken = _credential(fleet, profile, work.model, now)
+    credential, taken = _credential(fleet, profile, work.model, target.name, now)
     payer = ladder.payer(fleet, work.profile, credential)
     _Work(fleet, work.kind, target.name, agent.name, work.profile, payer).check()
     start = intents.SpawnOn(

@@ -9,11 +9,20 @@ from controlroom.domain.budgets import Budget, BudgetUnit, Period, Rung, RungAct
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.display.tasks import why
 from controlroom.domain.gauges import Headroom, LimitKind
-from controlroom.domain.intents import SpawnOn
+from controlroom.domain.intents import MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Credential, Fleet, Profile, State
 from controlroom.domain.orders import Work
-from controlroom.domain.queue import dispatch
-from controlroom.domain.tasks import Attempt, AttemptEnd, Task, TaskState, WaitReason
+from controlroom.domain.queue import backoff, dispatch, restarts
+from controlroom.domain.tasks import (
+    Attempt,
+    AttemptEnd,
+    Drain,
+    Preflight,
+    RestartRules,
+    Task,
+    TaskState,
+    WaitReason,
+)
 from controlroom.text.states import AgentKind, Payer
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, task, with_tasks
 
@@ -136,3 +145,68 @@ def test_of_a_window_that_is_young_no_more_than_a_share_is_handed_out_at_once() 
     assert waits(55, 61) is None
     assert waits(55, 10, new_window_percent=60) is None
     assert waits(90, 10) == (WaitReason.LIMIT, 290 * MINUTE, 100), "used up is used up"
+
+
+def test_what_holds_one_ends_by_itself_though_another_has_no_host() -> None:
+    attempt = Attempt("vm1", "a", 1, NOON - MINUTE, NOON - 1_000, AttemptEnd.ACCOUNT, credential="key")
+    broke = task(1, profile="p", state=TaskState.DROPPED, attempts=(attempt,))
+    made = world(broke, task(2, profile="p"), credentials=(KEY, MINE))
+    lacks = Preflight(login="Claude has no login there")
+    made = replace(made, queue=replace(made.queue, preflights={"vm1": lacks}))
+    decided = dispatch.plan(made, NOON)
+    assert decided.start is None
+    assert decided.next_look == NOON - 1_000 + made.queue.rules.backoff
+    assert dispatch.plan(made, decided.next_look).start is not None
+
+
+def test_what_was_turned_away_with_one_that_no_profile_names_any_more_holds_nobody() -> None:
+    attempt = Attempt("vm1", "a", 1, NOON - MINUTE, NOON - 1_000, AttemptEnd.ACCOUNT, credential="team")
+    broke = task(1, profile="p", state=TaskState.DROPPED, attempts=(attempt,))
+    made = world(broke, task(2, profile="q"), credentials=(MINE, KEY))
+    made = replace(made, profiles={**made.profiles, "q": Profile("q")})
+    assert dispatch.plan(made, NOON).start is not None
+    assert backoff.alarms(made, NOON) == {}
+
+
+def test_what_another_profile_names_is_still_held() -> None:
+    attempt = Attempt("vm1", "a", 1, NOON - MINUTE, NOON - 1_000, AttemptEnd.ACCOUNT, credential="team")
+    broke = task(1, profile="p", state=TaskState.DROPPED, attempts=(attempt,))
+    made = world(broke, task(2, profile="q"), credentials=(MINE,))
+    made = replace(made, profiles={**made.profiles, "q": Profile("q", credentials=(TEAM,))})
+    assert dispatch.plan(made, NOON).start is None
+
+
+def test_an_agent_goes_on_in_its_session_once_its_own_credential_has_room() -> None:
+    rules = RestartRules(after_limit=True)
+    row = replace(worker("a", "team", State.LIMITED), session="s", ended=NOON - 1_000, limited_until=NOON)
+    made = replace(used(95, 10), agents={"vm1/a": row})
+    made = replace(made, profiles={"p": replace(made.profiles["p"], restarts=rules)})
+    gauge = window("team@x", 95, "vm1/a")
+    made = replace(made, headroom={gauge.key: gauge})
+    at = NOON + MINUTE
+    assert restarts.plan(made, at).start is None, "plan has room, and does not find its session"
+
+
+def test_an_agent_leaves_a_drained_host_with_a_credential_that_another_host_takes() -> None:
+    row = agent("a", profile="p", ordered=Work(AgentKind.HEADLESS, "p", credential="key"))
+    made = with_tasks(fleet(row, hosts=(host("vm1", free=3 * GIB), host("vm2", free=3 * GIB))), max_agents=50)
+    made = replace(made, profiles={"p": Profile("p", credentials=(MINE, KEY))})
+    drained = replace(made.hosts["vm1"], drain=Drain("ann", NOON, move=True))
+    lacks = {"vm2": Preflight(login="Claude has no login there")}
+    made = replace(made, hosts={**made.hosts, "vm1": drained}, queue=replace(made.queue, preflights=lacks))
+    leave = dispatch.next_leave(made, NOON, ())
+    assert leave is not None
+    assert leave.host == "vm2"
+    decision = decide(made, intents.ReassignAgent("vm1/a", 1, "", host="vm2"), 1, NOON)
+    assert isinstance(decision, Decision)
+    assert isinstance(decision.effect, MoveOn)
+    assert decision.effect.start.credential == "key"
+
+
+def test_a_start_by_hand_takes_one_that_its_host_is_fit_for() -> None:
+    made = world(credentials=(MINE, KEY))
+    made = replace(made, queue=replace(made.queue, preflights={"vm1": Preflight(login="Claude has no login there")}))
+    decision = decide(made, intents.SpawnAgent("x", "work", "vm1", "p"), 1, NOON)
+    assert isinstance(decision, Decision)
+    assert isinstance(decision.effect, SpawnOn)
+    assert decision.effect.credential == "key"

@@ -371,7 +371,9 @@ def _why_waiting(fleet: Fleet, task: Task, now: int, order: Mapping[str, int] | 
 
 def _wait_lines(wait: Wait, now: int) -> list[str]:
     if wait.reason is WaitReason.NO_HOST and wait.hosts:
-        return ["no host takes it now:", *(f"  {host_words(host, now)}" for host in wait.hosts), _next(wait, now)]
+        held = (f"  {credential_words(one, now)}" for one in wait.credentials)
+        hosts = (f"  {host_words(host, now)}" for host in wait.hosts)
+        return ["no host takes it now:", *hosts, *held, _next(wait, now)]
     if wait.reason is WaitReason.CREDENTIALS:
         each = (f"  {credential_words(one, now)}" for one in wait.credentials)
         return ["all credentials of its profile are held:", *each, _next(wait, now)]
@@ -379,7 +381,7 @@ def _wait_lines(wait: Wait, now: int) -> list[str]:
 
 
 def _next(wait: Wait, now: int) -> str:
-    moments = [moment for moment in (wait.until, *(host.until for host in wait.hosts)) if moment > now]
+    moments = [moment for moment in wait.moments if moment > now]
     return f"next look: {_soon(min(moments) - now)}" if moments else "next look: when something changes"
 
 

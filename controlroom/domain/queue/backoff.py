@@ -114,8 +114,9 @@ class Backoffs:
         by_credential: dict[str, list[Tried]] = {}
         for task in [task for task in self._fleet.tasks.values() if task.attempts]:
             for attempt in task.attempts:
-                tried = Tried(attempt, *credential_and_model(self._fleet, task, attempt.credential))
-                by_credential.setdefault(tried.credential, []).append(tried)
+                credential, model = credential_and_model(self._fleet, task, attempt.credential)
+                if credential is not None:
+                    by_credential.setdefault(credential, []).append(Tried(attempt, credential, model))
         for tried in self._of_people():
             by_credential.setdefault(tried.credential, []).append(tried)
         return {
@@ -136,11 +137,12 @@ class Backoffs:
                 continue
             ends = {State.LIMITED: AttemptEnd.LIMITED, State.DONE: AttemptEnd.DONE}
             end = ends.get(agent.state) if agent.has_ended else AttemptEnd.OPEN
-            if end is not None:
+            credential = credential_of(self._fleet, work.profile, work.credential)
+            if end is not None and credential is not None:
                 run = Attempt(
                     agent.host, agent.name, agent.epoch, begun, agent.ended, end, until=agent.limited_until or 0
                 )
-                yield Tried(run, credential_of(self._fleet, work.profile, work.credential), work.model)
+                yield Tried(run, credential, work.model)
 
     def _wait(self, tried: Sequence[Tried], failed: Sequence[Tried]) -> Wait | None:
         """How long nothing starts after these failures; its reason is `PACED` once one has got through."""
@@ -190,7 +192,7 @@ class Backoffs:
         return (credential, model) in self._limited_now
 
     @cached_property
-    def _limited_now(self) -> set[tuple[str, str]]:
+    def _limited_now(self) -> set[tuple[str | None, str]]:
         agents = (agent for agent in self._fleet.agents.values() if agent.state is State.LIMITED and agent.lives)
         works = [agent.ordered for agent in agents if agent.ordered and 0 <= self._now - agent.since < LIVELY]
         return {(credential_of(self._fleet, work.profile, work.credential), work.model) for work in works}
@@ -200,10 +202,15 @@ class Backoffs:
         return (self._now // PROVEN + 1) * PROVEN
 
 
-def credential_of(fleet: Fleet, profile: str, name: str = "") -> str:
-    """What names the credential of a profile; `name`: which of several."""
-    named_profile = fleet.profiles.get(profile)
-    return using(named_profile, name).credential if named_profile else ""
+def credential_of(fleet: Fleet, profile: str, name: str = "") -> str | None:
+    """What names the credential of a profile; `name`: which of several. None: the config names it no more."""
+    its = fleet.profiles.get(profile)
+    if name:
+        every = (one for each in (its, *fleet.profiles.values()) if each for one in each.credentials)
+        return next((one.key for one in every if one.name == name), None)
+    if its is None:
+        return None if profile else ""
+    return None if its.credentials else its.credential
 
 
 def using(profile: Profile, name: str) -> Profile:
@@ -215,7 +222,7 @@ def using(profile: Profile, name: str) -> Profile:
     return replace(profile, credential=chosen.key, billing=chosen.billing, own_login=own)
 
 
-def credential_and_model(fleet: Fleet, task: Task, name: str) -> tuple[str, str]:
+def credential_and_model(fleet: Fleet, task: Task, name: str) -> tuple[str | None, str]:
     """The credential and the model of a task; an empty model is Claude's own choice. `name`: which of several."""
     profile = fleet.profiles.get(task.profile)
     return credential_of(fleet, task.profile, name), task.model or (profile.model if profile else "")

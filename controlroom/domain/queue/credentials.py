@@ -6,11 +6,13 @@ its Claude must keep its sessions in the same folder.
 """
 
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
 from functools import cached_property
 
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Credential, Fleet, Profile
 from controlroom.domain.money import ladder
+from controlroom.domain.preconditions import unfit
 from controlroom.domain.queue.backoff import PLAN, Backoffs, using
 from controlroom.domain.tasks import CredentialWait, Wait, WaitReason
 from controlroom.text.states import AgentKind, Payer
@@ -54,11 +56,20 @@ class Credentials:
         ]
         return int(min(figures)) if figures else None
 
-    def take(self, profile: Profile, model: str, session: str | None = None) -> Credential | None:
-        """The credential that a start by hand takes; where all are held the first; None: none finds its session."""
+    def take(self, profile: Profile, model: str, host: str, session: str | None = None) -> Credential | None:
+        """The credential that a start by hand takes on a host, of those that it is fit for, where it is for any.
+
+        Where all are held the first; None: none finds its session.
+        """
         ranked = self.ranked(profile, model, session)
-        free = (one for one in ranked if not self._is_held(profile, one, model))
-        return next(free, ranked[0] if ranked else None)
+        fit = [one for one in ranked if not self._is_unfit(host, profile, one)] or ranked
+        free = (one for one in fit if not self._is_held(profile, one, model))
+        return next(free, fit[0] if fit else None)
+
+    def _is_unfit(self, host: str, profile: Profile, credential: Credential) -> bool:
+        with_it = using(profile, credential.name)
+        lacks = unfit(self._fleet, host, profile.kind, profile.command, with_it)
+        return bool(lacks) or self.backoffs.login_until(host, credential.key) > 0
 
     def _is_held(self, profile: Profile, credential: Credential, model: str) -> bool:
         budget = ladder.refusal(self._fleet, "", "", profile.name, credential.billing)
@@ -153,13 +164,15 @@ def _binds(gauge: Headroom, profile: Profile, model: str) -> bool:
 
 def all_held(waits: Mapping[str, Wait]) -> Wait:
     """Why none of several credentials takes a task: what holds each, unless something else keeps one from starting."""
-    others = [wait for wait in waits.values() if wait.reason not in _HOLD]
-    if others:
-        return others[0]
-    each = tuple(
-        CredentialWait(name, wait.reason, wait.until, wait.about, wait.has, wait.most) for name, wait in waits.items()
+    held = tuple(
+        CredentialWait(name, wait.reason, wait.until, wait.about, wait.has, wait.most)
+        for name, wait in waits.items()
+        if wait.reason in _HOLD
     )
-    return Wait(WaitReason.CREDENTIALS, min((one.until for one in each if one.until), default=0), credentials=each)
+    others = [wait for wait in waits.values() if wait.reason not in _HOLD]
+    moments = [moment for wait in waits.values() for moment in wait.moments if moment]
+    wait = replace(others[0], credentials=held) if others else Wait(WaitReason.CREDENTIALS, credentials=held)
+    return replace(wait, until=min(moments, default=0))
 
 
 _HOLD = frozenset(

@@ -195,8 +195,7 @@ _BEHIND = Wait(WaitReason.BEHIND)
 
 def _next_look(waits: Collection[Wait], now: int) -> int:
     """The earliest moment after now at which a reason ends by itself."""
-    moments = (moment for wait in waits for moment in (wait.until, *(host.until for host in wait.hosts)))
-    return min((moment for moment in moments if moment > now), default=0)
+    return min((moment for wait in waits for moment in wait.moments if moment > now), default=0)
 
 
 def in_state(tasks: Iterable[Task], state: TaskState) -> list[Task]:
@@ -271,16 +270,20 @@ class World:
         undone = [one.id for one in before if one and one.state is not TaskState.DONE]
         return Wait(WaitReason.AFTER, about=tuple(undone)) if undone else None
 
-    def placed(self, task: Task) -> "Wait | Start":
-        """The start of a task that waits for nothing of its own, or what keeps it."""
+    def placed(self, task: Task, session: str | None = None) -> "Wait | Start":
+        """The start of a task that waits for nothing of its own, or what keeps it.
+
+        `session`: the credential of the session in which it goes on, where no attempt of it says so.
+        """
         if task.attempts and (at_work := self._at_work(task)):
             return Wait(WaitReason.AT_WORK, about=(at_work,))
         session_host = self._session_host(task) if task.attempts else ""
         last = task.goes_on_from if session_host else None
-        work = (*_WORK(task), session_host, last.credential) if last is not None else _WORK(task)
+        session = last.credential if last is not None else session
+        work = *_WORK(task), session_host, session
         placed = self._placed.get(work)
         if placed is None:
-            placed = self._placed[work] = self._place(task, session_host, last.credential if last else None)
+            placed = self._placed[work] = self._place(task, session_host, session)
         if isinstance(placed, Wait):
             return placed
         if last is not None:
@@ -321,7 +324,9 @@ class World:
         if not profile.credentials or profile.kind is AgentKind.COMMAND:
             return self._placed_with(task, profile, "", session_host)
         waits: dict[str, Wait] = {}
-        for one in self._credentials.ranked(profile, task.model or profile.model, session):
+        model = task.model or profile.model
+        ranked = self._credentials.ranked(profile, model, session) or self._credentials.ranked(profile, model)
+        for one in ranked:
             placed = self._placed_with(task, using(profile, one.name), one.name, session_host)
             if isinstance(placed, Place):
                 return placed
@@ -363,10 +368,13 @@ class World:
         if work is None:
             return ""
         profile = self._fleet.profiles.get(work.profile, Profile("", work.kind))
+        each = [using(profile, one.name) for one in profile.credentials] or [profile]
         wished = Task(0, "", TaskState.WAITING, 0, 0, profile=work.profile, cwd=work.cwd)
         wished = replace(wished, labels=task.labels, attempts=task.attempts) if task else wished
-        room = {host.name: self._host_wait(host, wished, profile, "") for host in self._fleet.hosts.values()}
-        free = {name: left for name, left in room.items() if isinstance(left, int)}
+        room = [
+            (host.name, self._host_wait(host, wished, one, "")) for host in self._fleet.hosts.values() for one in each
+        ]
+        free = {name: left for name, left in room if isinstance(left, int)}
         return max(free, key=lambda host: (free[host], host)) if free else ""
 
     def _host_wait(self, host: Host, task: Task, profile: Profile, session_host: str) -> HostWait | int:

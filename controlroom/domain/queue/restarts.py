@@ -64,6 +64,8 @@ class Wanted:
     """Not before, UTC milliseconds."""
     model: str = ""
     cwd: str = ""
+    session: str | None = None
+    """The credential of the session in which it goes on; None: it goes on in none."""
 
     @property
     def id(self) -> str:
@@ -104,8 +106,7 @@ def plan(fleet: Fleet, now: int, stopped: Set[str] = frozenset()) -> RestartPlan
     for wanted in candidates:
         record, wait = kept[wanted.key], waits.get(wanted.key)
         kept[wanted.key] = record if record.wait == wait else replace(record, wait=wait)
-    moments = [wait.until for wait in waits.values() if wait.until > now]
-    moments += [host.until for wait in waits.values() for host in wait.hosts if host.until > now]
+    moments = [moment for wait in waits.values() for moment in wait.moments if moment > now]
     return RestartPlan(start, kept, min(moments, default=0))
 
 
@@ -149,7 +150,7 @@ def _placed(world: World, wanted: Wanted, fleet: Fleet, now: int) -> Wait | str:
             waits.append(Wait(WaitReason.NO_HOST, hosts=(HostWait(host, WaitReason.HOST_NAME, about=wanted.name),)))
             continue
         work = Task(0, wanted.name, TaskState.WAITING, now, now, profile=wanted.profile, host=host, model=wanted.model)
-        placed = world.placed(replace(work, cwd=wanted.cwd))
+        placed = world.placed(replace(work, cwd=wanted.cwd), wanted.session)
         if isinstance(placed, Start):
             return placed.host
         waits.append(placed)
@@ -266,7 +267,7 @@ def _slot(fleet: Fleet, name: str, profile: Profile, now: int, stopped: Set[str]
         wanted = replace(wanted, how=How.SPAWN)
     host = fleet.hosts.get(last.host)
     if host is None or host.link is not LinkState.UP:  # it has ended there for certain: it may run elsewhere
-        wanted = replace(wanted, host="", how=How.SPAWN)
+        wanted = replace(wanted, host="", how=How.SPAWN, session=None)
     return record, wanted
 
 
@@ -277,7 +278,8 @@ def _wanted(key: str, agent: Agent, why: Why, until: int) -> Wanted:
     how = How.RESUME if in_session else How.RETRY
     ordered = agent.ordered
     profile, model, cwd = (ordered.profile, ordered.model, ordered.cwd) if ordered else ("", "", "")
-    return Wanted(key, agent.name, agent.host, agent.epoch, profile, why, how, until, model, cwd)
+    session = ordered.credential if ordered and in_session else None
+    return Wanted(key, agent.name, agent.host, agent.epoch, profile, why, how, until, model, cwd, session)
 
 
 def _due(agent: Agent | None, record: Restarts, rules: RestartRules, now: int) -> int:
