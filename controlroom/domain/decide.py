@@ -411,7 +411,7 @@ def _set_model(fleet: Fleet, intent: intents.SetModel, now: int) -> Decision:
     if not is_model(intent.model):
         raise Refusal(f"{ascii(intent.model)[:60]} cannot be a model: say it as Claude Code names it, like sonnet")
     work = ordered_work(agent, trust=False)
-    if agent.has_ended or agent.kind != AgentKind.HEADLESS:
+    if intent.lasting and (agent.has_ended or agent.kind != AgentKind.HEADLESS):
         there = "" if agent.has_ended else "; this one is told on its terminal: attach, and type /model"
         return Decision(note=f"its next run begins with {intent.model}{there}")
     running(fleet, agent.id, intent.epoch, now)

@@ -217,3 +217,17 @@ async def test_a_host_that_never_answers_about_grants_is_sent_them_less_and_less
             here.now += 1
             await looked_at()
             await here.until(lambda: sent() == count)  # noqa: B023 - waited for at once
+
+
+async def test_what_keys_may_cost_holds_nothing_that_a_plan_pays_of_several_credentials(home: World) -> None:
+    host = Payer()
+    running(host, "a1")
+    profiles = '[credentials.team]\nconfig_dir = "/team"\n[profiles.mine]\ncredentials = ["plan", "team"]\n'
+    async with budgeted(host, profiles) as here:
+        await here.order(SetBudget(BudgetRule("day", DOLLAR, rungs=(Rung(100, RungAction.PAUSE),))))
+        host.work("a1", 100 * CENT)
+        await here.until(lambda: budget(here).reached == 1)
+        assert (await spawn(here, "a2")).outcome == "refused"
+        assert (await spawn(here, "a3", "mine")).ok
+        granted = host.runners["a3", 1].grant
+        assert granted is None

@@ -96,3 +96,15 @@ async def test_what_cannot_be_is_refused_in_a_sentence(kind: str, model: str, wh
     host.agents["a1"] = seen("a1", kind=kind)
     async with room(host) as here:
         assert why in (await here.order(intents.SetModel("vm1/a1", 1, model))).reason
+
+
+async def test_a_model_that_a_budget_says_does_not_last_though_the_run_ends_meanwhile() -> None:
+    host = ScriptedHost()
+    async with room(host) as here:
+        await here.order(intents.SpawnAgent("a1", "write", "vm1", model="opus"))
+        host.agents["a1"] = replace(host.agents["a1"], state="done", ended=scripted.NOON)
+        host.show()
+        await here.until(lambda: here.agent("vm1/a1").has_ended)
+        assert (await here.order(replace(HAIKU, lasting=False))).outcome == "refused"
+        await here.order(intents.ReassignAgent("vm1/a1", 1, "go on"))
+        assert models(host) == ["opus", "opus"]
