@@ -276,11 +276,6 @@ class Wait:
     hosts: tuple[HostWait, ...] = ()
     credentials: tuple[CredentialWait, ...] = ()
 
-    @property
-    def moments(self) -> tuple[int, ...]:
-        """When it is looked at again, whatever ends then; 0: not by itself."""
-        return self.until, *(host.until for host in self.hosts)
-
 
 @dataclass(frozen=True, kw_only=True)
 class TaskTerms:

@@ -381,7 +381,7 @@ def _wait_lines(wait: Wait, now: int) -> list[str]:
 
 
 def _next(wait: Wait, now: int) -> str:
-    moments = [moment for moment in wait.moments if moment > now]
+    moments = [moment for moment in (wait.until, *(host.until for host in wait.hosts)) if moment > now]
     return f"next look: {_soon(min(moments) - now)}" if moments else "next look: when something changes"
 
 

@@ -162,6 +162,11 @@ def _binds(gauge: Headroom, profile: Profile, model: str) -> bool:
     return False
 
 
+def moments_of(wait: Wait) -> tuple[int, ...]:
+    """When what keeps a task from starting may end by itself; 0: nobody knows."""
+    return wait.until, *(host.until for host in wait.hosts)
+
+
 def all_held(waits: Mapping[str, Wait]) -> Wait:
     """Why none of several credentials takes a task: what holds each, unless something else keeps one from starting."""
     held = tuple(
@@ -170,7 +175,7 @@ def all_held(waits: Mapping[str, Wait]) -> Wait:
         if wait.reason in _HOLD
     )
     others = [wait for wait in waits.values() if wait.reason not in _HOLD]
-    moments = [moment for wait in waits.values() for moment in wait.moments if moment]
+    moments = [moment for wait in waits.values() for moment in moments_of(wait) if moment]
     wait = replace(others[0], credentials=held) if others else Wait(WaitReason.CREDENTIALS, credentials=held)
     return replace(wait, until=min(moments, default=0))
 

@@ -17,7 +17,7 @@ from controlroom.domain.orders import STARTS
 from controlroom.domain.persistent_tables import Table, changed_keys, table
 from controlroom.domain.preconditions import unfit, unfit_folder
 from controlroom.domain.queue.backoff import using
-from controlroom.domain.queue.credentials import LOOK_AGAIN, Credentials, all_held
+from controlroom.domain.queue.credentials import LOOK_AGAIN, Credentials, all_held, moments_of
 from controlroom.domain.queue.naming import agent_name
 from controlroom.domain.tasks import (
     Attempt,
@@ -195,7 +195,7 @@ _BEHIND = Wait(WaitReason.BEHIND)
 
 def _next_look(waits: Collection[Wait], now: int) -> int:
     """The earliest moment after now at which a reason ends by itself."""
-    return min((moment for wait in waits for moment in wait.moments if moment > now), default=0)
+    return min((moment for wait in waits for moment in moments_of(wait) if moment > now), default=0)
 
 
 def in_state(tasks: Iterable[Task], state: TaskState) -> list[Task]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
+from controlroom.domain.queue.credentials import moments_of
 from controlroom.domain.queue.dispatch import Start, World, is_at_work
 from controlroom.domain.tasks import HostWait, Restart, RestartRules, Restarts, Task, TaskState, Wait, WaitReason
 from controlroom.domain.words import age
@@ -106,7 +107,7 @@ def plan(fleet: Fleet, now: int, stopped: Set[str] = frozenset()) -> RestartPlan
     for wanted in candidates:
         record, wait = kept[wanted.key], waits.get(wanted.key)
         kept[wanted.key] = record if record.wait == wait else replace(record, wait=wait)
-    moments = [moment for wait in waits.values() for moment in wait.moments if moment > now]
+    moments = [moment for wait in waits.values() for moment in moments_of(wait) if moment > now]
     return RestartPlan(start, kept, min(moments, default=0))
 
 
