@@ -252,7 +252,7 @@ def test_what_the_runner_refuses_is_passed_on(node: NodeClient) -> None:
     reply = node.ask(lambda number: Tell(number, "one", 1, TellKind.UNKNOWN))
     assert (reply.outcome, reply.reason) == (
         "refused",
-        "an agent can be sent a message, an answer or an interrupt, and nothing else",
+        "an agent can be sent a message, an answer, an interrupt or a model, and nothing else",
     )
 
 
