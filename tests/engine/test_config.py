@@ -180,8 +180,8 @@ def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credentia
         ('[profiles.a]\nmax_budget_usd = "a lot"', 'profiles.a.max_budget_usd: expected dollars like "2.50"'),
         ("[profiles.a]\nmax_budget_usd = true", 'profiles.a.max_budget_usd: expected dollars like "2.50"'),
         ("[profiles.a]\nmax_budget_usd = nan", 'profiles.a.max_budget_usd: expected dollars like "2.50"'),
-        ('[profiles.a]\ncommand = "make all"', 'profiles.a.command: found "make all", expected a list'),
-        ("[profiles.a]\ncommand = [1]", "profiles.a.command.0: found 1, expected text in quotes"),
+        ('[profiles.a]\ncommand = "make all"', "profiles.a.command: found text, expected a list"),
+        ("[profiles.a]\ncommand = [1]", "profiles.a.command.0: found a number, expected text in quotes"),
         ('[profiles.a]\nenv = { "A B" = "1" }', "profiles.a.env: 'A B' cannot name a variable"),
         ("[profiles.a]\nenv = { A = 1 }", "profiles.a.env.A: found a number, expected text in quotes"),
         ('[profiles.a]\ncredentials = ["x"]', "profiles.a.credentials: there is no credential 'x'"),
@@ -279,6 +279,26 @@ def test_a_broken_list_of_hosts_is_not_overwritten(place: Home) -> None:
     with pytest.raises(ConfigProblem, match="did you mean address"):
         keep_host(place, AddHost("vm2", "vm2"))
     assert "adress" in place.hosts.read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[notify.me]\nurl = ["https://hook/hunter2"]',
+        '[notify.me]\ncommand = "curl https://hook/hunter2"',
+        '[credentials.a]\ncommand = "echo hunter2"',
+        '[profiles.a]\ncredential = "hunter2"',
+        '[profiles.a]\nenv = "KEY=hunter2"',
+        '[api]\nadmin_key = "hunter2"',
+    ],
+)
+def test_what_may_be_a_secret_is_in_no_words_about_a_wrong_config(place: Home, text: str) -> None:
+    """An alarm says them, which watchers see and which is sent to where people are notified."""
+    watch = ConfigWatch(place)
+    place.config.write_text(f"{text}\n")
+    told = str(watch.look())
+    assert "expected" in told
+    assert "hunter2" not in told
 
 
 def test_a_config_that_has_changed_is_told_of_until_it_says_again_what_was_read(place: Home) -> None:

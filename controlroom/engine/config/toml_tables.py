@@ -86,12 +86,16 @@ def _expected(error: ErrorDetails) -> str:
 
 
 def _found(place: list[str], value: object) -> str:
-    """Show what stands there; of an environment only its type, for it may be a secret."""
-    if "env" in place:
+    """Show what stands there; only its type where that may be a secret, as in an environment, or have one in it."""
+    if not _SECRET.isdisjoint(place):
         return {str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list"}.get(
             type(value), "something else"
         )
     return json.dumps(value, ensure_ascii=True, default=str)[:60]
+
+
+_SECRET = frozenset({"env", "url", "command"})
+"""Settings that may hold a secret."""
 
 
 def _table(root: type[Table], place: list[str]) -> type[Table]:
