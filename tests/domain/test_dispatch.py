@@ -9,7 +9,8 @@ import pytest
 from controlroom.domain.display.tasks import alike_waits, queue_line, rows, why
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Fleet, LinkState, Profile, State
-from controlroom.domain.queue import attempts, dispatch
+from controlroom.domain.preconditions import Refusal
+from controlroom.domain.queue import attempts, dispatch, edits
 from controlroom.domain.queue.naming import agent_name, title
 from controlroom.domain.queue.templates import filled
 from controlroom.domain.tasks import (
@@ -279,3 +280,11 @@ def test_a_task_that_came_back_to_a_host_has_still_cost_there_what_it_had_cost_w
     assert (there_again.spent, there_again.cost_left) == (960_000, 40_000)
     ended = replace(there_again, attempts=(replace(back, spent=930_000),))
     assert ended.spent == 990_000, "what an agent has cost is all that it ever cost"
+
+
+def test_a_task_that_goes_on_in_its_session_is_not_dropped_while_it_begins() -> None:
+    crashed = Attempt("vm1", "a", 1, NOON - MINUTE, NOON - 1_000, AttemptEnd.CRASHED, session="s")
+    begins = task(1, state=TaskState.RUNNING, attempts=(crashed, Attempt("vm1", "a", 2, NOON, session="s")))
+    made = with_tasks(fleet(agent("a", state=State.FAILED, ended=NOON - 1_000)), begins)
+    with pytest.raises(Refusal, match="t1 is being done by vm1/a"):
+        edits.dropped(made, begins, "ann", NOON)

@@ -211,7 +211,8 @@ def dropped(fleet: Fleet, task: Task, who: str, now: int) -> Task:
     """A task that is not to be done any more. Raises `Refusal`."""
     last = task.last
     agent = fleet.agents.get(last.id) if last else None
-    if task.state is TaskState.RUNNING and not (agent and agent.has_ended and not agent.pending):
+    over = last and agent and agent.epoch >= last.epoch and agent.has_ended and not agent.pending
+    if task.state is TaskState.RUNNING and not over:
         by = f" by {last.id}: controlroom kill {last.id}, then drop it" if last else ""
         raise Refusal(f"{task.id} is being done{by}")
     if not task.state.is_open:
