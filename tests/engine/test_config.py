@@ -372,3 +372,19 @@ def test_a_rule_that_cannot_be_is_refused_in_its_own_words(text: str, words: str
 def test_a_rule_may_be_a_part_of_a_second_and_goes_back_to_the_configs() -> None:
     assert wished("stagger_seconds", "2.5") == ("stagger", 2_500)
     assert wished("stagger_seconds", "") == ("stagger", None)
+
+
+def test_a_credential_and_a_profile_of_one_name_do_not_wait_for_each_other(place: Home) -> None:
+    named = '[credentials.a]\nfile = "~/.key"\n[credentials.b]\nconfig_dir = "/team"\n'
+    profiles = {
+        "a": 'credential = { file = "~/.other" }', "b": 'credential = "plan"\nenv = { CLAUDE_CONFIG_DIR = "~/.b" }',
+        "c": 'credentials = ["a", "b", "plan"]', "d": 'credentials = ["plan"]\nenv = { CLAUDE_CONFIG_DIR = "~/.b" }',
+        "e": 'credential = "plan"',
+    }  # fmt: skip
+    write(place, named + "\n".join(f"[profiles.{name}]\n{table}" for name, table in profiles.items()))
+    made = config.load(place).profiles
+    keys = {name: [one.key for one in made[name].credentials] or [made[name].credential] for name in profiles}
+    assert keys == {
+        "a": ["the key of profile a"], "b": ["the login of profile b"], "e": ["plan"],
+        "c": ["the key of a", "the login of b", "plan"], "d": ["the login of profile b"],
+    }  # fmt: skip

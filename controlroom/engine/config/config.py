@@ -5,8 +5,8 @@
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controlroom.domain import model
@@ -184,6 +184,8 @@ def _profile(
     name: str, table: ProfileTable, tables: Mapping[str, ProfileTable], logins: Mapping[str, model.Credential]
 ) -> model.Profile:
     work = AgentKind(table.kind), tuple(table.command), table.model, table.permission_mode, table.cwd
+    plan = table.model_copy(update={"credential": PLAN})
+    plan_key = _credential_name(plan, {**tables, name: plan}, logins)
     billing = Payer.PLAN if table.credential == "plan" else Payer.UNKNOWN
     outside = table.outside == "always" or (table.outside == "asking" and table.permission_mode != _NO_QUESTIONS)
     return model.Profile(
@@ -198,15 +200,23 @@ def _profile(
         restarts=restart_rules(table),
         labels=tuple(table.labels),
         needs_repository=table.repository,
-        credential=_credential_name(table, tables),
-        credentials=tuple(logins[each] for each in table.credentials if each in logins),
+        credential=_credential_name(table, tables, logins),
+        credentials=tuple(
+            replace(logins[each], key=plan_key) if logins[each].key == PLAN else logins[each]
+            for each in table.credentials
+            if each in logins
+        ),
         switches_model=table.switch_model,
     )
 
 
-def _credential_name(table: ProfileTable, tables: Mapping[str, ProfileTable]) -> str:
-    """What names a credential: a key or a login of several profiles by the first of them, as its place is nobody's."""
+def _credential_name(table: ProfileTable, tables: Mapping[str, ProfileTable], logins: Collection[str]) -> str:
+    """What names a credential: a key or a login of several profiles by the first of them, as its place is nobody's.
+
+    `logins`: the names of those that have one.
+    """
     first = next(name for name, other in tables.items() if _logs_in_with(other) == _logs_in_with(table))
+    first = f"profile {first}" if first in logins else first
     if not isinstance(table.credential, str | None):
         return f"{KEY_OF}{first}"
     return f"the login of {first}" if any(_logs_in_with(table)[1:]) else table.credential or ""
