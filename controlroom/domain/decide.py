@@ -182,8 +182,9 @@ def _credential(
     taken = next(decided, None) or known.take(profile, model, host, session)
     if taken is None:
         names = ", ".join(one.name for one in profile.credentials)
+        whose = f"credential {session}" if session else "its host's own login"
         raise Refusal(
-            f"its session is that of credential {session}, and none that profile {profile.name} names now ({names}) "
+            f"its session is that of {whose}, and none that profile {profile.name} names now ({names}) "
             "finds it: reassign it without --continue"
         )
     return taken.name, known.words(profile, taken.name, model)

@@ -130,6 +130,10 @@ def test_a_session_that_no_credential_finds_is_refused_by_hand_in_a_sentence() -
         "its session is that of credential team, and none that profile p names now (plan, key) finds it"
         in refused.reason
     )
+    made = world(rows=(replace(worker("a", ""), session="s"),), credentials=(TEAM,))
+    refused = decide(made, intents.ResumeAgent("vm1/a", 1), 1, NOON)
+    assert isinstance(refused, Refused)
+    assert "its session is that of its host's own login, and none that profile p names now (team)" in refused.reason
 
 
 def test_of_a_window_that_is_young_no_more_than_a_share_is_handed_out_at_once() -> None:
