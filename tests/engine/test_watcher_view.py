@@ -23,7 +23,7 @@ from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.questions import QuestionKind, asking
 from controlroom.domain.reduce import reduce
-from controlroom.domain.tasks import Attempt, AttemptEnd, Queue, Task, TaskState, Wait, WaitReason
+from controlroom.domain.tasks import Attempt, AttemptEnd, CredentialWait, Queue, Task, TaskState, Wait, WaitReason
 from controlroom.engine.config.config import Withheld
 from controlroom.engine.frontends.watcher_view import HIDDEN, NO_LOGS, NO_TASKS, Watcher
 from controlroom.engine.ledger.ledger import audit_statement
@@ -57,9 +57,22 @@ def in_a_world(home: World) -> World:
     return home
 
 
+_OF_ANN = [
+    Wait(WaitReason.LIMIT, about=("ann@example.org 5 h",)),
+    Wait(WaitReason.NEW_WINDOW, about=("ann@example.org 5 h",)),
+    Wait(
+        WaitReason.CREDENTIALS,
+        credentials=(
+            CredentialWait("team", WaitReason.NEW_WINDOW, about=("ann@example.org 5 h",)),
+            CredentialWait("key", WaitReason.BUDGET, about=("budget day (account:ann@example.org) holds new work",)),
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("limit", _OF_ANN, ids=lambda wait: wait.reason.value)
 @pytest.mark.parametrize("withheld", [*BOTH, Withheld(accounts=True)])
-def test_of_tasks_nothing_that_is_withheld_is_shown(withheld: Withheld) -> None:
-    limit = Wait(WaitReason.LIMIT, about=("ann@example.org 5 h",))
+def test_of_tasks_nothing_that_is_withheld_is_shown(withheld: Withheld, limit: Wait) -> None:
     attempt = Attempt("vm1", "x-t1", 1, NOON, NOON, AttemptEnd.FAILED, SAID)
     task = Task(1, TASK, TaskState.WAITING, NOON, NOON, TASK, key=TASK, attempts=(attempt,), reason=SAID, wait=limit)
     fleet = Fleet(tasks={"t1": task}, queue=Queue(blocked=limit))

@@ -66,7 +66,11 @@ _YOU = "you: "
 _TOLD = ("assistant", "system", "result", "control_request", "control_cancel_request", "rate_limit_event")
 """Agent events in which nothing stands that a person said."""
 
-_UNNAMED = {WaitReason.LIMIT: ("of a login",), WaitReason.BUDGET: ("a budget holds new work",)}
+_UNNAMED = {
+    WaitReason.LIMIT: ("of a login",),
+    WaitReason.NEW_WINDOW: ("of a login",),
+    WaitReason.BUDGET: ("a budget holds new work",),
+}
 """What a watcher is told instead of the names that a reason bears."""
 
 MAY_ASK = (
@@ -157,7 +161,10 @@ class Watcher(Rights):
 
     def _wait(self, wait: Wait | None) -> Wait | None:
         """Return why something waits; logins and budgets may bear names."""
-        return replace(wait, about=_UNNAMED.get(wait.reason, wait.about)) if wait else None
+        if wait is None:
+            return None
+        each = tuple(replace(one, about=_UNNAMED.get(one.reason, one.about)) for one in wait.credentials)
+        return replace(wait, about=_UNNAMED.get(wait.reason, wait.about), credentials=each)
 
     def _queue(self, queue: Queue) -> Queue:
         restarts = {key: replace(kept, refused="", wait=self._wait(kept.wait)) for key, kept in queue.restarts.items()}
