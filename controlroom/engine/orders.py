@@ -21,7 +21,7 @@ from controlroom.engine.ledger.ledger import KnownAgent
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 from controlroom.text.sanitize import redact
-from controlroom.text.states import Outcome, TellKind
+from controlroom.text.states import AgentKind, Outcome, TellKind
 from controlroom.wire.messages import Reply, Spawn, ToNode
 from controlroom.wire.spec import AgentSpec
 
@@ -116,6 +116,9 @@ class OrderBook:
 
     async def _begin_run(self, effect: SpawnOn, opened: OpenOrder, message: Spawn, share: NextGrant | None) -> None:
         """Send an order to begin a run, with its grant, once both are on the disk; one that cannot be is refused."""
+        if problem := self._unnamed_credential(effect):
+            self.conclude(opened, Result(Outcome.REFUSED, f"nothing was started: {problem}"))
+            return
         op = opened.order.op
         grant, statements = self._budgets.granted(share) if share else (None, [])
         statements = [*statements, self._claims.ordered(effect, opened.order)]
@@ -124,6 +127,17 @@ class OrderBook:
             self.conclude(opened, Result(Outcome.REFUSED, f"nothing was started: {problem}"))
         if op in self._open and not opened.unsure:
             self.send(opened, replace(message, grant=grant))
+
+    def _unnamed_credential(self, effect: SpawnOn) -> str:
+        """Say that the config has become another one since a credential was taken; "": it names it."""
+        profile = self._store.fleet.profiles.get(effect.profile)
+        names = (
+            {one.name for one in profile.credentials} if profile and profile.kind is not AgentKind.COMMAND else set()
+        )
+        if effect.credential in (names or {""}):
+            return ""
+        taken = f"credential {effect.credential}" if effect.credential else "what it logged in with"
+        return f"profile {effect.profile} no longer names {taken}"
 
     def of(self, host: str) -> list[OpenOrder]:
         """A host's open orders."""

@@ -19,6 +19,7 @@ from controlroom.text.states import AgentKind, Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.spec import AgentSpec
+from tests.engine.queued import queue_room
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import ScriptedChannel, ScriptedHost, Unwilling, orders
 
@@ -225,6 +226,21 @@ async def test_an_engine_that_comes_back_finishes_a_kill_that_was_on_its_way(act
         assert not [agent for agent in here.engine.store.fleet.agents.values() if agent.pending]
     async with room(vm1, vm2) as here:
         assert not here.ledger.open_orders
+
+
+async def test_what_moves_is_started_with_no_other_credential_though_the_config_names_it_no_more() -> None:
+    vm1, vm2 = Stuck("vm1", wire.Kill, acts=True), ScriptedHost("vm2")
+    named = '[credentials.team]\nfile = "~/.team"\n[credentials.mine]\nfile = "~/.mine"\n'
+    async with queue_room(vm1, vm2, settings=f'{named}[profiles.p]\ncredentials = ["team"]\n') as here:
+        await here.order(replace(SPAWN, profile="p"))
+        await here.engine.submit(MOVE, "ann")
+        await here.until(lambda: "Kill vm1" in steps(vm1))
+    vm1.kind = type(None)
+    async with queue_room(vm1, vm2, settings=f'{named}[profiles.p]\ncredentials = ["mine"]\n') as here:
+        await here.engine.wait_idle()
+        assert not orders(vm2)
+        told = [line.reason for line in here.ledger.audit() if line.verb == "move"]
+        assert any("profile p no longer names credential team" in words for words in told), told
 
 
 async def test_an_engine_that_comes_back_much_later_ends_nothing_that_runs() -> None:
