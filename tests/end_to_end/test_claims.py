@@ -53,7 +53,7 @@ def test_an_agent_that_calls_itself_another_ones_profile_is_run_as_it_was_ordere
     assert (agent["profile"], agent["kind"], agent["task"]) == ("docs", "command", "write")
     assert agent["session"] is None
     lie = "says profile rich, but docs was ordered: what was ordered counts"
-    wait_for(lambda: lie in room.run("explain", "job"), 30, "the lie to be told: the runner writes the truth in between")
+    wait_for(lambda: lie in room.run("explain", "job"), 30, "the lie to be told: its runner writes the truth, too")
     room.run("reassign", "job", "--task", "and the tests")
     spec = json.loads((folder_of(home.home, "job.2") / "spec.json").read_text())["spec"]
     assert (spec["profile"], spec["kind"]) == ("docs", "command")
