@@ -11,7 +11,6 @@ from controlroom.domain.model import State
 from controlroom.domain.tasks import TaskState
 from controlroom.wire.inquiries import Check, Checked
 from controlroom.wire.spec import Credential
-from tests.engine.budgeted import DAY, DOLLAR, Spender, budgeted
 from tests.engine.queued import QUICK, Roomy, add, became, queue_room, runs, task
 from tests.engine.scripted import NOON
 
@@ -57,20 +56,6 @@ async def test_a_spawn_by_hand_takes_one_too_and_a_resumed_session_keeps_it() ->
         await here.until(lambda: here.agent("vm1/x").has_ended)
         await here.order(intents.ResumeAgent("vm1/x", 1))
         assert [spawn.spec.credential.file for spawn in host.spawned] == ["~/.mine", "~/.mine"]
-
-
-async def test_a_spent_budget_of_keys_holds_no_work_that_a_plan_pays_for() -> None:
-    config = '[credentials.team]\nfile = "~/.team"\n[profiles.p]\ncredentials = ["team", "plan"]\n'
-    host = Spender()
-    async with budgeted(host, config + DAY) as here:
-        await here.until(lambda: (here.engine.store.fleet.budgets["day"].spent or 0) >= 40 * DOLLAR)
-        await here.engine.wait_idle()
-        result = await here.order(intents.SpawnAgent("x", "work", "vm1", "p"))
-        assert result.reason == ""
-        await here.until(lambda: here.agent("vm1/x").state is State.WORKING)
-        row = here.agent("vm1/x")
-        assert row.ordered is not None
-        assert row.ordered.credential == "plan"
 
 
 class LoggedOut(Roomy):
