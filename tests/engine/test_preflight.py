@@ -14,7 +14,7 @@ from controlroom.text.states import Cause
 from controlroom.wire import inquiries
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Check, Checked
-from tests.engine.queued import MINUTE, Roomy, add, queue_room, runs
+from tests.engine.queued import MINUTE, QUICK, Roomy, add, queue_room, runs
 from tests.engine.scripted import ScriptedChannel
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -115,3 +115,20 @@ async def test_a_host_that_says_nothing_of_a_folder_still_lacks_what_it_lacked(m
         await here.until(lambda: "src" in store.fleet.queue.preflights["vm1"].folders)
         await here.engine.wait_idle()
         assert (host.spawned, list(store.fleet.alarms)) == ([], ["preflight of vm1"])
+
+
+class Untrusted(Folders):
+    """Its Claude would ask whether the folder is trusted."""
+
+    def checked(self, asked: Check) -> Checked:
+        seen = super().checked(asked)
+        return replace(seen, folders=tuple(replace(folder, trusted=False) for folder in seen.folders))
+
+
+async def test_what_a_host_asks_before_its_own_login_is_no_alarm_where_a_credential_brings_another() -> None:
+    host = Untrusted("vm1", "src")
+    named = '[credentials.team]\nconfig_dir = "/team"\n[profiles.p]\ncredentials = ["team"]\n'
+    kept = 'kind = "interactive"\ncwd = "src"\nkeep = 1\nkeep_task = "watch"\n'
+    async with queue_room(host, settings=f"{QUICK}{named}{kept}") as here:
+        await runs(here, host, "p-1")
+        assert "preflight of vm1" not in here.engine.store.fleet.alarms

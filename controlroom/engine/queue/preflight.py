@@ -56,13 +56,18 @@ def needs_of(fleet: Fleet) -> Needs:
             names.add(name)
         if slot_names(profile):
             needs.work.setdefault((name, profile.cwd), set()).update(profile.restarts.hosts or ("",))
-    for profile in (fleet.profiles.get(name, _NONE) for name in names):
+    for profile in (_profile(fleet, name) for name in names):
         if profile.kind is not AgentKind.COMMAND:
             needs.parts.add("machine")
             if not profile.command:
-                own_login = profile.own_login or any(one.own_login for one in profile.credentials)
-                needs.parts |= {"claude"} if own_login else {"claude", "login"}
+                needs.parts |= {"claude"} if profile.own_login else {"claude", "login"}
     return needs
+
+
+def _profile(fleet: Fleet, name: str) -> Profile:
+    """A profile as it is with the one of its credentials that needs the least of a host."""
+    profile = fleet.profiles.get(name, _NONE)
+    return replace(profile, own_login=profile.own_login or any(one.own_login for one in profile.credentials))
 
 
 _NONE = Profile("")
@@ -179,7 +184,7 @@ def _blocking(fleet: Fleet, name: str, result: Preflight, needs: Needs) -> str:
     kept_out = [
         words
         for (profile, cwd), hosts in needs.work.items()
-        if (words := unfit_folder(result, fleet.profiles.get(profile, _NONE), cwd))
+        if (words := unfit_folder(result, _profile(fleet, profile), cwd))
         if hosts == {name} or ((name in hosts or "" in hosts) and not _fits_elsewhere(fleet, name, profile, cwd))
     ]
     return "; ".join(filter(None, dict.fromkeys([*lacks, *kept_out])))
@@ -188,7 +193,7 @@ def _blocking(fleet: Fleet, name: str, result: Preflight, needs: Needs) -> str:
 def _fits_elsewhere(fleet: Fleet, name: str, profile: str, cwd: str) -> bool:
     """Whether another host has such a folder, as far as is known."""
     others = ((host, seen) for host, seen in fleet.queue.preflights.items() if host != name and cwd in seen.folders)
-    return any(not unfit_folder(seen, fleet.profiles.get(profile, _NONE), cwd) for _, seen in others)
+    return any(not unfit_folder(seen, _profile(fleet, profile), cwd) for _, seen in others)
 
 
 def _pause(result: Preflight) -> int:
@@ -197,6 +202,6 @@ def _pause(result: Preflight) -> int:
 
 def _lacks(fleet: Fleet, result: Preflight, needs: Needs) -> bool:
     """Whether a host lacks anything, be it for nobody now."""
-    profiles: Iterable[tuple[Profile, str]] = ((fleet.profiles.get(name, _NONE), cwd) for name, cwd in needs.work)
+    profiles: Iterable[tuple[Profile, str]] = ((_profile(fleet, name), cwd) for name, cwd in needs.work)
     folders = any(unfit_folder(result, profile, cwd) for profile, cwd in profiles)
     return folders or bool(result.machine or result.claude or result.login)
