@@ -45,8 +45,8 @@ class ClaimChecker:
         self._store, self._ledger_writer = store, ledger_writer
         self._runs: dict[Name, dict[int, OrderedRun]] = {}
         """By agent, then epoch, in the order in which they were ordered."""
-        self._audited: dict[Name, set[str]] = {}
-        """Fields of each agent about which a claim was audited since it was last ordered."""
+        self._audited: dict[Name, set[tuple[int, str]]] = {}
+        """By agent: the runs and fields about which a claim was audited; 0: runs that were not ordered."""
         self._differ: dict[str, dict[str, tuple[Claim, ...]]] = {}
         """By host: its agents of which it says something else than was ordered."""
         self._killed: dict[Name, int] = {}
@@ -171,7 +171,8 @@ class ClaimChecker:
         runs[run.epoch] = replace(run, first=before.given) if before is not None else run
         for old in list(runs)[:-EPOCHS]:
             del runs[old]
-        self._audited.pop(name, None)
+        audited = self._audited.get(name, set())
+        self._audited[name] = {(epoch, field) for epoch, field in audited if epoch in runs and epoch != run.epoch}
 
     def _latest(self, name: Name) -> OrderedRun | None:
         return next(reversed(self._runs.get(name, {}).values()), None)
@@ -224,8 +225,9 @@ class ClaimChecker:
         if not claims:
             return
         audited = self._audited.setdefault((agent.host, agent.name), set())
-        new = [claim for claim in claims if claim.field not in audited]
-        audited.update(claim.field for claim in new)
+        epoch = agent.epoch if self.of(agent.host, agent.name, agent.epoch) is not None else 0
+        new = [claim for claim in claims if (epoch, claim.field) not in audited]
+        audited.update((epoch, claim.field) for claim in new)
         for claim in new:
             words = Result(Outcome.REFUSED, f"its host says {claim_words(claim)}: what was ordered counts")
             self._ledger_writer.audited(f"host {agent.host}", "claim", agent.id, agent.epoch, words)

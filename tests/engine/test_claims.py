@@ -277,6 +277,21 @@ async def test_what_is_shown_is_what_was_ordered_and_the_lie_is_said_once() -> N
         assert audited[1] == "its host says profile rich, but docs was ordered: what was ordered counts"
 
 
+async def test_a_lie_about_a_run_that_is_being_replaced_is_audited_once() -> None:
+    async with lied_to() as (here, liar, _):
+        await here.order(spawn("a1"))
+        first = liar.agents["a1"]
+        await lie(here, liar, {"a1": {"profile": "rich"}})
+        await lie(here, liar, {})
+        await here.order(intents.ReassignAgent("vm1/a1", 1, "now the api"))
+        liar.agents["a1"] = first
+        for _ in range(2):
+            await lie(here, liar, {})
+            await lie(here, liar, {"a1": {"profile": "rich"}})
+        await here.engine.wait_idle()
+        assert [line.epoch for line in here.ledger.audit() if line.verb == "claim"] == [1]
+
+
 @pytest.mark.parametrize(("said", "claimed"), [("root", ["kind"]), ("unknown", ["kind"]), ("", [])])
 async def test_a_kind_that_nobody_knows_is_another_than_was_ordered(said: str, claimed: list[str]) -> None:
     async with lied_to() as (here, liar, _):
