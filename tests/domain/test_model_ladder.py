@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from controlroom.domain.budgets import Budget, BudgetUnit, Period, Rung, RungAction
 from controlroom.domain.display.tasks import why
-from controlroom.domain.model import Profile
+from controlroom.domain.model import Credential, Profile
 from controlroom.domain.money.ladder import other_model
 from controlroom.domain.orders import Work
 from controlroom.text.states import AgentKind, Payer
@@ -52,3 +52,14 @@ def test_why_says_that_a_waiting_task_starts_with_a_cheaper_model() -> None:
     made = replace(made, profiles={"p": Profile("p", model="opus", billing=Payer.PLAN)})
     made = replace(made, budgets={"week": replace(WEEK, spent=75, reached=1)})
     assert "it starts with sonnet instead of opus: budget week goes cheaper" in why(made, made.tasks["t1"], NOON)
+
+
+def test_why_names_no_cheaper_model_where_the_credential_that_is_taken_is_not_bound() -> None:
+    several = (Credential("plan", "plan", Payer.PLAN), Credential("key", "the key of key", own_login=True))
+    made = with_tasks(fleet(hosts=(host("vm1"),)), task(1, profile="p"))
+    made = replace(made, profiles={"p": Profile("p", model="opus", credentials=several)})
+    keys = replace(WEEK, unit=BudgetUnit.BILLED, window="", spent=75, reached=1)
+    made = replace(made, budgets={"week": keys})
+    assert not [line for line in why(made, made.tasks["t1"], NOON) if "cheaper" in line]
+    made = replace(made, profiles={"p": Profile("p", model="opus", credentials=several[1:])})
+    assert [line for line in why(made, made.tasks["t1"], NOON) if "cheaper" in line]

@@ -340,13 +340,15 @@ def _alike(wait: Wait) -> Wait:
 
 
 def _cheaper(fleet: Fleet, task: Task) -> str:
-    """That a budget has a waiting task start with a cheaper model; "": none does."""
+    """That a budget has a waiting task start with a cheaper model, whoever pays; "": none does."""
     profile = fleet.profiles.get(task.profile)
     if task.state is not TaskState.WAITING or (profile is not None and profile.kind is AgentKind.COMMAND):
         return ""
     meant = task.model or (profile.model if profile else "")
-    why = ladder.cheaper(fleet, meant, task.host, "", task.profile, ladder.payer(fleet, task.profile))[1]
-    return f"it starts with {why}" if why else ""
+    names = [one.name for one in profile.credentials] if profile else []
+    payers = [ladder.payer(fleet, task.profile, name) for name in names or [""]]
+    each = [ladder.cheaper(fleet, meant, task.host, "", task.profile, payer)[1] for payer in payers]
+    return f"it starts with {each[0]}" if all(each) else ""
 
 
 def attempt_words(attempt: Attempt, now: int) -> str:
