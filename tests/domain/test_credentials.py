@@ -214,3 +214,13 @@ def test_a_start_by_hand_takes_one_that_its_host_is_fit_for() -> None:
     assert isinstance(decision, Decision)
     assert isinstance(decision.effect, SpawnOn)
     assert decision.effect.credential == "key"
+
+
+def test_what_is_left_of_a_named_login_does_not_count_for_those_who_use_the_hosts_own() -> None:
+    for payer in (Profile("q", credential="plan", billing=Payer.PLAN), Profile("q")):
+        made = used(20, 95, task(1, profile="q"))
+        made = replace(made, profiles={**made.profiles, "q": payer})
+        assert dispatch.plan(made, NOON).waits["t1"].reason is WaitReason.LIMIT
+        made = used(95, 20, task(1, profile="q"))
+        made = replace(made, profiles={**made.profiles, "q": payer})
+        assert dispatch.plan(made, NOON).start is not None

@@ -117,20 +117,26 @@ class Credentials:
 
     def _gauges(self, profile: Profile, credential: str, model: str) -> Iterator[Headroom]:
         """The limits with a reading that bind a credential."""
-        of_others: set[str] = set()
-        if credential:
-            of_others = set().union(*self._accounts.values()) - self._accounts.get(credential, frozenset())
+        named = {name: accounts for name, accounts in self._accounts.items() if name}
+        own = {credential} if credential else {"", *self._of_hosts}
+        of_others = set[str]().union(*named.values()).difference(*(self._accounts.get(name, ()) for name in own))
         for gauge in self._fleet.headroom.values():
             if gauge.used is not None and gauge.account not in of_others and _binds(gauge, profile, model):
                 yield gauge
 
     @cached_property
+    def _of_hosts(self) -> Set[str]:
+        """The names of those that stand for the login which a host has anyway."""
+        every = (one for profile in self._fleet.profiles.values() for one in profile.credentials)
+        return {one.name for one in every if one.key == PLAN}
+
+    @cached_property
     def _accounts(self) -> Mapping[str, Set[str]]:
-        """The accounts that each credential is known to use, by those who used their windows."""
+        """The accounts that each credential is known to use, by those who used their windows; "": of no such name."""
         known: dict[str, set[str]] = {}
         for gauge in self._fleet.headroom.values():
             for agent in map(self._fleet.agents.get, gauge.shares):
-                if agent is not None and agent.ordered is not None and agent.ordered.credential:
+                if agent is not None and agent.ordered is not None:
                     known.setdefault(agent.ordered.credential, set()).add(gauge.account)
         return known
 
