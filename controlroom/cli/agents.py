@@ -378,7 +378,8 @@ async def _model(client: Client, args: argparse.Namespace) -> int:
     if are_several(args) or args.json:
         return await to_all(client, args, "model", text=args.model)
     agent = await find_agent(client, args.agent[0])
-    return await order(client, intents.SetModel(agent.id, agent.epoch, args.model), f"{agent.id} has its model")
+    intent = intents.SetModel(agent.id, agent.epoch, args.model)
+    return await order(client, intent, f"{agent.id} is set to {args.model}")
 
 
 def pause(args: argparse.Namespace, entry_points: EntryPoints) -> int:

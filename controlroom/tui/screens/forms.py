@@ -401,7 +401,7 @@ class ModelForm(Form):
         todo = self._plan.saying(model)
         if len(todo.targets) == 1 and not todo.left_out:
             agent = todo.targets[0].subject
-            self.app.post_message(SubmitOrder(todo.targets[0].intent, f"{agent.name} has its model"))
+            self.app.post_message(SubmitOrder(todo.targets[0].intent, f"{agent.name} is set to {model}"))
         else:
             self.app.post_message(SubmitPlan(todo))
 
