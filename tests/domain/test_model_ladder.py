@@ -63,3 +63,18 @@ def test_why_names_no_cheaper_model_where_the_credential_that_is_taken_is_not_bo
     assert not [line for line in why(made, made.tasks["t1"], NOON) if "cheaper" in line]
     made = replace(made, profiles={"p": Profile("p", model="opus", credentials=several[1:])})
     assert [line for line in why(made, made.tasks["t1"], NOON) if "cheaper" in line]
+
+
+def test_no_agent_changes_its_model_while_nothing_is_heard_of_a_window_or_between_rungs_that_lie_close() -> None:
+    def goes(model: str, spent: int | None, *rungs: int) -> str:
+        ladder = tuple(Rung(at, RungAction.CHEAPER) for at in rungs)
+        row = agent("a", profile="p", ordered=Work(AgentKind.HEADLESS, "p", model), billing=Payer.PLAN)
+        made = replace(fleet(row), profiles={"p": Profile("p", model="opus", switches_model=True)})
+        reached = sum((spent or 0) >= at for at in rungs)
+        return other_model(
+            replace(made, budgets={"week": replace(WEEK, spent=spent, rungs=ladder, reached=reached)}), row
+        )[0]
+
+    assert [goes(model, None, 70, 90) for model in ("opus", "sonnet", "haiku")] == ["", "", ""], "after a restart"
+    assert [goes("sonnet", used, 70, 72) for used in (71, 69, 71, 68)] == ["", "", "", ""]
+    assert (goes("sonnet", 73, 70, 72), goes("sonnet", 60, 70, 72)) == ("haiku", "opus")

@@ -220,8 +220,7 @@ def cheaper(
         budget.name
         for budget in _binding(fleet, host, name, profile, billing)
         for index, rung in enumerate(budget.rungs)
-        if rung.action is RungAction.CHEAPER
-        and (index < budget.reached or (margin and (budget.percent or 0) >= rung.percent - margin))
+        if rung.action is RungAction.CHEAPER and (index < budget.reached or (margin and _is_near(budget, rung, margin)))
     ]
     if not steps or place is None or not chain:
         return model, ""
@@ -229,6 +228,11 @@ def cheaper(
     if model and lower in model:
         return model, ""
     return lower, f"{lower} instead of {model or 'the default model'}: budget {steps[0]} goes cheaper"
+
+
+def _is_near(budget: Budget, rung: Rung, margin: int) -> bool:
+    """Whether use may have come that near to a rung: it has, or nobody has said how much is used."""
+    return budget.percent is None or budget.percent >= rung.percent - margin
 
 
 CALM = 5
@@ -260,7 +264,7 @@ def other_model(fleet: Fleet, agent: Agent) -> tuple[str, str]:
     now = work.model or ANY_MODEL
     dear, why = cheaper(fleet, meant, *place)
     calm, why_calm = cheaper(fleet, meant, *place, margin=CALM)
-    if now in (dear or ANY_MODEL, calm or ANY_MODEL):
+    if now in (dear or ANY_MODEL, calm or ANY_MODEL) or _rank(fleet, dear) < _rank(fleet, now) < _rank(fleet, calm):
         return "", ""
     if _rank(fleet, now) > _rank(fleet, calm):
         return calm or ANY_MODEL, why_calm or f"{calm or 'the default model'} again: no budget goes cheaper"
