@@ -78,7 +78,7 @@ async def test_breakpoints_are_followed_live() -> None:
     fleet = scenes.farm()
     async with room(fleet, scenes.logs(fleet), size=(45, 20)) as here:
         screen = here.screen(Overview)
-        for width, beside in ((45, False), (80, False), (120, True), (200, True), (59, False)):
+        for width, beside in ((45, False), (80, True), (120, True), (200, True), (59, False)):
             await here.pilot.resize_terminal(width, 40)
             await here.pilot.pause()
             assert screen.grid.display is beside
