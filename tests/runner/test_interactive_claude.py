@@ -24,7 +24,7 @@ from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
 from tests.lab.processes import look
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import NotInTime, wait_for
 from tests.lab.world import World
 from tests.runner.claude_agents import texts
 from tests.runner.interactive import LATE, screen
@@ -336,6 +336,25 @@ def ask(node: NodeClient, *items: dict[str, object]) -> QuestionSeen:
     return seen.question
 
 
+def ask_in_writing(node: NodeClient, *items: dict[str, object]) -> QuestionSeen:
+    """The same, once Claude has written its call down; where it does not, it is turned down and asks again."""
+    for _ in range(5):
+        asked = ask(node, *items)
+        with contextlib.suppress(NotInTime):
+            return wait_for(lambda: written(node), 3, "its question from the transcript")
+        assert answer(node, asked, "deny").reason == ""
+        wait(node, "idle")
+    raise AssertionError("Claude has written down none of its five calls")
+
+
+def written(node: NodeClient) -> QuestionSeen:
+    """Its question, unless the screen alone says it."""
+    asked = wait(node, "waiting", lambda now: now.question).question
+    assert asked is not None
+    assert not asked.id.startswith("screen-")
+    return asked
+
+
 @pytest.mark.parametrize(
     ("items", "answers", "heard"),
     [
@@ -362,11 +381,11 @@ def test_what_it_asks_on_its_terminal_is_answered_page_by_page(
 ) -> None:
     assert spawn(node, "[[text hi]]").outcome == "done"
     wait(node, "idle")
-    asked = ask(node, *items)
+    asked = ask_in_writing(node, *items)
     assert answer(node, asked, "allow", "", *answers).reason == ""
-    wait_for(lambda: "answered" in said(home), LATE)
     for question, words in heard.items():
-        assert json.dumps(f'"{question}"="{words}"')[1:-1] in told_last(api)
+        wait_for(lambda told=f'"{question}"="{words}"': json.dumps(told)[1:-1] in told_last(api), LATE)  # type: ignore[misc]
+    wait_for(lambda: "answered" in said(home), LATE)
 
 
 def test_what_it_has_not_written_down_is_answered_where_its_screen_shows_all_of_it_and_else_turned_down(
@@ -405,7 +424,7 @@ def test_answers_that_a_person_began_on_the_terminal_are_put_right_and_turned_do
 ) -> None:
     assert spawn(node, "[[text hi]]").outcome == "done"
     wait(node, "idle")
-    asked = ask(node, REGION, PARTS)
+    asked = ask_in_writing(node, REGION, PARTS)
     press("1", "☒ Region")
     press("2", "2. [✔] web")
     assert answer(node, asked, "allow", "", chosen(2), chosen(1)).reason == ""
@@ -414,7 +433,7 @@ def test_answers_that_a_person_began_on_the_terminal_are_put_right_and_turned_do
     assert 'Which parts?\\"=\\"api\\"' in told_last(api)
 
     wait(node, "idle")
-    again = ask(node, PARTS, REGION)
+    again = ask_in_writing(node, PARTS, REGION)
     assert answer(node, again, "deny", "[[text ask less]]").reason == ""
     wait_for(lambda: "ask less" in said(home), LATE)
 
@@ -424,7 +443,7 @@ def test_an_answer_is_refused_where_the_screen_does_not_show_the_whole_question(
 ) -> None:
     assert spawn(node, "[[text hi]]").outcome == "done"
     wait(node, "idle")
-    asked = ask(node, LONG, PARTS)
+    asked = ask_in_writing(node, LONG, PARTS)
     size = ("tmux", "-L", "controlroom", "resize-window", "-t", "=talk:")
     subprocess.run([*size, "-x", "45", "-y", "8"], check=True, timeout=60)
     wait_for(lambda: len(screen().rstrip("\n").split("\n")) <= 8, LATE)
