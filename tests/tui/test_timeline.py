@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.client.client import LogPage
-from controlroom.domain.model import LogPlace
+from controlroom.domain.model import LogPlace, State
 from controlroom.text.event_text import LogRecord
 from controlroom.tui.logs.log_buffer import LogBuffer
 from controlroom.tui.logs.timeline import AGENTS, Timeline, read_of
@@ -120,6 +120,14 @@ def test_who_is_read() -> None:
     assert read_of(fleet, ["vm00/agent-0", "gone/x"]) == {"vm00/agent-0": 1}
 
 
+@pytest.mark.parametrize(("failed", "shown"), [(3, 3), (AGENTS, AGENTS // 2)])
+def test_who_failed_is_read_though_others_spoke_since(failed: int, shown: int) -> None:
+    old = [scenes.agent(f"old-{number}", "vm1", State.FAILED, 3600, last_line_at=0) for number in range(failed)]
+    loud = [scenes.agent(f"loud-{number}", "vm1", State.WORKING, 1) for number in range(2 * AGENTS)]
+    read = read_of(replace(scenes.farm(), agents={agent.id: agent for agent in (*old, *loud)}), [])
+    assert (len(read), sum(agent.startswith("vm1/old-") for agent in read)) == (AGENTS, shown)
+
+
 @pytest.mark.parametrize("size", [(45, 20), (120, 40)])
 async def test_it_opens_sifts_keeps_and_leads_to_the_agent(size: tuple[int, int]) -> None:
     async with opened(size) as (here, screen):
@@ -211,3 +219,13 @@ async def test_an_agent_that_is_gone_takes_its_lines_along() -> None:
         await here.until(
             lambda: all(moment.agent != "vm1/docs-1" for moment in screen.timeline_view.moments), "they go"
         )
+
+
+async def test_who_fails_while_one_looks_is_read_too() -> None:
+    loud = [scenes.agent(f"loud-{number:03}", "vm1", State.WORKING, 1) for number in range(2 * AGENTS)]
+    async with room(replace(scenes.farm(), agents={agent.id: agent for agent in loud})) as here:
+        await here.press("l")
+        screen = here.screen(TimelineScreen)
+        unread = next(agent for agent in loud if agent.id not in screen.read)
+        here.engine.put(replace(unread, state=State.FAILED))
+        await here.until(lambda: unread.id in screen.read)

@@ -232,7 +232,7 @@ ACTIONS: tuple[Action, ...] = (
         "timeline",
         "l",
         "log",
-        "The logs of many agents in one, by time: the marked ones, else those that spoke last.",
+        "The logs of many agents in one, by time: the marked ones, else those that failed or spoke last.",
         "overview",
         footer=10,
     ),

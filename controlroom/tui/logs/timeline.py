@@ -2,11 +2,12 @@
 
 from bisect import insort
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from controlroom.domain.display.loglines import log_lines
 from controlroom.domain.display.timeline import Moment, Sieve, TimelineWish
-from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.model import Agent, Fleet, State
 from controlroom.tui.logs.log_buffer import Entry, LogBuffer
 
 MOST = 5_000
@@ -17,10 +18,20 @@ AGENTS = 40
 
 
 def read_of(fleet: Fleet, wanted: Sequence[str]) -> dict[str, int]:
-    """Choose whose logs to read, as id -> epoch: those that are wanted, else those that spoke last."""
+    """Choose whose logs to read, as id -> epoch: those that are wanted, else those that failed or spoke last.
+
+    The failed ones, which are looked for and speak no more, have up to half of the places.
+    """
     agents = [fleet.agents[key] for key in wanted if key in fleet.agents] or list(fleet.agents.values())
-    newest = sorted(agents, key=_spoke, reverse=True)[:AGENTS]
-    return {agent.id: agent.epoch for agent in newest}
+    newest = sorted(agents, key=_spoke, reverse=True)
+    first = {agent.id: agent.epoch for agent in (*newest_failed(agents), *newest)}
+    return dict(islice(first.items(), AGENTS))
+
+
+def newest_failed(agents: Iterable[Agent]) -> list[Agent]:
+    """Return the failed agents that are read first, the newest one first."""
+    failed = (agent for agent in agents if agent.state is State.FAILED)
+    return sorted(failed, key=_spoke, reverse=True)[: AGENTS // 2]
 
 
 def _spoke(agent: Agent) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from controlroom.domain.display.timeline import exported, wish_of
 from controlroom.domain.patch import changed_rows
 from controlroom.tui.context import Level, RunAction
-from controlroom.tui.logs.timeline import AGENTS, Timeline, read_of
+from controlroom.tui.logs.timeline import AGENTS, Timeline, newest_failed, read_of
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.terminal.throttle import NARROW, frame_of
@@ -28,7 +28,7 @@ _PACE = 0.2
 
 
 class TimelineScreen(RoomScreen):
-    """The marked agents' logs, or those of the agents that spoke last."""
+    """The marked agents' logs, or those of the agents that failed or spoke last."""
 
     where = "timeline"
 
@@ -36,7 +36,7 @@ class TimelineScreen(RoomScreen):
         super().__init__()
         self._agents = agents
         self.timeline = Timeline()
-        self._read: dict[str, int] = {}
+        self.read: dict[str, int] = {}
         self._late = False
         self._seen = ViewState()
 
@@ -62,20 +62,21 @@ class TimelineScreen(RoomScreen):
         """Read the logs of whom it is about."""
         self.timeline_view.clock = lambda at: self._clock(view, at)
         if self.app.screen is self:
-            self._read = self._choose(view)
-            self.context.logs.show(self._read)
-            self.timeline.only(self._read)
-            for agent in self._read:
+            self.read = self._choose(view)
+            self.context.logs.show(self.read)
+            self.timeline.only(self.read)
+            for agent in self.read:
                 self._take(agent)
         self._paint()
         super().see(view)
 
     def _choose(self, view: ViewState) -> dict[str, int]:
-        """Stay with those that are read while they are all there: who spoke last changes all the time."""
+        """Stay with those that are read while all are there and no other fails: who spoke last changes all the time."""
         agents = view.fleet.agents
-        stand = self._read and all(key in agents and agents[key].epoch == epoch for key, epoch in self._read.items())
-        more = len(agents) > len(self._read) < AGENTS and not self._agents
-        return self._read if stand and not more else read_of(view.fleet, self._agents)
+        stand = self.read and all(key in agents and agents[key].epoch == epoch for key, epoch in self.read.items())
+        more = len(agents) > len(self.read) < AGENTS and not self._agents
+        fails = not self._agents and any(agent.id not in self.read for agent in newest_failed(agents.values()))
+        return self.read if stand and not more and not fails else read_of(view.fleet, self._agents)
 
     def news(self, view: ViewState) -> None:
         """Lines come by themselves; here only who is there matters."""
@@ -107,7 +108,7 @@ class TimelineScreen(RoomScreen):
     def _trouble(self) -> str:
         """Why no log can be read, where all have the same reason."""
         agents, logs = self.view.fleet.agents, self.context.logs
-        books = [logs.book(agents[agent]) for agent in self._read if agent in agents]
+        books = [logs.book(agents[agent]) for agent in self.read if agent in agents]
         troubles = {book.trouble if book is not None else "" for book in books}
         return troubles.pop() if len(troubles) == 1 else ""
 
@@ -117,7 +118,7 @@ class TimelineScreen(RoomScreen):
         wish = wish_of(wanted)
         self.timeline_view.trouble = self._trouble()
         self.timeline_view.show(self.timeline, wish)
-        count = len(self._read)
+        count = len(self.read)
         whom = f"{count} agent{'s' * (count != 1)}" + (f" of {len(self.view.fleet.agents)}" if count else "")
         state = wish.problem or ("following" if self.timeline_view.following else "standing still")
         title = "log" if wanted and self.size.width < NARROW else f"log of {whom}"
