@@ -45,11 +45,14 @@ async def here(host: ScriptedHost) -> AsyncIterator[Room]:
         yield made
 
 
+def follow_orders(host: ScriptedHost) -> list[wire.Follow]:
+    """What the host has been told to send, each time."""
+    return [message for message in host.heard if isinstance(message, wire.Follow)]
+
+
 async def follows(host: ScriptedHost, count: int = 1) -> None:
     """Wait until the host has been told what to send."""
-    told = [message for message in host.heard if isinstance(message, wire.Follow) and message.logs]
-    await wait_for_async(lambda: len([m for m in host.heard if isinstance(m, wire.Follow) and m.logs]) >= count, 5)
-    assert told is not None
+    await wait_for_async(lambda: sum(bool(order.logs) for order in follow_orders(host)) >= count, 5)
 
 
 async def test_from_the_end_only_new_records_come(here: Room, host: ScriptedHost) -> None:
@@ -150,11 +153,11 @@ async def test_when_nobody_looks_the_host_is_told_to_send_nothing(here: Room, ho
     tail = await Tail.of()
     await follows(host)
     await tail.client.follow({})
-    await wait_for_async(lambda: host.heard[-1] == wire.Follow(()), 5)
+    await wait_for_async(lambda: follow_orders(host)[-1] == wire.Follow(()), 5)
     await Tail.of()
     await follows(host, 2)
     await Tail.opened.pop().close()
-    await wait_for_async(lambda: host.heard[-1] == wire.Follow(()), 5)
+    await wait_for_async(lambda: follow_orders(host)[-1] == wire.Follow(()), 5)
 
 
 async def test_leaving_and_coming_back_at_an_older_place_loses_nothing(here: Room, host: ScriptedHost) -> None:

@@ -116,7 +116,7 @@ async def test_a_question_replaced_under_the_same_id_is_read_anew_and_its_old_an
         here.clock.pass_(5)
         here.engine.put(asking(evil, digest="d2").agents["vm2/infra"])
         await here.until(lambda: "Delete everything?" in here.text())
-        assert here.said() == REPLACED
+        await here.until(lambda: here.said() == REPLACED)
         await here.pilot.press("1")
         assert not here.engine.asked
         assert "just appeared" in here.said()
