@@ -112,15 +112,20 @@ async def test_who_was_paused_before_its_first_request_is_given_its_task_again(h
         assert spawns(host) == 2
 
 
+async def begun(here: Room, host: Payer) -> None:
+    """Have an agent work under a budget of two dollars, of which it has spent 40 cents."""
+    host.clock = lambda: here.now
+    await here.order(SetBudget(BudgetRule("day", 2 * DOLLAR)))
+    assert await spawn(here, "a1") == Result(Outcome.DONE)
+    assert host.work("a1", 40 * CENT)
+    await here.until(lambda: budget(here).spent == host.spent)
+
+
 async def test_who_was_paused_while_its_budget_was_raised_goes_on(home: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The new grant came too late for its run, and its host says so: it ran dry by the one before."""
     host = Payer()
     async with budgeted(host, "") as here:
-        host.clock = lambda: here.now
-        await here.order(SetBudget(BudgetRule("day", 2 * DOLLAR)))
-        assert await spawn(here, "a1") == Result(Outcome.DONE)
-        assert host.work("a1", 40 * CENT)
-        await here.until(lambda: budget(here).spent == host.spent)
+        await begun(here, host)
         with monkeypatch.context() as silent:
             silent.setattr(host, "show", lambda: None)
             await here.order(SetBudget(BudgetRule("day", CENT)))
@@ -141,11 +146,7 @@ async def test_who_ran_dry_before_a_grant_that_its_host_refused_goes_on_under_th
     """What its run was granted last is what it took, whichever engine hears that it took no more."""
     host = Payer()
     async with budgeted(host, "") as here:
-        host.clock = lambda: here.now
-        await here.order(SetBudget(BudgetRule("day", 2 * DOLLAR)))
-        assert await spawn(here, "a1") == Result(Outcome.DONE)
-        assert host.work("a1", 40 * CENT)
-        await here.until(lambda: budget(here).spent == host.spent)
+        await begun(here, host)
         with monkeypatch.context() as silent:
             silent.setattr(host, "show", lambda: None)
             await here.order(SetBudget(BudgetRule("day", CENT)))
