@@ -17,6 +17,7 @@ from controlroom.node import serve
 from controlroom.text.event_text import LogRecord
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import (
+    NODE_PATIENCE,
     AgentSeen,
     AgentsSeen,
     Fetch,
@@ -26,6 +27,7 @@ from controlroom.wire.messages import (
     Kill,
     LogChunk,
     Notice,
+    Ping,
     Reply,
     Spawn,
     ToNode,
@@ -53,7 +55,11 @@ class NodeClient:
         self.raw = b""
         self.errors = b""
         self._numbers = iter(range(1, 10**6))
-        self._threads = [threading.Thread(target=self._listen), threading.Thread(target=self._listen_to_errors)]
+        self._greeted = False
+        self._writing, self._closed = threading.Lock(), threading.Event()
+        self._threads = [
+            threading.Thread(target=each) for each in (self._listen, self._listen_to_errors, self._be_heard)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -70,7 +76,8 @@ class NodeClient:
         assert self.process.stdin
         assert self.process.stdout
         assert self.process.stderr
-        with contextlib.suppress(BrokenPipeError):
+        self._closed.set()
+        with contextlib.suppress(BrokenPipeError), self._writing:
             self.process.stdin.close()
         try:
             code = self.process.wait(60)
@@ -86,12 +93,14 @@ class NodeClient:
 
     def send(self, *messages: ToNode) -> None:
         assert self.process.stdin
-        self.process.stdin.write(b"".join(pack(message) for message in messages))
-        self.process.stdin.flush()
+        with self._writing:
+            self.process.stdin.write(b"".join(pack(message) for message in messages))
+            self.process.stdin.flush()
 
     def greet(self, namespace: str = "", room: str = ROOM, *, read_only: bool = False) -> Welcome:
         """Say who we are; comes back when the node has told all its agents."""
         self.send(Greet("0.1.0", room, namespace, read_only))
+        self._greeted = True
         welcome = self.wait(Welcome)
         self.wait(AgentsSeen, lambda seen: seen.complete)
         return welcome
@@ -110,6 +119,13 @@ class NodeClient:
         answer = wait_for(found, deadline, what)
         assert answer is not None
         return answer
+
+    def _be_heard(self) -> None:
+        """Send a heartbeat now and then, as home does: a node that hears nothing for long ends by itself."""
+        while not self._closed.wait(NODE_PATIENCE / 3):
+            if self._greeted:
+                with contextlib.suppress(OSError, ValueError):  # it is gone, or was closed just now
+                    self.send(Ping(0))
 
     # ------------------------------------------------------------------ requests
 

@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from controlroom.node.adopted.agents import AdoptedAgents
+from controlroom.node.adopted.tmux import UserTmux
+from controlroom.node.observation import processes
 from controlroom.wire.messages import AdoptedSeen, Greet
 from controlroom.wire.messages import Loads as LoadsSeen
 from tests.lab.node_client import ROOM, NodeClient
@@ -385,6 +388,25 @@ def test_one_that_has_removed_its_session_file_is_still_known_by_it(home: World,
     assert (seen.session, seen.detail) == (SESSION, "its session file is gone: it is ending")
     os.kill(claude, signal.SIGKILL)
     assert (wait_ended(node, "~talk").state, wait_ended(node, "~talk").session) == ("done", SESSION)
+
+
+def test_the_end_of_one_that_lived_for_a_moment_is_told_though_it_was_seen_without_its_session_file(
+    home: World, claude_program: Path
+) -> None:
+    """Claude removes it before it ends, and one so young without a file would not be listed for the first time."""
+    others = AdoptedAgents(UserTmux("", os.environ), str(home.home))
+    with subprocess.Popen([claude_program, "600"], cwd=home.home) as claude:
+        try:
+            path = say(home, claude.pid, "busy")
+            others.look(processes.look(), 1.0)
+            assert [agent.state for agent in others.seen()] == ["working"]
+            path.unlink()
+            others.look(processes.look(), 2.0)
+            assert [agent.detail for agent in others.seen()] == ["its session file is gone: it is ending"]
+        finally:
+            claude.kill()
+    others.look(processes.look(), 3.0)
+    assert (others.seen(), [agent.pid for agent in others.ended()]) == ((), [0])
 
 
 def test_a_session_that_is_left_without_its_claude_is_another_agent(

@@ -320,7 +320,7 @@ class AdoptedAgents:
         found, taken = [], set()
         for process in self._claudes(look):
             pane = next((panes[pid] for pid in _line_up(process.pid, look) if pid in panes), None)
-            if pane is None and _in_tmux(process.pid, look) and _age(process) < _UNPLACED:
+            if pane is None and not self._knows(process) and _in_tmux(process.pid, look) and _age(process) < _UNPLACED:
                 continue  # the next look at tmux tells in which session it is
             taken.add((pane.server, pane.session_id) if pane else None)
             found.append(self._claude(process, pane))
@@ -343,7 +343,16 @@ class AdoptedAgents:
         holders = {pid for pid, file in files.items() if (holder := file.read()) and holder.id}
         above = {pid: set(_line_up(pid, look)[1:]) for pid in files}
         busy = set().union(*(above[pid] for pid in holders))
-        return [look.table[pid] for pid in files if _stands(look.table[pid], above[pid], set(files), holders, busy)]
+        settled = {pid for pid in files if self._knows(look.table[pid]) or _age(look.table[pid]) >= _SETTLED}
+        return [
+            look.table[pid]
+            for pid in files
+            if (not above[pid] & holders if pid in holders else pid in settled - busy and not above[pid] & files.keys())
+        ]
+
+    def _knows(self, process: Process) -> bool:
+        """Return whether a Claude was there at the last look: it stays until it is gone, or its end would be missed."""
+        return _key_of(process) in self._agents
 
     def _file(self, process: Process, look: ProcessSnapshot) -> SessionFile | None:
         """Return where a Claude of others says what it does; None for any other process."""
@@ -361,7 +370,7 @@ class AdoptedAgents:
         return bool(line) and not any(self._tags[process.pid, process.start] for process in line)
 
     def _claude(self, process: Process, pane: UserPane | None) -> _Agent:
-        key = ("claude", process.pid, process.start)
+        key = _key_of(process)
         agent = self._agents.get(key)
         if agent is None:
             called = os.path.basename(processes.folder(process.pid)) or "claude"
@@ -502,13 +511,6 @@ def _see_session(agent: _Agent, look: ProcessSnapshot) -> None:
         agent.hear("tmux", StateClaim("", f"session {agent.pane.session}, pane {agent.pane.id}"))
 
 
-def _stands(process: Process, above: set[int], all_of_them: set[int], holders: set[int], busy: set[int]) -> bool:
-    """Return whether a Claude is an agent. `holders`: those with a session; `busy`: what these descend from."""
-    if process.pid in holders:
-        return not above & holders
-    return not above & all_of_them and process.pid not in busy and _age(process) >= _SETTLED
-
-
 def _told(session: Session) -> str:
     if session.state is State.WAITING:
         return f"waits: {session.waits_for}" if session.waits_for else ""
@@ -524,6 +526,10 @@ def _line_up(pid: int, look: ProcessSnapshot) -> list[int]:
         line.append(pid)
         pid = look.table[pid].parent
     return line
+
+
+def _key_of(claude: Process) -> tuple[object, ...]:
+    return "claude", claude.pid, claude.start
 
 
 def _is_there(agent: _Agent, look: ProcessSnapshot) -> bool:
