@@ -6,6 +6,7 @@ subprocess or pathlib, and hashlib only when something must be hashed.
 
 Here: run (the entry) and main · agent_run (headless and commands), interactive_run (Claude on the pane) ·
 agent_process, recorder, log_writer, pane: pipes, log, screen · control_socket, typed: how an agent is spoken to ·
-environment, spec, status_file, folder, files, outcome, process_tree, signed, ed25519, core_files: what it goes by.
+environment, spec, status_file, folder, files, outcome, process_tree, signed, ed25519, core_files: what it goes by ·
+git: git on a repository that is not to be trusted, which no runner loads.
 Rooms look down only.
 """
