@@ -59,7 +59,7 @@ async def test_one_that_is_stopped_is_nobody_elses_trouble(home: World, room: Ro
         assert len((await clients[0].attached()).front_ends) == 20
         heard = await hear(clients, pages=2)
         os.kill(stopped.pid, signal.SIGSTOP)
-        heard += await hear(clients, pages=120)
+        heard += await hear(clients, pages=50)
         assert heard > 0
         outcome = await asyncio.wait_for(clients[0].submit(kill_of(clients[0])), LOADED * 15)
         assert outcome.ok, outcome

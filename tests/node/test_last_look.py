@@ -296,12 +296,14 @@ def test_one_that_was_at_work_when_its_node_went_is_read_to_its_end_by_the_next(
         node.greet()
         books = Home(node)
         wait_others(node, lambda seen: seen["~work"], 30)
-        tmux("send-keys", "-t", "=work:", f'. ~/.profile; {RUN} --allowedTools=Bash "$(cat ~/task)"', "Enter")
+        line = f'. ~/.profile; {RUN} --allowedTools=Bash "$(cat ~/task)"; touch ~/over'
+        tmux("send-keys", "-t", "=work:", line, "Enter")
         books.wait(1)
         wait_for(lambda: books.book() and (home.home / "at-work").exists(), 60, "it to be at work")
         wait_others(node, lambda seen: any(agent.session for agent in seen.values()), 30)
     (home.home / "go-on").touch()
-    wait_for(lambda: len(api.requests(main=True)) == 2, 60, "its second request")
+    wait_for((home.home / "over").exists, 60, "it to have written down its second answer")
+    assert len(api.requests(main=True)) == 2
     tmux("kill-session", "-t", "=work")
     with NodeClient() as node:
         node.greet()
