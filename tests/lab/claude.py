@@ -77,17 +77,24 @@ def furnish(home: Path, claude: Path | str, url: str, extra: dict[str, str] | No
     return project
 
 
-def log_in(home: Path, mail: str, plan: str = "max") -> None:
-    """Give a furnished HOME the login of a plan, as `claude` keeps one (Claude Code 2.1.330, observed)."""
-    token = {
-        "accessToken": "sk-ant-oat01-of-the-lab",
+def log_in(
+    home: Path, mail: str, plan: str = "max", *, folder: str = "", token: str = "sk-ant-oat01-of-the-lab"
+) -> None:
+    """Give a furnished HOME the login of a plan, as `claude` keeps one (Claude Code 2.1.330, observed).
+
+    `folder`: below the HOME, in place of its own; it is what CLAUDE_CONFIG_DIR names then.
+    """
+    login = {
+        "accessToken": token,
         "refreshToken": "sk-ant-ort01-of-the-lab",
         "expiresAt": 4_000_000_000_000,
         "scopes": ["user:inference", "user:profile"],
         "subscriptionType": plan,
     }
-    (home / ".claude" / ".credentials.json").write_text(json.dumps({"claudeAiOauth": token}))
-    (home / ".claude" / ".credentials.json").chmod(0o600)
+    place = home / (folder or ".claude")
+    place.mkdir(exist_ok=True)
+    (place / ".credentials.json").write_text(json.dumps({"claudeAiOauth": login}))
+    (place / ".credentials.json").chmod(0o600)
     config = json.loads((home / ".claude.json").read_text())
     config["oauthAccount"] = {"emailAddress": mail, "organizationName": f"{mail}'s Organization"}
-    (home / ".claude.json").write_text(json.dumps(config))
+    (place / ".claude.json" if folder else home / ".claude.json").write_text(json.dumps(config))

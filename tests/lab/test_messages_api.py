@@ -131,6 +131,15 @@ def test_keys_counting_models_and_the_rest(api: Api) -> None:
     assert ask(api, "/nope", {})[0].status == 404
 
 
+def test_each_key_is_answered_in_its_own_way(api: Api) -> None:
+    api.configure(of_keys={"k1": {"mode": 401}, "k2": {"ratelimit": "unified", "unified": {"5h_utilization": 0.9}}})
+    refused, _ = ask(api, "/v1/messages", message("hi"), **{"x-api-key": "k1"})
+    let_in, _ = ask(api, "/v1/messages", message("hi"), authorization="Bearer k2")
+    assert (refused.status, let_in.status) == (401, 200)
+    assert let_in.headers["anthropic-ratelimit-unified-5h-utilization"] == "0.9"
+    assert [entry["login"] for entry in api.requests()] == ["k1", "k2"]
+
+
 def test_titles_schemas_and_the_classifier(api: Api) -> None:
     assert say(api, "x", tools=[])["content"][0]["text"] == "A title"
     schema = {"type": "object", "properties": {"title": {"type": "string"}}}

@@ -47,6 +47,7 @@ CONFIG: Json = {
     },
     "other_status": 404,  # answer to unknown paths
     "require_key": None,  # 401 unless x-api-key or the bearer token is this
+    "of_keys": {},  # by x-api-key or bearer token: "mode", "ratelimit" and "unified" in place of those above
 }
 
 ERRORS = {

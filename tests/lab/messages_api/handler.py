@@ -155,11 +155,11 @@ class Handler(BaseHTTPRequestHandler):
         self.state.open.wait(LONGEST_HOLD)
         time.sleep(step["first_delay"])
         if status != 200:
-            self.send_error_step(step, request_id)
+            self.send_error_step(request, step, request_id)
         else:
             self.send_answer(request, step, request_id)
 
-    def send_error_step(self, step: Json, request_id: str) -> None:
+    def send_error_step(self, request: Request, step: Json, request_id: str) -> None:
         """An error as the API words it."""
         config, status = self.state.config, step["status"]
         kind, message = ERRORS.get(status, ("api_error", f"HTTP {status}"))
@@ -167,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
         error["message"] = step.get("message") or config["error_message"] or message
         if details := step.get("details") or config["error_details"]:
             error["details"] = details
-        headers = {"request-id": request_id, **self.state.headers(status)}
+        headers = {"request-id": request_id, **self.state.headers(request, status)}
         wait, again = (step.get(name) or config[name] for name in ("retry_after", "should_retry"))
         if wait is not None and status in MAY_WAIT:
             headers["retry-after"] = str(wait)
@@ -188,13 +188,17 @@ class Handler(BaseHTTPRequestHandler):
             "stop_sequence": None,
             "usage": self.state.usage(request, max(1, len(json.dumps(blocks)) // 4)),
         }
-        headers = {"request-id": request_id, "anthropic-organization-id": ORGANIZATION, **self.state.headers(200)}
+        headers = {
+            "request-id": request_id,
+            "anthropic-organization-id": ORGANIZATION,
+            **self.state.headers(request, 200),
+        }
         if request.stream:
             self.send_stream(step, message, headers, request_id)
         elif step["kind"] == "drop":
             self.hang_up()
         elif step["kind"] == "midstream":
-            self.send_error_step({"status": 529}, request_id)
+            self.send_error_step(request, {"status": 529}, request_id)
         else:
             time.sleep(step["chunks"] * step["chunk_delay"])
             self.send_json(200, message, headers)

@@ -71,6 +71,12 @@ class Request:
         self.replies = sum(message.get("role") == "assistant" for message in after)
         self.dumped = json.dumps(body, sort_keys=True)
 
+    @property
+    def login(self) -> str:
+        """What the client logs in with: its key, or its bearer token."""
+        bearer = self.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        return self.headers.get("x-api-key") or bearer
+
     @cached_property
     def session(self) -> str:
         """Claude Code's session id, from its header or from the metadata."""
@@ -127,6 +133,7 @@ class Request:
             "session": self.session,
             "agent": self.agent,
             "user_id": self.user_id,
+            "login": self.login,
             "model": self.model,
             "stream": self.stream,
             "aux": self.is_aux,

@@ -86,6 +86,9 @@ class State:
 
     def error_mode(self, request: Request) -> Json | None:
         """The error of a mode that is not "ok"."""
+        of_key = self.config["of_keys"].get(request.login, {})
+        if of_key.get("mode", "ok") != "ok":
+            return {"kind": "error", "status": int(of_key["mode"])}
         mode, most, models = (self.config[name] for name in ("mode", "mode_times", "mode_models"))
         if mode == "ok" or (most is not None and self.mode_served >= most):
             return None
@@ -155,10 +158,12 @@ class State:
             "output_tokens": output_tokens,
         }
 
-    def headers(self, status: int) -> dict[str, str]:
+    def headers(self, request: Request, status: int) -> dict[str, str]:
         """The rate-limit headers of an answer."""
         with self.lock:
-            return limits.headers(self.config, self.used, status)
+            of_key = self.config["of_keys"].get(request.login, {})
+            unified = {**self.config["unified"], **of_key.get("unified", {})}
+            return limits.headers({**self.config, **of_key, "unified": unified}, self.used, status)
 
 
 def matches(match: Json | None, request: Request) -> bool:
