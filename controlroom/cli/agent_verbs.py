@@ -79,11 +79,12 @@ STEER: tuple[Verb, ...] = (
     Verb(
         "answer",
         "steer",
-        "(AGENT | --all) ((allow|always|deny) [TEXT] |\n       [--question N] (--choose N[,N...] | --words TEXT) ...)\n"
-        "       [--yes]",
+        "(AGENT | --all | --alike ID) ((allow|always|deny) [TEXT] |\n"
+        "       [--question N] (--choose N[,N...] | --words TEXT) ...) [--yes]",
         "Answer what agents ask: permission, a plan, or questions with choices.",
         f"{_WHO} Several stand in one word, with commas or spaces between; what they ask is listed first, and without "
-        "a person at the terminal it needs --yes. "
+        "a person at the terminal it needs --yes. --alike ID means all who ask what questions shows under that ID: "
+        "those that are listed, for what they ask then, and nobody who asks later or something else. "
         "always also allows, until its session ends, what explain AGENT and the screen name beside the question; where "
         "nothing is named it is refused. TEXT goes to the agent with the answer. "
         "Questions with choices are answered by numbers, labels or words; where there are several, --question says "
@@ -92,9 +93,10 @@ STEER: tuple[Verb, ...] = (
             "controlroom answer docs-1 allow",
             "controlroom answer infra deny 'not before Monday'",
             "controlroom answer 'host:vm1 name:docs-*' allow",
+            "controlroom answer --alike 3f9c02d1 allow",
             "controlroom answer web-2 --question 1 --choose 1,3 --question 2 --words 'as it was'",
         ),
-        "agents:answer",
+        "questions:answer",
         take.answer,
     ),
     Verb(

@@ -3,8 +3,9 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
+from itertools import zip_longest
 
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
@@ -28,63 +29,12 @@ from controlroom.domain.display.views import agent_row
 from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.availability import unavailable
-from controlroom.domain.keys.many import AT_ONCE, Plan, plan, summed
+from controlroom.domain.keys.many import AT_ONCE, Plan, Target, plan, summed
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import default_host
-from controlroom.domain.questions import Question, command, read_answer
 from controlroom.domain.words import age
-from controlroom.text.states import ItemAnswer, Outcome, Verdict
-
-_VERDICTS = ("allow", "always", "deny")
-
-
-def to_intent(args: argparse.Namespace, agent: Agent, asked: Question) -> intents.AnswerQuestion:
-    """What is wanted. Raises `Stop` for words that say nothing, or too much."""
-    if args.parts and (args.verdict not in (None, Verdict.ALLOW) or args.text):
-        raise Stop(Exit.USAGE, "--choose and --words are an answer of their own: leave out the verdict and its text")
-    if not args.parts and args.verdict is None:
-        raise Stop(Exit.USAGE, f"what is the answer? {command(agent.id, asked)}")
-    answers = _answers(args.parts, asked) if args.parts else ()
-    return intents.AnswerQuestion(
-        agent.id, asked.id, Verdict(args.verdict or Verdict.ALLOW), args.text, asked.digest, answers
-    )
-
-
-def _answers(parts: tuple[tuple[str, str], ...], asked: Question) -> tuple[ItemAnswer, ...]:
-    """Put the parts together, one answer an item; an item that was left out has an empty one."""
-    answers: dict[int, ItemAnswer] = {}
-    number = 1 if len(asked.items) == 1 else 0
-    for option, value in parts:
-        if option == "question":
-            number = _number(value, len(asked.items))
-        elif not number:
-            raise Stop(Exit.USAGE, f"--{option} of which question? say --question N before it: 1 to {len(asked.items)}")
-        else:
-            answers[number] = _joined(
-                answers.get(number, ItemAnswer()), asked, number, option, typed(value, "the answer")
-            )
-    return tuple(answers.get(number, ItemAnswer()) for number in range(1, len(asked.items) + 1))
-
-
-def _number(value: str, most: int) -> int:
-    number = int(value) if value.isascii() and value.isdecimal() and len(value) < 4 else 0
-    if not 0 < number <= most:
-        raise Stop(Exit.REFUSED, f"there is no question {value}: it asks {most}")
-    return number
-
-
-def _joined(known: ItemAnswer, asked: Question, number: int, option: str, value: str) -> ItemAnswer:
-    if option == "words":
-        if known.words:
-            raise Stop(Exit.USAGE, f"question {number} has two answers in words")
-        return ItemAnswer(known.choices, value)
-    chosen = read_answer(asked.items[number - 1], value)
-    if not chosen.choices:
-        raise Stop(
-            Exit.REFUSED, f"question {number} has no choice {value}: say it with --words if it is your own answer"
-        )
-    return ItemAnswer((*known.choices, *(one for one in chosen.choices if one not in known.choices)), known.words)
+from controlroom.text.states import Outcome
 
 
 def _words(args: argparse.Namespace) -> list[str]:
@@ -149,14 +99,23 @@ async def to_all(
     """Do an action to several agents. Of a pattern's agents, those that it cannot be done to are left out."""
     agents, named = await find_agents(client, args)
     todo = plan(client.fleet, [agent.id for agent in agents], action, host=host).saying(text, keep, host)
-    as_json = getattr(args, "json", False)
+    return await carry_out(client, args, todo, named, host=host)
+
+
+async def carry_out(
+    client: Client, args: argparse.Namespace, todo: Plan[Agent], named: Collection[str] = (), *, host: str = ""
+) -> int:
+    """Do what is planned, after a list where it takes one. Of those that were `named` none may be left out."""
+    action, as_json = todo.action, getattr(args, "json", False)
     for agent, reason in todo.left_out:
         if agent.id in named and not as_json:
-            raise Stop(Exit.REFUSED, f"{reason}: nothing was done to any of them" if len(agents) > 1 else reason)
+            several = len(todo.targets) + len(todo.left_out) > 1
+            raise Stop(Exit.REFUSED, f"{reason}: nothing was done to any of them" if several else reason)
         output.talk(f"left out: {agent.id}: {reason}")
     if not todo.targets and not as_json:
         raise Stop(Exit.REFUSED, "there is nobody left to do it to")
-    if (BY_NAME[action].danger or action in _LISTED) and not args.yes:
+    listed = BY_NAME[action].danger or action in _LISTED
+    if listed and not args.yes and not (todo.alike and len(todo.targets) == 1):
         _confirm(client.fleet, todo, client.now())
     gate, patience = asyncio.Semaphore(AT_ONCE), MOVE_PATIENCE if host else ORDER_PATIENCE
     outcomes = await asyncio.gather(*(_submit(client, target.intent, gate, patience) for target in todo.targets))
@@ -188,13 +147,20 @@ def _result(fleet: Fleet, agent: Agent, outcome: Result) -> Done:
 
 def _confirm(fleet: Fleet, todo: Plan[Agent], now: int) -> None:
     """Show the list, and let the person type how many they are. Raises `Stop` when they do not."""
-    for target in todo.targets:
+    for target, following in zip_longest(todo.targets, todo.targets[1:]):
         agent = target.subject
         output.talk(f"  {agent.id}  {fleet.state_of(agent)}, {age(now - agent.since)}")
-        if isinstance(target.intent, intents.AnswerQuestion) and agent.question:
-            for line in agent.question.lines:
+        if _asked(target) != _asked(following):
+            for line in _asked(target):  # what several ask stands once, below the last of them
                 output.talk(f"    {line}")
     person_types(todo.title, str(len(todo.targets)))
+
+
+def _asked(target: Target[Agent] | None) -> list[str]:
+    """What is about to be answered, line by line."""
+    if target is None or not isinstance(target.intent, intents.AnswerQuestion) or target.subject.question is None:
+        return []
+    return target.subject.question.lines
 
 
 async def _submit(client: Client, intent: Intent, gate: asyncio.Semaphore, patience: float) -> Result:
@@ -320,40 +286,6 @@ async def _send(client: Client, args: argparse.Namespace) -> int:
         return await to_all(client, args, "message", text=args.text)
     agent = await find_agent(client, args.agent)
     return await order(client, intents.SendMessage(agent.id, agent.epoch, args.text), f"{agent.id} has the message")
-
-
-def answer(args: argparse.Namespace, entry_points: EntryPoints) -> int:
-    """Answer what agents ask."""
-    if args.everyone and args.agent is not None and not (args.verdict is not None and is_term(args.agent)):
-        args.text = [*[args.verdict] * (args.verdict is not None), *args.text]
-        args.verdict, args.agent = args.agent, None
-    if args.verdict not in (None, *_VERDICTS):
-        raise Stop(
-            Exit.USAGE, f"an answer is {', '.join(_VERDICTS[:-1])} or {_VERDICTS[-1]}, not {ascii(args.verdict)[:40]}"
-        )
-    args.text = typed(" ".join(args.text), "the answer")
-    return with_room(_answer, args)
-
-
-async def _answer(client: Client, args: argparse.Namespace) -> int:
-    if are_several(args):
-        return await _answer_all(client, args)
-    agent = await find_agent(client, args.agent)
-    if agent.question is None:
-        raise Stop(Exit.REFUSED, f"{agent.id} asks nothing now ({client.fleet.state_of(agent)})")
-    intent = to_intent(args, agent, agent.question)
-    also = "; ".join(agent.question.always) if intent.verdict == Verdict.ALWAYS else ""
-    return await order(
-        client, intent, f"{intent.verdict}: {agent.question.title}" + f"\n  until its session ends: {also}" * bool(also)
-    )
-
-
-async def _answer_all(client: Client, args: argparse.Namespace) -> int:
-    if args.parts:
-        raise Stop(Exit.USAGE, "--choose and --words answer one agent: say which")
-    if args.verdict is None:
-        raise Stop(Exit.USAGE, "what is the answer? say allow, always or deny")
-    return await to_all(client, args, str(args.verdict), text=args.text)
 
 
 def interrupt(args: argparse.Namespace, entry_points: EntryPoints) -> int:

@@ -179,6 +179,7 @@ def answer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("agent", metavar="AGENT", nargs="?", help=f"{_WHO}; several in one word, with commas")
     parser.add_argument("verdict", metavar="allow|always|deny", nargs="?", default=None)
     _all_of_them(parser)
+    parser.add_argument("--alike", metavar="ID", default="", help="all who ask this, as questions names it")
     _yes(parser)
     parser.add_argument("text", metavar="TEXT", nargs="*", help="words for the agent")
     for name, metavar, says in (

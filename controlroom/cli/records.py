@@ -61,6 +61,7 @@ _QUESTION = (
     _text("kind"),
     _text("title"),
     _text("text"),
+    _flag("cut", says="it asks more than can be shown: nothing but a no is an answer"),
     _texts("always", says="what `always` also allows until the session ends"),
     _time("asked_at", "asked"),
     _records(
@@ -113,6 +114,22 @@ _HOST = (
 _EVIDENCE = (*_several(Kind.TEXT, "source", "state", "value"), _time("at"), _flag("agrees"))
 
 _CLAIM = _several(Kind.TEXT, "field", "ordered", "said")
+
+
+_ASKING = (
+    _text("id", says="names what is asked: answer --alike takes it"),
+    *(_text(name, f"question.{name}") for name in ("kind", "title")),
+    _time("asked_at", "question.asked", "by the first"),
+    _records(
+        "askers",
+        (
+            _text("agent", lambda asker: asker.subject if "/" in asker.subject else None, "null: the host asks"),
+            _text("host", lambda asker: asker.subject.partition("/")[0]),
+            _record("question", _QUESTION),
+        ),
+        says="those who ask alike, the one who has waited longest first",
+    ),
+)
 
 
 class _Of(NamedTuple):
@@ -532,6 +549,7 @@ ANSWERS: Mapping[str, tuple[Field, ...]] = {
     "plan": _PLAN,
     "estimate": _ESTIMATE,
     "explain": _EXPLAIN,
+    "questions": _each("questions", _ASKING),
     "attached": _each("front_ends", _FRONT_END),
     "budget show": _each("budgets", _BUDGET),
     "host list": (_records("hosts", _HOST, _hosts),),

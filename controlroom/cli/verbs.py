@@ -26,6 +26,20 @@ _LOOK: tuple[Verb, ...] = (
         take.whole_status,
     ),
     Verb(
+        "questions",
+        "look",
+        "[--json]",
+        "Show all open questions; those that ask alike stand together.",
+        "Two agents ask alike when they would do the same, each in its own folder. ID names what is asked: "
+        "answer --alike ID answers all who ask it, after a list. Plans and what hosts ask are answered one by one.",
+        (
+            "controlroom questions",
+            "controlroom questions --json | jq -r '.questions[] | \"\\(.id) \\(.askers | length) \\(.title)\"'",
+        ),
+        "questions:questions",
+        take.status,
+    ),
+    Verb(
         "costs",
         "look",
         "[--by agent|profile|host|model|folder|day|hour] [--since WHEN]\n       [--json | --csv]",

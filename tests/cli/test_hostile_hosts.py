@@ -139,6 +139,7 @@ async def run(*words: str) -> tuple[int, str, str]:
 
 LOOKS: tuple[tuple[str, ...], ...] = (
     ("status",),
+    ("questions",),
     ("costs",),
     ("costs", "--by", "model"),
     ("costs", "--by", "folder"),

@@ -10,8 +10,9 @@ from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.open_questions import Asking
 from controlroom.domain.orders import Result
-from controlroom.domain.questions import Question, answer_words, wants_words
+from controlroom.domain.questions import Question, answer_words, same, wants_words
 from controlroom.domain.tasks import Task, TaskChange, TaskState
 from controlroom.text.states import ItemAnswer, Outcome, Verdict
 
@@ -46,6 +47,8 @@ class Plan(Generic[Subject]):
     """What is answered to all of them, in words, where that is more than a verdict."""
     host: str = ""
     """Where they are to go; empty: they stay."""
+    alike: bool = False
+    """All of them ask the same: once it was shown, one key answers it."""
 
     def saying(self: "Plan[Agent]", text: str, keep: bool = False, host: str = "") -> "Plan[Agent]":
         """The same plan for the same runs, with these words; `host`: where they are to go, but for those there."""
@@ -144,34 +147,6 @@ _DONE = {
 }
 
 
-@dataclass(frozen=True)
-class Asking:
-    """Those who ask alike, and the question of the first of them: `whom` are ids of agents, or the name of a host."""
-
-    question: Question
-    whom: tuple[str, ...]
-
-    @property
-    def id(self) -> str:
-        """Names it for as long as the first of them asks this."""
-        return f"{self.whom[0]} {self.question.id}"
-
-
-def alike(fleet: Fleet) -> list[Asking]:
-    """All open questions, those that ask the same together, the oldest first. Hosts are asked about one by one.
-
-    Titles may be cut: the same is asked where the first lines are the same, too. What follows is shown for each.
-    """
-    groups: dict[object, list[tuple[str, Question]]] = {}
-    for subject, question in fleet.questions():
-        groups.setdefault(_asked(question) if subject in fleet.agents else subject, []).append((subject, question))
-    return [Asking(asked[0][1], tuple(subject for subject, _ in asked)) for asked in groups.values()]
-
-
-def _asked(question: Question) -> tuple[object, ...]:
-    return question.kind, question.title, question.lines[0], question.items, question.always, question.cut
-
-
 def plan(fleet: Fleet, marked: Sequence[str], action: str, hidden: Sequence[str] = (), host: str = "") -> Plan[Agent]:
     """What is to be done to whom; the words of a message or a task come later.
 
@@ -243,16 +218,37 @@ _TASK_INTENTS: dict[str, Callable[[str], Intent]] = {
 
 
 def answer_to_all(
-    fleet: Fleet, asked: Asking, answers: tuple[ItemAnswer, ...] = (), verdict: Verdict = Verdict.ALLOW, words: str = ""
+    fleet: Fleet, asked: Asking, verdict: Verdict, answers: tuple[ItemAnswer, ...] = (), words: str = ""
 ) -> Plan[Agent]:
-    """The same choices or words for all who ask this, each for its own asking."""
-    targets = tuple(
-        Target(agent, intents.AnswerQuestion(agent.id, own.id, verdict, words, own.digest, answers))
-        for agent in (fleet.agents[subject] for subject in asked.whom if subject in fleet.agents)
-        if (own := agent.question) is not None and _asked(own) == _asked(asked.question)
-    )
+    """The same answer to all who ask this, each for the question that it asked then.
+
+    Who asks something else by now, or cannot be answered so, is left out. Those that say the same stand together.
+    """
+    targets: dict[tuple[str, ...], list[Target[Agent]]] = {}
+    left_out: list[tuple[Agent, str]] = []
+    for asker in asked.askers:
+        agent, own = fleet.agents.get(asker.subject), asker.question
+        if agent is None:
+            continue
+        if reason := _unanswerable(fleet, agent, own, verdict, bool(answers or words)):
+            left_out.append((agent, reason))
+        else:
+            intent = intents.AnswerQuestion(agent.id, own.id, verdict, words, own.digest, answers)
+            targets.setdefault(tuple(own.lines), []).append(Target(agent, intent))
     said = [*answer_words(asked.question, answers), *[f"“{words}”"] * bool(words)] if answers or words else []
-    return Plan("deny" if verdict is Verdict.DENY else "allow", targets, (), answer="; ".join(said))
+    together = tuple(target for same_words in targets.values() for target in same_words)
+    return Plan(str(verdict), together, tuple(left_out), answer="; ".join(said), alike=True)
+
+
+def _unanswerable(fleet: Fleet, agent: Agent, asked: Question, verdict: Verdict, said: bool) -> str | None:
+    """Why an answer cannot be given to what this agent asked."""
+    if not same(agent.question, asked):
+        return f"{agent.name} asks something else by now" if agent.question else f"{agent.name} asks nothing any more"
+    if verdict is not Verdict.DENY and wants_words(asked) and not said:
+        return f"{agent.name} wants choices or words for an answer"
+    if verdict is not Verdict.DENY and asked.cut:
+        return f"{agent.name} asks more than can be shown here"
+    return unavailable(BY_NAME[verdict], fleet, agent.id)
 
 
 def _paced(intent: Intent, among: int = 2) -> Intent:

@@ -37,7 +37,7 @@ def do(app: ContextApp, name: str) -> None:
     elif reason := screen.reason_against(action):
         say(app, reason)
     else:
-        together = action.many and screen.marked() and not (name == "message" and screen.where == "questions")
+        together = action.many and screen.marked()
         act = partial(to_all, action=name) if together else ACTS[name]
         act(app, screen)
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from controlroom.domain import intents
-from controlroom.domain.keys.many import answer_to_all, plan
+from controlroom.domain.keys.many import answer_to_all
 from controlroom.domain.model import Agent, Host, Question
+from controlroom.domain.open_questions import Asking
 from controlroom.domain.questions import QuestionKind, Unfit, wants_words
-from controlroom.text.states import Verdict
+from controlroom.text.states import ItemAnswer, Verdict
 from controlroom.tui.actions.navigate import go_to, open_chosen
 from controlroom.tui.actions.orders import order, was_denied
 from controlroom.tui.context import ContextApp
@@ -22,10 +23,12 @@ def answer(verdict: Verdict) -> Callable[[ContextApp, RoomScreen], None]:
 
 
 def _answer(app: ContextApp, screen: RoomScreen, verdict: Verdict) -> None:
-    """Answer the question on show, once all of it was on show."""
-    panel = screen.question_here()
+    """Answer the question on show, once all of it was on show; what several ask after a list of them."""
+    panel, asked = screen.question_here(), screen.alike()
     question = panel.question if panel is not None else None
-    if panel is None or question is None:
+    if asked is not None and (verdict is Verdict.DENY or not wants_words(asked.question)):
+        list_alike(app, asked, verdict)
+    elif panel is None or question is None:
         open_chosen(app, screen)
     elif not _was_read(app, panel, verdict):
         return
@@ -35,11 +38,20 @@ def _answer(app: ContextApp, screen: RoomScreen, verdict: Verdict) -> None:
         app.push_screen(SecretForm(panel.subject, question))
     elif verdict is not Verdict.DENY and wants_words(question):
         _go_on(app, screen, panel)
-    elif asked := screen.alike():
-        app.push_screen(ListSheet(plan(app.context.fleet, asked.whom, verdict)))
     else:
         intent = intents.AnswerQuestion(panel.subject, question.id, verdict, digest=question.digest)
         order(app, intent, _answered(app, panel.subject, question, verdict), _then(app, screen, panel.subject, verdict))
+
+
+def list_alike(
+    app: ContextApp, asked: Asking, verdict: Verdict, answers: tuple[ItemAnswer, ...] = (), words: str = ""
+) -> None:
+    """List who asks this and would be answered so; the list is what is answered, whatever comes meanwhile."""
+    plan = answer_to_all(app.context.fleet, asked, verdict, answers, words)
+    if plan.targets:
+        app.push_screen(ListSheet(plan))
+    else:
+        say(app, plan.left_out[0][1] if plan.left_out else "they are gone")
 
 
 def _then(app: ContextApp, screen: RoomScreen, subject: str, verdict: Verdict) -> Callable[[], None]:
@@ -80,7 +92,7 @@ def _go_on(app: ContextApp, screen: RoomScreen, panel: QuestionPanel) -> None:
     """Send the answer when it is complete, else go on to the next item."""
     keys = app.context.keys
     if (intent := panel.answer) and (asked := screen.alike()):
-        app.push_screen(ListSheet(answer_to_all(app.context.fleet, asked, intent.answers)))
+        list_alike(app, asked, Verdict.ALLOW, intent.answers)
     elif intent:
         name = panel.subject.rpartition("/")[2]
         order(app, intent, f"{name}: answered", _then(app, screen, panel.subject, Verdict.ALLOW))

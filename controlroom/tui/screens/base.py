@@ -21,7 +21,7 @@ from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.type_line import FilterLine
 
 if TYPE_CHECKING:  # the first frame does not wait for it
-    from controlroom.domain.keys.many import Asking
+    from controlroom.domain.open_questions import Asking
 
 BREAKPOINTS = [(0, "-phone"), (60, "-narrow"), (100, "-normal"), (160, "-wide")]
 

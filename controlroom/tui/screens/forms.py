@@ -22,8 +22,9 @@ from controlroom.domain.intents import (
     SendMessage,
     SpawnAgent,
 )
-from controlroom.domain.keys.many import Asking, Plan, answer_to_all
+from controlroom.domain.keys.many import Plan, answer_to_all
 from controlroom.domain.model import Agent, Fleet, LinkState, Question
+from controlroom.domain.open_questions import Asking
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import Unfit, same, wants_words
 from controlroom.text.states import AgentKind, Verdict
@@ -329,7 +330,8 @@ class MessageForm(Form):
         self.finish()
         if len(draft.question.items) == 1 and (answer := panel.answer):
             if self._alike:
-                self.app.push_screen(ListSheet(answer_to_all(self.context.fleet, self._alike, answer.answers)))
+                plan = answer_to_all(self.context.fleet, self._alike, Verdict.ALLOW, answer.answers)
+                self.app.push_screen(ListSheet(plan))
             else:
                 self.app.post_message(SubmitOrder(answer, self.done()))
 
@@ -338,7 +340,7 @@ class MessageForm(Form):
         wanted = self.intent()
         if self._alike and isinstance(wanted, AnswerQuestion):
             self.finish()
-            plan = answer_to_all(self.context.fleet, self._alike, (), wanted.verdict, wanted.text)
+            plan = answer_to_all(self.context.fleet, self._alike, wanted.verdict, words=wanted.text)
             self.app.push_screen(ListSheet(plan))
         else:
             super().send()

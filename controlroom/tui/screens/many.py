@@ -36,6 +36,8 @@ class Listed(ScrollableText):
         self._plan = todo
         self._length = 1
         self._read_to = self._width = 0
+        self._made: tuple[int, ViewState, list[Line]] | None = None
+        """The lines for a width, as made of what was known then."""
 
     def ground(self) -> Style:
         """Part of a sheet."""
@@ -70,13 +72,20 @@ class Listed(ScrollableText):
         return shown
 
     def lines(self, width: int) -> list[Line]:
-        """All of it, a line each."""
+        """All of it, a line each; made anew when something has happened since."""
+        view = self.context.view
+        if self._made is None or self._made[0] != width or self._made[1] is not view:
+            self._made = width, view, self._make_lines(width)
+        return self._made[2]
+
+    def _make_lines(self, width: int) -> list[Line]:
         subjects, lines = [target.subject for target in self._plan.targets], list[Line]()
+        name_cells = self._name_cells(width)
         for subject, following in zip_longest(subjects, subjects[1:]):
             if isinstance(subject, Task):
                 lines.append(self._task_line(subject, width))
                 continue
-            lines.append(self._named(subject, width))
+            lines.append(self._named(subject, width, *name_cells))
             if self._plan.action in _ANSWERS and _asked(subject) != _asked(following):
                 lines += self._asked(subject, width)  # what several ask stands once, below the last of them
         hidden = ((subject, "stays marked: the filter hides it") for subject in self._plan.hidden)
@@ -91,18 +100,23 @@ class Listed(ScrollableText):
             lines.append(styled.line((styled.cut(words, width), self.palette.quiet)))
         return lines
 
-    def _named(self, agent: Agent, width: int) -> Line:
+    def _name_cells(self, width: int) -> tuple[int, int]:
+        """How wide the names of agents and hosts are."""
+        agents = [target.subject for target in self._plan.targets if isinstance(target.subject, Agent)]
+        names = max((len(agent.name) for agent in agents), default=0)
+        hosts = max((len(agent.host) for agent in agents), default=0)
+        return min(names, 14 if width < 60 else 24), min(hosts, 10 if width < 60 else 16)
+
+    def _named(self, agent: Agent, width: int, name_cells: int, host_cells: int) -> Line:
         palette, view = self.palette, self.context.view
         present = view.fleet.agents.get(agent.id)
         if present is not None and present.epoch == agent.epoch and self._plan.action not in _ANSWERS:
             agent = present  # it is ended in this run, whatever that does by now; an answer is for what was asked
         row = agent_row(view.fleet, agent, view.now)
-        agents = [target.subject for target in self._plan.targets if isinstance(target.subject, Agent)]
-        names, hosts = ([len(one.name) for one in agents], [len(one.host) for one in agents])
         return styled.line(
             (f"  {palette.glyphs.states[row.state]} ", palette.states[row.state]),
-            (styled.left(agent.name, min(max(names), 14 if width < 60 else 24)), palette.strong),
-            (f"  {styled.left(agent.host, min(max(hosts), 10 if width < 60 else 16))}", palette.text),
+            (styled.left(agent.name, name_cells), palette.strong),
+            (f"  {styled.left(agent.host, host_cells)}", palette.text),
             (f"  {styled.left(str(row.state), 8)}", palette.states[row.state]),
             (f" {styled.right(row.age, 4)}", palette.quiet),
             (f"  {row.line}" if width >= 60 else "", palette.quiet),
@@ -130,7 +144,10 @@ def _asked(subject: Agent | Task | None) -> list[str]:
 
 
 class ListSheet(Sheet):
-    """Shows whom it is about. Their number and Enter do it: no single key can, and none that is held."""
+    """Shows whom it is about. Their number and Enter do it: no single key can, and none that is held.
+
+    Where all of them ask the same, Enter alone answers it: there is one thing to decide, and it was read.
+    """
 
     def __init__(self, plan: AnyPlan) -> None:
         super().__init__()
@@ -138,6 +155,8 @@ class ListSheet(Sheet):
         self.typed = ""
         self.painted = False
         """Whether the list was on show; keys count from then on."""
+        self._painted_at = 0.0
+        """When that was, in seconds of the room's monotonic clock."""
 
     def compose(self) -> ComposeResult:
         """A title, the list, what to type."""
@@ -153,7 +172,7 @@ class ListSheet(Sheet):
         self.call_after_refresh(self._now_painted)
 
     def _now_painted(self) -> None:
-        self.painted = True
+        self.painted, self._painted_at = True, self.context.monotonic()
 
     def news(self, view: ViewState) -> None:
         """Show what those that were listed do now; who is listed stays."""
@@ -168,7 +187,8 @@ class ListSheet(Sheet):
         self.query_one("#heading", Rule).show("", trouble, style=self.palette.danger)
         number, verb = len(self.plan.targets), self.plan.verb
         typed = f": {self.typed}▏" if self.typed else ""
-        self.query_one("#answers", Choices).show([(f"{number} Enter", f"{verb} {number}{typed}"), ("q", "leave it")])
+        keys = "Enter" if self.plan.alike and not self.typed else f"{number} Enter"
+        self.query_one("#answers", Choices).show([(keys, f"{verb} {number}{typed}"), ("q", "leave it")])
 
     @property
     def _danger(self) -> bool:
@@ -196,9 +216,12 @@ class ListSheet(Sheet):
             self.query_one(Listed).press(key)
 
     def _enter(self) -> None:
-        if self.typed != str(len(self.plan.targets)):
+        number = str(len(self.plan.targets))
+        if self.typed != number and (self.typed or not self.plan.alike):
             self.typed = ""
-            self._say(f"type {len(self.plan.targets)} first")
+            self._say(f"type {number} first")
+        elif not self.typed and self.context.keyboard.timing.is_new(self._painted_at):
+            self._say("this has just appeared: look, then press again")
         elif self.plan.action in ("allow", "always") and not self.query_one(Listed).read:
             self._say("read all of it first: Space")
         else:
@@ -206,6 +229,8 @@ class ListSheet(Sheet):
             self.app.post_message(SubmitPlan(self.plan))
 
     def on_choices_taken(self, event: Choices.Taken) -> None:
-        """A tap on the way out leaves; the number is typed."""
+        """A tap on the way out leaves, one on the answer to what all ask gives it; else the number is typed."""
         if event.key == "q":
             self.dismiss()
+        elif event.key == "Enter" and self.painted and not self.gone:
+            self._enter()

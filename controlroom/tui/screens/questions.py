@@ -9,8 +9,8 @@ from textual.containers import Vertical
 
 from controlroom.domain.keys.action import Action
 from controlroom.domain.keys.availability import unavailable
-from controlroom.domain.keys.many import Asking, alike
-from controlroom.domain.questions import Question, asking, wants_words
+from controlroom.domain.open_questions import Asking, alike
+from controlroom.domain.questions import asking
 from controlroom.domain.words import age
 from controlroom.tui.context import RunAction
 from controlroom.tui.screens.base import Motion, RoomScreen
@@ -34,7 +34,7 @@ class Askings(Rows[Asking]):
     now = 0
 
     def name_of(self, row: Asking) -> str:
-        """Named by the first who asks it."""
+        """Named by what is asked."""
         return row.id
 
     def lends(self, row: Asking) -> object:
@@ -74,18 +74,19 @@ class AskedText(ScrollableText):
         return self.part(self._all(width), height) if self.asked else ()
 
     def _all(self, width: int) -> list[Line]:
-        fleet, asked = self.context.fleet, self.asked
-        if asked is None:
+        if self.asked is None:
             return []
-        rest, lasting = _parts(asked.question)
-        lines = self._wrapped(asked.question.lines[0], width, strong=True)
-        said = {subject: _parts(fleet.agents[subject].question)[0] for subject in asked.whom if subject in fleet.agents}
-        if len({tuple(words) for words in said.values()}) < 2:
-            lines += [line for words in rest for line in self._wrapped(words, width)]
-            said = {}
-        for subject, words in said.items():
-            lines.append(styled.line((styled.cut(f"   {subject}", width), self.palette.quiet)))
-            lines += [line for part in words for line in self._wrapped(f"  {part}", width)]
+        said = _said(self.asked)
+        first = self.asked.question.lines[0]
+        alike = all(words[0] == first for words, _ in said)
+        lasting = next(iter(said))[1] if len({lasting for _, lasting in said}) == 1 else ()
+        lines = self._wrapped(first, width, strong=True) if alike else []
+        for (words, more), whom in said.items():
+            if len(said) > 1:
+                lines += [styled.line((f"   {part}", self.palette.quiet)) for part in _listed(whom, width - 6)]
+            indented = "  " * (len(said) > 1)
+            for part in (*words[alike:], *(more if not lasting else ())):
+                lines += self._wrapped(f"{indented}{part}", width)
         return lines + [line for words in lasting for line in self._wrapped(words, width)]
 
     def _wrapped(self, words: str, width: int, *, strong: bool = False) -> list[Line]:
@@ -93,11 +94,21 @@ class AskedText(ScrollableText):
         return [styled.line((f"   {part}", style)) for part in styled.wrap(words, max(8, width - 6))]
 
 
-def _parts(question: Question | None) -> tuple[list[str], list[str]]:
-    """What a question says below its first line, and what `always` would allow."""
-    lines = question.lines if question is not None else []
-    at = len(lines) - (len(question.always) + 1 if question is not None and question.always else 0)
-    return lines[1:at], lines[at:]
+Words = tuple[str, ...]
+
+
+def _said(asked: Asking) -> dict[tuple[Words, Words], list[str]]:
+    """What is said by whom: the lines of a question, and those of what `always` would allow."""
+    said: dict[tuple[Words, Words], list[str]] = {}
+    for asker in asked.askers:
+        lines, always = asker.question.lines, asker.question.always
+        at = len(lines) - (len(always) + 1 if always else 0)
+        said.setdefault((tuple(lines[:at]), tuple(lines[at:])), []).append(asker.subject)
+    return said
+
+
+def _listed(names: Sequence[str], width: int) -> list[str]:
+    return styled.wrap(", ".join(names), max(8, width))
 
 
 class QuestionsScreen(RoomScreen):
@@ -168,13 +179,6 @@ class QuestionsScreen(RoomScreen):
         """The questions."""
         return self.table
 
-    def marked(self) -> list[str]:
-        """All who ask the chosen question, where several do and it is answered with yes or no."""
-        chosen = self.chosen
-        if chosen is None or len(chosen.whom) == 1 or self.host_here() or wants_words(chosen.question):
-            return []
-        return list(chosen.whom)
-
     def question_here(self) -> QuestionPanel | None:
         """The chosen question, where it has choices or one agent asks it."""
         panel = self.query_one(QuestionPanel)
@@ -199,9 +203,12 @@ class QuestionsScreen(RoomScreen):
         """What can be done to one of them can be done."""
         if self.chosen is None and action.needs:
             return "nothing is asked now"
-        marked = self.marked() if action.many else []
-        reasons = [unavailable(action, self.view.fleet, agent) for agent in marked]
-        return super().reason_against(action) if not reasons or None in reasons else reasons[0]
+        together = self.alike() if action.many else None
+        reasons = (unavailable(action, self.view.fleet, agent) for agent in (together.whom if together else ()))
+        if together is None:
+            return super().reason_against(action)
+        first = next(reasons)
+        return None if first is None or None in reasons else first
 
     def items(self) -> list[Item]:
         """The answers stand in the footer, here no panel has them; on a phone they take the place of help and halt."""
