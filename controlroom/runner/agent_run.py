@@ -68,7 +68,9 @@ class AgentRun:
         self._pid = 0
         self._inlet: AgentInput | None = None
         self._money = Money(order, lambda: self._talk.session if self._talk else "", self._recorder.note)
-        self._watch = Watch(order.spec, lambda: self._recorder.taken + self._money.written)
+        self._watch = self._watching()
+        self._preparing = 0
+        """The process that makes its worktree; 0: there is none, or it has ended."""
         self._exit: Exit | None = None
         self._verdict: tuple[State, str] | None = None
         self._ended_for = Cause.NONE
@@ -92,6 +94,10 @@ class AgentRun:
         spec = self._order.spec
         environ = environment.build(login, spec, self._order.tag, folder.place("."))
         cwd = environment.working_folder(spec, environ["HOME"])
+        if spec.worktree or spec.resume:
+            cwd = self._in_worktree(environ, cwd)
+        if self._ends:
+            return
         environ["PWD"] = cwd
         if why := self._money.begin(environ):
             raise Unpaid(why)
@@ -102,6 +108,34 @@ class AgentRun:
         self._give(task)
         stray = stray_login(environ, cwd, login, spec) if self._talk else ""
         self._save(pid=self._pid, cwd=cwd, stray_key=stray[:200])
+
+    def _in_worktree(self, environ: dict[str, str], cwd: str) -> str:
+        """Return the folder to work in, once its worktree is there, or the end of all this. Raises `Unfit`."""
+        from controlroom.runner import preparation  # most agents need none
+
+        if not preparation.is_needed(self._order):
+            return cwd
+        child = preparation.start(environ)
+        self._preparing = child.pid
+        os.close(child.stdin)
+        self._recorder.listen(child.stdout, records.OUT)
+        self._recorder.listen(child.stderr, records.ERR)
+        self._save()
+        while self._preparing and not self._ends:
+            for key, mask in self._selector.select(1.0):
+                key.data(mask)
+            self._recorder.due()
+            self._control.hang_up_late()
+        if self._ends:
+            return cwd
+        cwd, worktree = preparation.result(environ, cwd)
+        self._watch = self._watching()
+        if worktree:
+            self._status.save(worktree=worktree)
+        return cwd
+
+    def _watching(self) -> Watch:
+        return Watch(self._order.spec, lambda: self._recorder.taken + self._money.written)
 
     def _launch(self, program: str, environ: dict[str, str], cwd: str) -> int:
         """Start it with pipes; return its pid."""
@@ -273,6 +307,8 @@ class AgentRun:
             caller.reply()
             return
         self._orders.check(fields)
+        if self._preparing:
+            raise Refused("its worktree is being made: try again once it has started")
         if isinstance(request, AskPlan):
             if self._conversation is None:
                 raise Refused("only a headless Claude can be asked what is used of its plan")
@@ -335,6 +371,8 @@ class AgentRun:
                 return
             if os.WIFSTOPPED(status):
                 self._stopped(pid)
+            elif pid == self._preparing:
+                self._preparing = 0
             elif pid == self._pid:
                 self._exit = outcome.from_status(status, outcome.starved_since(self._oom_before))
                 self._begin_ending(GRACE)
@@ -424,7 +462,8 @@ class AgentRun:
     def _save(self, ending: tuple[State, str] | None = None, **more: Any) -> None:
         """Write the status when something in it has changed."""
         talk, before = self._talk, self._status.fields
-        state, detail = ending or ((talk.state, talk.detail) if talk else (State.WORKING, ""))
+        own = (State.STARTING, "its worktree is being made") if self._preparing else (State.WORKING, "")
+        state, detail = ending or ((talk.state, talk.detail) if talk else own)
         changes: dict[str, Any] = {"state": state, "detail": detail[:500], "log_bytes": self._recorder.log.size, **more}
         changes.update(self._money.fields(last=ending is not None), billing=self._money.billing)
         changes.update({"forged": self._forged} if self._forged else {})

@@ -15,7 +15,12 @@
         status_line.json   what an interactive Claude last told its status line (status_line)
         settings.json   what an interactive Claude is given as --settings
         limits.json     what its plan leaves, as it was told last (wire.usage), replaced atomically
+        worktree.json   what came of making its worktree (runner.worktree.prepare)
+        setup.log       what the command said that makes it ready, at most 4 MiB
         control.sock    the runner's socket, while it lives
+      worktrees/NAME.EPOCH/                        0700, a worktree each; they outlive their agents
+        worktree.json   what is known of it (runner.worktree.record)
+        REPOSITORY/     its files
 
 The control socket speaks JSON lines, one request and one reply a connection (wire.runner).
 Runner and node bind and connect by relative path from within the folder: a socket path ends at 107 bytes.
@@ -28,7 +33,7 @@ from controlroom.text.names import tmux_socket as tmux_socket
 SPEC, TASK, ENVIRON, STATUS, CONTROL = "spec.json", "task.md", "environ.json", "status.json", "control.sock"
 USAGE, SESSIONS, GRANT, LIMITS = "usage.jsonl", "sessions.jsonl", "grant.json", "limits.json"
 STATUS_LINE, SETTINGS = "status_line.json", "settings.json"
-OWNER = "owner.json"
+OWNER, WORKTREE = "owner.json", "worktree.json"
 
 TAG = "CONTROLROOM_AGENT"
 """Stands in the environment of every process of an agent as `NAMESPACE/NAME.EPOCH`: what a sweep looks for."""

@@ -61,6 +61,9 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
     "rev-parse": (), "show": (*_DIFF, "--no-show-signature"), "show-ref": (), "status": ("--ignore-submodules=dirty",),
     "symbolic-ref": (), "update-index": (), "update-ref": (), "var": (), "worktree": (), "write-tree": (),
 }  # fmt: skip
+_NOT_LITERAL = ("check-ignore",)
+"""They refuse to take paths as they are: give them with `./` before them, for a path may begin with a colon."""
+
 _ENTERING = ("merge", "rebase", "cherry-pick")
 """They may stash first, and a stash starts git within a submodule, which goes by that one's own config."""
 
@@ -156,7 +159,8 @@ class Repository:
         if command not in _COMMANDS or any(_NEVER.fullmatch(word) for word in _options(words)):
             raise ValueError(f"git is not run with these words: {words!r}")
         forced = [option for setting in _OFF for option in ("-c", setting)]
-        argv = [self._program, "--literal-pathspecs", "--no-pager", *forced, command, *_COMMANDS[command], *words[1:]]
+        literal = () if command in _NOT_LITERAL else ("--literal-pathspecs",)
+        argv = [self._program, *literal, "--no-pager", *forced, command, *_COMMANDS[command], *words[1:]]
         if command in _ENTERING and (inner := self.submodules(populated=True)):
             raise GitFailed(f"git {command} would enter the submodule {displayable(inner[0])}, and is not run there")
         variables = self._variables(identity, remote)

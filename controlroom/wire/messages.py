@@ -27,6 +27,7 @@ from controlroom.wire.runner import (
 )
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.usage import LimitsSeen, UsageGaps, UsageOrder, UsageSeen
+from controlroom.wire.worktrees import WorktreeSeen
 
 
 @dataclass(frozen=True)
@@ -336,6 +337,8 @@ class AgentSeen:
     """Of one that others started: where it lives, `tmux work` (a session of the user's own server) or `pid 1234`."""
     pane: str = ""
     """Its tmux pane there, as `%12`; "" for one outside tmux."""
+    worktree: WorktreeSeen | None = None
+    """The git worktree of its own that it works in."""
 
 
 @dataclass(frozen=True)

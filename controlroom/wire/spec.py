@@ -53,3 +53,10 @@ class AgentSpec(NamedTuple):
     """Models to go on with when the API has no room for its own."""
     resume: str = ""
     """A Claude session to go on with (`--resume`)."""
+    worktree: str = ""
+    """What a git worktree of its own begins from: a branch, a commit, or HEAD (what `cwd` stands at); empty: none."""
+    worktree_setup: tuple[str, ...] = ()
+    """The command that makes its worktree ready."""
+    worktree_setup_minutes: float = 0.0
+    worktree_ports: int = 0
+    """How many ports in a row are kept free for it."""
