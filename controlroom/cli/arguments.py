@@ -135,6 +135,15 @@ def logs(parser: argparse.ArgumentParser) -> None:
     log_lines(parser)
 
 
+def diff(parser: argparse.ArgumentParser) -> None:
+    """Take whose work to show, and how much of it."""
+    agent(parser)
+    parser.add_argument("--run", metavar="N", dest="epoch", type=_count, default=0, help="another run, from 1")
+    parser.add_argument("--file", metavar="F", default="", help="nothing but this file, as the list names it")
+    parser.add_argument("--stat", action="store_true", help="nothing but the list of files")
+    status(parser)
+
+
 def log_lines(parser: argparse.ArgumentParser) -> None:
     """Take which lines of a log to print."""
     parser.add_argument("-n", "--lines", metavar="N", type=_count, default=200, help="the last N lines (default 200)")

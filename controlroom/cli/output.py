@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
+    from controlroom.domain.display.diff import DiffLine
     from controlroom.domain.display.loglines import LogLine
 
 
@@ -106,6 +107,29 @@ def log_lines(lines: "Iterable[LogLine]") -> None:
     text = "".join(draw(line) + "\n" for line in lines)
     if text:
         _write(sys.stdout, text)
+
+
+def diff_heading(text: str) -> None:
+    """Write the line above a file's diff; a terminal shows it in bold."""
+    from controlroom.text.sanitize import sanitize
+
+    line = sanitize(text)
+    _write(sys.stdout, (_painted(line, "1") if coloured(sys.stdout) else line) + "\n")
+
+
+def diff_lines(lines: "Iterable[DiffLine]") -> None:
+    """Write lines of a diff to stdout, each behind its sign. They are sanitized; a terminal gets them in colours."""
+    from controlroom.domain.display.diff import SIGNS
+    from controlroom.text.changes import LineKind
+
+    tones = {LineKind.ADDED: "32", LineKind.REMOVED: "31", LineKind.HUNK: "36", LineKind.NOTE: "90"}
+    colours = coloured(sys.stdout)
+    drawn = []
+    for line in lines:
+        more = f" … {line.left_out} bytes more" if line.left_out else ""
+        sign = "" if line.kind is LineKind.HUNK else SIGNS.get(line.kind, " ")
+        drawn.append(_painted(f"{sign}{line.text}{more}", tones.get(line.kind, "") if colours else "") + "\n")
+    _write(sys.stdout, "".join(drawn))
 
 
 def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
+from controlroom.cli.diff_records import DIFF_ANSWERS
 from controlroom.cli.record_fields import Field, Get, Kind, field_of, record
 from controlroom.cli.task_records import FIGURES, TASK_ANSWERS, USED
 from controlroom.domain.budgets import BudgetUnit
@@ -557,6 +558,7 @@ ANSWERS: Mapping[str, tuple[Field, ...]] = {
     **dict.fromkeys(("pause", "resume", "model"), _each("agents", _DONE)),
     "audit": _each("lines", _AUDIT),
     "ledger doubted": _each("bookings", _DOUBTED),
+    **DIFF_ANSWERS,
     **TASK_ANSWERS,
 }
 """By the verb; beside these fields each has its `version`."""

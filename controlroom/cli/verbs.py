@@ -113,6 +113,22 @@ _LOOK: tuple[Verb, ...] = (
         take.logs,
     ),
     Verb(
+        "diff",
+        "look",
+        "AGENT [--run N] [--file F] [--stat] [--json]",
+        "Show what an agent has changed in its git repository.",
+        "Against the commit that it began at: what it committed, what it did not, and files that git does not know. "
+        "git runs on its host, with nothing of the repository's own. Lines are made safe for a terminal: this is to be "
+        "read, not to be applied.",
+        (
+            "controlroom diff docs-1 --stat",
+            "controlroom diff docs-1 --file docs/install.md",
+            "controlroom diff docs-1 --json | jq -r '.files[].path'",
+        ),
+        "diff:diff",
+        take.diff,
+    ),
+    Verb(
         "explain",
         "look",
         "AGENT [--json]",

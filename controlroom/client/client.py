@@ -29,6 +29,7 @@ from controlroom.client.transport import (
 )
 from controlroom.domain.calculators.comparison import Terms
 from controlroom.domain.calculators.estimate import Wish
+from controlroom.domain.display.diff import DiffLine, diff_lines
 from controlroom.domain.display.loglines import LogHit, Matches, hit_line, screen_lines
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Fleet, LogPlace
@@ -42,12 +43,15 @@ from controlroom.protocol.messages import (
     MAX_NEWS,
     STOPPED,
     VERSION,
+    AgentChanges,
     Answer,
     Answered,
     AskAttached,
     AskAudit,
+    AskChanges,
     AskComparison,
     AskCosts,
+    AskDiff,
     AskDoubted,
     AskEstimate,
     AskFigures,
@@ -61,6 +65,7 @@ from controlroom.protocol.messages import (
     CheckLedger,
     Compared,
     Costs,
+    DiffPage,
     Estimated,
     FetchLog,
     FleetNews,
@@ -91,6 +96,7 @@ from controlroom.protocol.messages import (
     pack,
     read_told,
 )
+from controlroom.text.changes import ChangedFile, ChangeKind
 from controlroom.text.event_text import LogRecord
 from controlroom.text.sanitize import Span, sanitize
 from controlroom.wire.inquiries import Hit
@@ -132,6 +138,38 @@ def log_page(page: Page) -> LogPage:
         return LogPage(**{**known, "reason": "its host sent a damaged page"})
     offsets = itertools.accumulate((len(line) + 1 for line in lines), initial=page.start.offset)
     return LogPage(**known, records=tuple(map(unpack, lines)), offsets=tuple(offsets)[:-1])
+
+
+@dataclass(frozen=True)
+class DiffLines:
+    """Lines of a diff, sanitized."""
+
+    lines: tuple[DiffLine, ...] = ()
+    start: int = 0
+    """The number of the first of them, counted from 0."""
+    total: int = 0
+    """How many there are."""
+    endless: bool = False
+    """There are more, which cannot be read."""
+    binary: bool = False
+    version: str = ""
+    """Another one: what is read has changed."""
+    reason: str = ""
+    """Why there is nothing."""
+
+
+def diff_page(page: DiffPage) -> DiffLines:
+    """Read the lines of a diff."""
+    read = page.read
+    if read is None:
+        return DiffLines(reason=page.reason)
+    try:
+        raw = base64.b64decode(read.data).split(b"\n")[:-1]
+    except binascii.Error:
+        return DiffLines(reason="its host sent damaged lines")
+    lines = diff_lines(read.place, raw, {cut.index: cut.left_out for cut in read.cut})
+    about = (read.start, max(read.total, read.start + len(raw)), read.endless, read.binary, read.version)
+    return DiffLines(tuple(lines), *about, page.reason)
 
 
 def agent_screen(screen: Screen) -> AgentScreen:
@@ -365,6 +403,15 @@ class Client:
     async def screen(self, agent: str) -> AgentScreen:
         """Read what an agent's terminal shows now."""
         return agent_screen(await self._ask(LookAtScreen(self._new_id(), agent), Screen))
+
+    async def changes(self, agent: str, epoch: int) -> AgentChanges:
+        """Ask which files a run of an agent has changed. A large repository takes a while."""
+        return await self._ask(AskChanges(self._new_id(), agent, epoch), AgentChanges)
+
+    async def diff(self, agent: str, epoch: int, file: ChangedFile, start: int = 0) -> DiffLines:
+        """Read what a run of an agent has changed in a file: some lines from number `start` on."""
+        about = (file.path, file.was, file.kind is ChangeKind.UNTRACKED, start)
+        return diff_page(await self._ask(AskDiff(self._new_id(), agent, epoch, *about), DiffPage))
 
     async def check(self, host: str) -> HostChecked:
         """See whether a host has all that agents need. It may take half a minute."""

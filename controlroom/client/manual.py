@@ -14,6 +14,7 @@ import controlroom
 TOPICS = (
     "agents",
     "tasks",
+    "results",
     "hosts",
     "states",
     "keys",

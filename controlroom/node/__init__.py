@@ -3,6 +3,7 @@
     adopted/      agents that others started on this host
     observation/  what is seen here, again and again: agents, processes, the machine, files that grow
     logs/         agents' logs: read, followed, searched
+    git/          agents' work in git repositories
 
 Here: bootstrap (what runs first on a host), serve, main, serving (the node) · orders, inquiries, outbox: what home
 wants and gets · spawn, grants, supervisor, ending: what is done for agents · host, place, owner, agent_folders: what

@@ -41,10 +41,14 @@ from controlroom.text.names import is_adopted_name, shown_name_problem
 from controlroom.wire.codec import decode
 from controlroom.wire.inquiries import (
     MOST_FOLDERS,
+    ChangesListed,
     Check,
     Checked,
+    DiffRead,
     Finding,
     Inquiry,
+    ListChanges,
+    ReadDiff,
     ReadSpec,
     ScreenShown,
     Search,
@@ -71,7 +75,7 @@ def checked(asked: Check, place: Place, shell: LoginEnvironment, alias: str) -> 
 
     `alias`: what `claude` is short for in the login shell.
     """
-    environ = {"HOME": os.path.expanduser("~"), "PATH": os.defpath, **shell.variables}
+    environ = environment_of(shell)
     folders = tuple(checked_folders(asked.folders[:MOST_FOLDERS], environ))
     if asked.folders_alone:
         return Checked(asked.id, host.now(), folders=folders)
@@ -94,6 +98,11 @@ def checked(asked: Check, place: Place, shell: LoginEnvironment, alias: str) -> 
         **state_facts(place.state),
     )
     return Checked(asked.id, host.now(), found, folders)
+
+
+def environment_of(shell: LoginEnvironment) -> dict[str, str]:
+    """The environment in which programs are started here: that of the login shell, where there is one."""
+    return {"HOME": os.path.expanduser("~"), "PATH": os.defpath, **shell.variables}
 
 
 def checked_folders(paths: Iterable[str], environ: Mapping[str, str]) -> Iterator[FolderCheck]:
@@ -330,7 +339,17 @@ class Inquirer:
             looks = not asked.folders_alone and _lacks_claude(login)
             alias = await alias_of("claude", os.environ, secrets.token_hex(16)) if looks else ""
             return await asyncio.to_thread(checked, asked, self._place, login, alias)
+        if isinstance(asked, (ListChanges, ReadDiff)):
+            return await self._compare(asked)
         return await self._show_screen(asked)
+
+    async def _compare(self, asked: ListChanges | ReadDiff) -> ChangesListed | DiffRead:
+        from controlroom.node.git import changes  # most connections never ask for it
+
+        environ = environment_of(await self._login())
+        if isinstance(asked, ListChanges):
+            return await asyncio.to_thread(changes.list_changes, asked, self._place.state, environ)
+        return await asyncio.to_thread(changes.read_diff, asked, self._place.state, environ)
 
     def _read_spec(self, asked: ReadSpec) -> SpecRead:
         entry = entry_of(self._place.state, asked.name, asked.epoch)

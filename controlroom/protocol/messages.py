@@ -23,8 +23,9 @@ from controlroom.domain.money.forecast import Runway
 from controlroom.domain.money.plausible import DoubtedUse
 from controlroom.domain.orders import Result
 from controlroom.domain.patch import Patch
+from controlroom.text.changes import Changes
 from controlroom.wire.codec import decode, encode
-from controlroom.wire.inquiries import Hit
+from controlroom.wire.inquiries import DiffRead, Hit
 from controlroom.wire.lines import PeerError, from_line, to_line
 
 
@@ -157,7 +158,7 @@ class LedgerResult:
 MAX_REQUEST = 8 * 1024 * 1024
 """Bytes of one request at most: a task of a mebibyte, every character escaped, fits."""
 
-PROTOCOL = 12
+PROTOCOL = 13
 """Counts what can be said here: raised whenever a message, or a record in one, becomes another. A test sees to it."""
 
 VERSION = f"{__version__}+{PROTOCOL}"
@@ -284,6 +285,29 @@ class LookAtScreen:
 
 
 @dataclass(frozen=True)
+class AskChanges:
+    """Which files has this run of an agent changed? Answered by `AgentChanges`."""
+
+    id: int
+    agent: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class AskDiff:
+    """What has this run of an agent changed in a file? Answered by `DiffPage`, from line number `start` on."""
+
+    id: int
+    agent: str
+    epoch: int
+    path: str
+    """As it was listed, and the path that it had before, where that is another one."""
+    was: str = ""
+    untracked: bool = False
+    start: int = 0
+
+
+@dataclass(frozen=True)
 class CheckHost:
     """Has a host all that agents need? Answered by `HostChecked`."""
 
@@ -340,7 +364,7 @@ class StopEngine:
 # What a watcher may ask of these stands in `engine.frontends.watcher_view`; any other is refused to watchers.
 Question = (
     FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskHistory | AskAudit | CheckLedger | BackUpLedger
-    | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted | AskFigures | AskTask
+    | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted | AskFigures | AskTask | AskChanges | AskDiff
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
@@ -448,6 +472,24 @@ class Hits:
 
 
 @dataclass(frozen=True)
+class AgentChanges:
+    """The answer to `AskChanges`; none, for this reason. Paths are as its host has them."""
+
+    id: int
+    changes: Changes | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class DiffPage:
+    """The answer to `AskDiff`: what its host read; none, for this reason."""
+
+    id: int
+    read: DiffRead | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class HostChecked:
     """The answer to `CheckHost`: what is known without the host, then what it says; `reason`: why it says nothing."""
 
@@ -496,7 +538,7 @@ class TaskText:
 
 Answer = (
     Answered | Page | Screen | Hits | HostChecked | Costs | History | Audit | LedgerResult | Compared | Estimated
-    | Attached | Runways | SetAside | TaskText | Flowing
+    | Attached | Runways | SetAside | TaskText | Flowing | AgentChanges | DiffPage
 )  # fmt: skip
 Told = Welcome | Unwelcome | FleetNews | Answer
 

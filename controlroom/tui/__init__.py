@@ -9,5 +9,6 @@
 
 Here: run (the way in and out) · app: puts the parts together · context: the parts, as screens, widgets and actions see
 them, and the messages that ask the app for something · link: the connection to the engine · engine_client: what the
-screen needs of a client · view_state: one moment of it all. Rooms look down only.
+screen needs of a client · view_state: one moment of it all · review_drafts: comments that were not sent yet. Rooms look
+down only.
 """

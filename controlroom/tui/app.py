@@ -37,6 +37,7 @@ from controlroom.tui.context import (
 from controlroom.tui.engine_client import Connect, unless_lost
 from controlroom.tui.link import EngineLink
 from controlroom.tui.logs.log_follower import LogFollower
+from controlroom.tui.review_drafts import ReviewDrafts
 from controlroom.tui.screens.base import BREAKPOINTS, Motion, RoomScreen, plain_key, say, top_screen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.terminal.bell import Bell
@@ -147,7 +148,8 @@ class ControlRoomApp(ContextApp):
             wait=self.set_timer,
         )
         memory = themes.memory
-        return Context(link, logs, keyboard, keys, themes, Layouts(memory), LastLook(memory), monotonic)
+        kept = Layouts(memory), LastLook(memory), ReviewDrafts(memory)
+        return Context(link, logs, keyboard, keys, themes, *kept, monotonic)
 
     # ------------------------------------------------------------------ beginning and end
 

@@ -13,6 +13,7 @@ from controlroom.domain.model import Fleet
 from controlroom.tui.engine_client import Source
 from controlroom.tui.link import EngineLink
 from controlroom.tui.logs.log_follower import LogFollower
+from controlroom.tui.review_drafts import ReviewDrafts
 from controlroom.tui.terminal.keyboard import Keyboard
 from controlroom.tui.theme.memory import LastLook, Layouts
 from controlroom.tui.theme.theme import Palette
@@ -44,6 +45,7 @@ class Context:
     themes: ThemeStore
     layouts: Layouts
     last_look: LastLook
+    reviews: ReviewDrafts
     monotonic: Callable[[], float]
     """Seconds, to measure durations."""
     drafts: dict[str, str] = field(default_factory=dict)

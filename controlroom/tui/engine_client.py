@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does not wait for it
     from controlroom.client.attach import Attachment
-    from controlroom.client.client import AgentScreen, LogPage
+    from controlroom.client.client import AgentScreen, DiffLines, LogPage
     from controlroom.domain.display.loglines import Matches
     from controlroom.domain.intents import Intent
     from controlroom.domain.model import Fleet, LogPlace
     from controlroom.domain.orders import Result
-    from controlroom.protocol.messages import Attached, Costs, Flowing, History, HostChecked, TaskText
+    from controlroom.protocol.messages import AgentChanges, Attached, Costs, Flowing, History, HostChecked, TaskText
+    from controlroom.text.changes import ChangedFile
 
 
 class Source(Protocol):
@@ -80,6 +81,12 @@ class Source(Protocol):
         count: int = 100,
     ) -> Matches:
         """Search a piece of one run's log on its host: back from a place (None: the end), or on from `after`."""
+
+    async def changes(self, agent: str, epoch: int) -> AgentChanges:
+        """Ask which files a run of an agent has changed."""
+
+    async def diff(self, agent: str, epoch: int, file: ChangedFile, start: int = 0) -> DiffLines:
+        """Read what a run has changed in a file: some lines from number `start` on."""
 
     async def check(self, host: str) -> HostChecked:
         """See whether a host has all that agents need."""

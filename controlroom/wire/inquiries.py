@@ -5,6 +5,7 @@ A node answers every inquiry, with a reason when there is nothing to give. Text 
 
 from dataclasses import dataclass, field
 
+from controlroom.text.changes import BEGINNING, Changes, DiffPlace
 from controlroom.text.host_sample import FolderCheck, HostCheck
 from controlroom.wire.spec import AgentSpec
 
@@ -65,6 +66,31 @@ class Check:
 
 MOST_FOLDERS = 100
 """Folders that one check-up looks at."""
+
+
+@dataclass(frozen=True)
+class ListChanges:
+    """Which files has this run of an agent changed? Answered by `ChangesListed`."""
+
+    id: int
+    name: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class ReadDiff:
+    """What has this run of an agent changed in a file? Answered by `DiffRead` with lines from number `start` on."""
+
+    id: int
+    name: str
+    epoch: int
+    path: str
+    was: str = ""
+    """The path that it had in the base, where that is another one."""
+    untracked: bool = False
+    """It is meant as a file that git does not know, whatever git knows of that path."""
+    start: int = 0
+    """Lines before it are not wanted."""
 
 
 # --------------------------------------------------------------------------- node -> home
@@ -140,5 +166,45 @@ class Checked:
     folders: tuple[FolderCheck, ...] = ()
 
 
-Inquiry = ReadSpec | ShowScreen | Search | Check
-Finding = SpecRead | ScreenShown | Found | Checked
+@dataclass(frozen=True)
+class ChangesListed:
+    """The answer to `ListChanges`; none, for this reason."""
+
+    id: int
+    changes: Changes | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CutLine:
+    """A line of a diff that was too long: its place among those that were sent, and the bytes that were not."""
+
+    index: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class DiffRead:
+    """The answer to `ReadDiff`: lines of a unified diff from its first `@@` on; nothing, for this reason."""
+
+    id: int
+    data: str = ""
+    """The lines as base64, each with its newline."""
+    place: DiffPlace = BEGINNING
+    """Where the first of them stands."""
+    start: int = 0
+    """Its number, counted from 0."""
+    total: int = 0
+    """Lines of the diff in all."""
+    cut: tuple[CutLine, ...] = ()
+    endless: bool = False
+    """The file has changed in more than can be read: there are more lines than `total`."""
+    binary: bool = False
+    """Its contents differ, and are no text."""
+    version: str = ""
+    """Another one: what is read has changed since."""
+    reason: str = ""
+
+
+Inquiry = ReadSpec | ShowScreen | Search | Check | ListChanges | ReadDiff
+Finding = SpecRead | ScreenShown | Found | Checked | ChangesListed | DiffRead

@@ -13,7 +13,7 @@ from controlroom.domain.intents import Intent
 from controlroom.protocol import messages
 from controlroom.text.states import OpenStrEnum
 
-DIGESTS = {12: "1c1b1c0aafd8f5bd"}
+DIGESTS = {13: "c3fe7775c6d709eb"}
 """Of what is said, by the number of the protocol. Only the newest counts."""
 
 

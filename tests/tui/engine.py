@@ -7,11 +7,12 @@ import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from controlroom.client.client import AgentScreen, Attachment, EngineUnavailable, LogPage, NoAttachment
+from controlroom.client.client import AgentScreen, Attachment, DiffLines, EngineUnavailable, LogPage, NoAttachment
 from controlroom.domain import events, intents
 from controlroom.domain.attached import FrontEnd
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.display.checkup import checks, link_check
+from controlroom.domain.display.diff import diff_lines
 from controlroom.domain.display.loglines import LogHit, Matches, log_lines, screen_lines
 from controlroom.domain.figures import Figures
 from controlroom.domain.history import Point
@@ -22,7 +23,8 @@ from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import edits
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import Drain, Halt, Hold, Task
-from controlroom.protocol.messages import Attached, Costs, Flowing, History, HostChecked, TaskText
+from controlroom.protocol.messages import AgentChanges, Attached, Costs, Flowing, History, HostChecked, TaskText
+from controlroom.text.changes import BEGINNING, DIFF_PAGE, ChangedFile, Changes
 from controlroom.text.event_text import LogRecord
 from controlroom.text.host_sample import HostCheck
 from controlroom.text.states import Outcome, TellKind
@@ -44,6 +46,12 @@ class SmallEngine:
         self.ledger_problem = ""
         self.task_texts: dict[str, str] = {}
         """The whole texts of tasks, by id."""
+        self.work: dict[str, Changes] = {}
+        """What agents have changed, by id."""
+        self.diffs: dict[str, bytes] = {}
+        """Diffs from their first `@@` on, by path."""
+        self.diffs_asked: list[tuple[str, int]] = []
+        """Each path, and the number of the line."""
         self.ran: dict[str, dict[str, int]] = {}
         self.history: dict[str, Sequence[Point]] = {}
         self.figures: Figures | None = None
@@ -390,6 +398,21 @@ class SmallClient:
         if data is None:
             return AgentScreen(reason=f"{agent} has no terminal now: its tmux session is gone")
         return AgentScreen(screen_lines(data), 120, 40)
+
+    async def changes(self, agent: str, epoch: int) -> AgentChanges:
+        self._alive()
+        await asyncio.sleep(0)
+        work = self.engine.work.get(agent)
+        return AgentChanges(1, work, "" if work else f"{agent} works in no git repository")
+
+    async def diff(self, agent: str, epoch: int, file: ChangedFile, start: int = 0) -> DiffLines:
+        self._alive()
+        self.engine.diffs_asked.append((file.path, start))
+        await asyncio.sleep(0)
+        raw = self.engine.diffs.get(file.path, b"")
+        lines = tuple(diff_lines(BEGINNING, raw.split(b"\n")[:-1], {}))
+        page = lines[start : start + DIFF_PAGE]
+        return DiffLines(page, start, len(lines), binary=file.binary, version=str(hash(raw)))
 
     async def task_text(self, task: str) -> TaskText:
         self._alive()

@@ -24,7 +24,7 @@ from tests.tui.room import room
 
 KEYS = remapped(
     {
-        "kill": "+",
+        "kill": "}",
         "spawn": ["~", "|"],
         "open": "$",
         "message": "%",
@@ -45,7 +45,7 @@ async def test_the_new_key_does_it_and_the_old_one_does_not() -> None:
     async with room(scenes.farm(), size=(200, 50), keys=KEYS) as here:
         await here.press("x")
         here.screen(Overview)
-        await here.press("+")
+        await here.press("}")
         here.screen(ConfirmSheet)
         await here.press("q")
         await here.press(")", "$")
@@ -78,7 +78,7 @@ async def test_footer_question_palette_and_help_name_the_keys_that_hold() -> Non
         assert "^ allow once" in text
         assert "% message" in text
         footer = text.splitlines()[-1]
-        for words in ("~ spawn", "$ open", "+ kill", "; all", "{ help", "_ quit"):
+        for words in ("~ spawn", "$ open", "} kill", "; all", "{ help", "_ quit"):
             assert words in footer
         await here.press("{")
         shown = " ".join(here.text().split())
@@ -88,7 +88,7 @@ async def test_footer_question_palette_and_help_name_the_keys_that_hold() -> Non
         assert ") ↓ Next agent." in shown
         await here.press("q", ";")
         await here.write("kill")
-        assert any(line.split()[:3] == ["▌+", "kill", "End"] for line in here.text().splitlines())
+        assert any(line.split()[:3] == ["▌}", "kill", "End"] for line in here.text().splitlines())
 
 
 async def test_explain_names_them_too() -> None:
@@ -137,10 +137,10 @@ def read(tmp_path: Path, text: str) -> ScreenSettings:
 
 
 def test_keys_and_theme_are_read_from_the_config(tmp_path: Path) -> None:
-    settings = read(tmp_path, 'theme = "paper"\n[keys]\nkill = "+"\nspawn = ["~", "|"]\n')
+    settings = read(tmp_path, 'theme = "paper"\n[keys]\nkill = "}"\nspawn = ["~", "|"]\n')
     assert (settings.theme, settings.problem) == ("paper", "")
     keys, wrong = keys_of(settings)
-    assert (keys["kill"].key, keys["spawn"].keys, wrong) == ("+", ("~", "|"), "")
+    assert (keys["kill"].key, keys["spawn"].keys, wrong) == ("}", ("~", "|"), "")
     assert settings.themes == tmp_path / "themes"
 
 

@@ -201,7 +201,7 @@ def test_an_engine_that_is_killed_leaves_a_screen_that_can_be_left(tmp_path: Pat
     room = tmp_path / "room"
     (room / "themes").mkdir(parents=True, mode=0o700)
     (room / "themes" / "mine.toml").write_text('like = "dusk"\n[colours]\nbackground = "#102030"\n')
-    (room / "config.toml").write_text('theme = "mine"\nlocal = false\n[keys]\nback = "+"\n')
+    (room / "config.toml").write_text('theme = "mine"\nlocal = false\n[keys]\nback = "}"\n')
     env = {"CONTROLROOM_HOME": str(room)}
 
     def engine() -> int:
@@ -217,7 +217,7 @@ def test_an_engine_that_is_killed_leaves_a_screen_that_can_be_left(tmp_path: Pat
         first = engine()
         os.kill(first, signal.SIGKILL)
         wait_for(lambda: engine() != first, 30, "another engine")
-        terminal.keys("+")
+        terminal.keys("}")
         assert_restored(terminal, 0)
     finally:
         terminal.close()

@@ -1,6 +1,7 @@
 """The one table of what can be done, and when: keys, palette, footer, help, verbs and the manual come from here."""
 
 from controlroom.domain.keys.action import Action
+from controlroom.domain.keys.review_actions import REVIEW_ACTIONS
 from controlroom.domain.keys.task_actions import TASK_ACTIONS
 
 ACTIONS: tuple[Action, ...] = (
@@ -420,6 +421,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("pane_size", "v", "pane size", "Enlarge the live panes; again: hide them; again: as they were.", "overview"),
     Action("fold_hosts", "[", "fold hosts", "Fold the hosts into one line, or open them again.", "overview"),
     Action("fold_limits", "]", "fold limits", "Fold budgets and limits into one line, or open them again.", "overview"),
+    *REVIEW_ACTIONS,
     *TASK_ACTIONS,
     Action(
         "palette", ":", "all", "Find every action, agent and host by typing a part of its name.", "anywhere", footer=20

@@ -159,6 +159,24 @@ def _connected(fleet: Fleet, agent: Agent) -> str | None:
     return None if fleet.reachable(agent) else f"{agent.host} cannot be asked now"
 
 
+def _reviewed(fleet: Fleet, agent: Agent) -> str | None:
+    if agent.adopted:
+        return f"{agent.name} was not started here: nothing is known of where its work began"
+    if fleet.hosts[agent.host].link is not LinkState.UP:
+        return f"{agent.host} cannot be asked now"
+    return None
+
+
+def _takes_comments(fleet: Fleet, agent: Agent) -> str | None:
+    from controlroom.domain.preconditions import no_session
+
+    if not agent.has_ended:
+        return _hears(fleet, agent)
+    if reason := no_session(agent):
+        return f"{agent.name} {reason} to go on in: reassign gives it a new task"
+    return _connected(fleet, agent)
+
+
 _CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
     "allow": _asks,
     "always": _asks_for_more,
@@ -174,4 +192,6 @@ _CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
     "attach": _there,
     "screen": _there_and_connected,
     "forget": _over,
+    "review": _reviewed,
+    "comments_send": _takes_comments,
 }

@@ -19,7 +19,7 @@ class Motion:
 
     name: str
     where: str
-    """The screen: overview, agent, hosts, host_charts, questions, tasks, costs, timeline."""
+    """The screen: overview, agent, review, hosts, host_charts, questions, tasks, costs, timeline."""
     keys: tuple[str, ...]
     """As Textual names them, the one that is shown first. Arrows and their like always do what they do here."""
     help: str
@@ -48,6 +48,14 @@ MOTIONS: tuple[Motion, ...] = (
     Motion("page_up", "timeline", ("u", "pageup"), "A page back."),
     Motion("first", "timeline", ("<", "home"), "The oldest line that is held."),
     Motion("last", "timeline", ("l", ">", "end"), "The end: follow what comes."),
+    Motion("down", "review", ("j", "down"), "Next file, or line."),
+    Motion("up", "review", ("k", "up"), "File or line before."),
+    Motion("page_down", "review", ("space", "pagedown"), "A page on."),
+    Motion("page_up", "review", ("b", "pageup"), "A page back."),
+    Motion("hunk_next", "review", ("n",), "In a diff: to the next lines that changed."),
+    Motion("hunk_before", "review", ("h",), "In a diff: to those before."),
+    Motion("first", "review", ("<", "home"), "The first file, or line."),
+    Motion("last", "review", (">", "end"), "The last file, or line."),
     Motion("down", "hosts", ("j", "down"), "Next host."),
     Motion("up", "hosts", ("k", "up"), "Host before."),
     Motion("page_down", "hosts", ("space", "pagedown"), "More of a long question, or of what is known of a host."),

@@ -12,6 +12,7 @@ from controlroom.engine.history import HistoryRecorder, flow_kept, recorded
 from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered, check_up
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate import short
+from controlroom.engine.hosts.translate_changes import to_changes, to_diff
 from controlroom.engine.ledger.doubted_tables import Doubted
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem, back_up, check
 from controlroom.engine.ledger.run_tables import known_alive
@@ -22,11 +23,14 @@ from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.store import FleetStore
 from controlroom.protocol.home import Home
 from controlroom.protocol.messages import (
+    AgentChanges,
     Answer,
     AskAttached,
     AskAudit,
+    AskChanges,
     AskComparison,
     AskCosts,
+    AskDiff,
     AskDoubted,
     AskEstimate,
     AskFigures,
@@ -40,6 +44,7 @@ from controlroom.protocol.messages import (
     CheckLedger,
     Compared,
     Costs,
+    DiffPage,
     Estimated,
     FetchLog,
     Flowing,
@@ -55,9 +60,21 @@ from controlroom.protocol.messages import (
     SetAside,
     TaskText,
 )
-from controlroom.wire.inquiries import Found, ScreenShown, Search, ShowScreen
+from controlroom.wire.inquiries import (
+    ChangesListed,
+    DiffRead,
+    Found,
+    ListChanges,
+    ReadDiff,
+    ScreenShown,
+    Search,
+    ShowScreen,
+)
 
 _REASON = 300
+DIFFING = 30.0
+"""Seconds for a host to compare an agent's work with its base: a large repository takes a while."""
+
 MOST_LINES = 10_000
 """Lines of the audit in one answer at most."""
 
@@ -87,8 +104,8 @@ async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, tu
             return replace(page, id=asked.id)
         case SearchLog():
             return await _search(parts, asked, rank)
-        case LookAtScreen():
-            return await _look_at_screen(parts, asked, rank)
+        case LookAtScreen() | AskChanges() | AskDiff():
+            return await _seen_there(parts, asked, rank)
         case CheckHost():
             return HostChecked(asked.id, *await check_up(parts.store, parts.inquiries, asked.host))
         case AskCosts() | AskHistory() | AskFigures():
@@ -121,6 +138,14 @@ async def _task(parts: Answering, asked: AskTask) -> TaskText:
         return TaskText(asked.id, reason=str(problem))
 
 
+async def _seen_there(
+    parts: Answering, asked: LookAtScreen | AskChanges | AskDiff, rank: Rank
+) -> Screen | AgentChanges | DiffPage:
+    if isinstance(asked, LookAtScreen):
+        return await _look_at_screen(parts, asked, rank)
+    return await _changes(parts, asked, rank)
+
+
 async def _look_at_screen(parts: Answering, asked: LookAtScreen, rank: Rank) -> Screen:
     host, _, name = asked.agent.partition("/")
     inquiry = ShowScreen(parts.store.new_id(), name)
@@ -129,6 +154,22 @@ async def _look_at_screen(parts: Answering, asked: LookAtScreen, rank: Rank) -> 
     except Unanswered as problem:
         return Screen(asked.id, reason=str(problem))
     return Screen(asked.id, shown.data, shown.columns, shown.rows, short(shown.reason, _REASON))
+
+
+async def _changes(parts: Answering, asked: AskChanges | AskDiff, rank: Rank) -> AgentChanges | DiffPage:
+    """Return what an agent has changed, as its host says."""
+    host, _, name = asked.agent.partition("/")
+    inquiries, number = parts.inquiries, parts.store.new_id()
+    try:
+        if isinstance(asked, AskChanges):
+            listed = await inquiries.ask(host, ListChanges(number, name, asked.epoch), ChangesListed, DIFFING, rank)
+            return AgentChanges(asked.id, to_changes(listed.changes), short(listed.reason, _REASON))
+        wanted = ReadDiff(number, name, asked.epoch, asked.path, asked.was, asked.untracked, asked.start)
+        read = await inquiries.ask(host, wanted, DiffRead, DIFFING, rank)
+        return DiffPage(asked.id, to_diff(read), short(read.reason, _REASON))
+    except Unanswered as problem:
+        kind = AgentChanges if isinstance(asked, AskChanges) else DiffPage
+        return kind(asked.id, reason=str(problem))
 
 
 async def _search(parts: Answering, asked: SearchLog, rank: Rank) -> Hits:

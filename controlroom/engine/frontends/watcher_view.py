@@ -25,17 +25,21 @@ from controlroom.engine.frontends.turns import SharedTurns
 from controlroom.engine.hosts.inquiries import Rank
 from controlroom.protocol.messages import (
     LOOK,
+    AgentChanges,
     Answer,
     Answered,
     AskAttached,
     AskAudit,
+    AskChanges,
     AskComparison,
     AskCosts,
+    AskDiff,
     AskFigures,
     AskHistory,
     AskRunways,
     AskTask,
     Audit,
+    DiffPage,
     FetchLog,
     FollowedAgent,
     History,
@@ -53,6 +57,7 @@ from controlroom.wire.records import unpack
 
 NO_LOGS = "the logs are withheld from watchers"
 NO_TASKS = "the tasks are withheld from watchers, and what this would show may hold them"
+NO_WORK = "the logs are withheld from watchers, and with them what agents have written"
 HIDDEN = "withheld from watchers"
 _ASKED = {QuestionKind.PERMISSION: f"do what is {HIDDEN}", QuestionKind.PLAN: f"plan, which is {HIDDEN}"}
 """The titles of questions that watchers may not read, as the rest of a sentence; of any other kind: `HIDDEN`."""
@@ -77,6 +82,8 @@ MAY_ASK = (
     FetchLog,
     SearchLog,
     LookAtScreen,
+    AskChanges,
+    AskDiff,
     AskCosts,
     AskHistory,
     AskComparison,
@@ -197,6 +204,10 @@ class Watcher(Rights):
                 return TaskText(asked.id, reason=NO_TASKS)
             case LookAtScreen() if why:
                 return Screen(asked.id, reason=why)
+            case AskChanges() if self.withheld.logs:
+                return AgentChanges(asked.id, reason=NO_WORK)
+            case AskDiff() if self.withheld.logs:
+                return DiffPage(asked.id, reason=NO_WORK)
             case AskHistory() if self.withheld.accounts and asked.subject not in self._seen.hosts:
                 return History(asked.id)  # windows bear the names of accounts
             case FetchLog() if self.hides(asked.agent):

@@ -6,7 +6,7 @@ from functools import partial
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import plan
 from controlroom.text.states import Verdict
-from controlroom.tui.actions import agents, hosts, navigate, orders, questions, reports, tasks
+from controlroom.tui.actions import agents, hosts, navigate, orders, questions, reports, review, tasks
 from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.screens.arranging import MarkingScreen
 from controlroom.tui.screens.base import RoomScreen, say
@@ -135,6 +135,13 @@ ACTS: dict[str, Act] = {
     "copy": agents.copy,
     "attach": agents.attach,
     "screen": agents.terminal,
+    "review": review.review,
+    "review_open": review.open_here,
+    "comment": review.comment,
+    "comments_send": review.send_comments,
+    "file_next": review.file_next,
+    "file_before": review.file_before,
+    "review_reload": review.reload,
     "host_add": hosts.add,
     "host_remove": hosts.remove,
     "host_retry": hosts.retry,

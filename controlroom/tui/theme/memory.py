@@ -29,57 +29,24 @@ class Terminal(Enum):
     PHONE = "phone_layout"
 
 
-class Memory:
-    """A few things by name. What cannot be read is forgotten, what cannot be written is not remembered."""
+class KeptFile:
+    """A few things by name, in a file. What cannot be read is forgotten, what cannot be written is not remembered."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, most: int = _MOST) -> None:
+        """`most`: bytes of it at most."""
+        self._path, self._limit = path, most
 
-    def theme(self, configured: str) -> str:
-        """The theme chosen on the screen; it holds as long as the config says what it said then."""
-        choice = self._read().get("theme")
-        if isinstance(choice, dict) and choice.get("instead_of") == configured and isinstance(choice.get("name"), str):
-            return str(choice["name"])
-        return ""
-
-    def remember_theme(self, name: str, configured: str) -> bool:
-        """Remember the theme chosen instead of the one that the config names; says whether that could be done."""
-        return self._write({**self._read(), "theme": {"name": name, "instead_of": configured}})
-
-    def looked(self) -> Look | None:
-        """The last look at the screen; None: nobody ever looked."""
-        stored = self._read().get("looked")
-        names = ("at", "billed", "covered")
-        figures = [int(stored[name]) for name in names if type(stored.get(name)) is int] if type(stored) is dict else []
-        fit = len(figures) == len(names) and all(0 <= figure < 2**53 for figure in figures)
-        if not fit:
-            return None
-        from controlroom.domain.news import Look
-
-        return Look(*figures)
-
-    def remember_look(self, look: Look) -> bool:
-        """Remember a look; whether that could be written."""
-        return self._write({**self._read(), "looked": asdict(look)})
-
-    def layout(self, terminal: Terminal) -> Layout:
-        """How the screen was arranged on terminals of this kind."""
-        return read(self._read().get(terminal.value))
-
-    def remember_layout(self, terminal: Terminal, layout: Layout) -> bool:
-        """Remember how the screen is arranged on terminals of this kind; says whether that could be done."""
-        return self._write({**self._read(), terminal.value: written(layout)})
-
-    def _read(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
+        """What it holds."""
         try:
             with open(self._path, "rb") as file:
-                values = json.loads(file.read(_MOST))
+                values = json.loads(file.read(self._limit))
         except (OSError, ValueError, RecursionError):
             return {}
         return values if isinstance(values, dict) else {}
 
-    def _write(self, values: Mapping[str, Any]) -> bool:
-        """Replace the file in one step."""
+    def write(self, values: Mapping[str, Any]) -> bool:
+        """Replace the file in one step; says whether that could be done."""
         beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -92,6 +59,52 @@ class Memory:
                 beside.unlink(missing_ok=True)
             return False
         return True
+
+
+class Memory:
+    """What the screen remembers, by name."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._file = path, KeptFile(path)
+
+    def beside(self, name: str, most: int) -> KeptFile:
+        """A file of its own for what is larger: up to `most` bytes."""
+        return KeptFile(self._path.with_name(name), most)
+
+    def theme(self, configured: str) -> str:
+        """The theme chosen on the screen; it holds as long as the config says what it said then."""
+        choice = self._file.read().get("theme")
+        if isinstance(choice, dict) and choice.get("instead_of") == configured and isinstance(choice.get("name"), str):
+            return str(choice["name"])
+        return ""
+
+    def remember_theme(self, name: str, configured: str) -> bool:
+        """Remember the theme chosen instead of the one that the config names; says whether that could be done."""
+        return self._file.write({**self._file.read(), "theme": {"name": name, "instead_of": configured}})
+
+    def looked(self) -> Look | None:
+        """The last look at the screen; None: nobody ever looked."""
+        stored = self._file.read().get("looked")
+        names = ("at", "billed", "covered")
+        figures = [int(stored[name]) for name in names if type(stored.get(name)) is int] if type(stored) is dict else []
+        fit = len(figures) == len(names) and all(0 <= figure < 2**53 for figure in figures)
+        if not fit:
+            return None
+        from controlroom.domain.news import Look
+
+        return Look(*figures)
+
+    def remember_look(self, look: Look) -> bool:
+        """Remember a look; whether that could be written."""
+        return self._file.write({**self._file.read(), "looked": asdict(look)})
+
+    def layout(self, terminal: Terminal) -> Layout:
+        """How the screen was arranged on terminals of this kind."""
+        return read(self._file.read().get(terminal.value))
+
+    def remember_layout(self, terminal: Terminal, layout: Layout) -> bool:
+        """Remember how the screen is arranged on terminals of this kind; says whether that could be done."""
+        return self._file.write({**self._file.read(), terminal.value: written(layout)})
 
 
 _KEEP = 60_000

@@ -1,0 +1,1 @@
+"""Agents' work in git repositories of this host: what it has changed."""
