@@ -12,6 +12,7 @@ from controlroom.runner import agent_process, environment, folder, outcome, proc
 from controlroom.runner.agent_process import AgentInput, signal_pipe, speakable
 from controlroom.runner.claude import channel as claude
 from controlroom.runner.claude import nested
+from controlroom.runner.claude.edits import EditNotes
 from controlroom.runner.claude.login import stray_login
 from controlroom.runner.claude.questions import answer_words
 from controlroom.runner.control_socket import Caller, ControlSocket
@@ -69,6 +70,7 @@ class AgentRun:
         self._inlet: AgentInput | None = None
         self._money = Money(order, lambda: self._talk.session if self._talk else "", self._recorder.note)
         self._watch = self._watching()
+        self._edits = EditNotes()
         self._preparing = 0
         """The process that makes its worktree; 0: there is none, or it has ended."""
         self._exit: Exit | None = None
@@ -258,6 +260,7 @@ class AgentRun:
             self._write(self._conversation.feed(event, _now()))
         self._money.hear(event)
         self._watch.hear(event)
+        self._edits.hear(event)
 
     def _write(self, data: bytes) -> None:
         if data and self._inlet:

@@ -14,6 +14,7 @@
         sessions.jsonl  the sessions of Claude that this is metered from (runner.money.usage_meter)
         status_line.json   what an interactive Claude last told its status line (status_line)
         settings.json   what an interactive Claude is given as --settings
+        edits.jsonl     the files that its Claude has edited with its own tools (runner.claude.edits)
         limits.json     what its plan leaves, as it was told last (wire.usage), replaced atomically
         worktree.json   what came of making its worktree (runner.worktree.prepare)
         setup.log       what the command said that makes it ready, at most 4 MiB
@@ -32,7 +33,7 @@ from controlroom.text.names import tmux_socket as tmux_socket
 
 SPEC, TASK, ENVIRON, STATUS, CONTROL = "spec.json", "task.md", "environ.json", "status.json", "control.sock"
 USAGE, SESSIONS, GRANT, LIMITS = "usage.jsonl", "sessions.jsonl", "grant.json", "limits.json"
-STATUS_LINE, SETTINGS = "status_line.json", "settings.json"
+STATUS_LINE, SETTINGS, EDITS = "status_line.json", "settings.json", "edits.jsonl"
 OWNER, WORKTREE = "owner.json", "worktree.json"
 
 TAG = "CONTROLROOM_AGENT"

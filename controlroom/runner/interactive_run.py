@@ -128,6 +128,7 @@ class InteractiveRun(AgentRun):
             self._recorder.told(event, line)
             self._claude.hear(event, _now())
             self._watch.hear(event)
+            self._edits.hear(event)
             for typed in self._typing:
                 typed.hear(event)
             if self._typed_last and refusal(event):
