@@ -148,6 +148,18 @@ def _agent(name: str) -> str:
     return f"agent.{name}"
 
 
+_OVERLAP = (
+    _text("agent", "other"),
+    *_several(Kind.TEXT, "repository", "path"),
+    _count("files", says="how many both have edited, as far as is known"),
+)
+
+
+def _edited(name: str) -> Callable[[Any], Any]:
+    """A field of what an agent has edited; null: not known."""
+    return lambda at: getattr(at.agent.edited, name, None)
+
+
 def _credential(at: Any) -> str | None:
     return at.agent.ordered.credential if at.agent.ordered else None
 
@@ -181,6 +193,11 @@ _AGENT = (
     _text("last_line", _agent("last_line")),
     _time("last_line_at", _agent("last_line_at")),
     _bytes("log_bytes", lambda at: at.agent.log_bytes if at.agent.has_ended else None),
+    _count(
+        "edited_files", _edited("files"), "files in repositories that it has changed, and that are not merged or undone"
+    ),
+    _flag("edited_in_part", _edited("in_part"), "there may be more such files, of which nothing is known"),
+    _records("overlaps", _OVERLAP, _edited("overlaps"), "other agents that have edited the same file"),
     _text("place", _agent("place"), "where an adopted one lives"),
     _flag("ordered_here", lambda at: at.agent.ordered is not None, "whether this room ordered its run"),
     _records("claims", _CLAIM, _agent("claims"), "what its host says otherwise than was ordered"),

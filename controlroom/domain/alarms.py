@@ -10,6 +10,7 @@ from typing import NamedTuple
 from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
 from controlroom.domain.model import Agent, State
+from controlroom.domain.overlap import overlap_alarm
 from controlroom.domain.tasks import Preflight, Restarts
 from controlroom.domain.words import named_some
 from controlroom.text.host_sample import HostSample
@@ -210,6 +211,31 @@ def _strays(agent: Agent) -> bool:
 def _payer_alarm(agent: Agent) -> Alarm:
     text = f"{agent.id} {payer_words(agent)}" if agent.stray_key else f"{agent.id}: {payer_doubt(agent)}"
     return Alarm(text, since=agent.started or agent.since, agent=agent.id)
+
+
+_OVERLAP = "overlap of "
+"""How what such alarms are about begins; the agent follows that began later."""
+
+
+def watch_overlaps(draft: Draft, seen: Iterable[str], at: int) -> None:
+    """Raise and end the alarms of agents, named by id, of which it is another than before who edits their files."""
+    for key in seen:
+        agent, about = draft.agents.get(key), f"{_OVERLAP}{key}"
+        standing = draft.alarms.get(about)
+        alarm = None
+        if agent is not None and agent.edited is not None and agent.edited.overlaps:
+            others = {overlap.other: draft.agents.get(overlap.other) for overlap in agent.edited.overlaps}
+            there = {other: found for other, found in others.items() if found is not None}
+            alarm = overlap_alarm(agent, there, standing.since if standing else at)
+        if alarm is not None:
+            draft.alarms.put(about, alarm)
+        elif standing is not None:
+            draft.alarms.drop(about)
+
+
+def forget_overlaps(draft: Draft, agent: Agent) -> None:
+    """End the alarm of an agent that is no longer there."""
+    draft.alarms.drop(f"{_OVERLAP}{agent.id}")
 
 
 GAPS = "gaps "

@@ -58,7 +58,7 @@ RULES: Mapping[str, Rule] = {
         ("stray_key", "billing_doubt", "forged", "rss_bound", "grant", "run_spent", "run_tokens", "place", "pane"),
         Rule.HOST,
     ),
-    **dict.fromkeys(("spent", "pending", "ordered", "claims"), Rule.HOME),
+    **dict.fromkeys(("spent", "pending", "ordered", "claims", "edited"), Rule.HOME),
 }
 """By field of `Agent`. A grant counts only if it was given here. Permission mode, environment and credential are fields
 of no agent: they come from the config alone, by the profile that was ordered."""

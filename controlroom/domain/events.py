@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, Headroom
-from controlroom.domain.model import Agent, HostFacts, Limits, LinkState, Money, Profile, Question
+from controlroom.domain.model import Agent, Edited, HostFacts, Limits, LinkState, Money, Profile, Question
 from controlroom.domain.orders import Order, Result
+from controlroom.domain.overlap import Edits
 from controlroom.domain.tasks import Drain, Queue, Task
 from controlroom.text.host_sample import HostSample
 
@@ -197,6 +198,23 @@ class SpendingSeen:
 
 
 @dataclass(frozen=True)
+class EditsSeen:
+    """What agents of a host have edited, by id, as it claims; None: it could not look. `engine.overlaps` joins it."""
+
+    host: str
+    agents: Mapping[str, tuple[Edits, ...] | None]
+    at: int
+
+
+@dataclass(frozen=True)
+class EditsJoined:
+    """What agents have edited by now, by id, and who else has edited that; None: nothing is known of one any more."""
+
+    agents: Mapping[str, Edited | None]
+    at: int
+
+
+@dataclass(frozen=True)
 class MoneySeen:
     """What the whole room has spent."""
 
@@ -277,6 +295,8 @@ Event = (
     | LinesSeen
     | LoadsSeen
     | SpendingSeen
+    | EditsSeen
+    | EditsJoined
     | MoneySeen
     | BudgetsSeen
     | HeadroomSeen

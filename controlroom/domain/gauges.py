@@ -82,6 +82,8 @@ class AlarmKind(StrEnum):
     DISK = "disk"
     GIVEN_UP = "given up"
     """An agent that is not started again."""
+    OVERLAP = "overlap"
+    """Agents that have edited the same file."""
     OVERAGE = "overage"
     """A plan is used up, and what goes beyond it is billed."""
     PREFLIGHT = "preflight"

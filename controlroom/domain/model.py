@@ -116,6 +116,30 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """Another agent that has edited a file which one has edited, too."""
+
+    other: str
+    """Its id."""
+    repository: str
+    path: str
+    """The first of the files that both have edited, from the top of the repository on."""
+    files: int = 1
+    """How many both have edited, as far as is known."""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What an agent has edited in repositories that is not undone or merged, as its host claims."""
+
+    files: int
+    in_part: bool = False
+    """There may be more files: of those nothing is known."""
+    overlaps: tuple[Overlap, ...] = ()
+    """With other agents, some of them."""
+
+
+@dataclass(frozen=True)
 class Agent:
     """A named long-running command in its own tmux session. `epoch` counts its (re)starts."""
 
@@ -180,6 +204,8 @@ class Agent:
     """What this room ordered of this run; None: it did not order it, and all of this is what its host claims."""
     claims: tuple[Claim, ...] = ()
     """What its host says of it and cannot be, by what was ordered."""
+    edited: Edited | None = None
+    """What it has edited, joined with what others have; None: not known."""
 
     @property
     def adopted(self) -> bool:

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 from controlroom.domain import clock_set, events
 from controlroom.domain.alarms import (
     GAPS,
+    forget_overlaps,
     forget_payer,
     watch_disk,
     watch_logins,
+    watch_overlaps,
     watch_payers,
     watch_preflights,
     watch_reboots,
@@ -147,6 +149,7 @@ def _forget_agents(draft: Draft, host: str) -> None:
 def _drop(draft: Draft, agent: Agent) -> None:
     draft.agents.drop(agent.id)
     forget_payer(draft, agent)
+    forget_overlaps(draft, agent)
 
 
 def _link_changed(draft: Draft, event: events.LinkChanged) -> None:
@@ -320,7 +323,7 @@ def _observed(known: Agent | None, seen: Agent) -> Agent:
     if known.epoch > seen.epoch:
         return known if _awaited(known) else seen
     if known.epoch < seen.epoch:
-        return replace(seen, pending=known.pending, spent=known.spent)
+        return replace(seen, pending=known.pending, spent=known.spent, edited=known.edited)
     merged = replace(
         seen,
         pending=known.pending,
@@ -331,6 +334,7 @@ def _observed(known: Agent | None, seen: Agent) -> Agent:
         spent=None if seen.adopted and seen.session != known.session else known.spent,
         last_line=known.last_line,
         last_line_at=known.last_line_at,
+        edited=known.edited,
     )
     if merged.has_ended:
         merged = replace(merged, rss=None, rss_bound=False, cpu_percent=None, processes=None)
@@ -365,6 +369,18 @@ def _spending_seen(draft: Draft, event: events.SpendingSeen) -> None:
         agent = draft.agents.get(key)
         if agent and agent.host == event.host:
             draft.move(key, agent, spent=spent)
+
+
+def _edits_seen(_: Draft, __: events.EditsSeen) -> None:
+    """What a host says of edits changes the fleet once it is joined with what others say."""
+
+
+def _edits_joined(draft: Draft, event: events.EditsJoined) -> None:
+    for key, edited in event.agents.items():
+        agent = draft.agents.get(key)
+        if agent is not None:
+            draft.move(key, agent, edited=edited)
+    watch_overlaps(draft, event.agents, event.at)
 
 
 def _money_seen(draft: Draft, event: events.MoneySeen) -> None:
@@ -410,7 +426,8 @@ def _heard(draft: Draft, name: str, at: int) -> None:
 
 def _ordered(draft: Draft, event: events.Ordered) -> None:
     known = draft.agents.get(event.order.subject)
-    agent = replace(event.row, spent=known.spent) if event.row and known else event.row or known
+    kept = replace(event.row, spent=known.spent, edited=known.edited) if event.row and known else None
+    agent = kept or event.row or known
     if agent is not None and draft.hosts.get(agent.host) is not None:
         draft.agents.put(agent.id, replace(agent, pending=event.order))
 
@@ -450,6 +467,8 @@ _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.LinesSeen: _lines_seen,
     events.LoadsSeen: _loads_seen,
     events.SpendingSeen: _spending_seen,
+    events.EditsSeen: _edits_seen,
+    events.EditsJoined: _edits_joined,
     events.MoneySeen: _money_seen,
     events.BudgetsSeen: _budgets_seen,
     events.HeadroomSeen: _headroom_seen,

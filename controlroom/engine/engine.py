@@ -36,6 +36,7 @@ from controlroom.engine.limits.limit_tracker import LimitTracker
 from controlroom.engine.metrics_file import MetricsFile
 from controlroom.engine.moves import MoveCoordinator
 from controlroom.engine.orders import OrderBook
+from controlroom.engine.overlaps import OverlapWatch
 from controlroom.engine.people import Connections
 from controlroom.engine.queue.dispatcher import Dispatcher
 from controlroom.engine.queue.task_book import TaskBook, TaskIntent
@@ -99,9 +100,8 @@ class Engine:
         unordered = UnorderedWatch(store, writer, budgets.gave)
         self.orders = orders = OrderBook(store, writer, claims, unordered, budgets, config.spec, send)
         self.history = history = HistoryRecorder(store, writer)
-        self.host_events = HostEvents(
-            store, orders, claims, unordered, budgets, self.spending, self.headroom, inquiries, logs, writer, history
-        )
+        parts = orders, claims, unordered, budgets, self.spending, self.headroom, inquiries, logs, writer, history
+        self.host_events = HostEvents(store, *parts, OverlapWatch(store))
         happened, moves = self.host_events.happened, home.state_folder / "moves"
         self.moves = MoveCoordinator(store, orders, inquiries, claims, writer, budgets.first, moves, happened)
         templates = home.config.parent / "templates"

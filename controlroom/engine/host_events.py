@@ -23,6 +23,7 @@ from controlroom.engine.ledger.task_tables import keep_drains
 from controlroom.engine.ledger.writer import Keep, LedgerWriter
 from controlroom.engine.limits.limit_tracker import LimitTracker
 from controlroom.engine.orders import OrderBook
+from controlroom.engine.overlaps import OverlapWatch
 from controlroom.engine.store import FleetStore
 from controlroom.text.states import Outcome
 from controlroom.wire.messages import Reply
@@ -55,6 +56,7 @@ class HostEvents:
     logs: LogRouter
     ledger_writer: LedgerWriter
     history: HistoryRecorder
+    overlaps: OverlapWatch
     _met: dict[str, events.HostMet] = field(default_factory=dict)
     """Hosts that are connected and have not said yet which agents they have."""
     _proven: dict[str, set[str]] = field(default_factory=dict)
@@ -75,6 +77,8 @@ class HostEvents:
                 self._observe_adopted(event)
             case events.AdoptedForgotten():
                 self._forget(event)
+            case events.EditsSeen():
+                self.overlaps.seen(event)
             case events.HostSampled():
                 self.store.apply(event)
                 self.ledger_writer.heard(self.store.fleet.hosts.get(event.host))
@@ -115,6 +119,7 @@ class HostEvents:
         self.logs.observed(host, (), (), complete=True)
         self.claims.left(host)
         self.headroom.left(host)
+        self.overlaps.all_observed(host)
         self.ledger_writer.observed(host, Fleet(), complete=True)
         self.ledger_writer.forgotten(host)
         self.ledger_writer.outbox.put(keep_drains(self.store.fleet.hosts.values()), Keep.STATE)
@@ -184,9 +189,11 @@ class HostEvents:
         before = self.store.fleet
         self.store.apply(event)
         self.claims.tell(event)
-        self.unordered.look(before, self._shown(event.agents))
+        self.unordered.look(before, shown := self._shown(event.agents))
+        self.overlaps.observed(shown, [f"{event.host}/{name}" for name in event.gone])
         self.logs.observed(event.host, event.agents, event.gone, event.complete)
         if event.complete:
+            self.overlaps.all_observed(event.host)
             self.orders.look(event, self.store.fleet)
         if met is not None:
             self.logs.host_up(event.host)
@@ -202,6 +209,9 @@ class HostEvents:
     def _observe_adopted(self, event: events.AdoptedObserved) -> None:
         self.store.apply(event)
         fleet = self.store.fleet
+        self.overlaps.observed(self._shown(event.agents))
+        if event.complete:
+            self.overlaps.all_observed(event.host)
         if event.complete or any(agent.has_ended for agent in event.agents):
             self.logs.adopted(event.host, [agent for agent in fleet.agents_on(event.host) if agent.adopted])
         self.ledger_writer.adopted(event.host, fleet, complete=event.complete)
@@ -210,4 +220,5 @@ class HostEvents:
         self.store.apply(event)
         host, _, name = event.agent.partition("/")
         if event.agent not in self.store.fleet.agents:
+            self.overlaps.observed((), [event.agent])
             self.ledger_writer.forgotten(host, [name])

@@ -21,6 +21,8 @@ from controlroom.node.adopted.logs import AdoptedLogs
 from controlroom.node.adopted.tmux import UserTmux
 from controlroom.node.adopted.usage import AdoptedUsage
 from controlroom.node.file_watch import FileWatch
+from controlroom.node.git.edit_watch import EditWatch
+from controlroom.node.git.edits import Worker
 from controlroom.node.inquiries import Inquirer
 from controlroom.node.login_shell import LoginEnvironment, LoginShell, login_environment
 from controlroom.node.logs.follow import Follower, LastLines
@@ -127,7 +129,8 @@ class Node:
         self._lines = LastLines(self._outbox.lines, loop.time)
         self._follower = Follower(place.state, self._outbox.send, loop.time)
         self._usage = UsageFeed(place.state, self._outbox.send)
-        self._observer = Observer(place.state, self._outbox, self._lines, self._follower, self._usage)
+        self._edits = EditWatch(place.state, self._outbox.send, os.environ, loop.time)
+        self._observer = Observer(place.state, self._outbox, self._lines, self._follower, self._usage, self._edits)
         self._ownership = ownership = Ownership(place.state, greeting.room, read_only=greeting.read_only)
         self._owner: Owner | None = None
         turns = Turns()
@@ -145,6 +148,7 @@ class Node:
         self._adopted_usage = AdoptedUsage()
         self._adopted_wakes = asyncio.Event()
         self._watch = FileWatch(self._adopted_wakes.set) if self._adopted else None
+        self._adopted_workers: list[Worker] = []
         self._adopted_logs = AdoptedLogs(self._adopted, self._outbox.send) if self._adopted else None
         self._look = processes.ProcessSnapshot(())
         self._look_due = 0.0
@@ -162,7 +166,7 @@ class Node:
         os.set_blocking(self._channel.source, False)
         loop.add_reader(self._channel.source, self._readable)
         self._take(self._channel.early)
-        works = [self._watch_processes(), self._watch_tmux(), self._keep_noticing(), self._tidy()]
+        works = [self._watch_processes(), self._watch_tmux(), self._keep_noticing(), self._tidy(), self._edits.run()]
         if self._adopted and self._watch and self._starts:
             works.append(self._watch_adopted(self._adopted, self._watch, self._starts))
             loop.add_signal_handler(nested.SIGNAL, self._start_seen, self._starts)
@@ -238,6 +242,7 @@ class Node:
     async def _act(self, wanted: Act) -> None:
         reply = await self._actor.act(wanted)
         self._observer.look()
+        self._edits.acted()
         self._outbox.send(reply)
 
     async def _keep(self, prices: Prices) -> None:
@@ -319,6 +324,7 @@ class Node:
 
     async def _watch_agents(self) -> None:
         self._observer.look(thorough=False)
+        self._edits.take([*self._observer.workers(), *self._adopted_workers])
         others = self._adopted is not None and self._adopted.due(self._clock())
         if not self._observer.records and not self._supervisor.wants_processes and not others:
             return
@@ -376,6 +382,7 @@ class Node:
     def _tell_adopted(self, adopted: AdoptedAgents, news: list[AdoptedSeen]) -> None:
         for report in news:
             self._outbox.adopted(report)
+        self._adopted_workers = adopted.workers()
         if lines := adopted.lines():
             self._outbox.lines(lines)
         if self._adopted_logs and self._outbox.idle:

@@ -11,6 +11,7 @@ from typing import Any
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import Item, ItemAnswer, Outcome, TellKind, Verdict
 from controlroom.wire.codec import decode, encode
+from controlroom.wire.edits import EditsSeen
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.inquiries import Finding, Inquiry
 from controlroom.wire.lines import PeerError, from_line, to_line
@@ -470,7 +471,8 @@ class Notice:
 
 _Order = Spawn | Kill | Tell | Forget | Take | GrantOrder
 ToNode = Greet | Ping | _Order | Follow | LinesOnShow | Credit | Fetch | GiveUp | Inquiry | UsageOrder
-AgentRecord = HostSample | OwnerSeen | AgentsSeen | AdoptedSeen | LastLines | Loads | TmuxSeen | UsageGaps | Notice
+HostRecord = HostSample | OwnerSeen | TmuxSeen | UsageGaps | Notice
+AgentRecord = AgentsSeen | AdoptedSeen | LastLines | Loads | EditsSeen | HostRecord
 FromNode = Welcome | Pong | Reply | AgentRecord | LogChunk | Fetched | Finding | UsageSeen | LimitsSeen
 
 NODE_PATIENCE = 30.0

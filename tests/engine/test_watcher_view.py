@@ -39,7 +39,7 @@ from tests.lab.world import World
 TASK, SAID = "order 66", "kumquat"
 OF_TASKS = frozenset({"task"})
 """The fields of an agent that hold what people told it."""
-OF_LOGS = frozenset({"detail", "question", "evidence", "last_line", "claims"})
+OF_LOGS = frozenset({"detail", "question", "evidence", "last_line", "claims", "edited"})
 """Those that hold what it said, or are made of it."""
 OPEN = {
     "host", "name", "epoch", "kind", "state", "since", "profile", "model", "cwd", "pid", "session", "started", "ended",

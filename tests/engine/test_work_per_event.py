@@ -11,6 +11,7 @@ import pytest
 from controlroom.client.client import Client
 from controlroom.domain import events
 from controlroom.domain.model import State
+from controlroom.domain.overlap import Edits
 from controlroom.domain.persistent_tables import HostedTable, Table
 from controlroom.engine.budgets.grants import GrantBook
 from controlroom.text.states import Outcome
@@ -79,6 +80,7 @@ def happenings(turn: int, known: Any) -> list[events.Event]:
         events.LinesSeen("vm1", (events.LineSeen(agent.id, 1, f"line {turn}", NOON + turn),), NOON + turn),
         events.LoadsSeen("vm1", (events.LoadSeen(agent.id, 1, turn, 1.0, 1),), NOON + turn),
         events.SpendingSeen("vm1", {agent.id: turn}),
+        events.EditsSeen("vm1", {agent.id: (Edits("docs", agent.id, frozenset({"x", str(turn)})),)}, NOON + turn),
         *([events.AgentsObserved("vm1", (died,), NOON + turn)] if turn == 7 else []),
     ]
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from controlroom.node import orders
 from controlroom.node.file_watch import BEAT, QUIET, pause
+from controlroom.node.git.edit_watch import EditWatch
 from controlroom.node.host import boot_id
 from controlroom.node.logs.follow import Follower, LastLines
 from controlroom.node.observation.observer import Observer
@@ -306,7 +307,8 @@ async def observing(home: World, *, inotify: bool) -> AsyncIterator[list[FromNod
     outbox = Outbox(writing, lambda: None)
     lines = LastLines(outbox.lines, loop.time)
     follower, usage = Follower(state, outbox.send, loop.time), UsageFeed(state, outbox.send)
-    observer = Observer(state, outbox, lines, follower, usage, inotify=inotify)
+    edits = EditWatch(state, outbox.send, os.environ, loop.time)
+    observer = Observer(state, outbox, lines, follower, usage, edits, inotify=inotify)
     loop.add_reader(
         reading, lambda: told.extend(read_from_node(line) for line in splitter.feed(os.read(reading, 65536)))
     )

@@ -17,6 +17,7 @@ from controlroom.domain.model import Agent, Evidence, Fleet, Host, LinkState, St
 from controlroom.domain.money import ladder
 from controlroom.domain.money.budget import amount
 from controlroom.domain.orders import STARTS
+from controlroom.domain.overlap import edited_words, overlap_words
 from controlroom.domain.queue.restarts import key_of
 from controlroom.domain.words import age, ago, since
 from controlroom.text.states import AgentKind, Cause
@@ -246,6 +247,7 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
         yield "until", f"the limit {ahead}" if left > 0 else f"the limit ended {ago(-left)}, by our clock"
     if agent.has_ended and (words := _ended_words(agent)):
         yield "ended", f"{words}, {ago(now - (agent.ended or agent.since))}"
+    yield from _edits(agent)
     if agent.subagents:
         yield "below", f"{agent.subagents} subagent{'s' * (agent.subagents > 1)} of it at work"
     if agent.denied:
@@ -253,6 +255,13 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
     yield from _payer(agent)
     if agent.last_line:
         yield "line", f"{agent.last_line} ({ago(now - agent.last_line_at)})"
+
+
+def _edits(agent: Agent) -> Iterator[tuple[str, str]]:
+    for overlap in agent.edited.overlaps if agent.edited else ():
+        yield "overlap", overlap_words(overlap)
+    if words := edited_words(agent.edited):
+        yield "edited", words
 
 
 def _taken(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:
@@ -317,7 +326,8 @@ def lines(told: Explanation, now: int, clock: Callable[[int], str], keys: Keymap
     drawn = [Line("state", f"{told.state}{detail}{when}", "strong"), Line("by", told.decided)]
     drawn.append(Line("host", told.host, "warn" if told.stale else "plain"))
     drawn += [
-        Line(label, words, "warn" if label in ("asks", "order", "claimed") else "plain") for label, words in told.notes
+        Line(label, words, "warn" if label in ("asks", "order", "claimed", "overlap") else "plain")
+        for label, words in told.notes
     ]
     for index, view in enumerate(told.views):
         drawn.append(Line("seen" if index == 0 else "", _view_words(view, now), "plain" if view.agrees else "warn"))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel, urgency
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Money, Question, State
+from controlroom.domain.overlap import row_words
 from controlroom.domain.persistent_tables import differing
 from controlroom.domain.questions import asking
 from controlroom.domain.tasks import Drain
@@ -353,6 +354,13 @@ def agent_line(fleet: Fleet, agent: Agent, now: int) -> str:
         return agent.trouble
     if agent.has_ended and (again := _again(fleet, agent)):
         return f"{again}; {agent.detail}" if agent.detail else again
+    if overlap := row_words(agent.edited):
+        return ": ".join(filter(None, (overlap, _own_line(agent, now))))
+    return _own_line(agent, now)
+
+
+def _own_line(agent: Agent, now: int) -> str:
+    """What an agent says itself, or what became of it."""
     if limit_is_over(agent, now):
         return "its limit is over" + (", and it had ended: let it go on" if agent.has_ended else "")
     if agent.has_ended or agent.state in (State.LIMITED, State.IDLE, State.PAUSED):

@@ -14,7 +14,8 @@ from dataclasses import replace
 from controlroom.domain.anonymize import unnamed, unnamed_text
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
-from controlroom.domain.model import Agent, Fleet, LogPlace, Question, with_changes
+from controlroom.domain.gauges import Alarm, AlarmKind
+from controlroom.domain.model import Agent, Fleet, LogPlace, Overlap, Question, with_changes
 from controlroom.domain.orders import Result
 from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import QuestionKind
@@ -125,6 +126,8 @@ class Watcher(Rights):
                 shown = replace(shown, tasks=self._tasks(fleet, changes), queue=self._queue(fleet.queue))
             if self.withheld.tasks or self.withheld.logs:
                 shown = replace(shown, agents=self._withheld(fleet, changes))
+            if self.withheld.logs:
+                shown = replace(shown, alarms=self._alarms(shown, changes))
             self._seen, self._shown = fleet, shown
         return self._shown
 
@@ -159,6 +162,12 @@ class Watcher(Rights):
         new = {key: self._task(task) for key, task in here.items()}
         return table(self._shown.tasks).updated(new, changes.tasks - here.keys())
 
+    def _alarms(self, shown: Fleet, changes: Changes | None) -> Mapping[str, Alarm]:
+        """Return the alarms as they are shown: which files agents edit stands in their logs."""
+        if changes is not None and not changes.alarms and not self.withheld.accounts:
+            return self._shown.alarms
+        return table({about: _pathless(alarm) for about, alarm in shown.alarms.items()})
+
     def _task(self, task: Task) -> Task:
         """Return a task without the words that are withheld: its own, and those of hosts about how it went."""
         if self.withheld.tasks:
@@ -188,7 +197,9 @@ class Watcher(Rights):
             hidden = Question(asked.id, asked.kind, title, HIDDEN, asked.asked) if asked else None
             evidence = tuple(replace(item, value="") for item in agent.evidence)
             claims = tuple(replace(item, said="") for item in agent.claims)
+            edited = agent.edited and replace(agent.edited, overlaps=tuple(map(_nameless, agent.edited.overlaps)))
             agent = with_changes(agent, detail="", question=hidden, evidence=evidence, last_line="", claims=claims)
+            agent = with_changes(agent, edited=edited)
         return agent
 
     def instead(self, asked: Asked) -> Answer | None:
@@ -257,6 +268,16 @@ class Watcher(Rights):
             return replace(page, data="", reason="its host sent a damaged page")
         shown = b"\n".join(_blanked(line) if line else line for line in lines)
         return replace(page, data=base64.b64encode(shown).decode())
+
+
+def _nameless(overlap: Overlap) -> Overlap:
+    return replace(overlap, repository=HIDDEN, path=HIDDEN)
+
+
+def _pathless(alarm: Alarm) -> Alarm:
+    if alarm.kind is not AlarmKind.OVERLAP:
+        return alarm
+    return replace(alarm, text=f"{alarm.subject} and {alarm.agent} have edited the same file, whose name is {HIDDEN}")
 
 
 def _searched(line: AuditLine) -> str:

@@ -15,12 +15,14 @@ from controlroom.domain import events, intents, model
 from controlroom.domain.alarms import GAPS, Gap, gaps_alarm
 from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
+from controlroom.domain.overlap import Edits
 from controlroom.domain.questions import QuestionKind, wish
 from controlroom.text.host_sample import FolderCheck, HostCheck, HostSample
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.text.sanitize import redact, sanitize, sanitize_lines
 from controlroom.text.states import AgentKind, Item, Option, Outcome, Payer, read_cause
 from controlroom.wire import messages as wire
+from controlroom.wire.edits import LONGEST_PATH, MOST_PATHS, MOST_REPOSITORIES, EditsSeen, RepositoryEdits
 from controlroom.wire.inquiries import Checked
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.usage import UsageGaps
@@ -106,10 +108,6 @@ class HostContext:
 def to_events(message: wire.AgentRecord, setting: HostContext) -> list[events.Event]:
     """Translate what a host has seen."""
     match message:
-        case HostSample():
-            return [events.HostSampled(setting.host, _sample(message, setting))]
-        case wire.OwnerSeen():
-            return [events.HostOwned(setting.host, message.room in ("", setting.room), _epoch(message.epoch))]
         case wire.AgentsSeen():
             return _observed(message, setting)
         case wire.AdoptedSeen():
@@ -120,13 +118,26 @@ def to_events(message: wire.AgentRecord, setting: HostContext) -> list[events.Ev
             return [events.LinesSeen(setting.host, tuple(_lines(message.lines, setting)), setting.now)]
         case wire.Loads():
             return [events.LoadsSeen(setting.host, tuple(_loads(message.agents, setting)), setting.now)]
+        case EditsSeen():
+            return [events.EditsSeen(setting.host, _edited(message, setting), setting.now)]
+        case _:
+            return [_of_machine(message, setting)]
+
+
+def _of_machine(message: wire.HostRecord, setting: HostContext) -> events.Event:
+    """Translate what a host has to say of itself."""
+    match message:
+        case HostSample():
+            return events.HostSampled(setting.host, _sample(message, setting))
+        case wire.OwnerSeen():
+            return events.HostOwned(setting.host, message.room in ("", setting.room), _epoch(message.epoch))
         case wire.TmuxSeen():
             version, problem = short(message.version, _WORD), short(message.problem, _DETAIL)
-            return [events.TmuxFound(setting.host, version, problem)]
+            return events.TmuxFound(setting.host, version, problem)
         case UsageGaps():
-            return [events.Alarmed(f"{GAPS}{setting.host}", gaps_alarm(setting.host, _gaps(message, setting)))]
+            return events.Alarmed(f"{GAPS}{setting.host}", gaps_alarm(setting.host, _gaps(message, setting)))
         case wire.Notice():
-            return [events.HostNoticed(setting.host, short(message.text, _NOTICE), setting.now)]
+            return events.HostNoticed(setting.host, short(message.text, _NOTICE), setting.now)
 
 
 def to_met(welcome: wire.Welcome, setting: HostContext) -> events.HostMet:
@@ -423,6 +434,34 @@ def _loads(loads: Iterable[wire.AgentLoad], setting: HostContext) -> Iterable[ev
         processes = _within(load.processes, _MAX_PID)
         if _shows(load.name, load.epoch) and rss is not None and cpu is not None and processes is not None:
             yield events.LoadSeen(f"{setting.host}/{load.name}", load.epoch, rss, cpu, processes, load.rss_bound)
+
+
+def _edited(seen: EditsSeen, setting: HostContext) -> dict[str, tuple[Edits, ...] | None]:
+    """What agents have edited, by id; None: it could not be looked at."""
+    edited: dict[str, tuple[Edits, ...] | None] = {}
+    for agent in seen.agents:
+        if _shows(agent.name, agent.epoch):
+            each = tuple(_edits(one, setting.host) for one in agent.repositories[:MOST_REPOSITORIES])
+            edited[f"{setting.host}/{agent.name}"] = each if agent.known else None
+    return edited
+
+
+def _edits(seen: RepositoryEdits, host: str) -> Edits:
+    """What was edited of one repository: a path that cannot be shown whole could be taken for another."""
+    tree = f"{host}:{short(seen.tree, _PATH)}"
+    place = f"{host}:{short(seen.common, _PATH)}" if seen.common else tree
+    paths = [_path(path) for path in seen.paths[:MOST_PATHS] if 0 < len(path) <= LONGEST_PATH]
+    whole = frozenset(path for path in paths if len(path) <= LONGEST_PATH)
+    origin = short(seen.origin, _PATH)
+    if origin.startswith("/"):  # a path, which is another place on each host
+        origin = f"{host}:{origin}"
+    return Edits(origin or place, tree, whole, seen.more or len(whole) < len(seen.paths))
+
+
+def _path(path: str) -> str:
+    """A path that can be shown: what a terminal obeys is written in letters, so that no two become the same."""
+    plain = path if path.isprintable() and "\\" not in path else path.encode("unicode_escape").decode()
+    return short(plain, 2 * LONGEST_PATH)
 
 
 def _within(value: _Number | None, most: float) -> _Number | None:

@@ -24,6 +24,7 @@ from controlroom.node.adopted.claudes import (
     session_transcript,
 )
 from controlroom.node.adopted.tmux import SOCKET, UserPane, UserTmux
+from controlroom.node.git.edits import Worker
 from controlroom.node.observation import processes
 from controlroom.node.observation.agent_records import StateClaim
 from controlroom.node.observation.figures import Member
@@ -37,6 +38,7 @@ from controlroom.node.observation.processes import (
     stop_words,
 )
 from controlroom.runner.claude import login
+from controlroom.runner.claude.edits import is_path
 from controlroom.runner.claude.interactive import DIALOG, GOES_ON
 from controlroom.text.names import ADOPTED
 from controlroom.text.sanitize import redact
@@ -231,6 +233,14 @@ class AdoptedAgents:
     def running(self) -> list[RunningClaude]:
         """Return the Claudes that are at work on a session."""
         return [running for agent in self._agents.values() if (running := agent.running())]
+
+    def workers(self) -> list[Worker]:
+        """Return the Claudes that may edit files."""
+        return [
+            Worker(agent.name, 0, agent.cwd, agent.created, calls=frozenset(agent.transcript.edited))
+            for agent in self._agents.values()
+            if agent.transcript and agent.cwd.startswith("/") and is_path(agent.cwd)
+        ]
 
     def members(self) -> list[Member]:
         """The agents whose processes are to be counted."""

@@ -18,7 +18,7 @@ import time
 import unicodedata
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import count
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 from controlroom.node.agent_folders import signature
@@ -28,6 +28,7 @@ from controlroom.node.observation.figures import Member
 from controlroom.node.observation.processes import LINUX, Process, program
 from controlroom.runner import process_tree
 from controlroom.runner.claude import settings
+from controlroom.runner.claude.edits import MOST_EDITED, EditCalls
 from controlroom.runner.claude.nested import Nested, NestedClaude
 from controlroom.runner.claude.nested import is_claude as runs_claude
 from controlroom.runner.claude.result import limit_ends, login_trouble, refusal
@@ -210,6 +211,9 @@ class Transcript:
         """Whether the last turn has come to its end; None: nothing has been said yet."""
         self.interrupted = False
         """Whether that end was an interruption."""
+        self.edited: set[str] = set()
+        """Paths of files that its own tools have edited."""
+        self._calls = EditCalls()
         self._signature: tuple[int, ...] = ()
         self._offset = 0
 
@@ -242,6 +246,8 @@ class Transcript:
             self.trouble = _trouble(last)
             self.interrupted = _interrupts(last)
             self.turn_over = self.interrupted or _ends_turn(last)
+        for _, event, _ in events:
+            self.edited.update(islice(self._calls.edited(event), max(0, MOST_EDITED - len(self.edited))))
         models = (text(table(event.get("message")).get("model"), 100) for _, event, _ in reversed(events))
         self.model = next((model for model in models if model and not model.startswith("<")), self.model)
 

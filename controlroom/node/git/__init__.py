@@ -1,1 +1,1 @@
-"""Agents' work in git repositories of this host: what it has changed."""
+"""The git repositories that agents work in."""

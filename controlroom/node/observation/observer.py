@@ -7,19 +7,26 @@ files. Where there is no inotify, a pass over the living ones each tenth of a se
 import asyncio
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable
 
 from controlroom.node import agent_folders
 from controlroom.node.agent_folders import Entry
 from controlroom.node.file_watch import PASS, Inotify, pause
+from controlroom.node.git.edit_watch import EditWatch
+from controlroom.node.git.edits import Worker
 from controlroom.node.logs.follow import Follower, LastLines
 from controlroom.node.observation.agent_records import AgentRecord
 from controlroom.node.observation.usage_feed import LimitsFeed, UsageFeed
 from controlroom.node.outbox import Outbox
-from controlroom.runner.folder import LIMITS, STATUS, USAGE
+from controlroom.runner.claude.edits import is_path
+from controlroom.runner.folder import EDITS, LIMITS, STATUS, USAGE
+from controlroom.text.states import has_ended
 from controlroom.wire.messages import AgentSeen
 from controlroom.wire.records import segment_number
+
+_COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 TURNS = 4
 """Passes in which each log and usage file is looked at once, where inotify tells of them anyway."""
@@ -35,12 +42,14 @@ class Observer:
         lines: LastLines,
         follower: Follower,
         usage: UsageFeed,
+        edits: EditWatch,
         *,
         inotify: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`clock` gives UTC seconds."""
-        self._state, self._outbox, self._lines, self._follower, self._usage = state, outbox, lines, follower, usage
+        self._state, self._outbox, self._lines, self._follower = state, outbox, lines, follower
+        self._usage, self._edits = usage, edits
         self._limits = LimitsFeed(outbox.send)
         self._parent = os.path.join(state, "agents")
         self.records: dict[str, AgentRecord] = {}
@@ -76,6 +85,7 @@ class Observer:
         for number, (name, record) in enumerate(list(self.records.items())):
             if record.refresh() or name in new:
                 self.tell(record)
+                self._edits.touch(name)
             if thorough or not self._inotify or name in new or number % TURNS == self._turn:
                 self._usage.touch(record.entry)
                 self._limits.touch(record.entry)
@@ -90,6 +100,11 @@ class Observer:
         if before is not status and before != status:
             self._told[status.name] = status
             self._outbox.agent(status)
+
+    def workers(self) -> list[Worker]:
+        """Who may edit files here."""
+        seen = [record.seen() for record in self.records.values() if record.status]
+        return [_worker(agent) for agent in seen if agent.cwd.startswith("/") and is_path(agent.cwd)]
 
     def close(self) -> None:
         """See nothing more."""
@@ -164,6 +179,9 @@ class Observer:
                 anew = True
             elif segment_number(change.name):
                 self._grown(record.entry.name)
+                self._edits.touch(record.entry.name)
+            elif change.name == EDITS:
+                self._edits.touch(record.entry.name, called=True)
             elif change.name == USAGE:
                 self._usage.touch(record.entry)
             elif change.name == LIMITS:
@@ -179,8 +197,21 @@ class Observer:
                 self._grown(name)
                 if record.refresh():
                     self.tell(record)
+                    self._edits.touch(name)
         self._wait()
 
     def _grown(self, name: str) -> None:
         self._lines.touch(name)
         self._follower.touch(name)
+
+
+def _worker(agent: AgentSeen) -> Worker:
+    base = agent.worktree.base if agent.worktree else ""
+    ended = _end_of(agent)
+    commit = base if _COMMIT.fullmatch(base) else ""
+    return Worker(agent.name, agent.epoch, agent.cwd, agent.started or agent.since, ended, commit)
+
+
+def _end_of(agent: AgentSeen) -> int:
+    """When an agent has ended; 0: it has not."""
+    return (agent.ended or agent.since) if has_ended(agent.state, agent.ended, agent.pid) else 0

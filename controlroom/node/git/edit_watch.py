@@ -1,0 +1,164 @@
+"""Looks at what agents edit, soon after they may have edited something, and tells home what is another than before.
+
+A call of a tool that edits has it looked at within a quarter of a second, anything else that an agent writes into its
+log within `CALM` seconds. Looks come one after the other, in a thread; where they take long they come less often, so
+that all of them together take no more than their share of a core. An agent that does nothing is not looked at; one that
+has ended is now and then, until it has edited nothing that is not merged or dropped.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from controlroom.node import agent_folders
+from controlroom.node.git.edits import Worker, edits_of, home_of
+from controlroom.runner.claude.edits import MOST_EDITED, read_edited
+from controlroom.runner.files import read_piece
+from controlroom.runner.folder import EDITS, WORKTREE, agent_folder
+from controlroom.runner.worktree import record
+from controlroom.wire.edits import AgentEdits, EditsSeen
+
+PROMPT, CALM, SELDOM = 0.2, 3.0, 60.0
+"""Seconds between two looks at an agent: after a call that edits, while it says anything, and once it has ended."""
+
+SHARE = 4.0
+"""So many times as long as a look took there is none after it, unless calls wait for one."""
+
+_NEVER = float("inf")
+_PIECE = 256 * 1024
+_LONGEST_PIECES = 32
+
+
+@dataclass
+class _Watched:
+    """One agent, and how it was seen last. Times are of a clock that never jumps."""
+
+    worker: Worker
+    due: float = 0.0
+    """When it is to be looked at next; `_NEVER`: once it does something."""
+    called: bool = False
+    """An edit of its own tools is yet to be looked at."""
+    looked: float = float("-inf")
+    top: str = ""
+    """The working tree that it works in."""
+    told: AgentEdits | None = None
+    calls: set[str] = field(default_factory=set)
+    read: dict[str, int] = field(default_factory=dict)
+    """How far the notes of its runs were read, by file."""
+
+
+class EditWatch:
+    """What the agents of one host edit."""
+
+    def __init__(
+        self, state: str, send: Callable[[EditsSeen], None], environ: Mapping[str, str], clock: Callable[[], float]
+    ) -> None:
+        """`clock` never jumps, in seconds."""
+        self._state, self._send, self._environ, self._clock = state, send, environ, clock
+        self._agents: dict[str, _Watched] = {}
+        self._wakes = asyncio.Event()
+
+    def take(self, workers: Iterable[Worker]) -> None:
+        """Have these agents and no others, as they are by now."""
+        before, self._agents = self._agents, {}
+        for worker in workers:
+            watched = before.get(worker.name)
+            if watched is None or watched.worker.epoch != worker.epoch:
+                watched = _Watched(worker)
+            elif watched.worker != worker:
+                is_news = watched.worker.calls != worker.calls
+                watched.worker = worker
+                self._hasten(watched, called=is_news)
+            self._agents[worker.name] = watched
+        if before.keys() != self._agents.keys():
+            self._wakes.set()
+
+    def touch(self, name: str, *, called: bool = False) -> None:
+        """An agent has done something; `called`: a call of its own tools has edited something."""
+        if (watched := self._agents.get(name)) is not None:
+            self._hasten(watched, called=called)
+
+    def acted(self) -> None:
+        """An order was carried out: work that had ended may have been merged or dropped by it."""
+        for watched in self._agents.values():
+            if watched.worker.ended and watched.told is not None and watched.told.repositories:
+                self._hasten(watched, called=False)
+
+    def _hasten(self, watched: _Watched, *, called: bool) -> None:
+        watched.called |= called
+        due = watched.looked + (PROMPT if watched.called else CALM)
+        if due < watched.due:
+            watched.due = due
+            self._wakes.set()
+
+    async def run(self) -> None:
+        """Look, whenever there is something to look at."""
+        while True:
+            self._wakes.clear()
+            now = self._clock()
+            watched = min(self._agents.values(), key=lambda one: (not one.called, one.due), default=None)
+            if watched is None or watched.due > now:
+                first = min((one.due for one in self._agents.values()), default=now + SELDOM)
+                await self._pause(max(0.0, min(first, now + SELDOM) - now))
+                continue
+            took = await self._look(watched)
+            if not any(one.called for one in self._agents.values()):
+                await self._pause(took * SHARE)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._wakes.wait(), seconds)
+        except asyncio.TimeoutError:
+            return
+
+    async def _look(self, watched: _Watched) -> float:
+        """Look at one agent, tell of it when it is another than before, and say how many seconds that took."""
+        began, watched.called, watched.due = self._clock(), False, _NEVER
+        others = [other for other in self._agents.values() if other is not watched and not other.worker.ended]
+        watched.top, seen = await asyncio.to_thread(self._seen, watched, {other.top for other in others})
+        watched.looked = now = self._clock()
+        if self._agents.get(watched.worker.name) is watched and seen != watched.told:
+            watched.told = seen
+            self._send(EditsSeen((seen,)))
+        if watched.due < _NEVER:  # it did something meanwhile
+            watched.due = now + (PROMPT if watched.called else CALM)
+        elif watched.worker.ended and seen.repositories:
+            watched.due = now + SELDOM
+        return now - began
+
+    def _seen(self, watched: _Watched, tops: set[str]) -> tuple[str, AgentEdits]:
+        """Look, in a thread: files may lie on any disk."""
+        worker = watched.worker
+        if worker.epoch:
+            self._read_notes(watched)
+        place = home_of(worker.cwd) if worker.cwd else None
+        top = place.top if place else os.path.realpath(worker.cwd) if worker.cwd else ""
+        if worker.base:
+            worker = worker._replace(began=self._ready(worker, top) or worker.began)
+        calls = worker.calls | watched.calls
+        return top, edits_of(worker._replace(calls=frozenset(calls)), self._environ, tops.__contains__)
+
+    def _ready(self, worker: Worker, top: str) -> int:
+        """When the worktree at `top` was ready for an agent's first run in it, UTC ms; 0: not known."""
+        made = record.read(os.path.dirname(top))
+        if made is None or made.path != top:
+            return 0
+        prepared = os.path.join(agent_folder(self._state, worker.name, made.epoch), WORKTREE)
+        try:
+            return os.stat(prepared, follow_symlinks=False).st_mtime_ns // 1_000_000
+        except OSError:  # that run was forgotten
+            return made.made
+
+    def _read_notes(self, watched: _Watched) -> None:
+        """Read what the runners of an agent's runs have noted since the last look."""
+        for entry in agent_folders.epochs(self._state, watched.worker.name):
+            path = os.path.join(entry.folder, EDITS)
+            for _ in range(_LONGEST_PIECES):
+                offset = watched.read.get(path, 0)
+                data = read_piece(path, offset, _PIECE)
+                end = data.rfind(b"\n") + 1
+                if not end or len(watched.calls) >= MOST_EDITED:
+                    break
+                watched.read[path] = offset + end
+                watched.calls.update(read_edited(data[:end]))
