@@ -32,7 +32,7 @@ _LINE = (
     _count("old", lambda line: line.old or None, "its number in the base"),
     _count("new", lambda line: line.new or None, "its number in what the agent has made"),
     _text("text", says="without its sign"),
-    _count("left_out_bytes", "left_out", "of a line that is too long"),
+    field_of(Kind.BYTES, "left_out_bytes", "left_out", "of a line that is too long"),
 )
 
 _FILE = (

@@ -51,6 +51,7 @@ TYPES: dict[Kind, tuple[type, ...]] = {
 
 WORDS = {
     "explain": ("job",),
+    "diff": ("job",),
     "task add": ("say hello", "--not-before", "1h"),
     "task show": ("t1",),
     "why": ("t1",),
@@ -109,7 +110,9 @@ def test_what_verbs_print_is_as_described(home: World) -> None:
     room = Room()
     room.run("budget", "set", "day", "--limit", "8")
     room.run("budget", "set", "week", "--limit", "85", "--unit", "window", "--window", "seven_day")
-    room.run("spawn", "job", "--", "sleep", "600")
+    subprocess.run(["git", "init", "-q", home.home / "src"], check=True)
+    (home.home / "src" / "new.txt").write_text("one\ntwo\n")
+    room.run("spawn", "job", "--cwd", "src", "--", "sleep", "600")
     room.wait_for_state("job", "working")
     for verb, fields in ANSWERS.items():
         words = [*CONTROLROOM, *verb.split(), *WORDS.get(verb, ()), "--json"]
