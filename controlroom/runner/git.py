@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from controlroom.runner.files import read_regular
+from controlroom.runner.files import create, read_regular
 from controlroom.text.sanitize import sanitize_lines
 
 SECONDS = 30.0
@@ -399,7 +399,7 @@ def _our_config(theirs: Mapping[str, list[str]], *, bare: bool) -> str:
 
 
 def _write(path: str, data: bytes) -> None:
-    with open(path, "wb") as file:
+    with open(create(path), "wb") as file:
         file.write(data)
 
 

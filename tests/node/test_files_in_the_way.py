@@ -50,6 +50,7 @@ ELSEWHERE = {
     "bootstrap.py", "main.py", "agent_process.py", "print_environment.py",  # a new folder, pipes, /dev/null
     "spawn.py", "usage_feed.py", "usage_meter.py", "ending.py", "run.py",  # without waiting
     "owner.py", "nested.py", "settings.py",  # folders; the user's own, in the same way
+    "record.py",  # a lock, for reading and writing at once, which waits for nobody
 }  # fmt: skip
 
 

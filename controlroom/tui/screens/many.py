@@ -19,6 +19,7 @@ from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, Sheet, Words
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
+from controlroom.tui.theme.theme import Palette
 from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.lines import ScrollableText
@@ -36,8 +37,8 @@ class Listed(ScrollableText):
         self._plan = todo
         self._length = 1
         self._read_to = self._width = 0
-        self._made: tuple[int, ViewState, list[Line]] | None = None
-        """The lines for a width, as made of what was known then."""
+        self._made: tuple[int, ViewState, Palette, list[Line]] | None = None
+        """The lines for a width, as made of what was known then, and in these colours."""
 
     def ground(self) -> Style:
         """Part of a sheet."""
@@ -73,10 +74,10 @@ class Listed(ScrollableText):
 
     def lines(self, width: int) -> list[Line]:
         """All of it, a line each; made anew when something has happened since."""
-        view = self.context.view
-        if self._made is None or self._made[0] != width or self._made[1] is not view:
-            self._made = width, view, self._make_lines(width)
-        return self._made[2]
+        made, view, palette = self._made, self.context.view, self.palette
+        if made is None or made[0] != width or made[1] is not view or made[2] is not palette:
+            made = self._made = width, view, palette, self._make_lines(width)
+        return made[3]
 
     def _make_lines(self, width: int) -> list[Line]:
         subjects, lines = [target.subject for target in self._plan.targets], list[Line]()
