@@ -98,7 +98,7 @@ def costs(parser: argparse.ArgumentParser) -> None:
     by = ("agent", "profile", "host", "model", "folder", "day", "hour")
     parser.add_argument("--by", choices=by, default="agent", help="one row for each (default: agent)")
     when = "90m, 12h, 7d, today, 2026-11-01 (default: 30d)"
-    parser.add_argument("--since", metavar="WHEN", type=_moment, default="30d", help=when)
+    parser.add_argument("--since", metavar="WHEN", type=moment, default="30d", help=when)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="for scripts: tokens, and dollars as decimal texts")
     form.add_argument("--csv", action="store_true", help="for a spreadsheet")
@@ -323,13 +323,14 @@ def _fingerprint(text: str) -> str:
     return bare
 
 
-def _moment(text: str) -> str:
+def moment(text: str) -> str:
+    """A moment in the past, as it was written: `90m`, `today`."""
     import time
 
-    from controlroom.cli.costs import moment
+    from controlroom.cli.costs import moment as read
 
     try:
-        moment(text, time.time())
+        read(text, time.time())
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text

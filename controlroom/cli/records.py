@@ -10,6 +10,7 @@ from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
+from controlroom.cli.branch_records import COLLECTED
 from controlroom.cli.diff_records import DIFF_ANSWERS
 from controlroom.cli.record_fields import Field, Get, Kind, field_of, record
 from controlroom.cli.task_records import FIGURES, TASK_ANSWERS, USED
@@ -573,6 +574,7 @@ ANSWERS: Mapping[str, tuple[Field, ...]] = {
     "host list": (_records("hosts", _HOST, _hosts),),
     "host check": _CHECKED,
     **dict.fromkeys(("pause", "resume", "model"), _each("agents", _DONE)),
+    "collect": _each("agents", COLLECTED),
     "audit": _each("lines", _AUDIT),
     "ledger doubted": _each("bookings", _DOUBTED),
     **DIFF_ANSWERS,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from controlroom.cli import arguments as take
 from controlroom.cli.agent_verbs import STEER
+from controlroom.cli.branch_verbs import BRANCHES
 from controlroom.cli.task_verbs import TASKS
 from controlroom.cli.verb import Verb
 from controlroom.client.manual import TOPICS
@@ -463,9 +464,16 @@ _ROOM: tuple[Verb, ...] = (
     ),
 )
 
-VERBS: tuple[Verb, ...] = (*_LOOK, *_MONEY, *STEER, *TASKS, *_HOSTS, *_ROOM)
+VERBS: tuple[Verb, ...] = (*_LOOK, *_MONEY, *STEER, *BRANCHES, *TASKS, *_HOSTS, *_ROOM)
 
-GROUPS = {"look": "Look", "steer": "Steer", "tasks": "Tasks and the queue", "hosts": "Hosts", "room": "The room"}
+GROUPS = {
+    "look": "Look",
+    "steer": "Steer",
+    "work": "What agents have done",
+    "tasks": "Tasks and the queue",
+    "hosts": "Hosts",
+    "room": "The room",
+}
 
 
 def find(words: list[str]) -> tuple[Verb | None, list[str]]:

@@ -58,6 +58,7 @@ from controlroom.protocol.messages import (
     AskHistory,
     AskRunways,
     AskTask,
+    AskWork,
     Attached,
     Audit,
     BackUpLedger,
@@ -93,6 +94,7 @@ from controlroom.protocol.messages import (
     Unwelcome,
     Watch,
     Welcome,
+    WorkTold,
     pack,
     read_told,
 )
@@ -456,6 +458,10 @@ class Client:
     async def task_text(self, task: str) -> TaskText:
         """Read the whole text of a task."""
         return await self._ask(AskTask(self._new_id(), task), TaskText)
+
+    async def work(self, agent: str, epoch: int) -> WorkTold:
+        """Ask what an agent has done, and committed. It may take a minute in a large repository."""
+        return await self._ask(AskWork(self._new_id(), agent, epoch), WorkTold, 60.0)
 
     async def check_ledger(self) -> LedgerResult:
         """Check the whole ledger, which may take a minute."""

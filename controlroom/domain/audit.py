@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from controlroom.domain.branch_intents import DropWork, PullRequest, PushBranch
 from controlroom.domain.intents import (
     AddHost,
     AddTasks,
@@ -44,6 +45,9 @@ class AuditLine:
 
 _VERBS: dict[type, str] = {
     SetModel: "model",
+    PushBranch: "push",
+    PullRequest: "pull-request",
+    DropWork: "drop",
     AddHost: "host add",
     RemoveHost: "host remove",
     TakeHost: "host take",

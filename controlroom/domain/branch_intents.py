@@ -18,8 +18,6 @@ class Accept:
     """Put its commits on top of the branch, instead of a merge."""
     push: bool = False
     """Begin with what the origin has of the branch, and push the result there: for work in several clones."""
-    give_back: bool = False
-    """What conflicts is given back to the agent, as a message; else it is left to a person."""
     head: str = ""
     """The commit that was shown, in hexadecimal; empty: whatever it has committed by now."""
 
@@ -63,3 +61,60 @@ class DropWork:
 
 
 BranchIntent = Accept | PushBranch | PullRequest | DropWork
+
+# --------------------------------------------------------------------------- effects: asked of a host
+
+
+@dataclass(frozen=True)
+class AcceptOn:
+    """Merge what an agent has committed, on its host."""
+
+    host: str
+    name: str
+    epoch: int
+    into: str
+    rebase: bool = False
+    push: bool = False
+    head: str = ""
+    profile: str = ""
+    """Says what is checked, as it was ordered; empty: nothing is."""
+
+
+@dataclass(frozen=True)
+class PushOn:
+    """Push an agent's branch from its host."""
+
+    host: str
+    name: str
+    epoch: int
+    branch: str = ""
+    head: str = ""
+
+
+@dataclass(frozen=True)
+class PullRequestOn:
+    """Push an agent's branch from its host, and ask there for its merge."""
+
+    host: str
+    name: str
+    epoch: int
+    into: str = ""
+    title: str = ""
+    body: str = ""
+    draft: bool = False
+    head: str = ""
+
+
+@dataclass(frozen=True)
+class DropOn:
+    """Remove the worktree and the branch of an agent on its host."""
+
+    host: str
+    name: str
+    epoch: int
+    unsaved: bool = False
+    """Also what is not committed, or in no other branch."""
+    head: str = ""
+
+
+BranchEffect = AcceptOn | PushOn | PullRequestOn | DropOn

@@ -6,11 +6,13 @@ presses cannot both take the last of anything.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from controlroom.domain import intents
 from controlroom.domain.address import HostKind, kind_of
 from controlroom.domain.audit import verb_of
+from controlroom.domain.branch_decisions import branch_effect
+from controlroom.domain.branch_intents import BranchIntent
 from controlroom.domain.budgets import ScopeKind, read_scope
 from controlroom.domain.events import AdoptedForgotten, Event, HostAdded, HostRemoved, Ordered
 from controlroom.domain.intents import order_of
@@ -563,6 +565,10 @@ def _remove_budget(fleet: Fleet, intent: intents.RemoveBudget, now: int) -> Deci
     return Decision()
 
 
+def _on_branch(fleet: Fleet, intent: BranchIntent, now: int) -> Decision:
+    return Decision(effect=branch_effect(fleet, intent, now))
+
+
 _DECISIONS: dict[type, Callable[[Fleet, Any, int], Decision]] = {
     intents.SpawnAgent: _spawn,
     intents.KillAgent: _kill,
@@ -581,4 +587,5 @@ _DECISIONS: dict[type, Callable[[Fleet, Any, int], Decision]] = {
     intents.TakeHost: _take_host,
     intents.SetBudget: _set_budget,
     intents.RemoveBudget: _remove_budget,
+    **dict.fromkeys(get_args(BranchIntent), _on_branch),
 }

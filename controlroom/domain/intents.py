@@ -3,6 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from controlroom.domain.branch_intents import (
+    Accept,
+    AcceptOn,
+    DropOn,
+    DropWork,
+    PullRequest,
+    PullRequestOn,
+    PushBranch,
+    PushOn,
+)
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import NO_CEILING, Ceiling, Order
 from controlroom.domain.tasks import TaskChange, TaskWish
@@ -336,6 +346,10 @@ Intent = (
     | InterruptAgent
     | SetModel
     | ForgetAgent
+    | Accept
+    | PushBranch
+    | PullRequest
+    | DropWork
     | AddHost
     | RemoveHost
     | RetryHost
@@ -487,10 +501,10 @@ class GiveSecret:
 LinkEffect = RetryLink | TrustKey | GiveSecret
 """What a link is told."""
 
-Effect = SpawnOn | KillOn | MoveOn | TellOn | ForgetOn | TakeOn | ConnectTo | DisconnectFrom | LinkEffect
-
-NodeEffect = SpawnOn | KillOn | ForgetOn | TellOn | TakeOn
+NodeEffect = SpawnOn | KillOn | ForgetOn | TellOn | TakeOn | AcceptOn | PushOn | PullRequestOn | DropOn
 """What a node is to carry out."""
+
+Effect = NodeEffect | MoveOn | ConnectTo | DisconnectFrom | LinkEffect
 
 
 def order_of(effect: NodeEffect, verb: str, op: int, at: int, who: str = "") -> Order:

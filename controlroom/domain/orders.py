@@ -14,6 +14,10 @@ ROWS = STARTS | ENDS | {"forget"}
 """Verbs whose order shows in the row of their agent."""
 
 
+OF_BRANCHES = frozenset({"accept", "push", "pull-request", "drop"})
+"""Verbs about what an agent has committed."""
+
+
 @dataclass(frozen=True)
 class Order:
     """One order. While it is open, the row of its agent shows it, and what it starts counts against limits."""
@@ -87,6 +91,8 @@ class Result:
     epoch: int = field(default=0, compare=False)
     half: bool = False
     """Of an order to end a run and begin another: the first half was done, and the second for certain was not."""
+    conflicts: tuple[str, ...] = ()
+    """Of a merge that was not made: the files that both sides have changed."""
     looked: bool = field(default=False, compare=False)
     """Its host did not say so: it was seen there, after the link was lost."""
 

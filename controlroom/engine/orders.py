@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from controlroom.domain.branch_intents import AcceptOn, BranchEffect
 from controlroom.domain.events import AgentsObserved, Alarmed, Concluded, HostMet
 from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.intents import KillOn, NodeEffect, SpawnOn, TellOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import NextGrant
-from controlroom.domain.orders import ENDS, STARTS, Order, Result
+from controlroom.domain.orders import ENDS, OF_BRANCHES, STARTS, Order, Result
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch
 from controlroom.engine.hosts.translate import to_node
@@ -27,6 +28,9 @@ from controlroom.wire.spec import AgentSpec
 
 PATIENCE = 180.0
 """Seconds for a host to answer an order; ending a stubborn tree takes the longest."""
+
+BRANCH_PATIENCE = 900.0
+"""Seconds for one that merges or pushes: checks run, and remotes answer when they do."""
 
 TRIES = 3
 """How often the second half of an order is asked for again."""
@@ -50,6 +54,7 @@ class OpenOrder:
     """Its link was lost, or the engine ended: only looking can tell."""
     sent: ToNode | None = None
     """What its host was sent, while the engine that sent it lives."""
+    patience: float = PATIENCE
     tries: int = 0
     """How often its second half was asked for again."""
     before: Agent | None = field(default=None)
@@ -103,8 +108,8 @@ class OrderBook:
             self._claims.kills(order)
         before = was.agents.get(order.subject) if order.verb in STARTS else None
         opened = self.open(order, getattr(effect, "question", ""), before)
-        spec = self._spec_of(effect.profile, effect.credential) if isinstance(effect, SpawnOn) else AgentSpec()
-        message = to_node(effect, order.op, spec)
+        opened.patience = BRANCH_PATIENCE if isinstance(effect, BranchEffect) else PATIENCE
+        message = to_node(effect, order.op, self._spec(effect))
         if isinstance(effect, SpawnOn) and isinstance(message, Spawn):
             await self._begin_run(effect, opened, message, share)
         else:
@@ -113,6 +118,12 @@ class OrderBook:
         if opened.result.done():
             return opened.result.result()
         return Result(Outcome.ASKED, op=order.op, agent=order.subject if order.agent else "", epoch=order.epoch)
+
+    def _spec(self, effect: NodeEffect) -> AgentSpec:
+        """Return what the config says of a run that begins, or whose work is to be checked."""
+        if isinstance(effect, SpawnOn):
+            return self._spec_of(effect.profile, effect.credential)
+        return self._spec_of(effect.profile, "") if isinstance(effect, AcceptOn) else AgentSpec()
 
     async def _begin_run(self, effect: SpawnOn, opened: OpenOrder, message: Spawn, share: NextGrant | None) -> None:
         """Send an order to begin a run, with its grant, once both are on the disk; one that cannot be is refused."""
@@ -166,13 +177,13 @@ class OrderBook:
             words = f"{opened.order.host} cannot be asked: the link is not up"
             self.conclude(opened, Result(Outcome.REFUSED, words))
             return
-        timer = asyncio.get_running_loop().call_later(PATIENCE, self._give_up, opened)
+        timer = asyncio.get_running_loop().call_later(opened.patience, self._give_up, opened)
         opened.result.add_done_callback(lambda _: timer.cancel())
 
     def _give_up(self, opened: OpenOrder) -> None:
         """Conclude what a host that is there has not answered; one that is away is looked at when it is back."""
         if not opened.unsure:
-            words = f"{opened.order.host} did not answer within {PATIENCE:g} s: look again"
+            words = f"{opened.order.host} did not answer within {opened.patience:g} s: look again"
             self.conclude(opened, Result(Outcome.UNKNOWN, words))
 
     def replied(self, host: str, reply: Reply) -> bool:
@@ -254,7 +265,7 @@ def replied(opened: OpenOrder, reply: Reply) -> Result:
     if (reply.outcome is Outcome.HALF or again) and opened.order.verb in STARTS:
         return half_done(opened, reply.reason)
     outcome = Outcome.UNKNOWN if reply.outcome is Outcome.HALF else reply.outcome
-    return Result(outcome, reply.reason)
+    return Result(outcome, reply.reason, conflicts=reply.conflicts)
 
 
 def looked(opened: OpenOrder, fleet: Fleet, agents: Mapping[str, Agent]) -> Result:
@@ -329,4 +340,7 @@ def _looked_for_rest(opened: OpenOrder, seen: Agent) -> Result:
     if order.verb in (*ENDS, "forget", "answer"):
         still = {"forget": "is still there", "answer": "still asks"}.get(order.verb, "still runs")
         return Result(Outcome.UNKNOWN, f"{lost}, and {order.subject} {still}: try again")
+    if order.verb in OF_BRANCHES:
+        words = f"{lost} while it was at the {order.verb} of {order.subject}"
+        return Result(Outcome.UNKNOWN, f"{words}: see with controlroom collect {order.subject} what became of it")
     return Result(Outcome.UNKNOWN, f"{lost}: see in the log whether {order.subject} got it")

@@ -4,7 +4,7 @@
     git/          the repositories that agents work in, and what they change there
     observation/  what is seen here, again and again: agents, processes, the machine, files that grow
     logs/         agents' logs: read, followed, searched
-    git/          agents' work in git repositories
+    git/          agents' work in git repositories: looked at, merged, pushed
 
 Here: bootstrap (what runs first on a host), serve, main, serving (the node) · orders, inquiries, outbox: what home
 wants and gets · spawn, grants, supervisor, ending: what is done for agents · host, place, owner, agent_folders: what

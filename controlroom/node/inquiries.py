@@ -24,6 +24,7 @@ from typing import Any
 from controlroom.node import host
 from controlroom.node.adopted.agents import AdoptedAgents
 from controlroom.node.agent_folders import entry_of, read_order
+from controlroom.node.git.work import work_read
 from controlroom.node.login_shell import LoginEnvironment, alias_of
 from controlroom.node.logs.searcher import search
 from controlroom.node.observation.figures import Figures
@@ -38,6 +39,7 @@ from controlroom.runner.folder import TASK
 from controlroom.text.host_sample import FolderCheck, FolderProblem, HostCheck
 from controlroom.text.json_fields import table
 from controlroom.text.names import is_adopted_name, shown_name_problem
+from controlroom.wire.branches import ReadWork
 from controlroom.wire.codec import decode
 from controlroom.wire.inquiries import (
     MOST_FOLDERS,
@@ -332,6 +334,8 @@ class Inquirer:
         """Find out. Never raises but for a mistake of ours."""
         if isinstance(asked, ReadSpec):
             return self._read_spec(asked)
+        if isinstance(asked, ReadWork):
+            return await asyncio.to_thread(work_read, self._place.state, asked, (await self._login()).variables)
         if isinstance(asked, Search):
             return await search(self._place.state, asked)
         if isinstance(asked, Check):

@@ -21,6 +21,7 @@ from controlroom.node.adopted.logs import AdoptedLogs
 from controlroom.node.adopted.tmux import UserTmux
 from controlroom.node.adopted.usage import AdoptedUsage
 from controlroom.node.file_watch import FileWatch
+from controlroom.node.git.acting import BranchActor
 from controlroom.node.git.edit_watch import EditWatch
 from controlroom.node.git.edits import Worker
 from controlroom.node.inquiries import Inquirer
@@ -39,6 +40,7 @@ from controlroom.node.supervisor import Supervisor
 from controlroom.runner.claude import nested
 from controlroom.text.names import is_adopted_name
 from controlroom.text.states import Outcome
+from controlroom.wire.branches import BranchOrder
 from controlroom.wire.grants import Prices
 from controlroom.wire.inquiries import Inquiry
 from controlroom.wire.lines import LineSplitter, PeerError
@@ -135,6 +137,7 @@ class Node:
         self._owner: Owner | None = None
         turns = Turns()
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
+        self._branches = BranchActor(place, ownership, self._login_shell)
         self._adopted = _adopted(place) if greeting.adopt else None
         self._starts = NewClaudes(os.environ, os.path.expanduser("~")) if greeting.adopt else None
         self._last_look = LastLook(place.state, greeting.room, place.boot_id, read_only=greeting.read_only)
@@ -229,7 +232,7 @@ class Node:
             if self._adopted_logs:
                 self._adopted_logs.follow(message)
 
-    def _obey(self, message: Act | Prices) -> None:
+    def _obey(self, message: Act | Prices | BranchOrder) -> None:
         if isinstance(message, Prices):
             self._begin(self._keep(message), self._acts)
         elif len(self._acts) >= _ACTS:
@@ -239,8 +242,8 @@ class Node:
         else:
             self._begin(self._act(message), self._acts)
 
-    async def _act(self, wanted: Act) -> None:
-        reply = await self._actor.act(wanted)
+    async def _act(self, wanted: Act | BranchOrder) -> None:
+        reply = await (self._branches.act(wanted) if isinstance(wanted, BranchOrder) else self._actor.act(wanted))
         self._observer.look()
         self._edits.acted()
         self._outbox.send(reply)

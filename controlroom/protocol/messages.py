@@ -23,6 +23,7 @@ from controlroom.domain.money.forecast import Runway
 from controlroom.domain.money.plausible import DoubtedUse
 from controlroom.domain.orders import Result
 from controlroom.domain.patch import Patch
+from controlroom.protocol.branches import AskWork, WorkTold
 from controlroom.text.changes import Changes
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import DiffRead, Hit
@@ -365,6 +366,7 @@ class StopEngine:
 Question = (
     FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskHistory | AskAudit | CheckLedger | BackUpLedger
     | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted | AskFigures | AskTask | AskChanges | AskDiff
+    | AskWork
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
@@ -538,7 +540,7 @@ class TaskText:
 
 Answer = (
     Answered | Page | Screen | Hits | HostChecked | Costs | History | Audit | LedgerResult | Compared | Estimated
-    | Attached | Runways | SetAside | TaskText | Flowing | AgentChanges | DiffPage
+    | Attached | Runways | SetAside | TaskText | Flowing | AgentChanges | DiffPage | WorkTold
 )  # fmt: skip
 Told = Welcome | Unwelcome | FleetNews | Answer
 

@@ -12,6 +12,8 @@ _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,199}")
 
+_BRANCH = re.compile(r"(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)|[./]$))[A-Za-z0-9_][A-Za-z0-9._/+@#=-]{0,199}")
+
 _ADOPTED = re.compile(r"~[a-z0-9_-]{1,40}")
 
 ADOPTED = "adopted"
@@ -55,6 +57,16 @@ def is_session(text: str) -> bool:
 def is_model(text: str) -> bool:
     """Whether `text` may name a model, those of clouds with their regions, and the mark of a large context."""
     return _MODEL.fullmatch(text) is not None
+
+
+def branch_name_problem(name: object) -> str | None:
+    """Say in words why `name` cannot name a branch here, or None when it can.
+
+    Git takes more (git-check-ref-format): what is plain is no option, and nothing that a terminal or a shell reads.
+    """
+    if isinstance(name, str) and _BRANCH.fullmatch(name) and name != "HEAD":
+        return None
+    return f"{_shown(name)} cannot name a branch: use letters, digits and . _ / + @ # = -, like docs/update-2.0"
 
 
 def tmux_socket(namespace: str) -> str:

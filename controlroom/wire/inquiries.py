@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from controlroom.text.changes import BEGINNING, Changes, DiffPlace
 from controlroom.text.host_sample import FolderCheck, HostCheck
+from controlroom.wire.branches import ReadWork, WorkRead
 from controlroom.wire.spec import AgentSpec
 
 # --------------------------------------------------------------------------- home -> node
@@ -206,5 +207,5 @@ class DiffRead:
     reason: str = ""
 
 
-Inquiry = ReadSpec | ShowScreen | Search | Check | ListChanges | ReadDiff
-Finding = SpecRead | ScreenShown | Found | Checked | ChangesListed | DiffRead
+Inquiry = ReadSpec | ShowScreen | Search | Check | ListChanges | ReadDiff | ReadWork
+Finding = SpecRead | ScreenShown | Found | Checked | ChangesListed | DiffRead | WorkRead

@@ -10,6 +10,7 @@ from typing import Any
 
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import Item, ItemAnswer, Outcome, TellKind, Verdict
+from controlroom.wire.branches import BranchOrder
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.edits import EditsSeen
 from controlroom.wire.grants import Grant, GrantOrder
@@ -275,6 +276,8 @@ class Reply:
     id: int
     outcome: Outcome
     reason: str = ""
+    conflicts: tuple[str, ...] = ()
+    """Of a merge that was not made: the files that both sides have changed."""
 
 
 @dataclass(frozen=True)
@@ -469,7 +472,7 @@ class Notice:
     text: str
 
 
-_Order = Spawn | Kill | Tell | Forget | Take | GrantOrder
+_Order = Spawn | Kill | Tell | Forget | Take | GrantOrder | BranchOrder
 ToNode = Greet | Ping | _Order | Follow | LinesOnShow | Credit | Fetch | GiveUp | Inquiry | UsageOrder
 HostRecord = HostSample | OwnerSeen | TmuxSeen | UsageGaps | Notice
 AgentRecord = AgentsSeen | AdoptedSeen | LastLines | Loads | EditsSeen | HostRecord

@@ -52,6 +52,7 @@ TYPES: dict[Kind, tuple[type, ...]] = {
 WORDS = {
     "explain": ("job",),
     "diff": ("job",),
+    "collect": ("job",),
     "task add": ("say hello", "--not-before", "1h"),
     "task show": ("t1",),
     "why": ("t1",),

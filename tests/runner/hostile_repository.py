@@ -113,6 +113,11 @@ class HostileRepository:
         """The names of what has run."""
         return set(os.listdir(self._marks))
 
+    def forget(self) -> None:
+        """Take away all marks: what was run before was meant."""
+        for name in self.ran:
+            (self._marks / name).unlink()
+
     def edit(self) -> None:
         """Change files of the work tree and of its submodule, as an agent would."""
         (self.top / "story.evil").write_text("changed by an agent\n")

@@ -11,7 +11,8 @@ from controlroom.engine.frontends.turns import Turns
 from controlroom.engine.history import HistoryRecorder, flow_kept, recorded
 from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered, check_up
 from controlroom.engine.hosts.log_router import LogRouter
-from controlroom.engine.hosts.translate import short
+from controlroom.engine.hosts.translate import HostContext, short
+from controlroom.engine.hosts.translate_branches import to_work
 from controlroom.engine.hosts.translate_changes import to_changes, to_diff
 from controlroom.engine.ledger.doubted_tables import Doubted
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem, back_up, check
@@ -37,6 +38,7 @@ from controlroom.protocol.messages import (
     AskHistory,
     AskRunways,
     AskTask,
+    AskWork,
     Attached,
     Audit,
     BackUpLedger,
@@ -59,7 +61,9 @@ from controlroom.protocol.messages import (
     SearchLog,
     SetAside,
     TaskText,
+    WorkTold,
 )
+from controlroom.wire.branches import ReadWork, WorkRead
 from controlroom.wire.inquiries import (
     ChangesListed,
     DiffRead,
@@ -74,6 +78,8 @@ from controlroom.wire.inquiries import (
 _REASON = 300
 DIFFING = 30.0
 """Seconds for a host to compare an agent's work with its base: a large repository takes a while."""
+WORK_PATIENCE = 60.0
+"""Seconds for a host to look at an agent's work and log."""
 
 MOST_LINES = 10_000
 """Lines of the audit in one answer at most."""
@@ -104,7 +110,7 @@ async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, tu
             return replace(page, id=asked.id)
         case SearchLog():
             return await _search(parts, asked, rank)
-        case LookAtScreen() | AskChanges() | AskDiff():
+        case LookAtScreen() | AskChanges() | AskDiff() | AskWork():
             return await _seen_there(parts, asked, rank)
         case CheckHost():
             return HostChecked(asked.id, *await check_up(parts.store, parts.inquiries, asked.host))
@@ -139,11 +145,11 @@ async def _task(parts: Answering, asked: AskTask) -> TaskText:
 
 
 async def _seen_there(
-    parts: Answering, asked: LookAtScreen | AskChanges | AskDiff, rank: Rank
-) -> Screen | AgentChanges | DiffPage:
+    parts: Answering, asked: LookAtScreen | AskChanges | AskDiff | AskWork, rank: Rank
+) -> Screen | AgentChanges | DiffPage | WorkTold:
     if isinstance(asked, LookAtScreen):
         return await _look_at_screen(parts, asked, rank)
-    return await _changes(parts, asked, rank)
+    return await (_work(parts, asked, rank) if isinstance(asked, AskWork) else _changes(parts, asked, rank))
 
 
 async def _look_at_screen(parts: Answering, asked: LookAtScreen, rank: Rank) -> Screen:
@@ -170,6 +176,19 @@ async def _changes(parts: Answering, asked: AskChanges | AskDiff, rank: Rank) ->
     except Unanswered as problem:
         kind = AgentChanges if isinstance(asked, AskChanges) else DiffPage
         return kind(asked.id, reason=str(problem))
+
+
+async def _work(parts: Answering, asked: AskWork, rank: Rank) -> WorkTold:
+    host, _, name = asked.agent.partition("/")
+    try:
+        inquiry = ReadWork(parts.store.new_id(), name, asked.epoch)
+        read = await parts.inquiries.ask(host, inquiry, WorkRead, WORK_PATIENCE, rank)
+    except Unanswered as problem:
+        return WorkTold(asked.id, reason=str(problem))
+    fleet = parts.store.fleet
+    there = fleet.hosts.get(host)
+    ahead = there.facts.clock_offset if there and there.facts else 0
+    return WorkTold(asked.id, to_work(read, HostContext(host, fleet.room, parts.store.clock(), ahead)))
 
 
 async def _search(parts: Answering, asked: SearchLog, rank: Rank) -> Hits:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from controlroom.domain.anonymize import unnamed, unnamed_text
 from controlroom.domain.audit import AuditLine
+from controlroom.domain.branch_work import BranchWork
 from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm, AlarmKind
 from controlroom.domain.model import Agent, Fleet, LogPlace, Overlap, Question, with_changes
@@ -39,6 +40,7 @@ from controlroom.protocol.messages import (
     AskHistory,
     AskRunways,
     AskTask,
+    AskWork,
     Audit,
     DiffPage,
     FetchLog,
@@ -50,6 +52,7 @@ from controlroom.protocol.messages import (
     Screen,
     SearchLog,
     TaskText,
+    WorkTold,
 )
 from controlroom.protocol.messages import Question as Asked
 from controlroom.text.names import is_adopted_name
@@ -93,6 +96,7 @@ MAY_ASK = (
     AskRunways,
     AskFigures,
     AskTask,
+    AskWork,
 )
 """The questions that a watcher may ask. What is not named here it may not: also what is yet to be invented.
 
@@ -239,7 +243,14 @@ class Watcher(Rights):
         if isinstance(answer, Audit) and isinstance(asked, AskAudit) and self.withheld != Withheld():
             lines = [shown for line in answer.lines if asked.text.lower() in _searched(shown := self._line(line))]
             return replace(answer, lines=tuple(lines[-max(1, asked.count) :]))
+        if isinstance(answer, WorkTold) and answer.work and (self.withheld.tasks or self.withheld.logs):
+            return replace(answer, work=self._work(answer.work))
         return answer
+
+    def _work(self, work: BranchWork) -> BranchWork:
+        """Return what was done without the words of the agent, which may repeat its task: figures and names stay."""
+        commits = tuple(replace(commit, subject=HIDDEN) for commit in work.commits)
+        return replace(work, answer="", answered=0, answer_cut=False, reason=work.reason and HIDDEN, commits=commits)
 
     def _line(self, line: AuditLine) -> AuditLine:
         """Reasons are sentences of hosts and of older versions as well: no rule tells what an agent said in them."""

@@ -34,6 +34,7 @@ from controlroom.engine.hosts.translate import HostContext, short, to_events, to
 from controlroom.engine.hosts.translate_usage import Counted, read_counted
 from controlroom.text.names import shown_name_problem
 from controlroom.wire import messages as wire
+from controlroom.wire.branches import WorkRead
 from controlroom.wire.inquiries import ChangesListed, Checked, DiffRead, Found, ScreenShown, SpecRead
 from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
 from controlroom.wire.usage import LimitsSeen, UsageSeen
@@ -463,7 +464,9 @@ class _Session:
         match message:
             case wire.LogChunk():
                 return shown_name_problem(message.name) is None and link._sink.logs.chunk(link._host, message)
-            case wire.Fetched() | ScreenShown() | SpecRead() | Found() | Checked() | ChangesListed() | DiffRead():
+            case wire.Fetched() | ScreenShown() | SpecRead() | Found() | Checked():
+                return link._sink.inquiries.answered(link._host, message)
+            case ChangesListed() | DiffRead() | WorkRead():
                 return link._sink.inquiries.answered(link._host, message)
             case wire.Pong():
                 self._pong(message)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from controlroom.domain import events, intents, model
 from controlroom.domain.alarms import GAPS, Gap, gaps_alarm
+from controlroom.domain.branch_intents import AcceptOn, BranchEffect, DropOn, PullRequestOn, PushOn
 from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.overlap import Edits
@@ -21,6 +22,7 @@ from controlroom.text.host_sample import FolderCheck, HostCheck, HostSample
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.text.sanitize import redact, sanitize, sanitize_lines
 from controlroom.text.states import AgentKind, Item, Option, Outcome, Payer, read_cause
+from controlroom.wire import branches
 from controlroom.wire import messages as wire
 from controlroom.wire.edits import LONGEST_PATH, MOST_PATHS, MOST_REPOSITORIES, EditsSeen, RepositoryEdits
 from controlroom.wire.inquiries import Checked
@@ -56,7 +58,7 @@ QUESTION = 32 * 1024
 
 _NOTICE, _DETAIL, _PATH, _WORD, _TITLE = 1_000, 300, 400, 100, 120
 _LABEL, _SENTENCES = 400, 2_500
-_MAX_EVIDENCE, _MAX_GAPS = 8, 100
+_MAX_EVIDENCE, _MAX_GAPS, _MOST_CONFLICTS = 8, 100, 100
 _Number = TypeVar("_Number", int, float)
 _MAX_BYTES = 2**53
 _MAX_PID = 2**22
@@ -168,7 +170,8 @@ def _epoch(number: int) -> int:
 def to_reply(reply: wire.Reply) -> wire.Reply:
     """Make a host's answer fit to show. That something is on its way is for us to say, not for a host."""
     outcome = Outcome.UNKNOWN if reply.outcome is Outcome.ASKED else reply.outcome
-    return replace(reply, outcome=outcome, reason=short(reply.reason, _NOTICE))
+    conflicts = tuple(short(path, _PATH) for path in reply.conflicts[:_MOST_CONFLICTS])
+    return replace(reply, outcome=outcome, reason=short(reply.reason, _NOTICE), conflicts=conflicts)
 
 
 _COUNTS = ("max_sessions", "max_processes", "processes", "inotify_watches")
@@ -211,6 +214,22 @@ def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
             return wire.Forget(op, effect.name, effect.epoch)
         case intents.TakeOn():
             return wire.Take(op)
+        case _:
+            return _branch_order(effect, op, profile)
+
+
+def _branch_order(effect: BranchEffect, op: int, profile: AgentSpec) -> branches.BranchOrder:
+    work = op, effect.name, effect.epoch
+    match effect:
+        case AcceptOn():
+            return branches.AcceptWork(*work, effect.into, effect.rebase, effect.push, effect.head, profile)
+        case PushOn():
+            return branches.PushWork(*work, effect.branch, effect.head)
+        case PullRequestOn():
+            words = effect.into, effect.title, effect.body
+            return branches.RequestPull(*work, *words, effect.draft, effect.head)
+        case DropOn():
+            return branches.DropBranch(*work, effect.unsaved, effect.head)
 
 
 def short(text: str, limit: int) -> str:

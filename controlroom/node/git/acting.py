@@ -1,0 +1,76 @@
+"""What home wants done with the commits of agents: one reply each, one act at a time on each repository.
+
+It runs in a thread and has a deadline for each step. It takes no turn of the agent: that one can be ended meanwhile.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+
+from controlroom.node.agent_folders import Entry, entry_of, is_live, read_status
+from controlroom.node.git.merging import MERGES, Conflict, Job, Unsure, accept
+from controlroom.node.git.pushing import push, request_pull
+from controlroom.node.git.work import git_environ, workplace
+from controlroom.node.login_shell import LoginEnvironment
+from controlroom.node.owner import Ownership
+from controlroom.node.place import Place, Turns
+from controlroom.node.spawn import Refusal
+from controlroom.runner.git import GitFailed, located
+from controlroom.text.names import agent_name_problem
+from controlroom.text.states import Outcome
+from controlroom.wire.branches import AcceptWork, BranchOrder, DropBranch, PushWork, RequestPull
+from controlroom.wire.lines import PeerError
+from controlroom.wire.messages import Reply
+
+
+class BranchActor:
+    """Does it, for the room that owns this host."""
+
+    def __init__(self, place: Place, ownership: Ownership, login: Callable[[], Awaitable[LoginEnvironment]]) -> None:
+        self._place, self._ownership, self._login = place, ownership, login
+        self._turns = Turns()
+
+    async def act(self, wanted: BranchOrder) -> Reply:
+        """Do it and say what became of it. Never raises but for a mistake of ours."""
+        try:
+            if reason := agent_name_problem(wanted.name) or self._ownership.refusal():
+                raise Refusal(reason)
+            job = self._job(wanted, git_environ((await self._login()).variables))
+            async with self._turns.of(located(job.folder).common):
+                done = await asyncio.to_thread(_do, wanted, job)
+            return Reply(wanted.id, Outcome.DONE, done)
+        except Conflict as conflict:
+            return Reply(wanted.id, Outcome.REFUSED, str(conflict), conflict.files)
+        except (Refusal, GitFailed) as refusal:
+            return Reply(wanted.id, Outcome.REFUSED, str(refusal))
+        except (Unsure, OSError, ValueError) as error:
+            return Reply(wanted.id, Outcome.UNKNOWN, str(error))
+
+    def _job(self, wanted: BranchOrder, environ: dict[str, str]) -> Job:
+        entry = entry_of(self._place.state, wanted.name, wanted.epoch)
+        if entry is None:
+            raise Refusal(f"run {wanted.epoch} of {wanted.name} is not on this host")
+        if isinstance(wanted, DropBranch) and _lives(entry):
+            raise Refusal(f"{wanted.name} is running (run {entry.epoch}): kill it first")
+        at = workplace(self._place.state, entry, environ["HOME"])
+        scratch = os.path.join(self._place.state, MERGES, f"{wanted.name}.{wanted.id}.{os.getpid()}")
+        return Job(wanted.name, at.folder, scratch, environ, wanted.head, at.began, at.common)
+
+
+def _lives(entry: Entry) -> bool:
+    try:
+        return is_live(read_status(entry))
+    except PeerError:
+        return False
+
+
+def _do(wanted: BranchOrder, job: Job) -> str:
+    match wanted:
+        case AcceptWork():
+            return accept(job, wanted, lambda folder: "")
+        case PushWork():
+            return push(job, wanted)
+        case RequestPull():
+            return request_pull(job, wanted)
+        case DropBranch():
+            raise Refusal(f"{job.agent} works in a folder that was not made for it: nothing of that is dropped")
