@@ -35,6 +35,7 @@ from controlroom.domain.intents import Intent
 from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.orders import Result
 from controlroom.domain.patch import apply
+from controlroom.protocol.branches import AskWork, WorkTold
 from controlroom.protocol.home import Home, HomeProblem, engine_place, find_home
 from controlroom.protocol.lines import Lines, PageQueue
 from controlroom.protocol.messages import (
@@ -58,7 +59,6 @@ from controlroom.protocol.messages import (
     AskHistory,
     AskRunways,
     AskTask,
-    AskWork,
     Attached,
     Audit,
     BackUpLedger,
@@ -94,7 +94,6 @@ from controlroom.protocol.messages import (
     Unwelcome,
     Watch,
     Welcome,
-    WorkTold,
     pack,
     read_told,
 )

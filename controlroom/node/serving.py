@@ -24,6 +24,7 @@ from controlroom.node.file_watch import FileWatch
 from controlroom.node.git.acting import BranchActor
 from controlroom.node.git.edit_watch import EditWatch
 from controlroom.node.git.edits import Worker
+from controlroom.node.git.merging import sweep as sweep_merges
 from controlroom.node.inquiries import Inquirer
 from controlroom.node.login_shell import LoginEnvironment, LoginShell, login_environment
 from controlroom.node.logs.follow import Follower, LastLines
@@ -430,6 +431,7 @@ class Node:
         """Finish what a node before us was killed at."""
         if self._ownership.mine():
             await asyncio.to_thread(sweep_aside, self._place.state)
+            await asyncio.to_thread(sweep_merges, self._place.state, dict(os.environ))
 
     async def _keep_noticing(self) -> None:
         """Look again, now and then, for what was missing: it may have been put right as we said."""

@@ -11,7 +11,7 @@ from controlroom.engine.config.config import Withheld
 from controlroom.engine.frontends.watcher_view import HIDDEN, Watcher
 from controlroom.engine.hosts.translate import HostContext
 from controlroom.engine.hosts.translate_branches import ANSWER, to_work
-from controlroom.protocol.messages import AskWork, WorkTold
+from controlroom.protocol.branches import AskWork, WorkTold
 from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.branches import (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from controlroom.node.git.merging import Conflict, Job, accept
+from controlroom.node.git.merging import Conflict, Job, accept, sweep
 from controlroom.node.spawn import Refusal
 from controlroom.runner.git import GitFailed
 from controlroom.wire.branches import AcceptWork
@@ -192,6 +193,20 @@ def test_a_folder_in_no_repository_is_said(work: Work) -> None:
     (work.folder / "plain").mkdir()
     with pytest.raises(GitFailed, match="is in no git repository"):
         work.accept("plain")
+
+
+def test_what_a_killed_node_left_of_a_merge_is_removed_and_what_a_living_one_makes_is_not(work: Work) -> None:
+    merges = work.folder / "state" / "merges"
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left, made = merges / f"docs-1.7.{dead.pid}", merges / f"docs-2.8.{os.getpid()}"
+    for path in (left, made):
+        git(work.top, "worktree", "add", "-q", "--detach", str(path))
+    (merges / f"damaged.9.{dead.pid}").mkdir()
+    sweep(str(work.folder / "state"), {"PATH": os.environ["PATH"], "HOME": str(work.folder)})
+    assert os.listdir(merges) == [made.name]
+    assert str(left) not in git(work.top, "worktree", "list")
+    assert str(made) in git(work.top, "worktree", "list")
 
 
 def test_a_merge_runs_nothing_that_came_with_the_repository(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.people import Connections
 from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.store import FleetStore
+from controlroom.protocol.branches import AskWork, WorkTold
 from controlroom.protocol.home import Home
 from controlroom.protocol.messages import (
     AgentChanges,
@@ -38,7 +39,6 @@ from controlroom.protocol.messages import (
     AskHistory,
     AskRunways,
     AskTask,
-    AskWork,
     Attached,
     Audit,
     BackUpLedger,
@@ -61,7 +61,6 @@ from controlroom.protocol.messages import (
     SearchLog,
     SetAside,
     TaskText,
-    WorkTold,
 )
 from controlroom.wire.branches import ReadWork, WorkRead
 from controlroom.wire.inquiries import (

@@ -25,6 +25,7 @@ from controlroom.engine.config.config import Withheld
 from controlroom.engine.frontends.rights import LOOK_ONLY, Rights
 from controlroom.engine.frontends.turns import SharedTurns
 from controlroom.engine.hosts.inquiries import Rank
+from controlroom.protocol.branches import AskWork, WorkTold
 from controlroom.protocol.messages import (
     LOOK,
     AgentChanges,
@@ -40,7 +41,6 @@ from controlroom.protocol.messages import (
     AskHistory,
     AskRunways,
     AskTask,
-    AskWork,
     Audit,
     DiffPage,
     FetchLog,
@@ -52,7 +52,6 @@ from controlroom.protocol.messages import (
     Screen,
     SearchLog,
     TaskText,
-    WorkTold,
 )
 from controlroom.protocol.messages import Question as Asked
 from controlroom.text.names import is_adopted_name

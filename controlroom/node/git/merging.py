@@ -27,7 +27,7 @@ from controlroom.node.git.branches import (
 )
 from controlroom.node.spawn import Refusal
 from controlroom.runner.files import make_private, read_regular
-from controlroom.runner.git import REMOTE, GitFailed, Identity, Repository, displayable, opened, reachable
+from controlroom.runner.git import REMOTE, GitFailed, Identity, Repository, displayable, located, opened, reachable
 from controlroom.text.names import branch_name_problem
 from controlroom.wire.branches import AcceptWork
 
@@ -235,6 +235,32 @@ def _tree(source: Repository, job: Job, commit: str) -> Iterator[Repository]:
     finally:
         source.run("worktree", "remove", "--force", job.scratch, check=False, seconds=TREE_SECONDS)
         shutil.rmtree(job.scratch, ignore_errors=True)
+
+
+def sweep(state: str, environ: Mapping[str, str]) -> None:
+    """Remove the worktrees of nodes that were killed at a merge. Raises nothing."""
+    folder = os.path.join(state, MERGES)
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if not _lives(name.rpartition(".")[2]):
+                _remove(os.path.join(folder, name), environ)
+
+
+def _remove(path: str, environ: Mapping[str, str]) -> None:
+    with contextlib.suppress(GitFailed, OSError, ValueError), opened(located(path).common, environ) as owner:
+        owner.run("worktree", "remove", "--force", path, check=False, seconds=TREE_SECONDS)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _lives(pid: str) -> bool:
+    """Return whether a process may be running; what is no number is none."""
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _made(tree: Repository, job: Job, wanted: AcceptWork, onto: str, span: tuple[str, str]) -> str:

@@ -1,0 +1,100 @@
+"""A real node is asked what its agents have committed, and told to merge it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controlroom.text.states import Outcome
+from controlroom.wire.branches import AcceptWork, DropBranch, PushWork, ReadWork, RequestPull, WorkRead
+from controlroom.wire.messages import Reply
+from tests.lab.node_client import NodeClient, state_folder
+from tests.lab.world import World
+from tests.runner.hostile_repository import git
+
+COMMIT = "git add -A && git -c user.name=A -c user.email=a@example.org commit -q -m"
+
+
+@pytest.fixture
+def top(home: World) -> Path:
+    """A repository with one commit on `main`."""
+    folder = home.home / "app"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    (folder / "story.txt").write_text("one\n")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "first")
+    return folder
+
+
+def work_of(node: NodeClient, name: str, epoch: int = 1) -> WorkRead:
+    number = node.number()
+    node.send(ReadWork(number, name, epoch))
+    return node.wait(WorkRead, lambda read: read.id == number)
+
+
+def run_agent(node: NodeClient, name: str, script: str) -> None:
+    """Have an agent work in a git worktree of its own, to its end."""
+    reply = node.spawn(name, 1, "sh", "-c", script, cwd="app", worktree="HEAD")
+    assert reply.outcome == Outcome.DONE, reply
+    node.wait_agent(name, lambda seen: seen.ended, 30)
+
+
+def test_an_agents_commits_and_last_words_are_told_and_merged(node: NodeClient, top: Path) -> None:
+    run_agent(node, "docs-1", f"echo words > docs.txt && {COMMIT} 'write docs' && echo more > rest && echo I did")
+    work = work_of(node, "docs-1")
+    assert work.reason == ""
+    assert (work.answer, work.branch, work.commit_count, work.uncommitted) == ("I did", "controlroom/docs-1", 1, 1)
+    assert [(file.path, file.added, file.removed) for file in work.files] == [("docs.txt", 1, 0)]
+    assert [commit.subject for commit in work.commits] == ["write docs"]
+    assert (work.base, work.clone) == (git(top, "rev-parse", "main"), str(top / ".git"))
+    reply = node.ask(lambda number: AcceptWork(number, "docs-1", 1, "next", head=work.head))
+    assert (reply.outcome, reply.reason) == (Outcome.DONE, f"1 commit merged into next: {at(top, 'next')[:12]}")
+    assert git(top, "show", "next:docs.txt") == "words"
+    assert os.listdir(state_folder(top.parent) / "merges") == []
+
+
+def at(top: Path, name: str) -> str:
+    return git(top, "rev-parse", name)
+
+
+def test_conflicts_come_with_the_names_of_the_files(node: NodeClient, top: Path) -> None:
+    for name in ("docs-1", "docs-2"):
+        run_agent(node, name, f"echo {name} > story.txt && {COMMIT} 'by {name}'")
+    assert node.ask(lambda number: AcceptWork(number, "docs-1", 1, "next")).outcome == Outcome.DONE
+    reply = node.ask(lambda number: AcceptWork(number, "docs-2", 1, "next"))
+    wanted = Reply(0, Outcome.REFUSED, "docs-2 conflicts with next in story.txt: nothing was merged", ("story.txt",))
+    assert replace(reply, id=0) == wanted
+
+
+def test_an_agent_in_no_repository_has_its_last_words_alone(node: NodeClient, home: World) -> None:
+    assert node.spawn("plain", 1, "sh", "-c", "echo forty-two", cwd="/").outcome == Outcome.DONE
+    node.wait_agent("plain", lambda seen: seen.ended, 30)
+    work = work_of(node, "plain")
+    assert (work.answer, work.clone, work.reason) == ("forty-two", "", "/ is in no git repository")
+    for make in (
+        lambda number: AcceptWork(number, "plain", 1, "next"),
+        lambda number: PushWork(number, "plain", 1),
+        lambda number: RequestPull(number, "plain", 1),
+    ):
+        reply = node.ask(make)
+        assert (reply.outcome, reply.reason) == (Outcome.REFUSED, "/ is in no git repository")
+
+
+def test_what_is_not_there_is_said(node: NodeClient) -> None:
+    assert "run 1 of 'nobody' is not on this host" in work_of(node, "nobody").reason
+    assert "run 3 of nobody is not on this host" in node.ask(lambda n: AcceptWork(n, "nobody", 3, "next")).reason
+    assert "cannot name an agent" in node.ask(lambda n: DropBranch(n, "../x", 1)).reason
+
+
+def test_who_may_only_look_merges_nothing(home: World, node: NodeClient, top: Path) -> None:
+    run_agent(node, "docs-1", f"echo words > docs.txt && {COMMIT} 'write docs'")
+    with NodeClient() as watcher:
+        watcher.greet(read_only=True)
+        assert work_of(watcher, "docs-1").commit_count == 1
+        reply = watcher.ask(lambda number: AcceptWork(number, "docs-1", 1, "next"))
+        assert (reply.outcome, reply.reason) == (Outcome.REFUSED, "this connection is read-only")
+    assert git(top, "branch", "--list", "next") == ""
