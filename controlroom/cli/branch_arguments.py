@@ -42,3 +42,11 @@ def pull_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--into", metavar="BRANCH", default="", help="default: the origin's default branch")
     parser.add_argument("--title", metavar="TEXT", default="", help="default: what the newest commit says")
     parser.add_argument("--draft", action="store_true", help="as a draft")
+
+
+def drop(parser: argparse.ArgumentParser) -> None:
+    """Take an agent, and what stands for a person's answer."""
+    take.agent(parser)
+    answer = parser.add_mutually_exclusive_group()
+    answer.add_argument("-y", "--yes", action="store_true", help="do not ask; refused where something would be lost")
+    answer.add_argument("--typed", metavar="NAME", default="", help="the agent's name: whatever would be lost by it")

@@ -52,6 +52,7 @@ COLLECTED = (
     _count("lines_removed", _work("removed")),
     _count("uncommitted_files", _work("uncommitted")),
     _count("unpushed_commits", _work("unpushed"), "that are on no branch of a remote, as far as is known there"),
+    _count("commits_only_here", _work("only_here"), "that no other branch has"),
     _text("reason", lambda one: one.reason or (one.work.reason if one.work else ""), "why something is not known"),
     _text("merge", lambda one: one.result.outcome if one.result else "", "with --merge-into: done, refused or unknown"),
     _text("merge_reason", lambda one: one.result.reason if one.result else ""),

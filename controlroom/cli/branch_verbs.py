@@ -62,4 +62,15 @@ BRANCHES: tuple[Verb, ...] = (
         "branches:pull_request",
         take.pull_request,
     ),
+    Verb(
+        "drop",
+        "work",
+        "AGENT [--yes | --typed NAME]",
+        "Remove the worktree and the branch of an agent that has ended.",
+        "Of what was made for it alone: a folder of yours stays. Asks first. Where files would be lost that no commit "
+        "has, or commits that no other branch has, you type the agent's name; a script says --typed NAME.",
+        ("controlroom drop docs-1", "controlroom drop docs-1 --typed docs-1"),
+        "branches:drop",
+        take.drop,
+    ),
 )

@@ -6,11 +6,12 @@ from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import typed
-from controlroom.cli.room import code_of, find_agent, with_room
+from controlroom.cli.room import code_of, confirmed, find_agent, person_types, with_room
 from controlroom.client.client import Client
 from controlroom.domain.branch_conflicts import give_back
-from controlroom.domain.branch_intents import Accept, PullRequest, PushBranch
-from controlroom.domain.display.collected import Collected, markdown, title
+from controlroom.domain.branch_intents import Accept, DropWork, PullRequest, PushBranch
+from controlroom.domain.branch_work import BranchWork
+from controlroom.domain.display.collected import Collected, markdown, title, would_be_lost
 from controlroom.domain.model import Agent
 from controlroom.domain.orders import Result
 
@@ -78,6 +79,36 @@ async def _pull_request(client: Client, args: argparse.Namespace) -> int:
         agent.id, agent.epoch, args.into, args.title or title(told.work), body, args.draft, told.work.head
     )
     return _told(agent, await client.submit(intent, deadline=PATIENCE), data=True)
+
+
+def drop(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Remove what was made for an agent."""
+    return with_room(_drop, args)
+
+
+async def _drop(client: Client, args: argparse.Namespace) -> int:
+    agent = await find_agent(client, args.agent)
+    typed_name, head = args.typed, ""
+    if not (args.yes or args.typed):
+        told = await client.work(agent.id, agent.epoch)
+        head = told.work.head if told.work else ""
+        typed_name = _asked(agent, told.work)
+    result = await client.submit(DropWork(agent.id, agent.epoch, typed_name, head), deadline=PATIENCE)
+    if result.ok:
+        output.talk(f"{agent.id}: dropped {result.reason}")
+    else:
+        raise Stop(code_of(result), f"{agent.id}: {result.reason or 'no reason was given'}")
+    return Exit.DONE
+
+
+def _asked(agent: Agent, work: BranchWork | None) -> str:
+    """Ask the person; give the agent's name where they typed it. Raises `Stop` when they do not want it."""
+    lost = would_be_lost(work) if work else ""
+    if not lost:
+        confirmed(f"Drop the worktree and the branch of {agent.id}?", False)
+        return ""
+    person_types(f"Drop the worktree and the branch of {agent.id}, and lose {lost}?", agent.name)
+    return agent.name
 
 
 def _told(agent: Agent, result: Result, *, data: bool = False) -> int:

@@ -138,7 +138,7 @@ class Node:
         self._owner: Owner | None = None
         turns = Turns()
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
-        self._branches = BranchActor(place, ownership, self._login_shell)
+        self._branches = BranchActor(place, ownership, turns, self._login_shell)
         self._adopted = _adopted(place) if greeting.adopt else None
         self._starts = NewClaudes(os.environ, os.path.expanduser("~")) if greeting.adopt else None
         self._last_look = LastLook(place.state, greeting.room, place.boot_id, read_only=greeting.read_only)

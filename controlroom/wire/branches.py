@@ -71,6 +71,8 @@ class WorkRead:
     """Files that are changed, or new, and not committed."""
     unpushed: int = 0
     """Commits that are on no branch of a remote, as far as this clone knows."""
+    only_here: int = 0
+    """Commits that no other branch has, here or at a remote, nor a tag: lost when this one is dropped."""
 
 
 # --------------------------------------------------------------------------- orders

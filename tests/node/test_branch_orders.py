@@ -98,3 +98,70 @@ def test_who_may_only_look_merges_nothing(home: World, node: NodeClient, top: Pa
         reply = watcher.ask(lambda number: AcceptWork(number, "docs-1", 1, "next"))
         assert (reply.outcome, reply.reason) == (Outcome.REFUSED, "this connection is read-only")
     assert git(top, "branch", "--list", "next") == ""
+
+
+# --------------------------------------------------------------------------- drop
+
+
+def drop(node: NodeClient, name: str, *, unsaved: bool = False, head: str = "") -> Reply:
+    return node.ask(lambda number: DropBranch(number, name, 1, unsaved, head))
+
+
+def tree_of(node: NodeClient, name: str) -> Path:
+    worktree = node.agents()[name].worktree
+    assert worktree is not None
+    return Path(worktree.path)
+
+
+def test_work_that_another_branch_has_is_dropped(node: NodeClient, top: Path) -> None:
+    run_agent(node, "docs-1", f"echo words > docs.txt && {COMMIT} 'write docs'")
+    tree = tree_of(node, "docs-1")
+    refused = drop(node, "docs-1")
+    words = "nothing was dropped: docs-1 has 1 commit that no other branch has. To lose that: type its name"
+    assert (refused.outcome, refused.reason) == (Outcome.REFUSED, words)
+    assert (tree / "docs.txt").read_text() == "words\n"
+    node.ask(lambda number: AcceptWork(number, "docs-1", 1, "next"))
+    dropped = drop(node, "docs-1")
+    assert (dropped.outcome, dropped.reason) == (Outcome.DONE, "its worktree and the branch controlroom/docs-1")
+    assert not tree.parent.exists()
+    assert git(top, "branch", "--format=%(refname:short)").split() == ["main", "next"]
+    assert git(top, "worktree", "list").count("\n") == 0
+    assert git(top, "show", "next:docs.txt") == "words"
+    assert "is gone" in work_of(node, "docs-1").reason
+
+
+def test_what_no_commit_has_is_lost_only_where_a_person_says_so(node: NodeClient, top: Path) -> None:
+    run_agent(node, "docs-1", "echo words > docs.txt")
+    head = work_of(node, "docs-1").head
+    assert "has 1 file that no commit has" in drop(node, "docs-1").reason
+    assert (
+        "has committed something else since that was shown"
+        in drop(node, "docs-1", unsaved=True, head=head[::-1]).reason
+    )
+    tree = tree_of(node, "docs-1")
+    assert drop(node, "docs-1", unsaved=True, head=head).outcome == Outcome.DONE
+    assert not tree.exists()
+    assert at(top, "main") == head
+
+
+def test_what_was_not_made_for_an_agent_is_not_dropped(node: NodeClient, top: Path) -> None:
+    assert node.spawn("mine", 1, "sh", "-c", "echo x > y", cwd="app").outcome == Outcome.DONE
+    node.wait_agent("mine", lambda seen: seen.ended, 30)
+    assert "works in a folder that was not made for it" in drop(node, "mine", unsaved=True).reason
+    assert (top / "y").exists()
+
+
+def test_an_agent_that_lives_keeps_its_worktree(node: NodeClient, top: Path) -> None:
+    node.spawn("docs-1", 1, "sh", "-c", "echo up; sleep 600", cwd="app", worktree="HEAD")
+    node.wait_agent("docs-1", lambda seen: seen.worktree and seen.state == "working", 30)
+    assert drop(node, "docs-1", unsaved=True).reason == "docs-1 is running (run 1): kill it first"
+
+
+def test_a_worktree_that_is_a_link_to_elsewhere_is_not_followed(node: NodeClient, top: Path) -> None:
+    run_agent(node, "docs-1", "true")
+    tree = tree_of(node, "docs-1")
+    precious = top.parent / "precious"
+    tree.rename(precious)
+    tree.symlink_to(precious)
+    assert "is not the worktree that was made for docs-1" in drop(node, "docs-1", unsaved=True).reason
+    assert (precious / "story.txt").exists()

@@ -66,6 +66,13 @@ def notes(one: Collected) -> Iterator[str]:
         yield f"{one.agent.id}: {files} changed and not committed"
 
 
+def would_be_lost(work: BranchWork) -> str:
+    """Say what is lost with an agent's worktree and branch; empty: nothing, as far as is known."""
+    parts = [f"{_count(work.uncommitted, 'file')} that no commit has"] * bool(work.uncommitted)
+    parts += [f"{_count(work.only_here, 'commit')} that no other branch has"] * bool(work.only_here)
+    return " and ".join(parts)
+
+
 def lasted(agent: Agent, now: int) -> str:
     """How long its run took, or has taken so far."""
     return age((agent.ended or now) - agent.started) if agent.started else _DASH

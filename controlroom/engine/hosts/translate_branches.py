@@ -34,6 +34,7 @@ def to_work(read: WorkRead, setting: HostContext) -> BranchWork:
         branch=short(read.branch, _PATH) if branch_name_problem(read.branch) is None else "",
         head=read.head,
         uncommitted=_count(read.uncommitted),
+        only_here=_count(read.only_here),
     )
     if not _COMMIT.fullmatch(read.base):
         return work

@@ -7,10 +7,11 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 
-from controlroom.node.agent_folders import Entry, entry_of, is_live, read_status
+from controlroom.node.agent_folders import Entry, entry_of, epochs, is_live, read_status
+from controlroom.node.git.dropping import drop
 from controlroom.node.git.merging import MERGES, Conflict, Job, Unsure, accept
 from controlroom.node.git.pushing import push, request_pull
-from controlroom.node.git.work import git_environ, workplace
+from controlroom.node.git.work import git_environ, workplace, worktree_of
 from controlroom.node.login_shell import LoginEnvironment
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
@@ -26,8 +27,15 @@ from controlroom.wire.messages import Reply
 class BranchActor:
     """Does it, for the room that owns this host."""
 
-    def __init__(self, place: Place, ownership: Ownership, login: Callable[[], Awaitable[LoginEnvironment]]) -> None:
-        self._place, self._ownership, self._login = place, ownership, login
+    def __init__(
+        self,
+        place: Place,
+        ownership: Ownership,
+        agents: Turns,
+        login: Callable[[], Awaitable[LoginEnvironment]],
+    ) -> None:
+        """`agents`: the turns of acts on agents, which what is removed of one must not meet."""
+        self._place, self._ownership, self._agents, self._login = place, ownership, agents, login
         self._turns = Turns()
 
     async def act(self, wanted: BranchOrder) -> Reply:
@@ -36,8 +44,9 @@ class BranchActor:
             if reason := agent_name_problem(wanted.name) or self._ownership.refusal():
                 raise Refusal(reason)
             job = self._job(wanted, git_environ((await self._login()).variables))
-            async with self._turns.of(located(job.folder).common):
-                done = await asyncio.to_thread(_do, wanted, job)
+            turn = self._agents.of(wanted.name) if isinstance(wanted, DropBranch) else self._turns.of(_repository(job))
+            async with turn:
+                done = await asyncio.to_thread(self._do, wanted, job)
             return Reply(wanted.id, Outcome.DONE, done)
         except Conflict as conflict:
             return Reply(wanted.id, Outcome.REFUSED, str(conflict), conflict.files)
@@ -46,12 +55,28 @@ class BranchActor:
         except (Unsure, OSError, ValueError) as error:
             return Reply(wanted.id, Outcome.UNKNOWN, str(error))
 
+    def _do(self, wanted: BranchOrder, job: Job) -> str:
+        match wanted:
+            case AcceptWork():
+                return accept(job, wanted, lambda folder: "")
+            case PushWork():
+                return push(job, wanted)
+            case RequestPull():
+                return request_pull(job, wanted)
+            case DropBranch():
+                return self._drop(wanted, job)
+
+    def _drop(self, wanted: DropBranch, job: Job) -> str:
+        state = self._place.state
+        if alive := next((entry for entry in epochs(state, wanted.name) if _lives(entry)), None):
+            raise Refusal(f"{wanted.name} is running (run {alive.epoch}): kill it first")
+        folder, made = worktree_of(state, Entry(wanted.name, wanted.epoch, ""))
+        return drop(job, made, folder, unsaved=wanted.unsaved)
+
     def _job(self, wanted: BranchOrder, environ: dict[str, str]) -> Job:
         entry = entry_of(self._place.state, wanted.name, wanted.epoch)
         if entry is None:
             raise Refusal(f"run {wanted.epoch} of {wanted.name} is not on this host")
-        if isinstance(wanted, DropBranch) and _lives(entry):
-            raise Refusal(f"{wanted.name} is running (run {entry.epoch}): kill it first")
         at = workplace(self._place.state, entry, environ["HOME"])
         scratch = os.path.join(self._place.state, MERGES, f"{wanted.name}.{wanted.id}.{os.getpid()}")
         return Job(wanted.name, at.folder, scratch, environ, wanted.head, at.began, at.common)
@@ -64,13 +89,5 @@ def _lives(entry: Entry) -> bool:
         return False
 
 
-def _do(wanted: BranchOrder, job: Job) -> str:
-    match wanted:
-        case AcceptWork():
-            return accept(job, wanted, lambda folder: "")
-        case PushWork():
-            return push(job, wanted)
-        case RequestPull():
-            return request_pull(job, wanted)
-        case DropBranch():
-            raise Refusal(f"{job.agent} works in a folder that was not made for it: nothing of that is dropped")
+def _repository(job: Job) -> str:
+    return located(job.folder).common

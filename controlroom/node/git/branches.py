@@ -133,6 +133,7 @@ def read_work(folder: str, environ: Mapping[str, str], began: Beginning, common:
             branch=branch,
             head=head,
             uncommitted=uncommitted(repository),
+            only_here=only_here(repository, head, branch),
         )
         return _since(repository, work, start) if start.commit else work
 
@@ -141,6 +142,12 @@ def uncommitted(repository: Repository) -> int:
     """Count the files that are changed, or new, and not committed."""
     said = repository.run("status", "--porcelain", "-z", "--no-renames", seconds=_SECONDS, limit=_OUTPUT)
     return len(said.fields)
+
+
+def only_here(repository: Repository, head: str, branch: str) -> int:
+    """Count the commits that no other branch has, here or at a remote, nor a tag."""
+    others = (*[f"--exclude={branch}"] * bool(branch), "--branches", "--remotes", "--tags")
+    return int(repository.run("rev-list", "--count", head, "--not", *others, seconds=_SECONDS).text)
 
 
 def _since(repository: Repository, work: WorkRead, start: Start) -> WorkRead:

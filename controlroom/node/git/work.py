@@ -9,7 +9,7 @@ from controlroom.node.agent_folders import Entry, entry_of, read_order, read_sta
 from controlroom.node.git.branches import UNRECORDED, Beginning, read_work
 from controlroom.node.logs.final_answer import final_answer
 from controlroom.runner.environment import expanded
-from controlroom.runner.git import GitFailed
+from controlroom.runner.git import GitFailed, displayable
 from controlroom.runner.worktree.record import Worktree, every
 from controlroom.text.json_fields import table, text
 from controlroom.wire.branches import ReadWork, WorkRead
@@ -29,7 +29,8 @@ def workplace(state: str, entry: Entry, home: str) -> Workplace:
 
     Raises nothing.
     """
-    if worktree := worktree_of(state, entry):
+    _, worktree = worktree_of(state, entry)
+    if worktree is not None:
         return Workplace(worktree.cwd, Beginning(worktree.base), worktree.repository)
     try:
         status = read_status(entry)
@@ -40,10 +41,10 @@ def workplace(state: str, entry: Entry, home: str) -> Workplace:
     return Workplace(expanded((status.cwd if status else "") or ordered, home), Beginning("", started))
 
 
-def worktree_of(state: str, entry: Entry) -> Worktree | None:
-    """Return the worktree that was made for an agent and that this run of it worked in; None: there is none."""
-    made = (worktree for _, worktree in every(state) if worktree.name == entry.name)
-    return next((one for one in made if one.epoch <= entry.epoch <= one.last), None)
+def worktree_of(state: str, entry: Entry) -> tuple[str, Worktree | None]:
+    """Return the worktree that was made for an agent and that this run of it worked in, and its folder; None: none."""
+    made = (pair for pair in every(state) if pair[1].name == entry.name)
+    return next((pair for pair in made if pair[1].epoch <= entry.epoch <= pair[1].last), ("", None))
 
 
 def git_environ(login: Mapping[str, str]) -> dict[str, str]:
@@ -61,6 +62,7 @@ def work_read(state: str, asked: ReadWork, login: Mapping[str, str]) -> WorkRead
     try:
         work = read_work(place.folder, environ, place.began, place.common)
     except (GitFailed, OSError, ValueError) as error:
-        work = WorkRead(0, reason=str(error))
+        gone = f"{displayable(place.folder)}, where it worked, is gone"
+        work = WorkRead(0, reason=str(error) if os.path.isdir(place.folder) else gone)
     said = final_answer(entry.folder)
     return replace(work, id=asked.id, answer=said.text, answered=said.at, answer_cut=said.cut)
