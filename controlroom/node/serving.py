@@ -41,7 +41,7 @@ from controlroom.node.supervisor import Supervisor
 from controlroom.runner.claude import nested
 from controlroom.text.names import is_adopted_name
 from controlroom.text.states import Outcome
-from controlroom.wire.branches import BranchOrder
+from controlroom.wire.branches import AcceptWork, BranchOrder
 from controlroom.wire.grants import Prices
 from controlroom.wire.inquiries import Inquiry
 from controlroom.wire.lines import LineSplitter, PeerError
@@ -246,6 +246,8 @@ class Node:
     async def _act(self, wanted: Act | BranchOrder) -> None:
         reply = await (self._branches.act(wanted) if isinstance(wanted, BranchOrder) else self._actor.act(wanted))
         self._observer.look()
+        if isinstance(wanted, AcceptWork) and reply.outcome is Outcome.DONE:
+            await self._edits.merged(wanted.name, wanted.head)
         self._edits.acted()
         self._outbox.send(reply)
 

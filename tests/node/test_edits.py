@@ -123,6 +123,18 @@ def test_commits_count_until_another_branch_has_them(repository: Path) -> None:
     assert paths(worker(tree, base=base)) == ["b.txt"]
 
 
+def test_what_was_accepted_counts_no_more_though_its_commits_became_others(repository: Path) -> None:
+    base = git(repository, "rev-parse", "HEAD")
+    git(repository, "checkout", "-q", "-b", "agent/one")
+    write(repository / "a.txt")
+    git(repository, "commit", "-q", "-am", "one")
+    head = git(repository, "rev-parse", "HEAD")
+    assert paths(worker(repository, base=base)._replace(merged=head)) == []
+    write(repository / "b.txt")
+    git(repository, "commit", "-q", "-am", "two")
+    assert paths(worker(repository, base=base)._replace(merged=head)) == ["b.txt"]
+
+
 def test_commits_of_others_that_it_merges_are_not_its_own(repository: Path) -> None:
     base = git(repository, "rev-parse", "HEAD")
     git(repository, "worktree", "add", "-q", "-b", "agent/one", str(repository.parent / "one"))

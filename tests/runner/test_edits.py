@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from controlroom.runner.claude.edits import LONGEST, MOST_EDITED, EditCalls, EditNotes, read_edited
+from controlroom.runner.claude.edits import LONGEST, MOST_EDITED, EditCalls, EditNotes, note, read_notes
 from controlroom.runner.folder import EDITS
 from tests.runner.recorded import events
 
@@ -60,7 +60,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def noted(folder: Path) -> list[str]:
-    return list(read_edited((folder / EDITS).read_bytes()))
+    return [found.path for found in read_notes((folder / EDITS).read_bytes())]
 
 
 def test_each_file_is_noted_once_and_no_more_of_them_than_fit(folder: Path) -> None:
@@ -80,7 +80,13 @@ def test_a_link_in_the_place_of_the_notes_is_not_followed(folder: Path) -> None:
     assert not (folder / "elsewhere").exists()
 
 
+def test_what_was_accepted_is_noted_beside_them(folder: Path) -> None:
+    note(EDITS, path="/r/a")
+    note(EDITS, merged="a" * 40)
+    assert [found.merged for found in read_notes((folder / EDITS).read_bytes())] == ["", "a" * 40]
+
+
 def test_lines_that_are_no_notes_are_passed_over() -> None:
     whole = json.dumps({"path": "/r/a"}).encode()
-    odd = [b"", b"{", b"[" * 5000, b'{"path": 7}', b'{"path": "\\ud800"}', b"nonsense", b'["/r/b"]']
-    assert list(read_edited(b"\n".join([*odd, whole, b""]))) == ["/r/a"]
+    odd = [b"", b"{", b"[" * 5000, b'{"path": 7}', b'{"path": "\\ud800"}', b'{"merged": "--all"}', b'["/r/b"]', b"{}"]
+    assert [found.path for found in read_notes(b"\n".join([*odd, whole, b""]))] == ["/r/a"]

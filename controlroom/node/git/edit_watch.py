@@ -7,15 +7,17 @@ has ended is now and then, until it has edited nothing that is not merged or dro
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from controlroom.node import agent_folders
 from controlroom.node.git.edits import Worker, edits_of, home_of
-from controlroom.runner.claude.edits import MOST_EDITED, read_edited
+from controlroom.runner.claude.edits import COMMIT, MOST_EDITED, note, read_notes
 from controlroom.runner.files import read_piece
 from controlroom.runner.folder import EDITS, WORKTREE, agent_folder
+from controlroom.runner.git import GitFailed, opened
 from controlroom.runner.worktree import record
 from controlroom.wire.edits import AgentEdits, EditsSeen
 
@@ -43,6 +45,8 @@ class _Watched:
     top: str = ""
     """The working tree that it works in."""
     told: AgentEdits | None = None
+    merged: str = ""
+    """The commit up to which what it has committed was accepted."""
     calls: set[str] = field(default_factory=set)
     read: dict[str, int] = field(default_factory=dict)
     """How far the notes of its runs were read, by file."""
@@ -84,6 +88,21 @@ class EditWatch:
         for watched in self._agents.values():
             if watched.worker.ended and watched.told is not None and watched.told.repositories:
                 self._hasten(watched, called=False)
+
+    async def merged(self, name: str, head: str) -> None:
+        """What an agent has committed up to `head` was accepted ("": all of it): it is edited no more."""
+        watched = self._agents.get(name)
+        if watched is not None and watched.worker.epoch:
+            await asyncio.to_thread(self._note_merged, watched.worker, head)
+            self.touch(name, called=True)
+
+    def _note_merged(self, worker: Worker, head: str) -> None:
+        with contextlib.suppress(OSError, GitFailed):
+            if not head:
+                with opened(worker.cwd, self._environ) as repository:
+                    head = repository.text("rev-parse", "HEAD")
+            if COMMIT.fullmatch(head):
+                note(os.path.join(agent_folder(self._state, worker.name, worker.epoch), EDITS), merged=head)
 
     def _hasten(self, watched: _Watched, *, called: bool) -> None:
         watched.called |= called
@@ -136,6 +155,7 @@ class EditWatch:
         top = place.top if place else os.path.realpath(worker.cwd) if worker.cwd else ""
         if worker.base:
             worker = worker._replace(began=self._ready(worker, top) or worker.began)
+        worker = worker._replace(merged=watched.merged)
         calls = worker.calls | watched.calls
         return top, edits_of(worker._replace(calls=frozenset(calls)), self._environ, tops.__contains__)
 
@@ -158,7 +178,9 @@ class EditWatch:
                 offset = watched.read.get(path, 0)
                 data = read_piece(path, offset, _PIECE)
                 end = data.rfind(b"\n") + 1
-                if not end or len(watched.calls) >= MOST_EDITED:
+                if not end:
                     break
                 watched.read[path] = offset + end
-                watched.calls.update(read_edited(data[:end]))
+                for found in read_notes(data[:end]):
+                    watched.merged = found.merged or watched.merged
+                    watched.calls.update([found.path] if found.path and len(watched.calls) < MOST_EDITED else [])

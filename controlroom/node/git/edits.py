@@ -50,6 +50,8 @@ class Worker(NamedTuple):
     """The commit that its own branch began at; "": it has no working tree that was made for it."""
     calls: frozenset[str] = frozenset()
     """Paths of files that its own tools have edited."""
+    merged: str = ""
+    """The commit up to which its work was accepted, also where that is not to be seen: it was put on top of others."""
 
 
 class Changes(NamedTuple):
@@ -145,9 +147,9 @@ def changes(repository: Repository, worker: Worker) -> Changes:
         raise GitFailed(f"git status in {repository.place.top} failed")
     fields = said.fields[:-1] if said.cut else said.fields
     head, uncommitted = _read_status(fields)
-    if said.cut or not head["oid"] or head["oid"] == worker.base:
+    if said.cut or not head["oid"] or head["oid"] in (worker.base, worker.merged):
         return Changes(uncommitted, whole=not said.cut)
-    base = worker.base or _before(repository, worker.began)
+    base = worker.merged or worker.base or _before(repository, worker.began)
     if not base or base == head["oid"]:
         return Changes(uncommitted)
     by_commits = _by_commits(repository, base, head["branch"], made_here=bool(worker.base))

@@ -7,7 +7,6 @@ files. Where there is no inotify, a pass over the living ones each tenth of a se
 import asyncio
 import contextlib
 import os
-import re
 import time
 from collections.abc import Callable
 
@@ -20,13 +19,11 @@ from controlroom.node.logs.follow import Follower, LastLines
 from controlroom.node.observation.agent_records import AgentRecord
 from controlroom.node.observation.usage_feed import LimitsFeed, UsageFeed
 from controlroom.node.outbox import Outbox
-from controlroom.runner.claude.edits import is_path
+from controlroom.runner.claude.edits import COMMIT, is_path
 from controlroom.runner.folder import EDITS, LIMITS, STATUS, USAGE
 from controlroom.text.states import has_ended
 from controlroom.wire.messages import AgentSeen
 from controlroom.wire.records import segment_number
-
-_COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 TURNS = 4
 """Passes in which each log and usage file is looked at once, where inotify tells of them anyway."""
@@ -208,7 +205,7 @@ class Observer:
 def _worker(agent: AgentSeen) -> Worker:
     base = agent.worktree.base if agent.worktree else ""
     ended = _end_of(agent)
-    commit = base if _COMMIT.fullmatch(base) else ""
+    commit = base if COMMIT.fullmatch(base) else ""
     return Worker(agent.name, agent.epoch, agent.cwd, agent.started or agent.since, ended, commit)
 
 

@@ -7,8 +7,9 @@ commands is not known from them.
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from controlroom.runner.files import append_to
 from controlroom.runner.folder import EDITS
@@ -23,6 +24,9 @@ MOST_EDITED = 1_000
 
 LONGEST = 4_096
 """Characters of a path."""
+
+COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+"""A commit's name in hexadecimal."""
 
 _CALLS = 200
 
@@ -75,24 +79,32 @@ class EditNotes:
             if path not in self._noted and len(self._noted) < MOST_EDITED:
                 self._noted.add(path)
                 with contextlib.suppress(OSError):
-                    _append(redact(json.dumps({"path": path})).encode() + b"\n")
+                    note(EDITS, path=path)
 
 
-def _append(line: bytes) -> None:
-    descriptor = append_to(EDITS)
+def note(file: str, **fields: str) -> None:
+    """Add a note to a run's edits.jsonl. Raises `OSError`."""
+    descriptor = append_to(file)
     try:
-        os.write(descriptor, line)
+        os.write(descriptor, redact(json.dumps(fields)).encode() + b"\n")
     finally:
         os.close(descriptor)
 
 
-def read_edited(data: bytes) -> Iterator[str]:
-    """Yield the paths in whole lines that were noted; what is no such line is passed over."""
+class Note(NamedTuple):
+    """One note: a file that was edited, or the commit up to which a person has accepted what was committed."""
+
+    path: str = ""
+    merged: str = ""
+
+
+def read_notes(data: bytes) -> Iterator[Note]:
+    """Yield what was noted, by whole lines; what is no such line is passed over."""
     for line in data.split(b"\n"):
         try:
             value = json.loads(line) if line.startswith(b"{") else None
         except (ValueError, RecursionError):
             continue
-        path = value.get("path") if isinstance(value, dict) else None
-        if isinstance(path, str) and is_path(path):
-            yield path
+        found = Note(*(text(table(value).get(name), LONGEST) for name in Note._fields))
+        if is_path(found.path) or COMMIT.fullmatch(found.merged):
+            yield found
