@@ -54,7 +54,12 @@ FLOORS = {
     "wire": Floor(("text",), not_stdlib=("socket", "asyncio"), not_loaded=SMALL),
     "runner": Floor(("wire", "metering", "text"), not_loaded=SMALL),
     "node": Floor(("runner", "wire", "metering", "text"), ("libtmux", "psutil"), not_loaded=HEAVY),
-    "domain": Floor(("metering", "text"), ("cronsim",), not_stdlib=IMPURE, not_loaded=SMALL),
+    "domain": Floor(
+        ("metering", "text"),
+        ("cronsim", "tree_sitter", "tree_sitter_bash"),
+        not_stdlib=IMPURE,
+        not_loaded=(*SMALL, "tree_sitter", "tree_sitter_bash"),
+    ),
     "protocol": Floor(("domain", "wire", "metering", "text"), not_loaded=HEAVY),
     "client": Floor(("protocol", "domain", "wire", "metering", "text"), not_loaded=(*HEAVY, "sqlite3")),
     "engine": Floor(
@@ -82,6 +87,8 @@ ONLY_IN = {
     "asyncssh": "controlroom/engine/hosts/ssh.py",
     "cryptography": "controlroom/engine/hosts/signer.py",
     "genai_prices": "controlroom/engine/catalogs/list_prices.py",
+    "tree_sitter": "controlroom/domain/permissions/shell.py",
+    "tree_sitter_bash": "controlroom/domain/permissions/shell.py",
 }
 
 # What the first frame of the screen does without: it is loaded once that is painted, or when somebody asks for it.

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from controlroom.cli.branch_records import COLLECTED
 from controlroom.cli.diff_records import DIFF_ANSWERS
 from controlroom.cli.record_fields import Field, Get, Kind, field_of, record
+from controlroom.cli.rule_records import RULE_ANSWERS
 from controlroom.cli.task_records import FIGURES, TASK_ANSWERS, USED
 from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.display.checkup import is_well
@@ -575,6 +576,7 @@ ANSWERS: Mapping[str, tuple[Field, ...]] = {
     "host check": _CHECKED,
     **dict.fromkeys(("pause", "resume", "model"), _each("agents", _DONE)),
     "collect": _each("agents", COLLECTED),
+    **RULE_ANSWERS,
     "audit": _each("lines", _AUDIT),
     "ledger doubted": _each("bookings", _DOUBTED),
     **DIFF_ANSWERS,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from controlroom.cli import arguments as take
 from controlroom.cli.agent_verbs import STEER
 from controlroom.cli.branch_verbs import BRANCHES
+from controlroom.cli.rule_verbs import RULES
 from controlroom.cli.task_verbs import TASKS
 from controlroom.cli.verb import Verb
 from controlroom.client.manual import TOPICS
@@ -464,12 +465,13 @@ _ROOM: tuple[Verb, ...] = (
     ),
 )
 
-VERBS: tuple[Verb, ...] = (*_LOOK, *_MONEY, *STEER, *BRANCHES, *TASKS, *_HOSTS, *_ROOM)
+VERBS: tuple[Verb, ...] = (*_LOOK, *_MONEY, *STEER, *RULES, *BRANCHES, *TASKS, *_HOSTS, *_ROOM)
 
 GROUPS = {
     "look": "Look",
     "steer": "Steer",
     "work": "What agents have done",
+    "rules": "Rules",
     "tasks": "Tasks and the queue",
     "hosts": "Hosts",
     "room": "The room",

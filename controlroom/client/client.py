@@ -97,6 +97,7 @@ from controlroom.protocol.messages import (
     pack,
     read_told,
 )
+from controlroom.protocol.rule_messages import AskRules, Judged, Rules, TryCall
 from controlroom.text.changes import ChangedFile, ChangeKind
 from controlroom.text.event_text import LogRecord
 from controlroom.text.sanitize import Span, sanitize
@@ -445,6 +446,14 @@ class Client:
     async def runways(self) -> Runways:
         """Ask how far agents can go alone."""
         return await self._ask(AskRunways(self._new_id()), Runways, 10.0)
+
+    async def rules(self) -> Rules:
+        """Ask how the rules stand."""
+        return await self._ask(AskRules(self._new_id()), Rules)
+
+    async def try_call(self, tool: str, given: str, agent: str, host: str, profile: str, folder: str) -> Judged:
+        """Ask what the rules would say of a call; `given`: the tool's input as JSON."""
+        return await self._ask(TryCall(self._new_id(), tool, given, agent, host, profile, folder), Judged)
 
     async def audit(self, count: int = 100, text: str = "") -> Audit:
         """Read the newest lines of the audit, those that contain `text`."""

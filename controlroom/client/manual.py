@@ -13,6 +13,7 @@ import controlroom
 
 TOPICS = (
     "agents",
+    "rules",
     "tasks",
     "results",
     "hosts",

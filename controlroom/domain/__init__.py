@@ -5,6 +5,7 @@
     keys/         what can be done, with which keys, and when
     limits/       what plans and the API let through, reckoned
     money/        budgets and what was spent: pure arithmetic on whole numbers
+    permissions/  rules that answer what agents ask: commands taken apart, what beats what, the floor of denials
     queue/        which task starts next, why the others wait, how attempts end
 
 Here: model, budgets and gauges (frozen values) · events and reduce: the only way a fleet changes · intents,

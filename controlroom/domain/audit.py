@@ -28,6 +28,7 @@ from controlroom.domain.intents import (
     TakeHost,
     UndrainHost,
 )
+from controlroom.domain.permissions.intents import AddRule, RemoveRule
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ _VERBS: dict[type, str] = {
     SetQueue: "queue set",
     HaltRoom: "halt",
     ResumeRoom: "resume",
+    AddRule: "rules add",
+    RemoveRule: "rules remove",
 }
 
 

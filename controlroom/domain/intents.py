@@ -15,6 +15,7 @@ from controlroom.domain.branch_intents import (
 )
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import NO_CEILING, Ceiling, Order
+from controlroom.domain.permissions.intents import RuleIntent
 from controlroom.domain.tasks import TaskChange, TaskWish
 from controlroom.text.states import AgentKind, ItemAnswer, TellKind, Verdict
 
@@ -371,6 +372,7 @@ Intent = (
     | SetQueue
     | HaltRoom
     | ResumeRoom
+    | RuleIntent
 )
 
 # --------------------------------------------------------------------------- effects: asked of the world
@@ -437,6 +439,8 @@ class TellOn:
     verdict: Verdict = Verdict.UNKNOWN
     digest: str = ""
     answers: tuple[ItemAnswer, ...] = ()
+    by: str = ""
+    """The rules that gave an answer, by name; "": a person did."""
     lasting: bool = True
     """Of a model: the next runs begin with it, too."""
 

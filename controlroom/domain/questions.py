@@ -36,6 +36,10 @@ class Question:
     """It asks more than can be shown here: nothing but a no is an answer from here."""
     always: tuple[str, ...] = ()
     """What the answer `always` allows beside this, until its session ends, in words; nothing: it is no answer to it."""
+    tool: str = ""
+    """The tool that wants leave, as Claude names it."""
+    input: str = ""
+    """The tool's input, whole, as JSON in ASCII: what rules go by; "": it is not known whole."""
 
     @property
     def lines(self) -> list[str]:

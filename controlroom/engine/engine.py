@@ -16,6 +16,7 @@ from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Fleet
 from controlroom.domain.orders import NO_CEILING, ROWS, Result
+from controlroom.domain.permissions.intents import RuleIntent
 from controlroom.domain.queue import attempts
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.funds import Funds
@@ -41,6 +42,7 @@ from controlroom.engine.people import Connections
 from controlroom.engine.queue.dispatcher import Dispatcher
 from controlroom.engine.queue.task_book import TaskBook, TaskIntent
 from controlroom.engine.room_editor import CHANGES, RoomEditor
+from controlroom.engine.rule_book import RuleBook
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
 from controlroom.protocol.home import Home
@@ -108,6 +110,7 @@ class Engine:
         self._metrics = MetricsFile(config.metrics, store, ledger, history, self.spending) if config.metrics else None
         self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates, config.zone)
         self.dispatcher = Dispatcher(store, self.tasks, claims, self.submit, orders.result_of, inquiries, config)
+        self.rules = RuleBook(home, store, ledger, writer, self.submit)
         room_editor = RoomEditor(home, config, store, writer, budgets, self.links, self.host_events.removed)
         self._apart: dict[type, Callable[[Any, str], Awaitable[Result]]] = {
             intents.SettleUsage: self.spending.settle,
@@ -115,6 +118,7 @@ class Engine:
             intents.ResumeRoom: self.dispatcher.halt.resume,
             **dict.fromkeys(CHANGES, room_editor.change),
             **dict.fromkeys(get_args(TaskIntent), self.tasks.change),
+            **dict.fromkeys(get_args(RuleIntent), self.rules.change),
         }
         """What is decided elsewhere, by the kind of the intent."""
 
@@ -136,6 +140,7 @@ class Engine:
         self.headroom.start()
         self.budgets.start()
         self.dispatcher.start()
+        self.rules.start()
         if self._metrics is not None:
             self._metrics.start()
         self._look_at_clock()
@@ -159,6 +164,7 @@ class Engine:
         self.store.follow_clock()
         self.host_events.forget_old()
         self.history.look()
+        self.rules.look()
         if (words := self._config_watch.look()) is not None:
             alarm = Alarm(words, AlarmLevel.NOTICE, self.store.clock()) if words else None
             self.store.apply(events.Alarmed("config", alarm))
@@ -168,6 +174,7 @@ class Engine:
         if self._next_look is not None:
             self._next_look.cancel()
         self.dispatcher.close()
+        await self.rules.close()
         if self._metrics is not None:
             self._metrics.close()
         self.logs.close()
@@ -183,6 +190,7 @@ class Engine:
         """Wait until nothing is on its way that a host which is up could still answer, and the ledger is written."""
         while self._busy:
             await self.dispatcher.wait_idle()
+            await self.rules.wait_idle()
             await self.spending.wait_idle()
             await self.headroom.wait_idle()
             await self.budgets.wait_idle()
@@ -194,8 +202,8 @@ class Engine:
     @property
     def _busy(self) -> bool:
         """Whether anything is under way; all is looked at in one moment, as the end of each begins another."""
-        parts = (self.dispatcher, self.spending, self.headroom, self.budgets, self.ledger_writer.outbox, self.logs)
-        return any(part.busy for part in parts) or bool(self._awaited())
+        parts = (self.dispatcher, self.rules, self.spending, self.headroom, self.budgets, self.logs)
+        return any(part.busy for part in (*parts, self.ledger_writer.outbox)) or bool(self._awaited())
 
     def _awaited(self) -> "list[asyncio.Future[Any]]":
         """The links that end, and the orders and moves that no host keeps waiting."""
@@ -203,8 +211,11 @@ class Engine:
 
     # ----------------------------------------------------------------------- what somebody wants
 
-    async def submit(self, intent: intents.Intent, who: str) -> Result:
-        """Decide an intent now: refused, done, or asked. What it asks of a host is on its way when this returns."""
+    async def submit(self, intent: intents.Intent, who: str, by: str = "") -> Result:
+        """Decide an intent now: refused, done, or asked. What it asks of a host is on its way when this returns.
+
+        `by`: the rules that give an answer, by name; "": a person does.
+        """
         if (apart := self._apart.get(type(intent))) is not None:
             return await apart(intent, who)
         if isinstance(intent, intents.SpawnAgent):
@@ -213,6 +224,9 @@ class Engine:
         decision = decide(self.store.fleet, intent, op, self.store.clock(), who)
         if isinstance(decision, Refused):
             return self.ledger_writer.refused(intent, decision.reason, who)
+        if by and isinstance(decision.effect, intents.TellOn):
+            note = f"the answer: {decision.effect.verdict}"
+            decision = replace(decision, effect=replace(decision.effect, by=by), note=note)
         share = self.budgets.first(decision.effect)
         if no_money := self.budgets.refusal(share):
             return self.ledger_writer.refused(intent, no_money, who)

@@ -59,6 +59,11 @@ class Home:
         return self.config_folder / "budgets.toml"
 
     @property
+    def rules(self) -> Path:
+        """Rules that answer what agents ask: what the user and `rules add` and `rules remove` write."""
+        return self.config_folder / "rules.toml"
+
+    @property
     def prices(self) -> Path:
         """What the user knows better about prices; never written by us."""
         return self.config_folder / "prices.toml"

@@ -24,6 +24,7 @@ from controlroom.domain.money.plausible import DoubtedUse
 from controlroom.domain.orders import Result
 from controlroom.domain.patch import Patch
 from controlroom.protocol.branches import AskWork, WorkTold
+from controlroom.protocol.rule_messages import AskRules, Judged, Rules, TryCall
 from controlroom.text.changes import Changes
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import DiffRead, Hit
@@ -318,9 +319,7 @@ class CheckHost:
 
 @dataclass(frozen=True)
 class AskHistory:
-    """What did a host do, or how full was a window, from one moment up to another (UTC milliseconds)?
-
-    Answered by `History`."""
+    """What did a host do, or how full was a window, in a span of time (UTC milliseconds)? Answered by `History`."""
 
     id: int
     subject: str
@@ -366,7 +365,7 @@ class StopEngine:
 Question = (
     FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskHistory | AskAudit | CheckLedger | BackUpLedger
     | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted | AskFigures | AskTask | AskChanges | AskDiff
-    | AskWork
+    | AskWork | AskRules | TryCall
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
@@ -540,7 +539,7 @@ class TaskText:
 
 Answer = (
     Answered | Page | Screen | Hits | HostChecked | Costs | History | Audit | LedgerResult | Compared | Estimated
-    | Attached | Runways | SetAside | TaskText | Flowing | AgentChanges | DiffPage | WorkTold
+    | Attached | Runways | SetAside | TaskText | Flowing | AgentChanges | DiffPage | WorkTold | Rules | Judged
 )  # fmt: skip
 Told = Welcome | Unwelcome | FleetNews | Answer
 

@@ -49,11 +49,13 @@ class QuestionSeen:
     """It asks more than this: nothing but a no is an answer."""
     always: tuple[str, ...] = ()
     """What the answer `always` allows beside this, for the session, in words; nothing: `always` is no answer to it."""
+    input: str = ""
+    """The input of the tool, whole, as JSON in ASCII; "": it is not known whole, or its runner is an older one."""
 
     @property
     def digest(self) -> str:
         """What an answer to it must carry."""
-        return digest_of(self.id, self.kind, self.tool, self.text, self.items, self.always)
+        return digest_of(self.id, self.kind, self.tool, self.text, self.items, self.always, self.input)
 
 
 # --------------------------------------------------------------------------- home -> node
@@ -134,12 +136,14 @@ class Tell:
     """The room's, under `wire.signing.order_bytes`, for runners that began before they knew of `bound`."""
     bound: str = ""
     """The room's signature with the owner of the run."""
+    by: str = ""
+    """The rules that gave an answer, by name; "": a person did."""
 
     @property
     def request(self) -> SealedRequest | None:
         """What its runner is asked to do; None: nothing that a runner is ever asked."""
         if self.what is TellKind.ANSWER:
-            return Answer(self.question, self.verdict, self.digest, self.text, self.answers)
+            return Answer(self.question, self.verdict, self.digest, self.text, self.answers, self.by)
         if self.what is TellKind.MESSAGE:
             return Message(self.text)
         if self.what is TellKind.INTERRUPT:

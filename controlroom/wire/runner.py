@@ -4,7 +4,8 @@ One request and one reply a connection, each a JSON line:
 
     {"do": "message", "text": …}                                   a user message for the agent
     {"do": "answer", "question": ID, "digest": …, "verdict": "allow" | "always" | "deny", "text": …,
-     "answers": [{"choices": [1, 3], "words": …}, …]}              one answer for each of its items
+     "answers": [{"choices": [1, 3], "words": …}, …],              one answer for each of its items
+     "by": the rules that gave it, where no person did}
     {"do": "interrupt"}                                            stop the turn; the agent waits for a message
     {"do": "model", "model": …}                                    go on with another model, from its next request on
     {"do": "usage"}                                                ask Claude how far its plan is used
@@ -24,15 +25,23 @@ from controlroom.text.states import Item, ItemAnswer, Verdict
 from controlroom.wire.lines import PeerError, from_line
 
 
-def digest_of(ident: str, kind: str, tool: str, text: str, items: Sequence[Item], always: Sequence[str] = ()) -> str:
-    """Hash all that a question shows, as 32 hexadecimal digits. An older runner has no `always`.
+def digest_of(
+    ident: str,
+    kind: str,
+    tool: str,
+    text: str,
+    items: Sequence[Item],
+    always: Sequence[str] = (),
+    given: str = "",
+) -> str:
+    """Hash all that a question shows, as 32 hexadecimal digits. An older runner has no `always`, and no `given`.
 
     An answer carries the digest of the question that was shown, so an answer to one that has been replaced under the
     same id fits nowhere. Runner and home each make it of what they hold, and neither believes the other's.
     """
     from hashlib import sha256  # costs a runner a megabyte: not before something is asked
 
-    shown = [ident, kind, tool, text, items, *[always] * bool(always)]
+    shown = [ident, kind, tool, text, items, *[always] * bool(always), *[{"input": given}] * bool(given)]
     return sha256(json.dumps(shown).encode()).hexdigest()[:32]
 
 
@@ -54,6 +63,8 @@ class Answer(NamedTuple):
     text: str = ""
     answers: tuple[ItemAnswer, ...] = ()
     """One for each of its items, in their order."""
+    by: str = ""
+    """The rules that gave it, by name; "": a person did."""
 
 
 class Interrupt(NamedTuple):
@@ -123,6 +134,7 @@ def request_fields(request: Request, seal: Seal = UNSEALED) -> dict[str, Any]:
     if isinstance(request, Answer):
         fields |= {"question": request.question, "verdict": str(request.verdict), "digest": request.digest}
         fields["answers"] = [{"choices": list(item.choices), "words": item.words} for item in request.answers]
+        fields |= {"by": request.by} if request.by else {}
     if isinstance(request, SetModel):
         fields["model"] = request.model
     return fields | {name: value for name, value in (("bound", seal.bound), ("signature", seal.signature)) if value}
@@ -141,7 +153,7 @@ def read_request(line: bytes) -> Received:
 def _answer(fields: Mapping[str, Any]) -> Answer:
     answers = _field(fields, "answers", list, [])
     question, verdict, digest, text = (_text(fields, name) for name in ("question", "verdict", "digest", "text"))
-    return Answer(question, Verdict(verdict), digest, text, tuple(map(_item_answer, answers)))
+    return Answer(question, Verdict(verdict), digest, text, tuple(map(_item_answer, answers)), _text(fields, "by"))
 
 
 def _item_answer(value: Any) -> ItemAnswer:

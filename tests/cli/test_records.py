@@ -50,6 +50,7 @@ TYPES: dict[Kind, tuple[type, ...]] = {
 }
 
 WORDS = {
+    "rules test": ("Bash: git status && ls",),
     "explain": ("job",),
     "diff": ("job",),
     "collect": ("job",),
@@ -111,6 +112,7 @@ def test_what_verbs_print_is_as_described(home: World) -> None:
     room = Room()
     room.run("budget", "set", "day", "--limit", "8")
     room.run("budget", "set", "week", "--limit", "85", "--unit", "window", "--window", "seven_day")
+    room.run("rules", "add", "status", "Bash: git status *")
     subprocess.run(["git", "init", "-q", home.home / "src"], check=True)
     (home.home / "src" / "new.txt").write_text("one\ntwo\n")
     room.run("spawn", "job", "--cwd", "src", "--", "sleep", "600")

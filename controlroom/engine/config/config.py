@@ -24,7 +24,7 @@ from controlroom.engine.config.profile_config import (
 from controlroom.engine.config.queue_config import rules_of
 from controlroom.engine.config.settings import ConfigFile, RosterFile
 from controlroom.engine.config.toml_file import ConfigProblem as ConfigProblem
-from controlroom.engine.config.toml_file import parsed
+from controlroom.engine.config.toml_file import parsed, stamp
 from controlroom.engine.config.toml_tables import read
 from controlroom.engine.config.written_files import rules
 from controlroom.protocol.home import Home
@@ -143,14 +143,13 @@ class ConfigWatch:
     """Whether config.toml still says what an engine has read, which it does once, as it starts."""
 
     def __init__(self, home: Home) -> None:
-        self._home, self._read, self._stamp = home, parsed(home.config), _stamp(home.config)
+        self._home, self._read, self._stamp = home, parsed(home.config), stamp(home.config)
 
     def look(self) -> str | None:
         """Say what has become of the file since it was read; "": it is the same; None: nothing since the last look."""
-        stamp = _stamp(self._home.config)
-        if stamp == self._stamp:
+        before, self._stamp = self._stamp, stamp(self._home.config)
+        if self._stamp == before:
             return None
-        self._stamp = stamp
         try:
             if parsed(self._home.config) == self._read:
                 return ""
@@ -161,14 +160,6 @@ class ConfigWatch:
             f"{self._home.config} has changed since the engine read it: run controlroom stop (agents live on), "
             "and whatever you do next reads it"
         )
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _login(name: str, table: NamedCredential) -> model.Credential:

@@ -40,6 +40,15 @@ def parsed(path: Path) -> dict[str, Any]:
         raise ConfigProblem(redact(f"{path} is not TOML: {str(error)[:200]}")) from None
 
 
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """What is another one when a file has been written; None: there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
 def write(path: Path, head: str, tables: dict[str, Any]) -> None:
     """Write a TOML file whole, comments first. Raises `ConfigProblem`; the file is then as it was."""
     try:

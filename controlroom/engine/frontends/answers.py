@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from controlroom.domain.model import LogPlace
 from controlroom.domain.money.plausible import DoubtedUse
+from controlroom.domain.permissions.calls import Call, read_input
 from controlroom.engine.budgets.advisor import compared, estimated
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.spending import Spending
@@ -21,6 +22,7 @@ from controlroom.engine.ledger.usage_views import costs, hours
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.people import Connections
 from controlroom.engine.queue.task_book import TaskBook
+from controlroom.engine.rule_book import RuleBook
 from controlroom.engine.store import FleetStore
 from controlroom.protocol.branches import AskWork, WorkTold
 from controlroom.protocol.home import Home
@@ -62,6 +64,7 @@ from controlroom.protocol.messages import (
     SetAside,
     TaskText,
 )
+from controlroom.protocol.rule_messages import AskRules, Judged, Rules, TryCall
 from controlroom.wire.branches import ReadWork, WorkRead
 from controlroom.wire.inquiries import (
     ChangesListed,
@@ -99,6 +102,7 @@ class Answering:
     budgets: BudgetController
     spending: Spending
     tasks: TaskBook
+    rules: RuleBook
 
 
 async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, turns: Turns) -> Answer:
@@ -117,8 +121,8 @@ async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, tu
             return await _over_time(parts, asked, turns)
         case AskAudit() | AskAttached() | AskRunways() | AskDoubted():
             return await _people(parts, asked, asks, turns)
-        case AskTask():
-            return await _task(parts, asked)
+        case AskTask() | AskRules() | TryCall():
+            return await _task(parts, asked) if isinstance(asked, AskTask) else _ruled(parts, asked)
         case AskComparison() | AskEstimate():
             return await _reckoned(parts, asked, turns)
         case CheckLedger() | BackUpLedger():
@@ -131,6 +135,26 @@ async def _reckoned(parts: Answering, asked: AskComparison | AskEstimate, turns:
     if isinstance(asked, AskComparison):
         return await turns.apart(compared, *place, asked, now)
     return await turns.apart(estimated, *place, asked, now)
+
+
+def _ruled(parts: Answering, asked: AskRules | TryCall) -> Rules | Judged:
+    book = parts.rules
+    if isinstance(asked, AskRules):
+        book.look()
+        return Rules(asked.id, book.kept(), book.rules.floor, book.trouble)
+    given = read_input(asked.input)
+    if given is None:
+        return Judged(asked.id, reason="the input of the call is no JSON object")
+    agent = parts.store.fleet.agents.get(asked.agent)
+    if asked.agent and agent is None:
+        return Judged(asked.id, reason=f"there is no agent {short(asked.agent, _REASON)}")
+    call = Call(asked.tool, given, asked.host, "", asked.profile, asked.folder)
+    if agent is not None:
+        folder = asked.folder or agent.cwd
+        call = Call(asked.tool, given, asked.host or agent.host, agent.name, asked.profile or agent.profile, folder)
+    book.look()
+    said = book.judge(call)
+    return Judged(asked.id, str(said.verdict or ""), said.rules, said.why, said.parts)
 
 
 async def _task(parts: Answering, asked: AskTask) -> TaskText:

@@ -36,6 +36,7 @@ def answering(engine: Engine) -> Answering:
         engine.budgets,
         engine.spending,
         engine.tasks,
+        engine.rules,
     )
 
 

@@ -209,7 +209,7 @@ def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
             return wire.Kill(op, effect.name, effect.epoch, effect.why)
         case intents.TellOn():
             order = effect.what, effect.text, effect.question, effect.verdict, effect.digest, effect.answers
-            return wire.Tell(op, effect.name, effect.epoch, *order)
+            return wire.Tell(op, effect.name, effect.epoch, *order, by=effect.by)
         case intents.ForgetOn():
             return wire.Forget(op, effect.name, effect.epoch)
         case intents.TakeOn():
@@ -379,7 +379,14 @@ def _question(seen: wire.QuestionSeen, setting: HostContext) -> model.Question:
         digest=seen.digest,
         cut=seen.cut or not _whole(seen, items),
         always=_always(seen.always),
+        tool=tool,
+        input=seen.input if kind is QuestionKind.PERMISSION and _is_input(seen.input) else "",
     )
+
+
+def _is_input(text: str) -> bool:
+    """Whether a text may be a tool's whole input, as an honest runner tells it."""
+    return len(text) <= QUESTION and text.isascii() and text.isprintable()
 
 
 def _always(words: Sequence[str]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from controlroom.engine.ledger.advice_tables import KEPT, TRUE
 from controlroom.engine.ledger.doubted_tables import DOUBTED_TABLES, TOLD_TABLES
 from controlroom.engine.ledger.grant_tables import CEILINGS, GRANT_TABLES
 from controlroom.engine.ledger.history_tables import HISTORY_TABLES
+from controlroom.engine.ledger.rule_tables import RULE_TABLES
 from controlroom.engine.ledger.run_tables import (
     CHOSEN,
     ENDED_ROWS,
@@ -55,7 +56,7 @@ from controlroom.engine.ledger.usage_tables import (
 from controlroom.text.sanitize import redact
 from controlroom.text.states import AgentKind
 
-FORMAT = 13
+FORMAT = 14
 """Version of the tables. A newer one is refused; an older one is brought up by `STEPS`."""
 
 BUSY = 5.0
@@ -94,6 +95,7 @@ STEPS: tuple[Sequence[str], ...] = (
     HISTORY_TABLES,
     TASK_TABLES,
     CHOSEN,
+    RULE_TABLES,
 )
 """What brings format n to n + 1, from 1 on."""
 

@@ -331,7 +331,7 @@ class Conversation:
         tool, tool_input = text(request.get("tool_name"), 200) or "a tool", table(request.get("input"))
         words = asked(tool, {**self._plan, **tool_input}) if tool == SHOWS_PLAN else ""
         lasting = (EDITS,) if tool == SHOWS_PLAN else proposed(tables(request.get("permission_suggestions")))
-        self._questions[ident] = ask(ident, tool, tool_input, now, lasting, words)
+        self._questions[ident] = ask(ident, tool, tool_input, now, lasting, words, known=True)
         self._settled(now, "can_use_tool")
         return b""
 

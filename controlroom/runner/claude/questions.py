@@ -9,6 +9,7 @@ Claude Code 2.1.332, observed over the control channel:
     its words or their beginning, and the folder that it touches; for an edit the mode `acceptEdits`.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from posixpath import normpath
 from typing import Any, NamedTuple
@@ -42,11 +43,13 @@ class Question(NamedTuple):
     items: tuple[Item, ...] = ()
     cut: bool = False
     """It asks more than is shown: nothing but a no is an answer."""
+    whole: str = ""
+    """`given` as home may be told it; "": it is not the whole input of the tool, or too long, or holds a secret."""
 
     @property
     def digest(self) -> str:
         """What an answer to it must carry."""
-        return digest_of(self.id, self.kind, self.tool, self.text, self.items, self.always)
+        return digest_of(self.id, self.kind, self.tool, self.text, self.items, self.always, self.whole)
 
     @property
     def always(self) -> tuple[str, ...]:
@@ -57,7 +60,7 @@ class Question(NamedTuple):
         """Return what a person is shown, as the fields of `wire.messages.QuestionSeen`."""
         items = [{**item._asdict(), "options": [option._asdict() for option in item.options]} for item in self.items]
         shown = {"id": self.id, "tool": self.tool, "text": self.text, "at": self.at, "kind": self.kind, "items": items}
-        return {**shown, "cut": self.cut, "always": self.always}
+        return {**shown, "cut": self.cut, "always": self.always, "input": self.whole}
 
 
 class Lasting(NamedTuple):
@@ -77,18 +80,34 @@ def ask(
     *,
     own_words: Callable[[dict[str, Any]], bool] = bool,
     cut: bool = False,
+    known: bool = False,
 ) -> Question:
     """Make a question of a tool call (`at`: UTC ms). `words`: what to show, where that is not made of `given`.
 
     What is shown holds no secret, so that the digest at home is the same. `own_words` says of one of
-    several questions whether words can be an answer. `cut`: the words are known to be a part.
+    several questions whether words can be an answer. `cut`: the words are known to be a part. `known`: `given` is the
+    whole input of the call, and was not read from a screen.
     """
     kind = {ASKS: CHOICES, SHOWS_PLAN: PLAN}.get(tool, PERMISSION)
     items = _items(given, own_words) if kind == CHOICES else ()
     shown = words or asked(tool, given)
     cut |= not _fits(given, items) if kind == CHOICES else len(shown) > ASKED_LIMIT
     text_ = redact(shown[:ASKED_LIMIT])
-    return Question(ident, redact(tool), text_, at, given, lasting, kind, items, cut)
+    whole = whole_input(given) if known and not cut and kind == PERMISSION else ""
+    return Question(ident, redact(tool), text_, at, given, lasting, kind, items, cut, whole)
+
+
+INPUT_LIMIT = 32 * 1024
+"""Characters of a tool's input, as JSON, that home is told at most: rules answer nothing of which they have a part."""
+
+
+def whole_input(given: dict[str, Any]) -> str:
+    """Write a tool's input as JSON in ASCII; "" where it is too long, or holds what must not be told."""
+    try:
+        told = json.dumps(given)
+    except (TypeError, ValueError, RecursionError):
+        return ""
+    return told if len(told) <= INPUT_LIMIT and redact(told) == told else ""
 
 
 # ---------------------------------------------------------------------- what `always` allows
@@ -236,4 +255,5 @@ def answer_words(answer: Answer) -> str:
         numbers = ",".join(map(str, item.choices))
         rows.append(" ".join(part for part in (numbers, item.words[:500]) if part))
     words = " · ".join(rows) or answer.text[:100_000]
-    return f"{answer.verdict}: {words}" if words else answer.verdict
+    verdict = f"{answer.verdict}, by rule {answer.by[:200]}" if answer.by else str(answer.verdict)
+    return f"{verdict}: {words}" if words else verdict
