@@ -7,6 +7,7 @@ import random
 import pytest
 
 from controlroom.domain import events
+from controlroom.domain.display.advice import steps
 from controlroom.domain.display.views import agent_line
 from controlroom.domain.gauges import AlarmKind
 from controlroom.domain.model import Agent, Edited, Fleet, Host, LinkState, Overlap, State
@@ -168,6 +169,14 @@ def test_both_rows_say_so_before_what_the_agent_says() -> None:
     now = joined(fleet(agent("a", last_line="reads"), agent("b", started=2)), a=beside("b"), b=beside("a"))
     assert agent_line(now, now.agents["vm1/a"], 10) == "src/x.py and 1 more file also edited by vm1/b: reads"
     assert agent_line(now, now.agents["vm1/b"], 10) == "src/x.py and 1 more file also edited by vm1/a"
+
+
+def test_it_is_advised_to_compare_the_two() -> None:
+    now = joined(fleet(agent("a"), agent("b", started=2)), a=beside("b"))
+    first, *_ = steps(now, now.agents["vm1/a"], 10)
+    assert first.words == "vm1/b has edited src/x.py, too: compare the two before both are merged."
+    assert first.command == "controlroom diff vm1/a"
+    assert not any("too:" in step.words for step in steps(now, now.agents["vm1/b"], 10))
 
 
 def test_words() -> None:

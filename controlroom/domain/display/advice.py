@@ -55,13 +55,19 @@ def steps(fleet: Fleet, agent: Agent, now: int) -> tuple[Step, ...]:
         words = f"Another control room owns {host.name}: this one may only look, until you take it."
         return (_step("host_take", words, host.name),)
     own = tuple(_paused(fleet, agent) if state is State.PAUSED else _BY_STATE[state](agent, now))
-    if host.sample is None or not host.sample.disk_is_full or agent.has_ended:
-        return own
-    words = f"The disk of {host.name} is full, and lines of its log are lost: make room there."
-    return (
-        _step("host_check", words, host.name),
-        *(replace(step, words=step.words.removeprefix(_CALM)) for step in own),
-    )
+    first = tuple(_first(agent, host))
+    calm = not first
+    return (*first, *(step if calm else replace(step, words=step.words.removeprefix(_CALM)) for step in own))
+
+
+def _first(agent: Agent, host: Host) -> Iterator[Step]:
+    """What is to be seen to in whatever state it is."""
+    if host.sample is not None and host.sample.disk_is_full and not agent.has_ended:
+        words = f"The disk of {host.name} is full, and lines of its log are lost: make room there."
+        yield _step("host_check", words, host.name)
+    for overlap in agent.edited.overlaps[:1] if agent.edited else ():
+        words = f"{overlap.other} has edited {overlap.path}, too: compare the two before both are merged."
+        yield _step("review", words, agent.id)
 
 
 def _step(action: str, words: str, target: str, more: str = "") -> Step:

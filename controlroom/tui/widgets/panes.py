@@ -14,6 +14,7 @@ from textual.message import Message
 from controlroom.domain.display.layout import Panes, Pick, seats
 from controlroom.domain.display.views import agent_row, limit_end, memory_words, short_model
 from controlroom.domain.model import Agent, State
+from controlroom.domain.overlap import row_words
 from controlroom.domain.tasks import Task
 from controlroom.domain.words import age, ago, percent, size
 from controlroom.tui.context import RunAction, context_of
@@ -89,6 +90,7 @@ class Head(Lines):
         if self._agent is None:
             return []
         lines = [self._named(self._agent, width), self._stated(self._agent), self._doubted(self._agent)]
+        lines.append(self._overlapping(self._agent))
         lines.append(self._tasked(self._agent))
         lines += [self._evidence(self._agent), self._places(self._agent)]
         return [line for line in lines if line]
@@ -120,6 +122,10 @@ class Head(Lines):
 
         words = doubt_words(agent)
         return styled.line((f" ? {words}", self.palette.warn)) if words else ()
+
+    def _overlapping(self, agent: Agent) -> Line:
+        words = row_words(agent.edited)
+        return styled.line((f" ! {words}", self.palette.warn)) if words else ()
 
     def _tasked(self, agent: Agent) -> Line:
         palette, words = self.palette, " ".join(agent.task.split())
