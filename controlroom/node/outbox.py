@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from controlroom.text.host_sample import HostSample
+from controlroom.wire.edits import AgentEdits, EditsSeen
 from controlroom.wire.lines import MAX_FRAME
 from controlroom.wire.messages import (
     AdoptedSeen,
@@ -29,6 +30,9 @@ _BATCH = 64 * 1024
 _AT_ONCE = 32
 """Agents in one message: with the longest question each, they stay below what a line may hold."""
 
+_EDITS_AT_ONCE = 8
+"""Agents whose edits are in one message, likewise: paths may have nothing but signs that are written with six."""
+
 T = TypeVar("T")
 
 
@@ -43,6 +47,7 @@ class Outbox:
         self._gone: set[str] = set()
         self._adopted: AdoptedSeen | None = None
         self._adopted_changed: dict[str, AgentSeen] = {}
+        self._edits: dict[str, AgentEdits] = {}
         self._lines: dict[str, LastLine] = {}
         self._loads: dict[str, AgentLoad] = {}
         self._loads_at = 0
@@ -98,6 +103,11 @@ class Outbox:
     def lines(self, lines: Iterable[LastLine]) -> None:
         """Report newest lines."""
         self._lines.update((line.name, line) for line in lines)
+        self._pump_soon()
+
+    def edits(self, seen: AgentEdits) -> None:
+        """Report what an agent has edited."""
+        self._edits[seen.name] = seen
         self._pump_soon()
 
     def loads(self, loads: Iterable[AgentLoad], at: int) -> None:
@@ -195,6 +205,9 @@ class Outbox:
         elif self._adopted:
             self._add(pack(self._adopted))
             self._adopted = None
+        if self._edits:
+            names = list(self._edits)[:_EDITS_AT_ONCE]
+            self._add(pack(EditsSeen(tuple(self._edits.pop(name) for name in names))))
         if self._lines:
             self._add(pack(LastLines(_taken(self._lines))))
         if self._loads:

@@ -132,7 +132,7 @@ class Node:
         self._lines = LastLines(self._outbox.lines, loop.time)
         self._follower = Follower(place.state, self._outbox.send, loop.time)
         self._usage = UsageFeed(place.state, self._outbox.send)
-        self._edits = EditWatch(place.state, self._outbox.send, os.environ, loop.time)
+        self._edits = EditWatch(place.state, self._outbox.edits, os.environ, loop.time)
         self._observer = Observer(place.state, self._outbox, self._lines, self._follower, self._usage, self._edits)
         self._ownership = ownership = Ownership(place.state, greeting.room, read_only=greeting.read_only)
         self._owner: Owner | None = None

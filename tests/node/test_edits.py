@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -10,11 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.node.adopted.claudes import Transcript
 from controlroom.node.git.edits import Worker, edits_of
+from controlroom.node.outbox import Outbox
 from controlroom.runner.folder import EDITS
+from controlroom.text.states import Outcome
 from controlroom.wire.edits import LONGEST_PATH, MOST_PATHS, AgentEdits, EditsSeen, RepositoryEdits
+from controlroom.wire.lines import LineSplitter
+from controlroom.wire.messages import FromNode, Reply, read_from_node
 from tests.lab.node_client import NodeClient, state_folder
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
 
 ORIGIN = "https://someone:secret@Example.org/Team/docs.git"
@@ -205,6 +212,52 @@ def test_a_repository_that_cannot_be_read_leaves_what_its_calls_say_and_more_unk
     (repository / ".git" / "index").write_bytes(b"nonsense")
     (edits,) = seen(worker(repository, repository / "a.txt"))
     assert (edits.paths, edits.more) == (("a.txt",), True)
+
+
+# --------------------------------------------------------------------------- who is told of
+
+
+def test_the_calls_of_an_adopted_one_are_read_from_its_transcript(tmp_path: Path) -> None:
+    path = tmp_path / "transcript.jsonl"
+    kept = Transcript(str(path))
+    for number, error in ((1, False), (2, True)):
+        called = {"type": "tool_use", "id": f"toolu_{number}", "name": "Edit", "input": {"file_path": f"/r/{number}"}}
+        answered = {"type": "tool_result", "tool_use_id": f"toolu_{number}", "is_error": error}
+        lines = [
+            {"type": kind, "message": {"content": [block]}}
+            for kind, block in (("assistant", called), ("user", answered))
+        ]
+        with open(path, "a") as file:
+            file.writelines(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        kept.read()
+    assert kept.edited == {"/r/1"}
+
+
+async def test_a_slow_link_is_told_the_newest_of_each_agent(tmp_path: Path) -> None:
+    source, sink = os.pipe()
+    os.set_blocking(source, False)
+    outbox, splitter, told = Outbox(sink, lambda: None), LineSplitter(), list[FromNode]()
+    outbox.send(Reply(1, Outcome.DONE, "x" * 2**20))  # more than a pipe takes
+    await asyncio.sleep(0)
+    for number in range(100):
+        outbox.edits(AgentEdits("one", 1, (RepositoryEdits("/r", paths=(str(number),)),)))
+    outbox.edits(AgentEdits("two", 1))
+
+    def all_read() -> bool:
+        with contextlib.suppress(BlockingIOError):
+            told.extend(read_from_node(line) for line in splitter.feed(os.read(source, 2**20)))
+        return len(told) > 1
+
+    await wait_for_async(all_read, poll=0.002)
+    (seen,) = told[1:]
+    assert isinstance(seen, EditsSeen)
+    assert [(agent.name, [each.paths for each in agent.repositories]) for agent in seen.agents] == [
+        ("one", [("99",)]),
+        ("two", []),
+    ]
+    await outbox.close(1)
+    os.close(source)
+    os.close(sink)
 
 
 # --------------------------------------------------------------------------- a real node

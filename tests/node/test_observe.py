@@ -307,7 +307,7 @@ async def observing(home: World, *, inotify: bool) -> AsyncIterator[list[FromNod
     outbox = Outbox(writing, lambda: None)
     lines = LastLines(outbox.lines, loop.time)
     follower, usage = Follower(state, outbox.send, loop.time), UsageFeed(state, outbox.send)
-    edits = EditWatch(state, outbox.send, os.environ, loop.time)
+    edits = EditWatch(state, outbox.edits, os.environ, loop.time)
     observer = Observer(state, outbox, lines, follower, usage, edits, inotify=inotify)
     loop.add_reader(
         reading, lambda: told.extend(read_from_node(line) for line in splitter.feed(os.read(reading, 65536)))

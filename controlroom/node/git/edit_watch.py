@@ -19,7 +19,7 @@ from controlroom.runner.files import read_piece
 from controlroom.runner.folder import EDITS, WORKTREE, agent_folder
 from controlroom.runner.git import GitFailed, opened
 from controlroom.runner.worktree import record
-from controlroom.wire.edits import AgentEdits, EditsSeen
+from controlroom.wire.edits import AgentEdits
 
 PROMPT, CALM, SELDOM = 0.2, 3.0, 60.0
 """Seconds between two looks at an agent: after a call that edits, while it says anything, and once it has ended."""
@@ -56,7 +56,7 @@ class EditWatch:
     """What the agents of one host edit."""
 
     def __init__(
-        self, state: str, send: Callable[[EditsSeen], None], environ: Mapping[str, str], clock: Callable[[], float]
+        self, state: str, send: Callable[[AgentEdits], None], environ: Mapping[str, str], clock: Callable[[], float]
     ) -> None:
         """`clock` never jumps, in seconds."""
         self._state, self._send, self._environ, self._clock = state, send, environ, clock
@@ -139,7 +139,7 @@ class EditWatch:
         watched.looked = now = self._clock()
         if self._agents.get(watched.worker.name) is watched and seen != watched.told:
             watched.told = seen
-            self._send(EditsSeen((seen,)))
+            self._send(seen)
         if watched.due < _NEVER:  # it did something meanwhile
             watched.due = now + (PROMPT if watched.called else CALM)
         elif watched.worker.ended and seen.repositories:
