@@ -14,7 +14,7 @@ from controlroom.cli.branch_records import COLLECTED
 from controlroom.cli.diff_records import DIFF_ANSWERS
 from controlroom.cli.record_fields import Field, Get, Kind, field_of, record
 from controlroom.cli.rule_records import RULE_ANSWERS
-from controlroom.cli.task_records import FIGURES, TASK_ANSWERS, USED
+from controlroom.cli.task_records import CHECKS, FIGURES, TASK_ANSWERS, USED
 from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.display.checkup import is_well
 from controlroom.domain.display.limit_rows import left
@@ -191,6 +191,8 @@ _AGENT = (
     *(_count(name, _agent(name)) for name in ("exit_code", "exit_signal")),
     _time("limited_until", lambda at: at.agent.limited_until or 0),
     _count("denied", _agent("denied"), "how many things it was not allowed"),
+    _record("checks", CHECKS, _agent("checks"), "what came of the checks of its work; null: none have run"),
+    _flag("nothing_changed", _agent("nothing_changed"), "it is done, has changed no file and answered nothing"),
     _record("question", _QUESTION, _agent("question")),
     _text("last_line", _agent("last_line")),
     _time("last_line_at", _agent("last_line_at")),

@@ -103,6 +103,9 @@ def _parts(record: Mapping[str, Any], number: int) -> dict[str, Any]:
             parts[field] = number_said
         elif number_said is not None:
             raise Stop(Exit.USAGE, f"task {number}: {name} is not a whole number")
+    if "verify" in record:  # it would be run on a host, and nobody would be asked
+        words = "what is run to check it is not taken from a file: say it with --verify, or in its profile"
+        raise Stop(Exit.USAGE, f"task {number}: {words}")
     for name, (field, unit, kind) in _AMOUNTS.items():
         amount = record.get(name)
         if isinstance(amount, int | float) and not isinstance(amount, bool):

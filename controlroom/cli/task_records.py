@@ -1,5 +1,6 @@
 """What the verbs of tasks print with `--json`, and `status` of how work flows."""
 
+import shlex
 from collections.abc import Mapping
 from functools import partial
 
@@ -7,9 +8,26 @@ from controlroom.cli.record_fields import Field, Kind, field_of
 from controlroom.domain.model import Fleet
 from controlroom.domain.queue.rules import RULES
 from controlroom.domain.tasks import AttemptEnd, QueueRules, TaskState
+from controlroom.text.checks import AS_PROFILE, CheckState
 
 _MILLISECONDS = {name: f"{name}_seconds" for name in ("stagger", "retry", "aging", "backoff")}
 
+
+_CHECK = (
+    field_of(Kind.TEXT, "command"),
+    field_of(Kind.TEXT, "failure", says="exit 2, no end in 15 min; null: it passed"),
+    Field("seconds", Kind.SECONDS, lambda run: round(1000 * run.seconds)),
+)
+
+CHECKS = (
+    field_of(Kind.TEXT, "state", says=", ".join(state.value for state in CheckState if state.value)),
+    field_of(Kind.RECORDS, "runs", says="that have ended, in order; if one failed, the last", fields=_CHECK),
+    field_of(Kind.TEXT, "command", says="the one that runs now"),
+    field_of(Kind.COUNT, "told", says="how often the agent was told of a failure"),
+    field_of(Kind.COUNT, "attempts", says="how often it is told at most"),
+    field_of(Kind.TIME, "at"),
+    field_of(Kind.TEXT, "output", says="the end of what the one that failed printed"),
+)
 
 _ATTEMPT = (
     field_of(Kind.TEXT, "agent", "id"),
@@ -21,6 +39,20 @@ _ATTEMPT = (
     field_of(Kind.TEXT, "session"),
     field_of(Kind.TEXT, "credential", says="which of those that its profile names"),
     field_of(Kind.USD, "spent_usd", "spent", "what its agent had cost by its end, at list prices"),
+    field_of(Kind.RECORD, "checks", says="what came of the checks of its work; null: none have run", fields=CHECKS),
+)
+
+_CHECK_ORDER = (
+    Field("commands", Kind.TEXTS, lambda order: map(shlex.join, order.commands), "as a shell would take them"),
+    Field("minutes", Kind.NUMBER, lambda order: order.minutes or None, "that each may take; null: as its profile says"),
+    Field(
+        "attempts",
+        Kind.COUNT,
+        lambda order: None if order.attempts < 0 else order.attempts,
+        "null: as its profile says",
+    ),
+    field_of(Kind.FLAG, "clean", says="false: as its profile says"),
+    field_of(Kind.TEXTS, "guarded", says="none: as its profile says"),
 )
 
 _TASK = (
@@ -51,6 +83,13 @@ _TASK = (
     field_of(Kind.USD, "spent_usd", "task.spent", "what its ended attempts cost, at list prices"),
     Field("max_cost_usd", Kind.USD, lambda shown: shown.task.max_cost or None, "null: no limit"),
     Field("max_hours", Kind.NUMBER, lambda shown: shown.task.max_hours or None, "of one attempt; null: its profile's"),
+    Field(
+        "verify",
+        Kind.RECORD,
+        lambda shown: None if shown.task.checks == AS_PROFILE else shown.task.checks,
+        "what proves its work; null: as its profile says",
+        _CHECK_ORDER,
+    ),
     field_of(Kind.RECORDS, "attempts", "task.attempts", fields=_ATTEMPT),
 )
 

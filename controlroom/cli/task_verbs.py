@@ -2,10 +2,12 @@
 
 import argparse
 import re
+import shlex
 from collections.abc import Sequence
 
 from controlroom.cli import arguments as take
 from controlroom.cli.verb import Verb
+from controlroom.text.checks import MOST_TOLD, CheckOrder
 
 _WHICH = "its id, like t12, or its key"
 
@@ -56,6 +58,11 @@ def _work(parser: argparse.ArgumentParser) -> None:
     add("--attempts", metavar="N", type=_attempts, help="attempts that may fail (default: queue.max_attempts)")
     add("--cost", metavar="USD", type=_cost, help="dollars at list prices that all attempts may cost; 0: no limit")
     add("--hours", metavar="N", type=_hours, help="hours that one attempt may take; 0: as its profile says")
+    add("--verify", metavar="CMD", type=_command, action="append", help="proves its work; may be given several times")
+    add("--verify-minutes", metavar="N", type=_minutes, help="minutes that each of those may take")
+    add("--verify-attempts", metavar="N", type=_tries, help="how often its agent is told what failed, and goes on")
+    add("--clean", action="store_true", help="they run in a fresh checkout of what the agent has committed")
+    add("--guarded", metavar="PATH", action="append", help="like tests/ or *.lock: named when the agent has changed it")
     add("--not-before", metavar="WHEN", type=_later, help="30m, 18:30 or 2026-12-01T08:00")
     add(
         "--every",
@@ -180,6 +187,35 @@ def _cost(text: str) -> int:
     return round(float(text) * 1_000_000)
 
 
+def _command(text: str) -> tuple[str, ...]:
+    """Read the words of a command as a shell does. Raises `ArgumentTypeError`."""
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a command like 'make test', not {ascii(text)[:40]}") from None
+    return words
+
+
+def _minutes(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text):
+        raise argparse.ArgumentTypeError(f"expected minutes like 10, not {ascii(text)[:40]}")
+    return float(text)
+
+
+def _tries(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text[:5]) <= MOST_TOLD):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {MOST_TOLD}, not {ascii(text)[:40]}")
+    return int(text)
+
+
+def check_order(args: argparse.Namespace) -> CheckOrder:
+    """What is said of a task's checks."""
+    commands = tuple(command for command in args.verify or () if command)
+    attempts = -1 if args.verify_attempts is None else args.verify_attempts
+    guarded = tuple(pattern for pattern in args.guarded or () if pattern)
+    return CheckOrder(commands, args.verify_minutes or 0.0, attempts, args.clean, guarded)
+
+
 def _hours(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text):
         raise argparse.ArgumentTypeError(f"expected hours like 1.5, not {ascii(text)[:40]}")
@@ -199,7 +235,8 @@ TASKS: Sequence[Verb] = (
         "(TEXT | --file F | --from F) [--template T] [--var NAME=VALUE]...\n"
         "       [--priority N] [--profile P] [--host H] [--label L]... [--model M]\n"
         "       [--cwd DIR] [--after TASK]... [--key K] [--attempts N] [--cost USD]\n"
-        "       [--hours N] [--not-before WHEN] [--every T] [--json]",
+        "       [--hours N] [--verify CMD]... [--verify-minutes N] [--verify-attempts N]\n"
+        "       [--clean] [--guarded PATH]... [--not-before WHEN] [--every T] [--json]",
         "Put tasks into the queue; print their ids.",
         "An agent carries each out as soon as hosts, limits and budgets allow. --from reads many: JSON (an array, or "
         "lines), TOML with [[tasks]], or a Markdown list; it takes all of them or none. What a record leaves out, "
@@ -260,7 +297,9 @@ TASKS: Sequence[Verb] = (
         "tasks",
         "TASK [--text TEXT | --file F] [--priority N] [--profile P] [--host H]\n"
         "       [--label L]... [--model M] [--cwd DIR] [--after TASK]... [--attempts N]\n"
-        "       [--cost USD] [--hours N] [--not-before WHEN] [--every T]",
+        "       [--cost USD] [--hours N] [--verify CMD]... [--verify-minutes N]\n"
+        "       [--verify-attempts N] [--clean] [--guarded PATH]... [--not-before WHEN]\n"
+        "       [--every T]",
         "Change a task that waits or is held.",
         "--after '' removes the tasks that it comes after, --label '' its labels.",
         ("controlroom task edit t12 --priority 50",),

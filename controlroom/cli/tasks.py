@@ -17,6 +17,7 @@ from controlroom.cli.find import agent_of, check_profile, host_of, read_text, ty
 from controlroom.cli.room import code_of, confirmed, money_zone, order, wait_for, with_room
 from controlroom.cli.status import explained, wait_briefly
 from controlroom.cli.task_files import read_tasks
+from controlroom.cli.task_verbs import check_order
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.display import tasks as shown
@@ -30,6 +31,7 @@ from controlroom.domain.queue.repeat import coming
 from controlroom.domain.queue.rules import RULES, wished, written
 from controlroom.domain.tasks import Source, Task, TaskChange, TaskState, TaskWish
 from controlroom.domain.words import named_some, nearest
+from controlroom.text.checks import AS_PROFILE
 from controlroom.text.sanitize import redact
 
 _SPAN = re.compile(r"\+?(\d{1,6})([smhd])")
@@ -101,6 +103,7 @@ def _wish(args: argparse.Namespace) -> TaskWish:
         labels=tuple(args.label or ()),
         max_cost=args.cost or 0,
         max_hours=args.hours or 0.0,
+        checks=check_order(args),
         variables=dict(args.var or ()),
     )
 
@@ -315,6 +318,7 @@ def edit(args: argparse.Namespace, entry_points: EntryPoints) -> int:
         None if args.label is None else tuple(word for word in args.label if word),
         args.cost,
         args.hours,
+        None if check_order(args) == AS_PROFILE else check_order(args),
         typed(args.to_text, "the task") if args.to_text is not None else body,
     )
     if args.change == TaskChange():

@@ -9,6 +9,6 @@
     queue/        which task starts next, why the others wait, how attempts end
 
 Here: model, budgets and gauges (frozen values) · events and reduce: the only way a fleet changes · intents,
-preconditions and decide: what somebody wants, and yes or no with a reason · orders · tasks · claims · alarms · news ·
-patch: what a reader lacks · words: figures that line up. Rooms look down only.
+preconditions and decide: what somebody wants, and yes or no with a reason · orders · tasks · claims · checks · alarms ·
+news · patch: what a reader lacks · words: figures that line up. Rooms look down only.
 """

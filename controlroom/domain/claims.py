@@ -53,6 +53,7 @@ RULES: Mapping[str, Rule] = {
         ("state", "since", "detail", "cause", "started", "ended", "exit_code", "exit_signal", "pid"), Rule.HOST
     ),
     **dict.fromkeys(("session", "question", "limited_until", "denied", "log_bytes", "evidence", "trouble"), Rule.HOST),
+    **dict.fromkeys(("checks", "nothing_changed"), Rule.HOST),
     **dict.fromkeys(("rss", "cpu_percent", "processes", "subagents", "last_line", "last_line_at"), Rule.HOST),
     **dict.fromkeys(
         ("stray_key", "billing_doubt", "forged", "rss_bound", "grant", "run_spent", "run_tokens", "place", "pane"),

@@ -18,7 +18,7 @@ from controlroom.domain.events import AdoptedForgotten, Event, HostAdded, HostRe
 from controlroom.domain.intents import order_of
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile
 from controlroom.domain.money import budget, ladder
-from controlroom.domain.orders import ENDS, NO_CEILING, ROWS, Ceiling, Order, Work
+from controlroom.domain.orders import ENDS, NO_TERMS, ROWS, Order, RunTerms, Work
 from controlroom.domain.preconditions import (
     Refusal,
     check_kind,
@@ -157,7 +157,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
         model,
         intent.cwd or (profile.cwd if profile else ""),
         command,
-        ceiling=intent.ceiling,
+        terms=intent.terms,
         chosen=intent.model,
         credential=credential,
     )
@@ -259,7 +259,7 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, now: int) -> Decision
     if intent.keep_session and not agent.session:
         raise Refusal(f"{agent.id} has no Claude session to go on with: reassign it without --continue")
     session = agent.session if intent.keep_session else ""
-    return _again(fleet, agent, ordered, intent.task, session, now, intent.ceiling, intent.credential)
+    return _again(fleet, agent, ordered, intent.task, session, now, intent.terms, intent.credential)
 
 
 def _retry(fleet: Fleet, intent: intents.RetryAgent, now: int) -> Decision:
@@ -278,7 +278,7 @@ def _again(
     task: str,
     session: str,
     now: int,
-    ceiling: Ceiling = NO_CEILING,
+    terms: RunTerms = NO_TERMS,
     wanted: str = "",
     held: bool = True,
 ) -> Decision:
@@ -310,7 +310,7 @@ def _again(
         profile.command if profile else (),
         session,
         0 if agent.has_ended else agent.epoch,
-        ceiling,
+        terms,
         ordered.chosen,
         credential,
     )
@@ -332,9 +332,9 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, now: int) -> Decision:
         raise Refusal(reason)
     ordered = ordered_work(agent, trust=False)
     check_task(ordered.kind, intent.task)
-    ceiling = attempts.ceiling(fleet, agent)
+    terms = attempts.terms(fleet, agent)
     held = not ladder.is_paused(agent)
-    decision = _again(fleet, agent, ordered, intent.task, agent.session, now, ceiling, held=held)
+    decision = _again(fleet, agent, ordered, intent.task, agent.session, now, terms, held=held)
     return replace(decision, row=replace(decision.row, task=agent.task) if decision.row else None)
 
 
@@ -372,7 +372,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
         work.model,
         work.cwd,
         profile.command if profile else (),
-        ceiling=intent.ceiling if intent.ceiling != NO_CEILING else attempts.ceiling(fleet, agent),
+        terms=intent.terms if intent.terms != NO_TERMS else attempts.terms(fleet, agent),
         chosen=work.chosen,
         credential=credential,
     )

@@ -14,7 +14,7 @@ from controlroom.domain.branch_intents import (
     PushOn,
 )
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.domain.orders import NO_CEILING, Ceiling, Order
+from controlroom.domain.orders import NO_TERMS, Order, RunTerms
 from controlroom.domain.permissions.intents import RuleIntent
 from controlroom.domain.tasks import TaskChange, TaskWish
 from controlroom.text.states import AgentKind, ItemAnswer, TellKind, Verdict
@@ -36,7 +36,7 @@ class SpawnAgent:
     command: tuple[str, ...] = ()
     anyway: bool = False
     """Also on a host that was found to lack something which such an agent needs."""
-    ceiling: Ceiling = NO_CEILING
+    terms: RunTerms = NO_TERMS
     credential: str = ""
     """Which of those that its profile names; empty: the one with the most left."""
 
@@ -63,7 +63,7 @@ class ReassignAgent:
     """Move it there: the same task when `task` is empty, as epoch 1 or the next there; empty: it stays."""
     trust: bool = False
     """Go by what its host claims of it, when this room did not order it."""
-    ceiling: Ceiling = NO_CEILING
+    terms: RunTerms = NO_TERMS
     credential: str = ""
     """Which of those that its profile names; empty: in its session as before, else the one with the most left."""
 
@@ -396,7 +396,7 @@ class SpawnOn:
     command: tuple[str, ...] = ()
     resume: str = ""
     replaces: int = 0
-    ceiling: Ceiling = NO_CEILING
+    terms: RunTerms = NO_TERMS
     chosen: str = ""
     """The model that a person or a task chose for it; empty: as the profile says."""
     credential: str = ""

@@ -14,7 +14,9 @@ from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import Question as Question
-from controlroom.domain.tasks import Drain, Queue, RestartRules, Task
+from controlroom.domain.restart_rules import RestartRules
+from controlroom.domain.tasks import Drain, Queue, Task
+from controlroom.text.checks import Checks
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import ENDED, LIVE, AgentKind, Cause, Payer, State, StrEnum, has_ended, lives
 
@@ -193,6 +195,10 @@ class Agent:
     """How many orders have come to its runner that its room had not signed, as its host says."""
     trouble: str = ""
     """What is wrong with it though it runs, as its runner says: nothing heard for long, the same failure, its size."""
+    checks: Checks | None = None
+    """What came of the checks of its work, as its host says; None: none have run."""
+    nothing_changed: bool = False
+    """It is done, and has changed no file and answered nothing, as its host says."""
     last_line: str = ""
     last_line_at: int = 0
     pending: Order | None = None

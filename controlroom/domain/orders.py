@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from controlroom.text.checks import AS_PROFILE, CheckOrder
 from controlroom.text.states import AgentKind, Outcome
 
 STARTS = frozenset({"spawn", "reassign", "resume"})
@@ -57,15 +58,16 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Ceiling:
-    """What one run may take at most, beside what its profile says. Zeros: nothing is said."""
+class RunTerms:
+    """What its task says of a run, beside what its profile says. Zeros: nothing is said."""
 
     hours: float = 0.0
     micro: int = 0
     """Micro-dollars at list prices, by Claude's own count."""
+    checks: CheckOrder = AS_PROFILE
 
 
-NO_CEILING = Ceiling()
+NO_TERMS = RunTerms()
 
 
 @dataclass(frozen=True)

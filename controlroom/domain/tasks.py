@@ -11,6 +11,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
+from controlroom.text.checks import AS_PROFILE, CheckOrder, Checks
 from controlroom.text.host_sample import FolderCheck
 from controlroom.text.states import OpenStrEnum
 
@@ -70,6 +71,8 @@ class AttemptEnd(OpenStrEnum):
     """An operator ended its agent."""
     TAKEN = "taken"
     """An operator gave its agent other work."""
+    CHECKS = "checks"
+    """What was done did not pass its checks, however often it was mended: to retry goes on in its session."""
     COST = "cost"
     """It has cost what the task may."""
     LOST = "lost"
@@ -92,12 +95,22 @@ class AttemptEnd(OpenStrEnum):
 CENT = 10_000
 """Micro-dollars."""
 
-_COUNT = frozenset({AttemptEnd.FAILED, AttemptEnd.CRASHED, AttemptEnd.COST, AttemptEnd.LOST, AttemptEnd.UNKNOWN})
+_COUNT = frozenset(
+    {
+        AttemptEnd.FAILED,
+        AttemptEnd.CRASHED,
+        AttemptEnd.CHECKS,
+        AttemptEnd.COST,
+        AttemptEnd.LOST,
+        AttemptEnd.UNKNOWN,
+    }
+)
 
 _GO_ON = frozenset(
     {
         AttemptEnd.LIMITED,
         AttemptEnd.CRASHED,
+        AttemptEnd.CHECKS,
         AttemptEnd.HALTED,
         AttemptEnd.LOGIN,
         AttemptEnd.OVERLOADED,
@@ -141,6 +154,8 @@ class Attempt:
     """Its host has shown its run: it has begun, and may be at work whatever that host says later."""
     credential: str = ""
     """Which of the credentials that its profile names."""
+    checks: Checks | None = None
+    """What came of the checks of its work; None: none have run."""
 
     @property
     def id(self) -> str:
@@ -297,6 +312,8 @@ class TaskTerms:
     """Micro-dollars at list prices that all its attempts together may cost; 0: no limit."""
     max_hours: float = 0.0
     """Hours that one attempt may take; 0: as its profile says."""
+    checks: CheckOrder = AS_PROFILE
+    """What proves its work, where it says otherwise than its profile."""
     labels: tuple[str, ...] = ()
     """What its host must have, beside the labels of its profile."""
     not_before: int = 0
@@ -406,6 +423,7 @@ class TaskChange:
     labels: tuple[str, ...] | None = None
     max_cost: int | None = None
     max_hours: float | None = None
+    checks: CheckOrder | None = None
     body: str | None = None
     """Its whole text."""
 
@@ -440,46 +458,6 @@ class QueueRules:
     """Milliseconds after the API turned an agent away until one task tries again; doubled each time."""
     new_window_percent: int = 50
     """Nothing new starts while a window of a plan that is young is used so far, per cent; 100: as for any other."""
-
-
-class Restart(OpenStrEnum):
-    """Which ends of an agent are followed by another run. Those that a person ordered never are."""
-
-    NEVER = "never"
-    FAILURE = "on-failure"
-    """It failed, was killed from outside, or nobody saw how it ended."""
-    ALWAYS = "always"
-    """Also when it has done its task."""
-    UNKNOWN = ""
-
-
-@dataclass(frozen=True)
-class RestartRules:
-    """What a profile says of starting its agents again, and of those that are kept running."""
-
-    restart: Restart = Restart.NEVER
-    starts: int = 5
-    """Starts without being asked in `within`; then it is given up."""
-    within: int = 600_000
-    """Milliseconds."""
-    pause: int = 10_000
-    """Milliseconds before the first of them; doubled for each further one in `within`."""
-    after_reboot: bool = False
-    """What a reboot of its host ended goes on in its session."""
-    keep: int = 0
-    """Agents of the profile that are kept running."""
-    hosts: tuple[str, ...] = ()
-    """Where those run; none named: anywhere."""
-    after_trouble: tuple[str, ...] = ()
-    """Troubles (`text.states.TROUBLES`) after which an agent that was ended for them begins again."""
-    after_limit: bool = False
-    """What a limit stopped goes on in its session once that ends."""
-
-    @property
-    def starts_any(self) -> bool:
-        """Whether an agent of the profile may be started without being asked."""
-        again = self.restart in (Restart.FAILURE, Restart.ALWAYS)
-        return again or self.keep > 0 or self.after_reboot or bool(self.after_trouble) or self.after_limit
 
 
 @dataclass(frozen=True)

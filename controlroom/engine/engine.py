@@ -15,7 +15,7 @@ from controlroom.domain.audit import target_of, verb_of
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Fleet
-from controlroom.domain.orders import NO_CEILING, ROWS, Result
+from controlroom.domain.orders import NO_TERMS, ROWS, Result
 from controlroom.domain.permissions.intents import RuleIntent
 from controlroom.domain.queue import attempts
 from controlroom.engine.budgets.controller import BudgetController
@@ -264,10 +264,10 @@ class Engine:
     async def _again(self, intent: intents.ReassignAgent, who: str) -> Result:
         """Give an agent the task of its last run again, which is its queued task's next attempt, too."""
         agent = self.store.fleet.agents.get(intent.agent)
-        ceiling = attempts.ceiling(self.store.fleet, agent) if agent else NO_CEILING
+        terms = attempts.terms(self.store.fleet, agent) if agent else NO_TERMS
         self.dispatcher.retried.add(intent.agent)
         try:
-            return await self.submit(replace(intent, ceiling=ceiling), who)
+            return await self.submit(replace(intent, terms=terms), who)
         finally:
             self.dispatcher.retried.discard(intent.agent)
 

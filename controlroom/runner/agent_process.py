@@ -100,6 +100,32 @@ def start(argv: list[str], environ: dict[str, str], cwd: str, die_with_us: bool 
     return Child(pid, in_write, out_read, err_read)
 
 
+class CheckProcess(NamedTuple):
+    """A started check and our end of the pipe that it prints into."""
+
+    pid: int
+    output: int
+
+
+def start_check(argv: list[str], environ: dict[str, str], cwd: str) -> CheckProcess:
+    """Start `argv[0]` (a path) in a session of its own, with nothing to read, and one pipe for all that it prints.
+
+    Raises `Unfit` with the reason in words.
+    """
+    reading, writing = os.pipe()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    try:
+        pid = _forked(argv, environ, cwd, (nothing, writing, writing), True)
+    except Unfit:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+        os.close(nothing)
+    os.set_blocking(reading, False)
+    return CheckProcess(pid, reading)
+
+
 def start_on_terminal(argv: list[str], environ: dict[str, str], cwd: str, terminal: int) -> int:
     """Start `argv[0]` (a path) as the foreground of our own terminal; return its pid, its group's too.
 

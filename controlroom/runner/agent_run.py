@@ -18,7 +18,7 @@ from controlroom.runner.claude.questions import answer_words
 from controlroom.runner.control_socket import Caller, ControlSocket
 from controlroom.runner.log_writer import RunLog
 from controlroom.runner.money.run_money import Money
-from controlroom.runner.outcome import Exit, Refused, Unpaid, Unsigned
+from controlroom.runner.outcome import Exit, Refused, Unfit, Unpaid, Unsigned
 from controlroom.runner.pane import Pane
 from controlroom.runner.recorder import DONE_WITH, Recorder
 from controlroom.runner.signed import Orders
@@ -40,6 +40,7 @@ from controlroom.wire.runner import (
 )
 
 if TYPE_CHECKING:
+    from controlroom.runner.checks import CheckRunner
     from controlroom.runner.claude.interactive import Interactive
 
 PATIENCE = 5.0
@@ -73,6 +74,7 @@ class AgentRun:
         self._edits = EditNotes()
         self._preparing = 0
         """The process that makes its worktree; 0: there is none, or it has ended."""
+        self._checks: CheckRunner | None = None
         self._exit: Exit | None = None
         self._verdict: tuple[State, str] | None = None
         self._ended_for = Cause.NONE
@@ -101,6 +103,8 @@ class AgentRun:
         if self._ends:
             return
         environ["PWD"] = cwd
+        self._environ, self._cwd = environ, cwd
+        self._checks = self._check_runner()
         if why := self._money.begin(environ):
             raise Unpaid(why)
         self._pid = self._launch(agent_process.program_of(spec.command, environ, cwd), environ, cwd)
@@ -184,6 +188,7 @@ class AgentRun:
         times = [*self._recorder.wakes_at(), self._time_up_at, self._ending_at if self._ending else _NEVER]
         times.append(self._money.wakes_at(ending=self._ends))
         times.append(_NEVER if self._ends else self._watch.wakes_at())
+        times.append(self._checks.wakes_at() if self._checks else _NEVER)
         if self._control.busy or self._status.unsaved:
             times.append(now + 1.0)
         if (close_at := self._may_close_at()) is not None:
@@ -194,9 +199,11 @@ class AgentRun:
     def _due(self) -> None:
         self._recorder.due()
         self._control.hang_up_late()
+        if self._checks and self._checks.busy and self._ending is None:
+            self._go_on_checking(self._checks)
         if (close_at := self._may_close_at()) is not None and close_at <= _now():
-            self._close_input()
-        if (why := self._money.due(ending=self._ends)) and not self._is_done():
+            self._work_is_over()
+        if (why := self._money.due(ending=self._ends)) and not self._is_done() and not self._checking:
             self._wind_up(State.PAUSED, why)
         if self._conversation and self._conversation.working and not self._ends:
             self._write(self._money.question())
@@ -225,11 +232,55 @@ class AgentRun:
         return self._exit is not None or self._verdict is not None or self._ending is not None
 
     def _may_close_at(self) -> int | None:
-        return self._conversation.may_close_at if self._conversation and self._exit is None else None
+        if self._conversation is None or self._exit is not None or (self._checks and self._checks.busy):
+            return None
+        return self._conversation.may_close_at
 
     def _is_done(self) -> bool:
         """Whether it has done its work: its input may be closed, or was closed just now, and it is ending by itself."""
         return self._may_close_at() is not None or time.monotonic() < self._closed_at + PATIENCE
+
+    def _check_runner(self) -> "CheckRunner | None":
+        order = self._order.spec.checks
+        if not order.is_wanted:
+            return None
+        from controlroom.runner.checks import CheckRunner  # most agents have none
+
+        return CheckRunner(order, self._selector, self._recorder, _now, lambda: 0 if self._exit else self._pid)
+
+    @property
+    def _checking(self) -> bool:
+        return self._checks is not None and self._checks.running
+
+    def _work_is_over(self) -> None:
+        """It has finished all that it was told: check what it has done, or let it end."""
+        if self._checks and self._checks.stale and self._conversation and self._conversation.succeeded:
+            self._checks.begin(self._environ, self._cwd)
+        else:
+            self._close_input()
+
+    def _go_on_checking(self, checks: "CheckRunner") -> None:
+        """See how the checks go; when they are over, tell it to go on, or let it end."""
+        if not checks.due(works=self._talk is not None and self._talk.working):
+            return
+        if self._exit is not None:
+            self._begin_ending()
+        elif checks.may_tell and (why := self._money.over()):
+            self._wind_up(State.PAUSED, why)
+        elif checks.may_tell:
+            self._tell_again(checks.told())
+
+    def _stop_checks(self) -> None:
+        """Somebody wants it to stand still: it waits for a message, and is checked after the next turn."""
+        if self._checks:
+            self._checks.abandon(until_it_works=True)
+        if self._conversation:
+            self._conversation.stay(_now())
+        self._recorder.sent("interrupt")
+
+    def _tell_again(self, words: str) -> None:
+        if self._conversation:
+            self._write(self._conversation.message(words))
 
     def _on_signal(self, numbers: bytes) -> None:
         if signal.SIGHUP in numbers:
@@ -244,8 +295,10 @@ class AgentRun:
             self._money.notice()
 
     def _key_pressed(self) -> None:
-        """Ctrl-C in the pane: stop the turn of a headless agent; hand it on to a command."""
-        if self._conversation:
+        """Ctrl-C in the pane: stop the turn of a headless agent, or its checks; hand it on to a command."""
+        if self._conversation and self._checking:
+            self._stop_checks()
+        elif self._conversation:
             with contextlib.suppress(Refused):
                 self._write(self._conversation.interrupt(f"key-{_now()}"))
                 self._recorder.note("interrupted from its pane")
@@ -317,6 +370,9 @@ class AgentRun:
                 raise Refused("only a headless Claude can be asked what is used of its plan")
             self._write(self._conversation.asking(self._money.plan_question()))
             caller.reply()
+        elif isinstance(request, Interrupt) and self._checking:
+            self._stop_checks()
+            caller.reply()
         else:
             self._tell(request, caller.reply)
 
@@ -343,7 +399,7 @@ class AgentRun:
 
     def _time_is_up(self) -> None:
         """First stop the turn, so that Claude can write down where it stood; then end it."""
-        if self._verdict or self._exit is not None:
+        if self._verdict or (self._exit is not None and not self._checking):
             self._time_up_at = _NEVER
             self._begin_ending()
         else:
@@ -374,6 +430,8 @@ class AgentRun:
                 return
             if os.WIFSTOPPED(status):
                 self._stopped(pid)
+            elif self._checks and self._checks.reaped(pid, status):
+                continue
             elif pid == self._preparing:
                 self._preparing = 0
             elif pid == self._pid:
@@ -385,7 +443,7 @@ class AgentRun:
 
     def _end(self, state: State, words: str) -> None:
         """End the agent for a reason of ours."""
-        if self._exit is None and self._ending is None:
+        if (self._exit is None or self._checking) and self._ending is None:
             if self._verdict is None:
                 self._verdict = state, words
                 self._ended_for = Cause.KILLED if state is State.DONE else Cause.NONE
@@ -394,6 +452,8 @@ class AgentRun:
 
     def _begin_ending(self, grace: float = 0.0) -> None:
         if self._ending is None:
+            if self._checks:
+                self._checks.abandon()
             self._ending = process_tree.ending(self._processes, patience=PATIENCE, grace=grace, told=self._left_behind)
             self._ending_at = 0.0
 
@@ -410,10 +470,23 @@ class AgentRun:
                 self._ending_at = time.monotonic() + next(self._ending)
             except StopIteration as stopped:
                 self._reap()
-                self._finish(stopped.value)
+                if stopped.value or not self._checked_at_its_end():
+                    self._finish(stopped.value)
+
+    def _checked_at_its_end(self) -> bool:
+        """Begin to check the work of one that has ended by itself, and takes no words any more; False: no need."""
+        checks, done = self._checks, self._own_end(self._exit or Exit())[0] is State.DONE
+        if checks is None or not checks.stale or self._verdict or not done:
+            return False
+        self._recorder.finish()
+        self._ending = None
+        checks.begin(self._environ, self._cwd)
+        return True
 
     def _finish(self, left: list[process_tree.Process]) -> None:
         """Nothing of the agent runs any more, or cannot be ended: say what became of it, and stop."""
+        if self._checks:
+            self._checks.finish()
         self._recorder.finish()
         self._money.finish()
         state, detail = self._last_state()
@@ -425,13 +498,35 @@ class AgentRun:
 
     def _cause(self) -> Cause:
         cause = self._conversation.cause if self._conversation else Cause.NONE
+        if self._checks and self._checks.has_failed and cause is Cause.NONE:
+            return Cause.CHECKS
         return self._exit.cause if self._exit and cause is Cause.NONE else cause
 
     def _last_state(self) -> tuple[State, str]:
         if self._verdict:
             state, words = self._verdict
             return state, (state is State.PAUSED and self._money.over()) or words
-        ended = self._exit or Exit()
+        state, detail = self._own_end(self._exit or Exit())
+        if state is State.DONE and self._checks and self._checks.is_judged:
+            return self._checks.judged(detail)
+        if state is State.DONE and self._has_done_nothing():
+            self._status.save(nothing_changed=True)
+            return state, "done, nothing changed" + detail.removeprefix("done")
+        return state, detail
+
+    def _has_done_nothing(self) -> bool:
+        """Whether it has answered nothing, and changed no file; of one on a terminal that is not asked."""
+        talk = self._conversation
+        did = talk.has_done if talk else self._talk is not None or self._recorder.taken > 0 or None
+        if did is None:
+            with contextlib.suppress(ImportError, Unfit):  # the files of an older version may be gone by now
+                from controlroom.runner import looking  # few runs say nothing at all
+
+                did = looking.has_changed(self._environ, self._cwd)
+        return did is False
+
+    def _own_end(self, ended: Exit) -> tuple[State, str]:
+        """What became of it, as its process and its own words tell."""
         if self._talk is None:
             failed = bool(ended.code or ended.signal)
             return (State.FAILED, ended.words()) if failed else (State.DONE, "")
@@ -465,35 +560,39 @@ class AgentRun:
     def _save(self, ending: tuple[State, str] | None = None, **more: Any) -> None:
         """Write the status when something in it has changed."""
         talk, before = self._talk, self._status.fields
-        own = (State.STARTING, "its worktree is being made") if self._preparing else (State.WORKING, "")
-        state, detail = ending or ((talk.state, talk.detail) if talk else own)
+        state, detail = ending or self._at_work()
         changes: dict[str, Any] = {"state": state, "detail": detail[:500], "log_bytes": self._recorder.log.size, **more}
         changes.update(self._money.fields(last=ending is not None), billing=self._money.billing)
         changes.update({"forged": self._forged} if self._forged else {})
-        trouble = None if ending else self._watch.trouble
-        if trouble or before.get("trouble"):
-            changes["trouble"] = trouble.words if trouble else ""
+        found = self._watch.trouble.words if self._watch.trouble else self._checks.trouble if self._checks else ""
+        if (trouble := "" if ending else found) or before.get("trouble"):
+            changes["trouble"] = trouble
         if talk:
             question = None if ending else talk.question
             changes["question"] = question and question.shown()
             changes.setdefault("cause", talk.cause if state is State.IDLE else Cause.NONE)
             changes["limited_until"] = talk.limited_until if state is State.LIMITED else 0
             changes.update(model=talk.model, session=talk.session, denied=talk.denied)
+        if self._checks and self._checks.checks.at:
+            changes["checks"] = self._checks.fields()
         if state != before["state"] or "pid" in more:
             changes.update(since=_now(), evidence=self._evidence(state, more.get("pid", before["pid"])))
         self._status.save(**changes)
 
+    def _at_work(self) -> tuple[State, str]:
+        """What it does, while it has not ended."""
+        own = (State.STARTING, "its worktree is being made") if self._preparing else (State.WORKING, "")
+        state, detail = (self._talk.state, self._talk.detail) if self._talk else own
+        return self._checks.at_work(state, detail) if self._checks else (state, detail)
+
     def _evidence(self, state: State, pid: int) -> list[dict[str, Any]]:
         value = self._exit.words() if self._exit else f"process {pid} runs" if pid else "no process"
         evidence = [{"source": "runner", "state": state, "value": value, "at": _now()}]
-        if self._talk and (event := self._talk.seen):
+        if self._checks and self._checks.is_judged and not self._verdict:
+            evidence.insert(0, self._checks.evidence(state))
+        elif self._talk and (event := self._talk.seen):
             evidence.insert(0, {"source": self._source, "state": event.state, "value": event.value, "at": event.at})
         return evidence
-
-
-def _text(request: dict[str, Any], name: str) -> str:
-    value = request.get(name)
-    return value if isinstance(value, str) else ""
 
 
 def _now() -> int:

@@ -15,6 +15,7 @@ from controlroom.runner.claude.interactive import Interactive
 from controlroom.runner.claude.questions import CHOICES, Question, answer_words, checked_answers
 from controlroom.runner.claude.result import refusal
 from controlroom.runner.claude.status_line import StatusLine
+from controlroom.runner.claude.tool_calls import may_change
 from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Refused
 from controlroom.runner.typed import READY, Filled, Keys, Pressed, Typed, as_text, dialog_key
@@ -56,6 +57,8 @@ class InteractiveRun(AgentRun):
         self._typing: list[Typed] = []
         self._typed_last: Typed | None = None
         self._pressed: Pressed | Filled | None = None
+        if self._checks:
+            self._checks.stale = False  # it waits for words more often than it has done something
         self._looks_at = self._searches_at = 0.0
         self._moved = time.monotonic()
         return pid
@@ -80,8 +83,10 @@ class InteractiveRun(AgentRun):
     # ------------------------------------------------------------------ looking
 
     def _pause(self) -> float | None:
-        left = max(0.0, self._looks_at - time.monotonic())
         pause = super()._pause()
+        if self._exit is not None:
+            return pause
+        left = max(0.0, self._looks_at - time.monotonic())
         return left if pause is None else min(pause, left)
 
     def _due(self) -> None:
@@ -90,10 +95,24 @@ class InteractiveRun(AgentRun):
             self._look(now)
             calm = now - self._moved > _CALM and not self._typing and not self._pressed
             self._looks_at = now + (SLOW if calm else QUICK)
+            if self._checks and self._checks.is_due and self._waits_for_words():
+                self._checks.begin(self._environ, self._cwd)
         super()._due()
         if self._verdict and self._exit is None and self._ending is None and self._money.subagents:
             self._recorder.note("its subagents are at work, and no key stops them: it is ended at once")
             self._begin_ending()
+
+    def _waits_for_words(self) -> bool:
+        """Whether it has finished a turn, and nothing is about to be said to it."""
+        return self._claude.succeeded and not self._typing and self._pressed is None and not self._ends
+
+    def _tell_again(self, words: str) -> None:
+        self._typing.append(Typed(as_text(speakable(words)), self._claude, self._keys, self._told_again))
+
+    def _told_again(self, reason: str) -> None:
+        if reason and self._checks:
+            self._checks.stale = False
+            self._recorder.note(f"it was not told that its checks failed: {reason}")
 
     def _look(self, now: float) -> None:
         """See what Claude has written, and go on with what is being typed."""
@@ -129,6 +148,8 @@ class InteractiveRun(AgentRun):
             self._claude.hear(event, _now())
             self._watch.hear(event)
             self._edits.hear(event)
+            if self._checks and may_change(event):
+                self._checks.worked()
             for typed in self._typing:
                 typed.hear(event)
             if self._typed_last and refusal(event):

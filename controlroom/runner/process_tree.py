@@ -103,6 +103,13 @@ def of_agent(tag: str, place: str, runner: int = 0) -> list[Process]:
     return [processes[pid] for pid in sorted(pids) if processes[pid].state != _ZOMBIE]
 
 
+def others_below(runner: int, agent: int) -> list[Process]:
+    """Return the living processes below `runner` that are not `agent`, nor below it. `agent`: 0 for none."""
+    processes = snapshot()
+    pids = descendants(runner, processes) - ({agent, *descendants(agent, processes)} if agent else set())
+    return [processes[pid] for pid in sorted(pids) if processes[pid].state != _ZOMBIE]
+
+
 def living(process: Process) -> bool:
     """Return whether this very process still runs; a zombie does not."""
     if not os.path.isdir(os.path.join(PROC, "self")):

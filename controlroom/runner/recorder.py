@@ -68,6 +68,10 @@ class Recorder:
         """Log what the operator sent, line by line."""
         self._write([(records.INPUT, LinePart(_bytes(row), True)) for row in words.split("\n")], [])
 
+    def output(self, pieces: list[LinePart]) -> None:
+        """Log what somebody else than the agent printed for it: its checks."""
+        self._write([(records.OUT, piece) for piece in pieces], [])
+
     def told(self, event: dict[str, Any], line: bytes) -> None:
         """Log an event that came another way than through a pipe, with the bytes it came in."""
         self.taken += 1

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from controlroom.runner import folder
 from controlroom.runner.outcome import Unfit
+from controlroom.text.checks import CheckOrder
 from controlroom.text.names import agent_name_problem
 from controlroom.text.states import KINDS, AgentKind
 from controlroom.wire.records import FORMAT
@@ -62,12 +63,21 @@ def read_order(data: bytes) -> Order:
 def _spec(value: Any) -> AgentSpec:
     fields = _fields(AgentSpec._field_defaults, value, "spec")
     credential = _fields(Credential._field_defaults, fields.pop("credential", {}), "credential")
-    spec = AgentSpec(credential=Credential(**credential), **fields)
+    checks = _checks(fields.pop("checks", {}))
+    spec = AgentSpec(credential=Credential(**credential), checks=checks, **fields)
     if spec.kind not in KINDS:
         raise Unfit(f"spec.json: there is no kind {ascii(spec.kind)[:40]}: {', '.join(KINDS)}")
     if spec.kind == AgentKind.COMMAND and not spec.command:
         raise Unfit("spec.json: kind command needs a command")
     return spec
+
+
+def _checks(value: Any) -> CheckOrder:
+    commands = value.pop("commands", []) if isinstance(value, dict) else []
+    if not isinstance(commands, list) or not all(isinstance(command, list) and command for command in commands):
+        raise Unfit("spec.json: checks.commands does not fit: it is a list of commands, each word by word")
+    words = tuple(_fitting("checks.commands", command, ()) for command in commands)
+    return CheckOrder(words, **_fields(CheckOrder._field_defaults, value, "checks"))
 
 
 def _fields(defaults: dict[str, Any], value: Any, where: str) -> dict[str, Any]:
@@ -79,7 +89,7 @@ def _fields(defaults: dict[str, Any], value: Any, where: str) -> dict[str, Any]:
 
 def _fitting(name: str, value: Any, default: Any) -> Any:
     """Return `value` as the type of `default`, or say that it does not fit."""
-    if isinstance(default, Credential):
+    if isinstance(default, (Credential, CheckOrder)):
         return value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

@@ -209,6 +209,8 @@ class Cause(StrEnum):
     """The same action of it failed again and again."""
     OVER_LIMIT = "over-limit"
     """It took more memory, processes or time than its profile allows."""
+    CHECKS = "checks"
+    """What it did has not passed its checks."""
     KILLED = "killed"
     """It was ordered to end, and ended for that."""
     UNSEEN = "unseen"

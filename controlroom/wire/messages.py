@@ -8,6 +8,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
+from controlroom.text.checks import Checks
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import Item, ItemAnswer, Outcome, TellKind, Verdict
 from controlroom.wire.branches import BranchOrder
@@ -338,6 +339,8 @@ class AgentSeen:
     forged: int = 0
     """How many orders have come to its runner that its room had not signed."""
     trouble: str = ""  # what is wrong with it though it runs, in a few words
+    checks: Checks | None = None  # what came of its checks; None: none have run
+    nothing_changed: bool = False  # it is done, has changed no file and answered nothing
     log_bytes: int = 0
     """Bytes in its log segments by now."""
     evidence: tuple[EvidenceSeen, ...] = ()

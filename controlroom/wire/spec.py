@@ -5,6 +5,8 @@ Named tuples, for a dataclass would cost each runner memory.
 
 from typing import NamedTuple
 
+from controlroom.text.checks import CheckOrder
+
 
 class Credential(NamedTuple):
     """What an agent logs in with. At most one is set; none: whatever the login shell's environment holds."""
@@ -60,3 +62,5 @@ class AgentSpec(NamedTuple):
     worktree_setup_minutes: float = 0.0
     worktree_ports: int = 0
     """How many ports in a row are kept free for it."""
+    checks: CheckOrder = CheckOrder()
+    """What proves its work, and is run when it says that it is done."""

@@ -123,3 +123,8 @@ def test_the_reasons_of_many_tasks_are_found_in_one_pass(monkeypatch: pytest.Mon
     shown = all_shown(client, tasks)
     assert [each.lines for each in shown[:2]] == [("it is next",), ("1 start first; the first of them: t1",)]
     assert len(sorted_times) == 1
+
+
+def test_what_is_run_on_hosts_is_not_taken_from_a_file() -> None:
+    with pytest.raises(Stop, match="say it with --verify, or in its profile"):
+        read_tasks('[{"text": "a", "verify": [["rm", "-rf", "/"]]}]', COMMON)

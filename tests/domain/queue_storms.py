@@ -15,12 +15,13 @@ from controlroom.domain.budgets import Budget, BudgetUnit, Period, Rung, RungAct
 from controlroom.domain.decide import Decision, decide
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
-from controlroom.domain.orders import NO_CEILING, Ceiling, Order, Result, Work
+from controlroom.domain.orders import NO_TERMS, Order, Result, RunTerms, Work
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import attempts, backoff, dispatch, edits, restarts
 from controlroom.domain.queue.dispatch import Start
 from controlroom.domain.queue.restarts import How, Wanted
 from controlroom.domain.reduce import reduce
+from controlroom.domain.restart_rules import RestartRules
 from controlroom.domain.tasks import (
     CENT,
     AttemptEnd,
@@ -29,7 +30,6 @@ from controlroom.domain.tasks import (
     Hold,
     Queue,
     QueueRules,
-    RestartRules,
     Restarts,
     Task,
     TaskChange,
@@ -69,7 +69,7 @@ class Run:
     ended: int = 0
     before: int = 0
     """What its agent had cost when it began, micro-dollars."""
-    ceiling: Ceiling = NO_CEILING
+    terms: RunTerms = NO_TERMS
     counts: bool = False
     """It counts what it costs itself, and ends when that is what it may."""
 
@@ -89,7 +89,7 @@ class Storm:
         self.random, self.now, self.op, self.most = Random(seed), NOON, 0, most
         names = [f"vm{number}" for number in range(1, hosts + 1)]
         self.truth: dict[str, dict[str, Run]] = {name: {} for name in names}
-        self.ceilings: dict[int, Ceiling] = {}
+        self.terms: dict[int, RunTerms] = {}
         """What the runs may take at most that were ordered, by order."""
         self.unsure: list[Order] = []
         """Orders whose link was lost before they were answered."""
@@ -143,7 +143,7 @@ class Storm:
     def time_passes(self) -> None:
         self.now += self.random.randrange(1, 20) * SECOND
         for run in self.living:
-            most = run.ceiling
+            most = run.terms
             if run.counts and most.micro and run.cost(self.now) >= most.micro:
                 self.end(run, State.FAILED, Cause.COST)
             elif most.hours and self.now - run.began >= most.hours * HOUR:
@@ -215,7 +215,7 @@ class Storm:
     def order(self, intent: intents.Intent, who: str) -> str:
         """Decide an intent, and carry it out on its host; why not, where it was refused."""
         self.op += 1
-        self.ceilings[self.op] = getattr(intent, "ceiling", NO_CEILING)
+        self.terms[self.op] = getattr(intent, "terms", NO_TERMS)
         decision = decide(self.fleet, intent, self.op, self.now, who)
         if not isinstance(decision, Decision):
             return decision.reason
@@ -263,7 +263,7 @@ class Storm:
         task = order.agent.rpartition("-")[2]
         spent = before.before + before.cost(self.now) if before else 0
         run = Run(order.agent, order.epoch, task, self.now, self.now + work, State.WORKING, before=spent)
-        run.ceiling, run.counts = self.ceilings.pop(order.op, NO_CEILING), self.chance(0.5)
+        run.terms, run.counts = self.terms.pop(order.op, NO_TERMS), self.chance(0.5)
         runs[order.agent] = run
 
     def settle(self) -> None:
@@ -280,8 +280,8 @@ class Storm:
         stays: set[str] = set()
         while (leave := dispatch.next_leave(self.fleet, self.now, stays)) is not None:
             agent = leave.agent
-            ceiling = Ceiling(leave.task.max_hours, leave.task.cost_left) if leave.task else NO_CEILING
-            move = intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host, ceiling=ceiling)
+            terms = attempts.run_terms(leave.task) if leave.task else NO_TERMS
+            move = intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host, terms=terms)
             refused = self.order(move, "ann")
             self.tell(f"{agent.id} goes on on {leave.host}: {refused or 'done'}")
             assert not refused or self.fleet.budgets, refused
@@ -362,10 +362,10 @@ class Storm:
         assert there.drain is None, f"{start.task.id} starts on {start.host}, which is drained"
         assert set(start.task.labels) <= set(there.labels), f"{start.task.id} starts on {start.host}"
         assert self.used(start.host) + NEED <= 4 * GIB * rules.memory_percent // 100 + NEED, "over the floor"
-        most = Ceiling(start.task.max_hours, start.task.cost_left)
-        intent: intents.Intent = intents.SpawnAgent(start.agent, start.task.text, host=start.host, ceiling=most)
+        most = attempts.run_terms(start.task)
+        intent: intents.Intent = intents.SpawnAgent(start.agent, start.task.text, host=start.host, terms=most)
         if start.resumes and row is not None:
-            intent = intents.ReassignAgent(row.id, row.epoch, "go on", keep_session=True, ceiling=most)
+            intent = intents.ReassignAgent(row.id, row.epoch, "go on", keep_session=True, terms=most)
         if refused := self.order(intent, "the queue"):
             self.show(attempts.not_begun(self.fleet.tasks[begun.id], refused, rules, self.now))
 

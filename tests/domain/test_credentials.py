@@ -13,12 +13,12 @@ from controlroom.domain.intents import MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Credential, Fleet, Profile, State
 from controlroom.domain.orders import Work
 from controlroom.domain.queue import backoff, dispatch, restarts
+from controlroom.domain.restart_rules import RestartRules
 from controlroom.domain.tasks import (
     Attempt,
     AttemptEnd,
     Drain,
     Preflight,
-    RestartRules,
     Task,
     TaskState,
     WaitReason,

@@ -17,14 +17,13 @@ from controlroom.domain.orders import Result, Work
 from controlroom.domain.queue import restarts
 from controlroom.domain.queue.restarts import How, Why
 from controlroom.domain.reduce import reduce
+from controlroom.domain.restart_rules import Restart, RestartRules
 from controlroom.domain.tasks import (
     Attempt,
     Halt,
     Hold,
     Queue,
     QueueRules,
-    Restart,
-    RestartRules,
     Restarts,
     Task,
     TaskState,

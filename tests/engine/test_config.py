@@ -20,6 +20,7 @@ from controlroom.engine.config.settings import TABLES
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.config.written_files import drop_host, keep_host
 from controlroom.protocol.home import Home, find_home
+from controlroom.text.checks import CheckOrder
 from controlroom.wire.spec import AgentSpec, Credential
 
 WHOLE = """
@@ -46,6 +47,9 @@ max_log_mb = 10
 max_turns = 5
 max_output_tokens = 1000
 max_budget_usd = 2.5
+verify = [["make", "test"], ["make", "lint"]]
+verify_minutes = 5
+attempts = 0
 
 [profiles.job]
 kind = "command"
@@ -106,6 +110,7 @@ def test_every_setting_reaches_the_engine(place: Home) -> None:
         max_turns=5,
         max_output_tokens=1000,
         max_budget_usd="2.5",
+        checks=CheckOrder((("make", "test"), ("make", "lint")), 5.0, 0),
     )
     assert loaded.spec("job").credential == Credential(plan=True)
     assert loaded.spec("vault").credential == Credential(command=("pass", "show", "key"))
@@ -176,6 +181,8 @@ def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credentia
         ('[profiles.a]\nmax_turns = "x"', 'profiles.a.max_turns: found "x", expected a whole number'),
         ("[profiles.a]\nmax_turns = -1", "profiles.a.max_turns: found -1, expected 0 or more"),
         ("[profiles.a]\nmax_hours = 1e9", "max_hours: found 1000000000.0, expected 8784 or less"),
+        ('[profiles.a]\nverify = ["make"]', "profiles.a.verify"),
+        ("[profiles.a]\nverify = [[]]", "a command is a list of 1 to 200 words"),
         ("[profiles.a]\nmax_hours = nan", "profiles.a.max_hours: found NaN, expected a number"),
         ('[profiles.a]\nmax_budget_usd = "a lot"', 'profiles.a.max_budget_usd: expected dollars like "2.50"'),
         ("[profiles.a]\nmax_budget_usd = true", 'profiles.a.max_budget_usd: expected dollars like "2.50"'),

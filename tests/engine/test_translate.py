@@ -23,6 +23,7 @@ from controlroom.engine.hosts.translate import (
     to_node,
     to_reply,
 )
+from controlroom.text.checks import CheckRun, Checks, CheckState
 from controlroom.text.host_sample import HostSample
 from controlroom.text.names import agent_name_problem
 from controlroom.text.states import AgentKind, Item, ItemAnswer, Option, Outcome, TellKind, Uncounted, Verdict
@@ -466,3 +467,23 @@ def test_a_question_that_is_shown_cut_is_told_to_be_cut_and_an_honest_one_is_sho
         cut = observed(seen(question=bad)).question
         assert cut
         assert cut.cut, bad
+
+
+def test_what_a_host_says_of_checks_is_made_safe_bounded_and_over_when_its_agent_is() -> None:
+    hostile = f"\x1b[2J{KEY}\u202e" * 3
+    said = Checks(
+        CheckState.RUNNING, tuple(CheckRun(hostile * 99, hostile, -1.0) for _ in range(99)), hostile, 2**40, -1,
+        NOW + 10**9, f"{hostile}\n" * 9999, True, hostile, (hostile,) * 99, 7, hostile,
+    )  # fmt: skip
+    for state, ended, becomes in (("working", 0, CheckState.RUNNING), ("failed", NOW, CheckState.UNFINISHED)):
+        seen = wire.AgentSeen("a", 1, "command", state, NOW, ended=ended, checks=said)
+        (event,) = to_events(wire.AgentsSeen((seen,)), SETTING)
+        assert isinstance(event, events.AgentsObserved)
+        got = event.agents[0].checks
+        assert got is not None
+        assert (got.state, got.at, got.told, got.attempts, got.runs[0].seconds) == (becomes, NOW, 0, 0, 0.0)
+        assert (len(got.runs), len(got.guarded), got.more_guarded) == (20, 20, 86)
+        assert len(got.output) <= 2_000
+        texts = [got.command, got.output, got.commit, got.guards_unknown, *got.guarded]
+        texts += [part for run in got.runs for part in (run.command, run.failure)]
+        assert not any(sign in text for text in texts for sign in ("\x1b", "\u202e", KEY))

@@ -28,6 +28,7 @@ from controlroom.engine.config.config import Withheld
 from controlroom.engine.frontends.watcher_view import HIDDEN, NO_LOGS, NO_TASKS, Watcher
 from controlroom.engine.ledger.ledger import audit_statement
 from controlroom.protocol.messages import AskTask, FleetNews, Page, TaskText, pack
+from controlroom.text.checks import CheckOrder, CheckRun, Checks, CheckState
 from controlroom.text.states import Verdict
 from controlroom.wire import records
 from controlroom.wire.messages import QuestionSeen
@@ -37,15 +38,18 @@ from tests.engine.scripted import NOON, ScriptedHost, seen
 from tests.lab.world import World
 
 TASK, SAID = "order 66", "kumquat"
+RUN = CheckRun(TASK, "exit 1")
+CHECKS = Checks(CheckState.FAILED, (RUN,), command=TASK, output=SAID, guarded=(SAID,), guards_unknown=SAID)
+"""Checks that a task says, and what they printed."""
 OF_TASKS = frozenset({"task"})
 """The fields of an agent that hold what people told it."""
-OF_LOGS = frozenset({"detail", "question", "evidence", "last_line", "claims", "edited"})
+OF_LOGS = frozenset({"detail", "question", "evidence", "last_line", "claims", "edited", "checks"})
 """Those that hold what it said, or are made of it."""
 OPEN = {
     "host", "name", "epoch", "kind", "state", "since", "profile", "model", "cwd", "pid", "session", "started", "ended",
     "exit_code", "exit_signal", "limited_until", "denied", "log_bytes", "rss", "cpu_percent", "processes", "billing",
     "spent", "run_spent", "run_tokens", "subagents", "grant", "stray_key", "last_line_at", "pending", "place", "pane",
-    "billing_doubt", "cause", "forged", "rss_bound", "trouble",
+    "billing_doubt", "cause", "forged", "rss_bound", "trouble", "nothing_changed",
     "ordered",
 }  # fmt: skip
 """The fields of an agent in which nothing stands that somebody said."""
@@ -73,8 +77,9 @@ _OF_ANN = [
 @pytest.mark.parametrize("limit", _OF_ANN, ids=lambda wait: wait.reason.value)
 @pytest.mark.parametrize("withheld", [*BOTH, Withheld(accounts=True)])
 def test_of_tasks_nothing_that_is_withheld_is_shown(withheld: Withheld, limit: Wait) -> None:
-    attempt = Attempt("vm1", "x-t1", 1, NOON, NOON, AttemptEnd.FAILED, SAID)
+    attempt = Attempt("vm1", "x-t1", 1, NOON, NOON, AttemptEnd.FAILED, SAID, checks=CHECKS)
     task = Task(1, TASK, TaskState.WAITING, NOON, NOON, TASK, key=TASK, attempts=(attempt,), reason=SAID, wait=limit)
+    task = replace(task, checks=CheckOrder(((TASK,),)))
     fleet = Fleet(tasks={"t1": task}, queue=Queue(blocked=limit))
     watcher = Watcher(withheld)
     told = repr(watcher.fleet(fleet))
@@ -135,7 +140,7 @@ def telling() -> Agent:
     """An agent that says everything everywhere."""
     evidence = (Evidence("stream", "waiting", SAID, NOON),)
     asked = replace(question(SAID), title=SAID)
-    return agent("a1", task=TASK, detail=SAID, question=asked, evidence=evidence, last_line=SAID)
+    return agent("a1", task=TASK, detail=SAID, question=asked, evidence=evidence, last_line=SAID, checks=CHECKS)
 
 
 # --------------------------------------------------------------------------- the fleet

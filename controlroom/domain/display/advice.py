@@ -254,6 +254,7 @@ _CAUSES = {
     Cause.ACCOUNT: "Its account has no credit, or may not be used: see to that at the API's console, then resume it.",
     Cause.SPEND_CAP: "What its organisation may spend is spent: raise that in the API's console, then resume it.",
     Cause.ORGANISATION: "Its organisation is disabled or does not let it in: ask who administers it, then resume it.",
+    Cause.CHECKS: "What it did has not passed its checks: see what they printed.",
     Cause.COST: "It has cost what it may: raise max_budget_usd, or the cost of its task, and resume it.",
     Cause.OUT_OF_MEMORY: "The machine ran out of memory: run fewer agents there, or move this one.",
     Cause.REBOOTED: "The machine was rebooted, which ended everything on it.",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from controlroom.domain.alarms import payer_doubt, payer_words
+from controlroom.domain.checks import check_lines
 from controlroom.domain.claims import claim_words, claimed_words
 from controlroom.domain.display.advice import Step, steps
 from controlroom.domain.display.tasks import restart_words, task_of
@@ -63,10 +64,11 @@ def exit_words(kind: AgentKind, code: int | None, signal: int | None) -> str:
     return f"exit {code}: Claude gave up: see the end of its log"
 
 
-ABOUT_WORK = ("stream", "session file", "transcript", "runner", "screen")
+ABOUT_WORK = ("checks", "stream", "session file", "transcript", "runner", "screen")
 """Sources that know what an agent does, the best first; the others know only whether it lives."""
 
 _SOURCES = {
+    "checks": "the checks of its work",
     "stream": "Claude's own events",
     "session file": "Claude's session file",
     "transcript": "Claude's transcript",
@@ -75,7 +77,7 @@ _SOURCES = {
     "process": "the processes of its host",
     "tmux": "tmux",
 }
-_SEVERAL = ("stream", "process")
+_SEVERAL = ("checks", "stream", "process")
 
 
 @dataclass(frozen=True)
@@ -250,8 +252,7 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
     yield from _edits(agent)
     if agent.subagents:
         yield "below", f"{agent.subagents} subagent{'s' * (agent.subagents > 1)} of it at work"
-    if agent.denied:
-        yield "denied", f"{agent.denied} of its requests were denied"
+    yield from _of_its_work(agent, now)
     yield from _payer(agent)
     if agent.last_line:
         yield "line", f"{agent.last_line} ({ago(now - agent.last_line_at)})"
@@ -262,6 +263,16 @@ def _edits(agent: Agent) -> Iterator[tuple[str, str]]:
         yield "overlap", overlap_words(overlap)
     if words := edited_words(agent.edited):
         yield "edited", words
+
+
+def _of_its_work(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
+    """What is known of what it did: how much it was denied, and how its checks stand."""
+    if agent.denied:
+        yield "denied", f"{agent.denied} of its requests were denied"
+    if agent.checks:
+        yield from (("checks", line) for line in check_lines(agent.checks, now))
+    if agent.nothing_changed:
+        yield "changed", "it has changed no file, and answered nothing"
 
 
 def _taken(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:

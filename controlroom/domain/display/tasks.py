@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
+from controlroom.domain.checks import check_lines, command_words
 from controlroom.domain.display.arrange import TaskSort
 from controlroom.domain.display.filters import task_fits
 from controlroom.domain.figures import Figures
@@ -143,6 +144,8 @@ def line(fleet: Fleet, task: Task, now: int) -> str:
 def ended_words(attempt: Attempt) -> str:
     """How an attempt ended, in a few words."""
     words = _ENDS.get(attempt.end, str(attempt.end) or "unknown")
+    if attempt.end is AttemptEnd.CHECKS:
+        return attempt.reason or words
     return f"{words}: {attempt.reason}" if attempt.reason else words
 
 
@@ -155,6 +158,7 @@ _ENDS = {
     AttemptEnd.SPEND_CAP: "the spend cap of its organisation is reached",
     AttemptEnd.ORGANISATION: "its organisation is disabled or does not let it in",
     AttemptEnd.COST: "it has cost what it may",
+    AttemptEnd.CHECKS: "it has not passed its checks",
     AttemptEnd.HALTED: "the halt ended it",
     AttemptEnd.TAKEN: "its agent was given other work",
     AttemptEnd.LOST: "nobody knows how it ended",
@@ -285,6 +289,7 @@ def why(fleet: Fleet, task: Task, now: int, *, verbs: bool = True, order: Mappin
         lines.append(", ".join(filter(None, (cost, hours))))
     for number, attempt in enumerate(task.attempts, 1):
         lines.append(f"attempt {number}: {attempt_words(attempt, now)}")
+        lines += [f"  {line}" for line in check_lines(attempt.checks, now)] if attempt.checks else []
     return lines
 
 
@@ -402,6 +407,7 @@ def facts(task: Task, now: int, zone: tzinfo) -> list[str]:
         f"at most {dollars(task.max_cost)}" if task.max_cost else "",
         f"at most {task.max_hours:g} h an attempt" if task.max_hours else "",
         f"after {named_some(task.after)}" if task.after else "",
+        f"checked by {' and '.join(command_words(task.checks))}" if task.checks.commands else "",
         f"key {task.key}" if task.key else "",
     ]
     outside = ", read from a file" if task.origin.is_outside else ""

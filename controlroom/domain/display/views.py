@@ -14,6 +14,7 @@ from controlroom.domain.persistent_tables import differing
 from controlroom.domain.questions import asking
 from controlroom.domain.tasks import Drain
 from controlroom.domain.words import age, ago, dollars, size
+from controlroom.text.checks import CheckState
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import Payer
 
@@ -352,6 +353,8 @@ def agent_line(fleet: Fleet, agent: Agent, now: int) -> str:
         return asking(agent.question)
     if agent.trouble and not agent.has_ended:
         return agent.trouble
+    if agent.checks is not None and agent.checks.state is CheckState.RUNNING and agent.lives:
+        return agent.detail
     if agent.has_ended and (again := _again(fleet, agent)):
         return f"{again}; {agent.detail}" if agent.detail else again
     if overlap := row_words(agent.edited):

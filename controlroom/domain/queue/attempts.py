@@ -7,8 +7,9 @@ that run is evidence of how it goes. While a host cannot be asked, its attempts 
 from dataclasses import replace
 from itertools import takewhile
 
+from controlroom.domain.checks import check_words
 from controlroom.domain.model import Agent, Fleet, LinkState, State
-from controlroom.domain.orders import NO_CEILING, Ceiling, Order
+from controlroom.domain.orders import NO_TERMS, Order, RunTerms
 from controlroom.domain.preconditions import MAX_TASK
 from controlroom.domain.tasks import KEPT_OUT, Attempt, AttemptEnd, Halt, QueueRules, Task, TaskState
 from controlroom.domain.words import dollars
@@ -29,6 +30,7 @@ _ENDS = {
     Cause.SPEND_CAP: AttemptEnd.SPEND_CAP,
     Cause.ORGANISATION: AttemptEnd.ORGANISATION,
     Cause.COST: AttemptEnd.COST,
+    Cause.CHECKS: AttemptEnd.CHECKS,
     Cause.OUT_OF_MEMORY: AttemptEnd.CRASHED,
     Cause.REBOOTED: AttemptEnd.CRASHED,
     Cause.RUNNER_KILLED: AttemptEnd.CRASHED,
@@ -169,6 +171,7 @@ def _kept(task: Task, attempt: Attempt, agent: Agent, fleet: Fleet) -> Task:
         host=agent.host,
         epoch=epoch,
         killed=attempt.killed and not moved,
+        checks=agent.checks if same else attempt.checks,
         session=(agent.session if same else "") or attempt.session,
         shown=attempt.shown or (same and bool(agent.started or agent.evidence)),
         credential=(agent.ordered.credential if same and agent.ordered else "") or attempt.credential,
@@ -218,10 +221,16 @@ def _how(agent: Agent, attempt: Attempt) -> AttemptEnd:
 
 def _words(agent: Agent) -> str:
     """How a run ended, as its host says it."""
-    denied = f"{agent.denied} denied" if agent.state is State.DONE and agent.denied else ""
-    if agent.detail and agent.state is not State.DONE:
-        return sanitize(agent.detail, _REASON)
-    return denied or ("" if agent.state is State.DONE else str(agent.state))
+    if agent.state is State.DONE:
+        return ", ".join(done_words(agent))
+    return sanitize(agent.detail, _REASON) if agent.detail else str(agent.state)
+
+
+def done_words(agent: Agent) -> list[str]:
+    """What is to be said of a run that is done: checked or not, what it was denied, whether it did anything."""
+    checked = check_words(agent.checks) if agent.checks else ""
+    words = [checked] if checked else ["nothing changed"] if agent.nothing_changed else []
+    return words + [f"{agent.denied} denied"] * bool(agent.denied)
 
 
 def _after(task: Task, end: AttemptEnd, reason: str, rules: QueueRules, now: int, until: int = 0) -> Task:
@@ -232,6 +241,8 @@ def _after(task: Task, end: AttemptEnd, reason: str, rules: QueueRules, now: int
         return _ended(task, TaskState.FAILED, AttemptEnd.COST, _cost_words(task), now)
     if end is AttemptEnd.KILLED:
         return _ended(task, TaskState.HELD, end, "its agent was killed", now)
+    if end is AttemptEnd.CHECKS:
+        return _ended(task, TaskState.FAILED, end, reason, now)
     if end is AttemptEnd.TAKEN:
         return _ended(task, TaskState.FAILED, end, reason, now)
     if task.max_cost and (end is AttemptEnd.COST or (task.spent or 0) >= task.max_cost):
@@ -243,13 +254,18 @@ def _after(task: Task, end: AttemptEnd, reason: str, rules: QueueRules, now: int
     return replace(again, not_before=max(until, now + _pause(again, end, rules.retry)))
 
 
-def ceiling(fleet: Fleet, agent: Agent) -> Ceiling:
+def run_terms(task: Task) -> RunTerms:
+    """What a task says of each of its runs."""
+    return RunTerms(task.max_hours, task.cost_left, task.checks)
+
+
+def terms(fleet: Fleet, agent: Agent) -> RunTerms:
     """What the next run of an agent may take at most, if it goes on with the task that its last one was of."""
     for task in fleet.tasks.values():
         last = task.last if task.state in (TaskState.WAITING, TaskState.RUNNING) else None
         if last is not None and (last.id, last.epoch) == (agent.id, agent.epoch):
-            return Ceiling(task.max_hours, task.cost_left)
-    return NO_CEILING
+            return run_terms(task)
+    return NO_TERMS
 
 
 def is_too_dear(task: Task, agent: Agent | None = None) -> bool:
@@ -292,6 +308,10 @@ def told(task: Task, text: str, host: str, *, resumes: bool) -> str:
     if last is None:
         return text
     why = f" ({last.reason})" if last.reason and last.host == host else ""
+    if resumes and last.end is AttemptEnd.CHECKS:
+        printed = f"\n\nThe end of what it printed:\n\n{last.checks.output}" if last.checks and why else ""
+        words = f": {last.reason.removeprefix('checks failed: ')}" if why else ""
+        return f"What you did has not passed its checks{words}. Mend that; they run again when you are done.{printed}"
     if resumes:
         return f"Your last run was ended: {last.end}{why}. Look at what is done already, and go on with your task."
     note = f"(An earlier attempt at this task ended: {last.end}{why}. It may have left traces here.)"

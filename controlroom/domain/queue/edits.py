@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
+from controlroom.domain.checks import problem
 from controlroom.domain.intents import EditTask, MoveTask
 from controlroom.domain.model import Fleet, Host
 from controlroom.domain.preconditions import Refusal, check_size, host_named, profile_named
@@ -81,10 +82,7 @@ def check_wish(fleet: Fleet, wish: TaskWish) -> None:
     check_size("the task", wish.text)
     if not -MOST_PRIORITY <= wish.priority <= MOST_PRIORITY:
         raise Refusal(f"a priority is a whole number from -{MOST_PRIORITY} to {MOST_PRIORITY}")
-    if not 0 <= wish.max_attempts <= MOST_ATTEMPTS:
-        raise Refusal(f"a task has 1 to {MOST_ATTEMPTS} attempts")
-    if not 0 <= wish.max_hours <= MOST_HOURS or 0 < wish.max_cost < CENT or not 0 <= wish.max_cost <= MOST_COST:
-        raise Refusal(f"an attempt has at most {MOST_HOURS} hours, and a task costs a cent to a million dollars")
+    _check_amounts(wish)
     _check_key(wish.key)
     for what, value in (("a model", wish.model), ("a folder", wish.cwd)):
         if len(value) > _PATH or not value.isprintable():
@@ -97,6 +95,16 @@ def check_wish(fleet: Fleet, wish: TaskWish) -> None:
         host_named(fleet, wish.host)
     _check_labels(fleet, wish.labels)
     check_profile(fleet, wish.profile, wish.source)
+
+
+def _check_amounts(wish: TaskWish) -> None:
+    """Check how much a task may take, and how it is checked. Raises `Refusal`."""
+    if not 0 <= wish.max_attempts <= MOST_ATTEMPTS:
+        raise Refusal(f"a task has 1 to {MOST_ATTEMPTS} attempts")
+    if not 0 <= wish.max_hours <= MOST_HOURS or 0 < wish.max_cost < CENT or not 0 <= wish.max_cost <= MOST_COST:
+        raise Refusal(f"an attempt has at most {MOST_HOURS} hours, and a task costs a cent to a million dollars")
+    if wrong := problem(wish.checks):
+        raise Refusal(wrong)
 
 
 def _check_labels(fleet: Fleet, labels: Collection[str]) -> None:

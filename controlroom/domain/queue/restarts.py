@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
 from controlroom.domain.queue.credentials import moments_of
 from controlroom.domain.queue.dispatch import Start, World, is_at_work
-from controlroom.domain.tasks import HostWait, Restart, RestartRules, Restarts, Task, TaskState, Wait, WaitReason
+from controlroom.domain.restart_rules import Restart, RestartRules
+from controlroom.domain.tasks import HostWait, Restarts, Task, TaskState, Wait, WaitReason
 from controlroom.domain.words import age
 from controlroom.text.states import TROUBLES, AgentKind, Cause, StrEnum
 

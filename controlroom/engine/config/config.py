@@ -18,6 +18,7 @@ from controlroom.engine.config.profile_config import (
     FileCredential,
     NamedCredential,
     ProfileTable,
+    check_order,
     end_on,
     restart_rules,
 )
@@ -253,6 +254,7 @@ def _spec(name: str, table: ProfileTable) -> AgentSpec:
         fallback=tuple(table.fallback),
         max_output_tokens=table.max_output_tokens,
         max_budget_usd=str(table.max_budget_usd),
+        checks=check_order(table),
     )
 
 

@@ -5,9 +5,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from controlroom.domain.tasks import Restart, RestartRules
+from controlroom.domain.restart_rules import Restart, RestartRules
 from controlroom.engine.config.queue_config import OUTSIDE, Outside
 from controlroom.engine.config.toml_tables import Table
+from controlroom.text.checks import (
+    MOST_COMMANDS,
+    MOST_MINUTES,
+    MOST_PATTERNS,
+    MOST_TOLD,
+    MOST_WORDS,
+    CheckOrder,
+)
 from controlroom.text.names import agent_name_problem
 from controlroom.text.states import Cause
 
@@ -81,6 +89,18 @@ def _credential_names(value: dict[str, NamedCredential]) -> dict[str, NamedCrede
 
 
 NamedCredentials = Annotated[dict[str, NamedCredential], AfterValidator(_credential_names)]
+
+
+def _commands(value: list[list[str]]) -> list[list[str]]:
+    for command in value:
+        if not command or not command[0].strip() or len(command) > MOST_WORDS:
+            raise ValueError(f"a command is a list of 1 to {MOST_WORDS} words, the program first")
+        if any("\0" in word for word in command):
+            raise ValueError("no word of a command holds a zero byte")
+    return value
+
+
+Commands = Annotated[list[list[str]], AfterValidator(_commands)]
 
 Trouble = Literal["alarm", "stop", "restart"]
 
@@ -204,6 +224,31 @@ class ProfileTable(Table):
         description="whether its agents that a limit stopped, and that no task started, go on in their sessions once "
         "it ends, as the queue has room; as restart: they wait for you if that is never",
     )
+    verify: Commands = Field(
+        [],
+        max_length=MOST_COMMANDS,
+        description='commands that prove the work, each word by word, like [["make", "test"]]: run on the host when an '
+        "agent says that it is done, one after the other; it is done once all pass",
+    )
+    verify_minutes: float = Field(
+        15.0, gt=0, le=MOST_MINUTES, allow_inf_nan=False, description="minutes that each of them may take"
+    )
+    attempts: int = Field(
+        3,
+        ge=0,
+        le=MOST_TOLD,
+        description="how often an agent is told what failed and goes on, before it has failed (not kind command)",
+    )
+    clean: bool = Field(
+        False,
+        description="whether they run in a fresh checkout of what the agent has committed, and not in its folder",
+    )
+    guarded: list[str] = Field(
+        [],
+        max_length=MOST_PATTERNS,
+        description='files that are named beside the result when the agent has changed them, like ["tests/", "*.lock", '
+        '".github/workflows/*"]: a folder with all below it, a name anywhere, a path from the top',
+    )
     keep: int = Field(
         0, ge=0, le=1_000, description="how many of its agents are kept running, as NAME-1, NAME-2 and so on"
     )
@@ -216,6 +261,12 @@ class ProfileTable(Table):
             raise ValueError("credential or credentials, not both")
         if len(set(self.credentials)) < len(self.credentials):
             raise ValueError("credentials names one of them twice")
+        return self
+
+    @model_validator(mode="after")
+    def _checks_something(self) -> "ProfileTable":
+        if (self.clean or self.guarded) and not self.verify:
+            raise ValueError("clean and guarded are about checks: say what is to be run with verify")
         return self
 
     @model_validator(mode="after")
@@ -253,6 +304,12 @@ def end_on(table: ProfileTable) -> tuple[str, ...]:
         Cause.OVER_LIMIT: sized,
     }
     return tuple(str(cause) for cause, act in _acts(table).items() if act != "alarm" and looked_for[cause])
+
+
+def check_order(table: ProfileTable) -> CheckOrder:
+    """Return what proves the work of a profile's agents."""
+    commands, guarded = tuple(map(tuple, table.verify)), tuple(table.guarded)
+    return CheckOrder(commands, table.verify_minutes, table.attempts, table.clean, guarded)
 
 
 def restart_rules(table: ProfileTable) -> RestartRules:

@@ -54,6 +54,7 @@ from controlroom.protocol.messages import (
     TaskText,
 )
 from controlroom.protocol.messages import Question as Asked
+from controlroom.text.checks import AS_PROFILE, Checks
 from controlroom.text.names import is_adopted_name
 from controlroom.text.states import Outcome
 from controlroom.wire.records import unpack
@@ -174,8 +175,8 @@ class Watcher(Rights):
     def _task(self, task: Task) -> Task:
         """Return a task without the words that are withheld: its own, and those of hosts about how it went."""
         if self.withheld.tasks:
-            task = replace(task, title=HIDDEN, text="", key="")
-        attempts = tuple(replace(attempt, reason="") for attempt in task.attempts)
+            task = replace(task, title=HIDDEN, text="", key="", checks=AS_PROFILE)
+        attempts = tuple(replace(attempt, reason="", checks=None) for attempt in task.attempts)
         return replace(task, reason="", attempts=attempts, wait=self._wait(task.wait))
 
     def _wait(self, wait: Wait | None) -> Wait | None:
@@ -194,6 +195,7 @@ class Watcher(Rights):
         if self.withheld.tasks:
             is_task = agent.adopted or agent.last_line.startswith(_YOU)
             agent = with_changes(agent, task="", last_line="" if is_task else agent.last_line)
+            agent = with_changes(agent, checks=agent.checks and _unsaid(agent.checks))
         if self.withheld.logs:
             asked = agent.question
             title = _ASKED.get(asked.kind, HIDDEN) if asked else ""
@@ -202,7 +204,7 @@ class Watcher(Rights):
             claims = tuple(replace(item, said="") for item in agent.claims)
             edited = agent.edited and replace(agent.edited, overlaps=tuple(map(_nameless, agent.edited.overlaps)))
             agent = with_changes(agent, detail="", question=hidden, evidence=evidence, last_line="", claims=claims)
-            agent = with_changes(agent, edited=edited)
+            agent = with_changes(agent, edited=edited, checks=agent.checks and _unprinted(agent.checks))
         return agent
 
     def instead(self, asked: Asked) -> Answer | None:
@@ -278,6 +280,18 @@ class Watcher(Rights):
             return replace(page, data="", reason="its host sent a damaged page")
         shown = b"\n".join(_blanked(line) if line else line for line in lines)
         return replace(page, data=base64.b64encode(shown).decode())
+
+
+def _unsaid(checks: Checks) -> Checks:
+    """Checks without their commands, which a task may say."""
+    runs = tuple(run._replace(command=HIDDEN) for run in checks.runs)
+    return checks._replace(runs=runs, command=HIDDEN if checks.command else "")
+
+
+def _unprinted(checks: Checks) -> Checks:
+    """Checks without what they printed, and without what the host says of files."""
+    more = checks.more_guarded + len(checks.guarded)
+    return checks._replace(output="", guarded=(HIDDEN,) * bool(more), more_guarded=max(0, more - 1), guards_unknown="")
 
 
 def _nameless(overlap: Overlap) -> Overlap:

@@ -18,10 +18,19 @@ from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.overlap import Edits
 from controlroom.domain.questions import QuestionKind, wish
+from controlroom.text.checks import (
+    MOST_COMMANDS,
+    MOST_GUARDED,
+    MOST_TOLD,
+    OUTPUT,
+    CheckRun,
+    Checks,
+    CheckState,
+)
 from controlroom.text.host_sample import FolderCheck, HostCheck, HostSample
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.text.sanitize import redact, sanitize, sanitize_lines
-from controlroom.text.states import AgentKind, Item, Option, Outcome, Payer, read_cause
+from controlroom.text.states import AgentKind, Item, Option, Outcome, Payer, has_ended, read_cause
 from controlroom.wire import branches
 from controlroom.wire import messages as wire
 from controlroom.wire.edits import LONGEST_PATH, MOST_PATHS, MOST_REPOSITORIES, EditsSeen, RepositoryEdits
@@ -253,8 +262,9 @@ def _spec(effect: intents.SpawnOn, profile: AgentSpec) -> AgentSpec:
         cwd=effect.cwd or profile.cwd,
         command=effect.command or profile.command,
         resume=effect.resume,
-        max_hours=min(filter(None, (effect.ceiling.hours, profile.max_hours)), default=0.0),
-        max_budget_usd=_least_usd(effect.ceiling.micro, profile.max_budget_usd),
+        max_hours=min(filter(None, (effect.terms.hours, profile.max_hours)), default=0.0),
+        max_budget_usd=_least_usd(effect.terms.micro, profile.max_budget_usd),
+        checks=effect.terms.checks.over(profile.checks),
     )
 
 
@@ -343,9 +353,37 @@ def _agent(seen: wire.AgentSeen, setting: HostContext) -> model.Agent:
         subagents=_within(seen.subagents, _MAX_SUBAGENTS),
         forged=_within(seen.forged, 2**31) or 0,
         trouble=short(seen.trouble, _DETAIL),
+        checks=_checks(seen, setting),
+        nothing_changed=seen.nothing_changed,
         log_bytes=_within(seen.log_bytes, _MAX_BYTES) or 0,
         evidence=tuple(_evidence(item, state, setting) for item in seen.evidence[:_MAX_EVIDENCE]),
     )
+
+
+def _checks(seen: wire.AgentSeen, setting: HostContext) -> Checks | None:
+    """Take what a host says of an agent's checks. Of one that has ended none run any more."""
+    said = seen.checks
+    if said is None:
+        return None
+    over = said.state is CheckState.RUNNING and has_ended(seen.state, seen.ended, seen.pid)
+    return Checks(
+        CheckState.UNFINISHED if over else said.state,
+        tuple(_check_run(run) for run in said.runs[:MOST_COMMANDS]),
+        short(said.command, _DETAIL),
+        _within(said.told, MOST_TOLD) or 0,
+        _within(said.attempts, MOST_TOLD) or 0,
+        setting.time(said.at),
+        name_gaps(long(said.output, OUTPUT)),
+        said.clean,
+        short(said.commit, _WORD),
+        tuple(short(path, _PATH) for path in said.guarded[:MOST_GUARDED]),
+        max(0, len(said.guarded) - MOST_GUARDED) + (_within(said.more_guarded, 2**31) or 0),
+        short(said.guards_unknown, _DETAIL),
+    )
+
+
+def _check_run(run: CheckRun) -> CheckRun:
+    return CheckRun(short(run.command, _DETAIL), short(run.failure, _DETAIL), _within(run.seconds, 10**7) or 0.0)
 
 
 def _state(word: str) -> State:

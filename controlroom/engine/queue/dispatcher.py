@@ -12,7 +12,7 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.events import Alarmed
 from controlroom.domain.gauges import AlarmKind
 from controlroom.domain.model import Fleet
-from controlroom.domain.orders import NO_CEILING, Ceiling, Order, Result
+from controlroom.domain.orders import NO_TERMS, Order, Result
 from controlroom.domain.queue import attempts, backoff, dispatch, repeat
 from controlroom.domain.queue.dispatch import Plan, Start
 from controlroom.domain.tasks import Halt, Task, TaskState
@@ -192,8 +192,8 @@ class Dispatcher:
         self._stay = _ahead(self._stay, now, STAYS)
         while (leave := dispatch.next_leave(self._store.fleet, now, self._stay)) is not None:
             agent = leave.agent
-            ceiling = Ceiling(leave.task.max_hours, leave.task.cost_left) if leave.task else NO_CEILING
-            intent = intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host, ceiling=ceiling)
+            terms = attempts.run_terms(leave.task) if leave.task else NO_TERMS
+            intent = intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host, terms=terms)
             await self._submit(intent, f"{leave.who}, by host drain")
             self._stay[agent.id] = now + STAYS
 
@@ -237,12 +237,12 @@ class Dispatcher:
     def _intent(self, start: Start, text: str) -> intents.Intent:
         """What is ordered for a start: its session goes on, or an agent begins anew."""
         task, row = start.task, self._store.fleet.agents.get(f"{start.host}/{start.agent}")
-        ceiling = Ceiling(task.max_hours, task.cost_left)
+        terms = attempts.run_terms(task)
         if start.resumes and row is not None:
-            again = intents.ReassignAgent(row.id, row.epoch, text, keep_session=True, ceiling=ceiling)
+            again = intents.ReassignAgent(row.id, row.epoch, text, keep_session=True, terms=terms)
             return replace(again, credential=start.credential)
         work = intents.SpawnAgent(start.agent, text, start.host, task.profile, model=task.model, cwd=task.cwd)
-        return replace(work, ceiling=ceiling, credential=start.credential)
+        return replace(work, terms=terms, credential=start.credential)
 
     def _started(self, begun: Task, result: Result) -> None:
         """Note when a start was ordered; one that was refused is tried again later."""

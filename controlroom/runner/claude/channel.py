@@ -28,6 +28,7 @@ from controlroom.runner.claude.questions import (
     filled,
     proposed,
 )
+from controlroom.runner.claude.tool_calls import may_change
 from controlroom.runner.outcome import Exit, Refused
 from controlroom.text.event_text import asked, limit_name, retry_words
 from controlroom.text.json_fields import number, table, tables, text, whole
@@ -128,6 +129,10 @@ class Conversation:
         self._more_may_come = False
         self._interrupting = False
         self._closed = False
+        self.answered = self.acted = False
+        """Whether it has said anything at the end of a turn, and called a tool that may change files."""
+        self.succeeded = False
+        """Whether its last turn ended as it should."""
         self._models: dict[str, tuple[str, Callable[[str], None]]] = {}
         """Models that it was told to go on with and has not answered about, and whom to tell; by request."""
         self._over: Callable[[Exit], tuple[State, str]] | None = None
@@ -166,6 +171,11 @@ class Conversation:
     def working(self) -> bool:
         """Whether a turn is on that an interrupt could stop."""
         return self._turn and self._begun and not self._closed
+
+    @property
+    def has_done(self) -> bool | None:
+        """Whether it has done anything, as far as it says; None: it has called tools."""
+        return True if self.answered else None if self.acted else False
 
     @property
     def at_work(self) -> bool:
@@ -224,6 +234,11 @@ class Conversation:
         del self._questions[asks.id]
         self._settled(now, f"answered {verdict}")
         return _reply(asks.id, response) + more
+
+    def stay(self, now: int) -> None:
+        """Wait for a message, with its input open: what was to follow its turn was stopped."""
+        self._keeps = True
+        self._become(State.IDLE, "interrupted", "interrupted", now)
 
     def closed(self) -> None:
         """Its input has been closed: it takes nothing more."""
@@ -300,6 +315,7 @@ class Conversation:
             self._error_ends = result.limit_ends(event)
             return
         message = table(event.get("message"))
+        self.acted |= may_change(event)
         model = text(message.get("model"), 100)
         if model[:1] not in ("", "<") and not event.get("parent_tool_use_id"):
             self.model = model
@@ -354,7 +370,7 @@ class Conversation:
         self._questions.clear()
         for denial in tables(event.get("permission_denials"))[: _MOST_DENIALS - len(self._denials)]:
             self._denials.add(text(denial.get("tool_use_id"), 100))
-        value, self.cause = result.words_of(event), Cause.NONE
+        value, self.cause, self.succeeded = result.words_of(event), Cause.NONE, False
         if self._interrupting:
             self._interrupting, self._keeps = False, True
             self._over = lambda _ended: (State.FAILED, "interrupted")
@@ -382,6 +398,8 @@ class Conversation:
         else:
             why = result.no_turn(event, self._refused, self._answered) if nothing and not self._took_turn else ""
         self._took_turn |= not nothing
+        self.succeeded = not why
+        self.answered |= bool(text(event.get("result"), 1_000).strip())
         refused = self._refused if nothing else ""
         self._over = (lambda _ended: (State.FAILED, why)) if why else (lambda ended: self._finished(ended, refused))
         waits = f"waits for {self._tasks[0]}" if self._tasks else ""

@@ -101,6 +101,11 @@ class Interactive:
         return self.status == "busy"
 
     @property
+    def succeeded(self) -> bool:
+        """Whether it has ended its turn as it should, and waits for words."""
+        return self.state is State.IDLE and not self.detail and self.status == "idle" and not self._turn
+
+    @property
     def at_work(self) -> bool:
         """Whether it is to be heard of. Beside a background command alone it waits for a message."""
         return self.working and self.state is State.WORKING

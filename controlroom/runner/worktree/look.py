@@ -1,0 +1,199 @@
+"""Looks at an agent's work by git: `python3 -I -S …/runner/worktree/look.py FOLDER CWD WHAT`.
+
+It has the environment of the agent; FOLDER is the agent's, CWD where it works. WHAT: `changed`, whether it has changed
+anything since its run began; `begin`, which guarded files it has changed, and a fresh checkout where its checks are to
+run in one; `end`, that away again. One line of JSON says what came of it (`Looked`). A program of its own, so that a
+runner stays small, answers meanwhile, and can end it. Nothing that came with the repository runs (`runner.git`).
+"""
+
+import fnmatch
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
+sys.dont_write_bytecode = True
+
+from controlroom.runner import folder  # noqa: E402 - the path comes first
+from controlroom.runner.files import read_regular, why  # noqa: E402
+from controlroom.runner.git import GitFailed, Repository, displayable, opened  # noqa: E402
+from controlroom.runner.outcome import Unfit  # noqa: E402
+from controlroom.runner.spec import read_order  # noqa: E402
+from controlroom.text.checks import MOST_GUARDED, CheckOrder  # noqa: E402
+from controlroom.text.json_fields import table, text, whole  # noqa: E402
+
+CHECKOUT = "checkout"
+"""The fresh checkout, in the agent's folder."""
+
+_SPEC_MOST, _STATUS_MOST = 16 * 1024 * 1024, 1024 * 1024
+_SECONDS = 600.0
+_TICK = 0.02
+"""Seconds by which the times of files may be behind the clock."""
+
+_NAMES = 4 * 1024 * 1024
+"""Bytes of names that are read of one list."""
+
+
+class Looked(NamedTuple):
+    """What came of it."""
+
+    changed: bool | None = None
+    """Whether anything has been changed; None: nobody can tell."""
+    guarded: tuple[str, ...] = ()
+    more_guarded: int = 0
+    guards_unknown: str = ""
+    """Why it is not known which guarded files were changed."""
+    cwd: str = ""
+    """Where the checks are to run: in the fresh checkout; "": where the agent works."""
+    commit: str = ""
+    problem: str = ""
+    """Why they cannot run, which the agent may mend."""
+    unfit: str = ""
+    """Why they cannot run, whatever it does."""
+
+
+class Work:
+    """What an agent has done in its repository since its run began."""
+
+    def __init__(self, repository: Repository, status: dict[str, Any]) -> None:
+        """`status`: that of the agent. Raises `GitFailed` where there is nothing to look at."""
+        if not repository.place.top:
+            raise GitFailed(f"{displayable(repository.place.git_dir)} is a bare repository")
+        self.repository, self._began = repository, whole(status.get("started")) / 1000
+        self.head = _commit(repository, "HEAD")
+        base = text(table(status.get("worktree")).get("base"), 100)
+        then = datetime.fromtimestamp(max(0.0, self._began - 1), timezone.utc)  # git's record has whole seconds
+        self.base = _commit(repository, base or f"HEAD@{{{then:%Y-%m-%d %H:%M:%S} +0000}}") or self.head
+
+    def uncommitted(self) -> Iterator[str]:
+        """Yield the paths of files that are in no commit as they are, and were touched since the run began."""
+        commit = self.head or self.repository.text("hash-object", "-t", "tree", "/dev/null")
+        named = self._names("diff", "--name-only", "-z", "--no-renames", commit, "--")
+        yield from filter(self._is_new, [*named, *self._names("ls-files", "--others", "--exclude-standard", "-z")])
+
+    def changed(self) -> Iterator[str]:
+        """Yield the paths of all files that it has changed; one may come twice."""
+        if self.base != self.head:
+            yield from self._names("diff", "--name-only", "-z", "--no-renames", self.base, self.head, "--")
+        yield from self.uncommitted()
+
+    def _names(self, *words: str) -> list[str]:
+        listed = self.repository.run(*words, check=False, limit=_NAMES)
+        if listed.code != 0 and not listed.cut:
+            raise GitFailed(listed.err or f"git {words[0]} failed")
+        return listed.fields[:-1] if listed.cut else listed.fields
+
+    def _is_new(self, path: str) -> bool:
+        """Whether a file was touched since the run began; of one that is gone its folder says so."""
+        whole_path = os.path.join(self.repository.place.top, path)
+        for place in (whole_path, os.path.dirname(whole_path)):
+            try:
+                status = os.lstat(place)
+            except OSError:
+                continue
+            return max(status.st_mtime, status.st_ctime) >= self._began - _TICK
+        return True
+
+
+def is_guarded(path: str, patterns: Iterable[str]) -> bool:
+    """Whether a path is guarded: `tests/` and what is below, `*.lock` anywhere, `ci/*.yml` from the top."""
+    for pattern in patterns:
+        if pattern.endswith("/") and f"/{path}".startswith(f"/{pattern.lstrip('/')}"):
+            return True
+        if fnmatch.fnmatchcase(path if "/" in pattern else os.path.basename(path), pattern.lstrip("/")):
+            return True
+    return False
+
+
+def _commit(repository: Repository, name: str) -> str:
+    """A commit's id; "" when there is no such commit."""
+    words = "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+    found = repository.run(*words, check=False)
+    return found.text.strip().split("\n")[-1] if found.code == 0 else ""
+
+
+def begin(order: CheckOrder, work: Work, place: str, cwd: str) -> Looked:
+    """Name the guarded files that were changed, and make the fresh checkout in `place`, where one is wanted."""
+    paths = sorted({path for path in work.changed() if is_guarded(path, order.guarded)}) if order.guarded else []
+    named = tuple(displayable(path, 200) for path in paths[:MOST_GUARDED])
+    looked = Looked(guarded=named, more_guarded=max(0, len(paths) - MOST_GUARDED))
+    if not order.clean:
+        return looked
+    if not work.head:
+        return looked._replace(problem="nothing is committed yet, and the checks run in a fresh checkout of a commit")
+    if left := sorted(set(work.uncommitted())):
+        more = f" and {len(left) - 10} more" if len(left) > 10 else ""
+        some = ", ".join(displayable(path, 200) for path in left[:10]) + more
+        words = f"the checks run in a fresh checkout of what is committed, and this is not: {some}"
+        return looked._replace(problem=f"{words}; commit it, or remove what is not part of the work")
+    return _checked_out(looked, work, place, cwd)
+
+
+def _checked_out(looked: Looked, work: Work, place: str, cwd: str) -> Looked:
+    end(work.repository, place)
+    path = os.path.join(place, CHECKOUT)
+    top = work.repository.place.top
+    inner = os.path.relpath(os.path.realpath(cwd), top)
+    work.repository.add_worktree(path, work.head)
+    with opened(path, os.environ, work.repository.place.common) as tree:
+        tree.run("reset", "--hard", "--quiet", seconds=_SECONDS)
+        if tree.submodules():
+            words = "a fresh checkout gets no submodules, and this repository has some: clean cannot be used"
+            return looked._replace(unfit=words)
+    if not os.path.isdir(os.path.join(path, inner)):
+        return looked._replace(problem=f"the folder {displayable(inner)} is not in the commit that is to be checked")
+    return looked._replace(cwd=os.path.normpath(os.path.join(path, inner)), commit=work.head)
+
+
+def end(repository: Repository, place: str) -> None:
+    """Take the fresh checkout away."""
+    path = os.path.join(place, CHECKOUT)
+    if os.path.lexists(path):
+        repository.run("worktree", "remove", "--force", "--force", path, check=False)
+        shutil.rmtree(path, ignore_errors=True)
+        repository.run("worktree", "prune", check=False)
+
+
+def _looked(place: str, cwd: str, what: str) -> Looked:
+    order = read_order(read_regular(os.path.join(place, folder.SPEC), _SPEC_MOST)).spec.checks
+    try:
+        status = json.loads(read_regular(os.path.join(place, folder.STATUS), _STATUS_MOST))
+        with opened(cwd, os.environ, _common(place)) as repository:
+            if what == "end":
+                end(repository, place)
+                return Looked()
+            work = Work(repository, table(status))
+            return begin(order, work, place, cwd) if what == "begin" else Looked(any(True for _ in work.changed()))
+    except (GitFailed, ValueError, RecursionError) as problem:
+        shutil.rmtree(os.path.join(place, CHECKOUT), ignore_errors=True)
+        return Looked(guards_unknown=str(problem), unfit=f"no fresh checkout: {problem}" if order.clean else "")
+
+
+def _common(place: str) -> str:
+    """The git directory that the agent's worktree belongs to, as it was made; "": it has none of its own."""
+    try:
+        made = json.loads(read_regular(os.path.join(place, folder.WORKTREE), _STATUS_MOST))
+    except FileNotFoundError:
+        return ""
+    return text(table(table(made).get("worktree")).get("repository"), 4096)
+
+
+def main(place: str, cwd: str, what: str) -> int:
+    """Look, and say what was found."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
+    try:
+        looked = _looked(place, cwd, what)
+    except (Unfit, OSError) as error:
+        words = str(error) if isinstance(error, Unfit) else why(error)
+        looked = Looked(guards_unknown=words, unfit=words)
+    os.write(1, json.dumps(looked._asdict()).encode() + b"\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:4]))
