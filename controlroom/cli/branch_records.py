@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from controlroom.cli.record_fields import Field, Get, Kind, field_of
+from controlroom.cli.task_records import CHECKS
 
 _text = partial(field_of, Kind.TEXT)
 _texts = partial(field_of, Kind.TEXTS)
@@ -31,6 +32,7 @@ COLLECTED = (
     _text("answer", _work("answer"), "what it said last"),
     _flag("answer_is_cut", _work("answer_cut")),
     _time("answered_at", lambda one: one.work.answered if one.work else 0),
+    field_of(Kind.RECORD, "checks", "agent.checks", "what came of the checks of its work; null: none have run", CHECKS),
     _usd("spent_usd", "agent.spent", "by all its runs, at list prices"),
     _time("started_at", "agent.started"),
     _time("ended_at", "agent.ended"),

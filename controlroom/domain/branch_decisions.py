@@ -9,6 +9,7 @@ from typing import Any
 from controlroom.domain import branch_intents as branches
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.preconditions import Refusal, check_size, current, not_pending, reachable, state_words
+from controlroom.domain.queue import attempts
 from controlroom.text.names import branch_name_problem
 
 MAX_TITLE = 250
@@ -32,9 +33,8 @@ def _accept(fleet: Fleet, agent: Agent, intent: branches.Accept, now: int) -> br
     _branch(intent.into)
     _at_rest(fleet, agent, now)
     profile = agent.ordered.profile if agent.ordered else ""
-    return branches.AcceptOn(
-        agent.host, agent.name, agent.epoch, intent.into, intent.rebase, intent.push, intent.head, profile
-    )
+    how = intent.into, intent.rebase, intent.push, intent.head
+    return branches.AcceptOn(agent.host, agent.name, agent.epoch, *how, profile, attempts.checks(fleet, agent))
 
 
 def _push(fleet: Fleet, agent: Agent, intent: branches.PushBranch, now: int) -> branches.PushOn:

@@ -5,6 +5,8 @@ Each names the run it was shown for, and the commit where one was shown: it is r
 
 from dataclasses import dataclass
 
+from controlroom.text.checks import AS_PROFILE, CheckOrder
+
 
 @dataclass(frozen=True)
 class Accept:
@@ -77,7 +79,9 @@ class AcceptOn:
     push: bool = False
     head: str = ""
     profile: str = ""
-    """Says what is checked, as it was ordered; empty: nothing is."""
+    """Says what is checked first, as it was ordered; empty: nothing is, but for what its task says."""
+    checks: CheckOrder = AS_PROFILE
+    """What its task says of that."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,10 @@ from controlroom.engine.hosts.translate import to_node
 from controlroom.engine.ledger.ledger import KnownAgent
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
+from controlroom.text.checks import CheckOrder
 from controlroom.text.sanitize import redact
 from controlroom.text.states import AgentKind, Outcome, TellKind
+from controlroom.wire.branches import AcceptWork
 from controlroom.wire.messages import Reply, Spawn, ToNode
 from controlroom.wire.spec import AgentSpec
 
@@ -108,8 +110,10 @@ class OrderBook:
             self._claims.kills(order)
         before = was.agents.get(order.subject) if order.verb in STARTS else None
         opened = self.open(order, getattr(effect, "question", ""), before)
-        opened.patience = BRANCH_PATIENCE if isinstance(effect, BranchEffect) else PATIENCE
         message = to_node(effect, order.op, self._spec(effect))
+        if isinstance(effect, BranchEffect):
+            checks = message.spec.checks if isinstance(message, AcceptWork) else CheckOrder()
+            opened.patience = BRANCH_PATIENCE + 60 * checks.minutes * len(checks.commands)
         if isinstance(effect, SpawnOn) and isinstance(message, Spawn):
             await self._begin_run(effect, opened, message, share)
         else:

@@ -11,13 +11,13 @@ import selectors
 import shlex
 import time
 from collections.abc import Callable, Generator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from controlroom.runner import agent_process, looking, outcome, process_tree
 from controlroom.runner.agent_process import CheckProcess
-from controlroom.runner.log_writer import LineCutter
+from controlroom.runner.log_writer import LineCutter, LinePart
 from controlroom.runner.outcome import Unfit
-from controlroom.runner.recorder import DONE_WITH, READ_BYTES, Recorder
+from controlroom.runner.recorder import DONE_WITH, READ_BYTES
 from controlroom.text.checks import OUTPUT, CheckOrder, CheckRun, Checks, CheckState
 from controlroom.text.json_fields import text, whole
 from controlroom.text.sanitize import redact, sanitize_lines
@@ -49,6 +49,16 @@ _KEY_LENGTH = 512
 """Bytes that are left out where the end of an output begins in the middle of a line: a key may have begun before."""
 
 
+class CheckLog(Protocol):
+    """What is told that checks run and what they print (`recorder.Recorder`)."""
+
+    def note(self, words: str) -> None:
+        """Log what we have to say."""
+
+    def output(self, pieces: list[LinePart]) -> None:
+        """Log what a check has printed."""
+
+
 class CheckRunner:
     """Runs one agent's checks, as often as it is told to `begin`. Times are monotonic seconds."""
 
@@ -56,7 +66,7 @@ class CheckRunner:
         self,
         order: CheckOrder,
         selector: selectors.BaseSelector,
-        recorder: Recorder,
+        recorder: CheckLog,
         clock: Callable[[], int],
         agent: Callable[[], int],
     ) -> None:
@@ -402,7 +412,7 @@ class CheckRunner:
 class CheckOutput:
     """What a check prints: logged, with an end to that; the last of it kept."""
 
-    def __init__(self, end: int, selector: selectors.BaseSelector, recorder: Recorder) -> None:
+    def __init__(self, end: int, selector: selectors.BaseSelector, recorder: CheckLog) -> None:
         self._end, self._selector, self._recorder = end, selector, recorder
         self._cutter = LineCutter()
         self._tail = bytearray()

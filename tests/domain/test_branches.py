@@ -163,6 +163,7 @@ def test_a_row_says_what_an_agent_has_done() -> None:
     assert cells == {
         "AGENT": ID,
         "STATE": "done",
+        "CHECKS": "–",
         "COST": "$0.42",
         "TIME": "12m",
         "BRANCH": "agents/docs-1",
@@ -175,10 +176,10 @@ def test_a_row_says_what_an_agent_has_done() -> None:
 
 def test_what_is_not_known_is_a_dash_and_said() -> None:
     unbased = replace(WORK, base="", commit_count=0)
-    assert row(Collected(ended(), unbased), NOON)[4:8] == ("agents/docs-1", "–", "–", "–")
+    assert row(Collected(ended(), unbased), NOON)[5:9] == ("agents/docs-1", "–", "–", "–")
     assert "where its work began is not known" in next(notes(Collected(ended(), unbased)))
     plain = BranchWork(answer="4", reason="/srv is in no git repository")
-    assert row(Collected(ended(), plain), NOON)[4:] == ("–", "–", "–", "–", "4")
+    assert row(Collected(ended(), plain), NOON)[5:] == ("–", "–", "–", "–", "4")
     assert list(notes(Collected(ended(), plain))) == [f"{ID}: /srv is in no git repository"]
     assert list(notes(Collected(ended(), None, "vm1 cannot be asked now"))) == [f"{ID}: vm1 cannot be asked now"]
     assert list(notes(Collected(ended(), replace(WORK, uncommitted=2)))) == [

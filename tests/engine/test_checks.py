@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from controlroom.domain import intents
+from controlroom.domain.branch_intents import Accept
 from controlroom.domain.checks import problem
 from controlroom.domain.tasks import AttemptEnd, TaskState
 from controlroom.text.checks import AS_PROFILE, CheckOrder, CheckRun, Checks, CheckState
 from controlroom.text.states import Cause, State
+from controlroom.wire.branches import AcceptWork
 from tests.engine.queued import QUICK, Roomy, add, became, last, queue_room, runs, task
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -42,6 +44,19 @@ async def test_a_task_is_checked_as_its_profile_says_or_as_itself_says() -> None
             CheckOrder(),
             CheckOrder((("make", "docs"),), 2.0, 0),
         ]
+
+
+async def test_before_work_is_merged_it_is_checked_as_its_task_and_profile_say() -> None:
+    host = Roomy()
+    async with queue_room(host, settings=SETTINGS) as here:
+        await add(here, "a", profile="p", checks=AS_PROFILE._replace(commands=(("make", "docs"),)))
+        await runs(here, host, "a-t1")
+        host.end("a-t1")
+        await became(here, "t1", TaskState.DONE)
+        await here.order(Accept("vm1/a-t1", 1, "next"))
+        accepted = next(message for message in host.heard if isinstance(message, AcceptWork))
+        assert accepted.spec.checks.commands == (("make", "docs"),)
+        assert accepted.spec.checks.minutes == 20.0
 
 
 async def test_a_task_whose_checks_fail_has_failed_and_to_retry_goes_on_in_its_session() -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.text.checks import CheckOrder
 from controlroom.text.states import Outcome
 from controlroom.wire.branches import AcceptWork, DropBranch, PushWork, ReadWork, RequestPull, WorkRead
 from controlroom.wire.messages import Reply
+from controlroom.wire.spec import AgentSpec
 from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.world import World
 from tests.runner.hostile_repository import git
@@ -68,6 +70,24 @@ def test_conflicts_come_with_the_names_of_the_files(node: NodeClient, top: Path)
     reply = node.ask(lambda number: AcceptWork(number, "docs-2", 1, "next"))
     wanted = Reply(0, Outcome.REFUSED, "docs-2 conflicts with next in story.txt: nothing was merged", ("story.txt",))
     assert replace(reply, id=0) == wanted
+
+
+def test_checks_run_on_the_merge_and_decide_whether_the_branch_moves(node: NodeClient, top: Path) -> None:
+    run_agent(node, "docs-1", f"echo words > docs.txt && {COMMIT} 'write docs'")
+    run_agent(node, "api-1", f"echo calls > api.txt && {COMMIT} 'write api'")
+    assert node.ask(lambda number: AcceptWork(number, "docs-1", 1, "next")).outcome == Outcome.DONE
+    before = at(top, "next")
+
+    def accept(*command: str) -> Reply:
+        checks = AgentSpec(checks=CheckOrder((command,), 1.0))
+        return node.ask(lambda number: AcceptWork(number, "api-1", 1, "next", spec=checks))
+
+    failed = accept("sh", "-c", "ls; exit 3")
+    assert failed.outcome == Outcome.REFUSED
+    assert "failed: exit 3; it said: api.txt\ndocs.txt\nstory.txt" in failed.reason
+    assert at(top, "next") == before
+    passed = accept("grep", "-q", "words", "docs.txt")
+    assert passed.reason == f"1 commit merged into next: {at(top, 'next')[:12]}; checked: grep -q words docs.txt"
 
 
 def test_an_agent_in_no_repository_has_its_last_words_alone(node: NodeClient, home: World) -> None:

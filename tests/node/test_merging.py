@@ -167,6 +167,15 @@ def test_a_branch_that_is_checked_out_is_left_to_whoever_did_that(work: Work) ->
         work.accept("docs-1", "mine")
 
 
+def test_a_branch_that_stands_for_another_one_does_not_move_that(work: Work) -> None:
+    work.agent("docs-1", "docs.txt", "words\n")
+    main = work.at("main")
+    git(work.top, "symbolic-ref", "refs/heads/next", "refs/heads/main")
+    work.accept("docs-1")
+    assert work.at("main") == main
+    assert git(work.top, "show", "next:docs.txt") == "words"
+
+
 def test_what_was_not_shown_is_not_merged(work: Work) -> None:
     shown = work.agent("docs-1", "docs.txt", "words\n")
     work.commit(work.folder / "docs-1", "docs.txt", "other words\n", "later")

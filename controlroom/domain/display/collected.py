@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from controlroom.domain.branch_work import BranchWork, ChangedFile
+from controlroom.domain.checks import check_words
 from controlroom.domain.model import Agent
 from controlroom.domain.orders import Result
 from controlroom.domain.words import age, dollars
+from controlroom.text.checks import CheckRun, CheckState
 
-HEAD = ("AGENT", "STATE", "COST", "TIME", "BRANCH", "COMMITS", "FILES", "LINES", "ANSWER")
-RIGHT = frozenset({2, 3, 5, 6, 7})
+HEAD = ("AGENT", "STATE", "CHECKS", "COST", "TIME", "BRANCH", "COMMITS", "FILES", "LINES", "ANSWER")
+RIGHT = frozenset({3, 4, 6, 7, 8})
 _DASH = "–"
 _SHORT = 12
 _MOST_FILES = 100
@@ -44,7 +46,8 @@ def row(one: Collected, now: int) -> tuple[str, ...]:
     """Return its cells, in the order of `HEAD`."""
     agent, work = one.agent, one.work
     spent = _DASH if agent.spent is None else dollars(agent.spent)
-    lead = (agent.id, agent.detail or str(agent.state), spent, lasted(agent, now))
+    checks = (check_words(agent.checks) if agent.checks else "") or _DASH
+    lead = (agent.id, agent.detail or str(agent.state), checks, spent, lasted(agent, now))
     if work is None or not work.head:
         return (*lead, *[_DASH] * 4, _first_line(work.answer) if work else one.reason)
     figures = (str(work.commit_count), str(work.file_count), lines_changed(work)) if work.base else (_DASH,) * 3
@@ -102,11 +105,11 @@ def title(work: BranchWork) -> str:
 
 
 def _overview(collected: Sequence[Collected], now: int) -> str:
-    head = ("Agent", "Commits", "Files", "Lines", "Cost", "Time")
+    head = ("Agent", "Checks", "Commits", "Files", "Lines", "Cost", "Time")
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for one in collected:
         cells = row(one, now)
-        lines.append(f"| {' | '.join((_code(cells[0]), cells[5], cells[6], cells[7], cells[2], cells[3]))} |")
+        lines.append(f"| {' | '.join((_code(cells[0]), _code(cells[2]), *cells[6:9], *cells[3:5]))} |")
     return "\n".join(lines)
 
 
@@ -121,11 +124,19 @@ def _section(one: Collected, now: int) -> Iterator[str]:
     facts = [f"- {_code(agent.id)}, {lasted(agent, now)}{cost}"]
     if work is not None and work.head:
         facts.insert(0, f"- {_code(work.branch or 'no branch')} at {_code(work.head[:_SHORT])}{_figures(work)}")
+    facts += [f"- checked: {_code(run.command)}" for run in _passed(agent)]
+    if agent.checks and agent.checks.guarded_words:
+        facts.append(f"- {_code(agent.checks.guarded_words)}")
     yield "\n".join(facts)
     if work is not None and work.commits:
         yield "\n".join(_commits(work))
     if work is not None and work.files:
         yield "\n".join(_files(work))
+
+
+def _passed(agent: Agent) -> Sequence[CheckRun]:
+    checks = agent.checks
+    return checks.runs if checks and checks.state is CheckState.PASSED else ()
 
 
 def _figures(work: BranchWork) -> str:

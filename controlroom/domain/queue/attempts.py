@@ -13,6 +13,7 @@ from controlroom.domain.orders import NO_TERMS, Order, RunTerms
 from controlroom.domain.preconditions import MAX_TASK
 from controlroom.domain.tasks import KEPT_OUT, Attempt, AttemptEnd, Halt, QueueRules, Task, TaskState
 from controlroom.domain.words import dollars
+from controlroom.text.checks import AS_PROFILE, CheckOrder
 from controlroom.text.sanitize import sanitize
 from controlroom.text.states import Cause
 
@@ -266,6 +267,13 @@ def terms(fleet: Fleet, agent: Agent) -> RunTerms:
         if last is not None and (last.id, last.epoch) == (agent.id, agent.epoch):
             return run_terms(task)
     return NO_TERMS
+
+
+def checks(fleet: Fleet, agent: Agent) -> CheckOrder:
+    """What the task of an agent's last run says of its checks, also when it is done; of none: as its profile says."""
+    lasts = ((task, task.last) for task in fleet.tasks.values())
+    ours = (task for task, last in lasts if last is not None and (last.id, last.epoch) == (agent.id, agent.epoch))
+    return next((task.checks for task in ours), AS_PROFILE)
 
 
 def is_too_dear(task: Task, agent: Agent | None = None) -> bool:

@@ -231,7 +231,8 @@ def _branch_order(effect: BranchEffect, op: int, profile: AgentSpec) -> branches
     work = op, effect.name, effect.epoch
     match effect:
         case AcceptOn():
-            return branches.AcceptWork(*work, effect.into, effect.rebase, effect.push, effect.head, profile)
+            spec = profile._replace(checks=effect.checks.over(profile.checks))
+            return branches.AcceptWork(*work, effect.into, effect.rebase, effect.push, effect.head, spec)
         case PushOn():
             return branches.PushWork(*work, effect.branch, effect.head)
         case PullRequestOn():

@@ -5,9 +5,10 @@ It runs in a thread and has a deadline for each step. It takes no turn of the ag
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from controlroom.node.agent_folders import Entry, entry_of, epochs, is_live, read_status
+from controlroom.node.git.checking import check
 from controlroom.node.git.dropping import drop
 from controlroom.node.git.merging import MERGES, Conflict, Job, Unsure, accept
 from controlroom.node.git.pushing import push, request_pull
@@ -43,7 +44,7 @@ class BranchActor:
         try:
             if reason := agent_name_problem(wanted.name) or self._ownership.refusal():
                 raise Refusal(reason)
-            job = self._job(wanted, git_environ((await self._login()).variables))
+            job = self._job(wanted, (await self._login()).variables)
             turn = self._agents.of(wanted.name) if isinstance(wanted, DropBranch) else self._turns.of(_repository(job))
             async with turn:
                 done = await asyncio.to_thread(self._do, wanted, job)
@@ -58,7 +59,7 @@ class BranchActor:
     def _do(self, wanted: BranchOrder, job: Job) -> str:
         match wanted:
             case AcceptWork():
-                return accept(job, wanted, lambda folder: "")
+                return accept(job, wanted, lambda folder: check(wanted.spec, job.environ, folder))
             case PushWork():
                 return push(job, wanted)
             case RequestPull():
@@ -73,10 +74,11 @@ class BranchActor:
         folder, made = worktree_of(state, Entry(wanted.name, wanted.epoch, ""))
         return drop(job, made, folder, unsaved=wanted.unsaved)
 
-    def _job(self, wanted: BranchOrder, environ: dict[str, str]) -> Job:
+    def _job(self, wanted: BranchOrder, login: Mapping[str, str]) -> Job:
         entry = entry_of(self._place.state, wanted.name, wanted.epoch)
         if entry is None:
             raise Refusal(f"run {wanted.epoch} of {wanted.name} is not on this host")
+        environ = git_environ(login)
         at = workplace(self._place.state, entry, environ["HOME"])
         scratch = os.path.join(self._place.state, MERGES, f"{wanted.name}.{wanted.id}.{os.getpid()}")
         return Job(wanted.name, at.folder, scratch, environ, wanted.head, at.began, at.common)

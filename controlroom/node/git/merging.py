@@ -195,7 +195,9 @@ def _move(source: Repository, job: Job, wanted: AcceptWork, tip: _Tip, made: str
         if checked_out_at(source.place.common, wanted.into) or not tip.here:
             return
     ref, old = HEADS + wanted.into, tip.here or "0" * len(made)
-    moved = source.run("update-ref", "-m", f"controlroom: accept {job.agent}", ref, made, old, check=False)
+    moved = source.run(
+        "update-ref", "--no-deref", "-m", f"controlroom: accept {job.agent}", ref, made, old, check=False
+    )
     if moved.code == 0:
         return
     if wanted.push:
