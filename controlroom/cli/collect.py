@@ -13,7 +13,7 @@ from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.room import code_of, find_agent, money_zone, wait_settled, with_room
 from controlroom.client.client import Client
-from controlroom.domain.display.collected import HEAD, RIGHT, Collected, markdown, notes, row
+from controlroom.domain.display.collected import HEAD, RIGHT, Collected, last_words, markdown, notes, row
 from controlroom.domain.display.filters import is_pattern, is_term
 from controlroom.domain.keys.many import AT_ONCE
 from controlroom.domain.model import Agent
@@ -44,7 +44,8 @@ async def _collect(client: Client, args: argparse.Namespace) -> int:
     elif args.markdown:
         output.data(markdown(collected, client.now()).removesuffix("\n"))
     else:
-        output.table([HEAD, *(row(one, client.now()) for one in collected)], RIGHT)
+        rows = [(row(one, client.now()), last_words(one)) for one in collected]
+        output.noted_table(HEAD, rows, RIGHT)
         for words in (words for one in collected for words in notes(one)):
             output.note(words)
     return code

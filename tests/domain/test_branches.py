@@ -23,7 +23,7 @@ from controlroom.domain.branch_intents import (
 )
 from controlroom.domain.branch_work import BranchWork, ChangedFile, Commit
 from controlroom.domain.decide import Decision, Refused, decide
-from controlroom.domain.display.collected import HEAD, Collected, markdown, notes, row
+from controlroom.domain.display.collected import HEAD, Collected, last_words, markdown, notes, row
 from controlroom.domain.model import Agent, LinkState
 from controlroom.domain.orders import OF_BRANCHES, Work
 from controlroom.text.names import branch_name_problem
@@ -170,16 +170,20 @@ def test_a_row_says_what_an_agent_has_done() -> None:
         "COMMITS": "1",
         "FILES": "2",
         "LINES": "+12 -3",
-        "ANSWER": "I wrote it.",
     }
+    assert last_words(Collected(ended(), WORK)) == "I wrote it."
+    assert len(last_words(Collected(ended(), replace(WORK, answer="x" * 500)))) == 100
 
 
 def test_what_is_not_known_is_a_dash_and_said() -> None:
     unbased = replace(WORK, base="", commit_count=0)
-    assert row(Collected(ended(), unbased), NOON)[5:9] == ("agents/docs-1", "–", "–", "–")
+    assert row(Collected(ended(), unbased), NOON)[2:] == ("–", "–", "–", "–", "–", "12m", "agents/docs-1")
     assert "where its work began is not known" in next(notes(Collected(ended(), unbased)))
     plain = BranchWork(answer="4", reason="/srv is in no git repository")
-    assert row(Collected(ended(), plain), NOON)[5:] == ("–", "–", "–", "–", "4")
+    assert row(Collected(ended(), plain), NOON)[3:6] == ("–", "–", "–")
+    assert row(Collected(ended(), plain), NOON)[-1] == "–"
+    assert last_words(Collected(ended(), plain)) == "4"
+    assert last_words(Collected(ended(), None, "vm1 cannot be asked now")) == "vm1 cannot be asked now"
     assert list(notes(Collected(ended(), plain))) == [f"{ID}: /srv is in no git repository"]
     assert list(notes(Collected(ended(), None, "vm1 cannot be asked now"))) == [f"{ID}: vm1 cannot be asked now"]
     assert list(notes(Collected(ended(), replace(WORK, uncommitted=2)))) == [

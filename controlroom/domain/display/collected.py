@@ -12,13 +12,15 @@ from controlroom.domain.branch_work import BranchWork, ChangedFile
 from controlroom.domain.checks import check_words
 from controlroom.domain.model import Agent
 from controlroom.domain.orders import Result
-from controlroom.domain.words import age, dollars
+from controlroom.domain.words import dollars, seconds
 from controlroom.text.checks import CheckRun, CheckState
 
-HEAD = ("AGENT", "STATE", "CHECKS", "COST", "TIME", "BRANCH", "COMMITS", "FILES", "LINES", "ANSWER")
-RIGHT = frozenset({3, 4, 6, 7, 8})
+HEAD = ("AGENT", "STATE", "CHECKS", "COMMITS", "FILES", "LINES", "COST", "TIME", "BRANCH")
+RIGHT = frozenset({3, 4, 5, 6, 7})
 _DASH = "–"
 _SHORT = 12
+_ANSWER = 100
+"""Characters of an answer beside the figures."""
 _MOST_FILES = 100
 
 
@@ -47,11 +49,17 @@ def row(one: Collected, now: int) -> tuple[str, ...]:
     agent, work = one.agent, one.work
     spent = _DASH if agent.spent is None else dollars(agent.spent)
     checks = (check_words(agent.checks) if agent.checks else "") or _DASH
-    lead = (agent.id, agent.detail or str(agent.state), checks, spent, lasted(agent, now))
-    if work is None or not work.head:
-        return (*lead, *[_DASH] * 4, _first_line(work.answer) if work else one.reason)
-    figures = (str(work.commit_count), str(work.file_count), lines_changed(work)) if work.base else (_DASH,) * 3
-    return (*lead, work.branch or work.head[:_SHORT], *figures, _first_line(work.answer))
+    figures = (_DASH,) * 3
+    if work is not None and work.base:
+        figures = (str(work.commit_count), str(work.file_count), lines_changed(work))
+    branch = (work.branch or work.head[:_SHORT]) if work else ""
+    return (agent.id, agent.detail or str(agent.state), checks, *figures, spent, lasted(agent, now), branch or _DASH)
+
+
+def last_words(one: Collected) -> str:
+    """Return how its answer begins, or why nothing is known of it."""
+    first = _first_line(one.work.answer) if one.work else one.reason
+    return first if len(first) <= _ANSWER else first[: _ANSWER - 1] + "…"
 
 
 def notes(one: Collected) -> Iterator[str]:
@@ -78,7 +86,7 @@ def would_be_lost(work: BranchWork) -> str:
 
 def lasted(agent: Agent, now: int) -> str:
     """How long its run took, or has taken so far."""
-    return age((agent.ended or now) - agent.started) if agent.started else _DASH
+    return seconds((agent.ended or now) - agent.started) if agent.started else _DASH
 
 
 def lines_changed(work: BranchWork) -> str:
@@ -109,7 +117,7 @@ def _overview(collected: Sequence[Collected], now: int) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for one in collected:
         cells = row(one, now)
-        lines.append(f"| {' | '.join((_code(cells[0]), _code(cells[2]), *cells[6:9], *cells[3:5]))} |")
+        lines.append(f"| {' | '.join((_code(cells[0]), _code(cells[2]), *cells[3:8]))} |")
     return "\n".join(lines)
 
 
