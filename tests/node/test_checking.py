@@ -12,10 +12,12 @@ import psutil
 import pytest
 
 from controlroom.node.git.checking import PROGRAM, check
+from controlroom.node.git.merging import Ground
 from controlroom.node.spawn import Refusal
 from controlroom.text.checks import CheckOrder
 from controlroom.wire.spec import AgentSpec, Credential
 from tests.lab.waiting import wait_for
+from tests.runner.hostile_repository import git
 
 
 def environ(folder: Path) -> dict[str, str]:
@@ -24,7 +26,11 @@ def environ(folder: Path) -> dict[str, str]:
 
 def run(folder: Path, *commands: tuple[str, ...], minutes: float = 1.0, **spec: object) -> str:
     wanted = AgentSpec(checks=CheckOrder(commands, minutes), **spec)  # type: ignore[arg-type]
-    return check(wanted, environ(folder), str(folder))
+    checkout = folder / "checkout"
+    if not checkout.exists():
+        checkout.mkdir()
+        git(checkout, "init", "-q")
+    return check(wanted, environ(folder), Ground(str(folder), str(folder), str(checkout)))
 
 
 def test_without_checks_nothing_is_run(tmp_path: Path) -> None:
@@ -36,6 +42,21 @@ def test_they_run_in_the_folder_one_after_the_other_in_the_agents_environment(tm
     said = run(tmp_path, ("sh", "-c", script), ("grep", "-q", "ann", "said"), env={"WHO": "ann"})
     assert said == f"checked: sh -c '{script}', grep -q ann said"
     assert (tmp_path / "said").read_text() == f"{tmp_path} ann\n"
+
+
+def test_the_merge_is_made_ready_as_a_worktree_is(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    git(checkout, "init", "-q")
+    (checkout / ".gitignore").write_text("*.env\n")
+    (checkout / "local.env").write_text("KEY=1\n")
+    (checkout / ".worktreeinclude").write_text("*.env\n")
+    setup = ("sh", "-c", 'cat local.env > ready; echo "$CONTROLROOM_CHECKOUT" >> ready')
+    said = run(tmp_path, ("grep", "-q", "KEY", "ready"), worktree_setup=setup)
+    assert said.endswith(", grep -q KEY ready")
+    assert (tmp_path / "ready").read_text() == f"KEY=1\n{checkout}\n"
+    with pytest.raises(Refusal, match="the check false failed: exit 1"):
+        run(tmp_path, ("true",), worktree_setup=("false",))
 
 
 def test_the_credential_of_the_agent_is_not_read(tmp_path: Path) -> None:

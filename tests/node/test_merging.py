@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.git.merging import Conflict, Job, accept, sweep
+from controlroom.node.git.merging import Conflict, Ground, Job, accept, sweep
 from controlroom.node.spawn import Refusal
 from controlroom.runner.git import GitFailed
 from controlroom.wire.branches import AcceptWork
 from tests.runner.hostile_repository import HostileRepository, git
 
 
-def nothing(folder: str) -> str:
+def nothing(ground: Ground) -> str:
     return ""
 
 
@@ -43,7 +43,7 @@ class Work:
         self,
         agent: str,
         into: str = "next",
-        check: Callable[[str], str] = nothing,
+        check: Callable[[Ground], str] = nothing,
         *,
         head: str = "",
         rebase: bool = False,
@@ -83,7 +83,7 @@ def test_nothing_of_a_merge_is_left_but_the_branch(work: Work) -> None:
     assert os.listdir(work.top / ".git" / "worktrees") == ["docs-1"]
 
 
-def failing(folder: str) -> str:
+def failing(ground: Ground) -> str:
     raise Refusal("make test failed")
 
 
@@ -135,23 +135,42 @@ def test_checks_see_the_merge_and_what_they_refuse_changes_nothing(work: Work) -
     work.accept("docs-1")
     before, seen = work.at("next"), []
 
-    def check(folder: str) -> str:
-        seen.append(sorted(name for name in os.listdir(folder) if name != ".git"))
+    def check(ground: Ground) -> str:
+        seen.append(sorted(name for name in os.listdir(ground.folder) if name != ".git"))
         raise Refusal("make test failed")
 
     with pytest.raises(Refusal, match="make test failed"):
         work.accept("api-1", check=check)
     assert seen == [["api.txt", "docs.txt", "story.txt"]]
     assert work.at("next") == before
-    assert work.accept("api-1", check=lambda folder: "make test passed").endswith("; make test passed")
+    assert work.accept("api-1", check=lambda ground: "make test passed").endswith("; make test passed")
+
+
+def test_checks_run_where_the_agent_works_within_its_repository(work: Work) -> None:
+    work.agent("docs-1", "docs.txt", "words\n")
+    inner = work.folder / "docs-1" / "inner"
+    inner.mkdir()
+    work.commit(inner, "deep.txt", "words\n", "deep")
+    seen: list[Ground] = []
+
+    def check(ground: Ground) -> str:
+        seen.append(ground)
+        assert os.listdir(ground.folder) == ["deep.txt"]
+        return ""
+
+    environ = {"PATH": os.environ["PATH"], "HOME": str(work.folder)}
+    job = Job("docs-1", str(inner), str(work.folder / "state" / "merges" / "x"), environ)
+    accept(job, AcceptWork(1, "docs-1", 1, "next"), check)
+    assert seen[0].folder == f"{seen[0].top}/inner"
+    assert seen[0].checkout == str(inner)
 
 
 def test_what_checks_leave_behind_is_no_part_of_the_merge(work: Work) -> None:
     work.agent("docs-1", "docs.txt", "words\n")
 
-    def check(folder: str) -> str:
-        Path(folder, "docs.txt").write_text("bent\n")
-        git(Path(folder), "commit", "-q", "-a", "-m", "bent")
+    def check(ground: Ground) -> str:
+        Path(ground.folder, "docs.txt").write_text("bent\n")
+        git(Path(ground.folder), "commit", "-q", "-a", "-m", "bent")
         return ""
 
     work.accept("docs-1", check=check)

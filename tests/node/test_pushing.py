@@ -67,7 +67,7 @@ class Clone:
         return Job(agent, str(self.folder / agent), str(self.folder / "merges" / agent), self.environ, head)
 
     def accept(self, agent: str, into: str = "next") -> str:
-        return accept(self.job(agent), AcceptWork(1, agent, 1, into, push=True), lambda folder: "")
+        return accept(self.job(agent), AcceptWork(1, agent, 1, into, push=True), lambda ground: "")
 
     def at(self, branch: str) -> str:
         return git(self.bare, "rev-parse", "-q", "--verify", f"refs/heads/{branch}", check=False)

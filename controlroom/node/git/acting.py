@@ -59,7 +59,7 @@ class BranchActor:
     def _do(self, wanted: BranchOrder, job: Job) -> str:
         match wanted:
             case AcceptWork():
-                return accept(job, wanted, lambda folder: check(wanted.spec, job.environ, folder))
+                return accept(job, wanted, lambda ground: check(wanted.spec, job.environ, ground))
             case PushWork():
                 return push(job, wanted)
             case RequestPull():
@@ -81,7 +81,7 @@ class BranchActor:
         environ = git_environ(login)
         at = workplace(self._place.state, entry, environ["HOME"])
         scratch = os.path.join(self._place.state, MERGES, f"{wanted.name}.{wanted.id}.{os.getpid()}")
-        return Job(wanted.name, at.folder, scratch, environ, wanted.head, at.began, at.common)
+        return Job(wanted.name, at.folder, scratch, environ, wanted.head, at.began, at.common, at.checkout)
 
 
 def _lives(entry: Entry) -> bool:

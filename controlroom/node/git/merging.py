@@ -67,10 +67,23 @@ class Job(NamedTuple):
     began: Beginning = UNRECORDED
     common: str = ""
     """The git directory that its folder belongs to, where that is known."""
+    checkout: str = ""
+    """What its worktree was made from; "": it works in a folder of somebody else's."""
 
 
-Check = Callable[[str], str]
-"""Runs the checks in a folder, and says what passed; raises `Refusal` with what did not."""
+class Ground(NamedTuple):
+    """Where a merge is checked."""
+
+    top: str
+    """Of the worktree that it was made in."""
+    folder: str
+    """In that, as the agent's is in its own."""
+    checkout: str
+    """Where the files are that git ignores and that the checks may need."""
+
+
+Check = Callable[[Ground], str]
+"""Runs the checks, and says what passed; raises `Refusal` with what did not."""
 
 
 class _Tip(NamedTuple):
@@ -93,7 +106,7 @@ def accept(job: Job, wanted: AcceptWork, check: Check) -> str:
             raise Refusal(f"{job.agent} has committed nothing that {wanted.into} does not have")
         with _tree(source, job, tip.commit) as tree:
             made = _made(tree, job, wanted, tip.commit, (start, head))
-            passed = check(tree.place.top)
+            passed = check(_ground(source, tree, job))
         _move(source, job, wanted, tip, made)
         number = source.run("rev-list", "--count", f"{tip.commit}..{head}").text
     how = "on top of" if wanted.rebase else "merged into"
@@ -237,6 +250,14 @@ def _tree(source: Repository, job: Job, commit: str) -> Iterator[Repository]:
     finally:
         source.run("worktree", "remove", "--force", job.scratch, check=False, seconds=TREE_SECONDS)
         shutil.rmtree(job.scratch, ignore_errors=True)
+
+
+def _ground(source: Repository, tree: Repository, job: Job) -> Ground:
+    top, inner = tree.place.top, os.path.relpath(os.path.realpath(job.folder), source.place.top)
+    folder = os.path.normpath(os.path.join(top, inner))
+    if os.path.realpath(folder) != os.path.join(os.path.realpath(top), inner).removesuffix("/."):
+        raise Refusal(f"{displayable(inner)}, in which {job.agent} works, is no folder of the merge: look there")
+    return Ground(top, folder, job.checkout or job.folder)
 
 
 def sweep(state: str, environ: Mapping[str, str]) -> None:

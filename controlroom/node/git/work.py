@@ -22,6 +22,8 @@ class Workplace(NamedTuple):
     folder: str
     began: Beginning = UNRECORDED
     common: str = ""
+    checkout: str = ""
+    """What its worktree was made from."""
 
 
 def workplace(state: str, entry: Entry, home: str) -> Workplace:
@@ -31,7 +33,7 @@ def workplace(state: str, entry: Entry, home: str) -> Workplace:
     """
     _, worktree = worktree_of(state, entry)
     if worktree is not None:
-        return Workplace(worktree.cwd, Beginning(worktree.base), worktree.repository)
+        return Workplace(worktree.cwd, Beginning(worktree.base), worktree.repository, worktree.checkout)
     try:
         status = read_status(entry)
     except PeerError:
