@@ -294,6 +294,20 @@ def test_the_floor_denies_whatever_a_rule_allows(part: str, command: str) -> Non
     assert (said.verdict, said.rules) == (DENY, (f"floor {part}",))
 
 
+STATE = "/home/ann/.local/state/controlroom"
+TREE = f"{STATE}/worktrees/docs-1.1/app"
+
+
+@pytest.mark.parametrize("tree", [TREE, f"{STATE}/1f2e3d4c5b6a/worktrees/docs-1.1/app"])
+def test_a_worktree_that_was_made_for_an_agent_is_its_own_and_what_lies_beside_it_is_not(tree: str) -> None:
+    edit, add = rule("Edit", name="edit"), rule("Bash: git add *", name="add")
+    assert asked("Write", edit, folder=tree, file_path=f"{tree}/a.md", content="x") is ALLOW
+    assert judged("git add -A", add, folder=tree).verdict is ALLOW
+    for path in ("../worktree.json", "../../../owner.json", f"{STATE}/agents/docs-1.1/status.json", "../../.lock"):
+        assert asked("Write", edit, folder=tree, file_path=path, content="x") is DENY, path
+    assert judged("git add ../worktree.json", add, folder=tree).verdict is DENY
+
+
 ASKED_BY_FLOOR = [
     "git push", "git push origin", "git push origin HEAD", "git push origin :", "git push origin 'refs/heads/*'",
     "rm -rf ~/x", "cp evil .git/hooks/pre-commit", "touch .envrc", "make x > .git/config", "tee .claude/settings.json",

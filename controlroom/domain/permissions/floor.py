@@ -78,14 +78,22 @@ def look_at_call(floor: Floor, call: Call) -> Iterator[Finding]:
 
 def look_at_path(floor: Floor, path: str, folders: Sequence[str], *, writes: bool) -> Iterator[Finding]:
     """Find what the floor says of a file that is read or written, from whichever of the folders."""
-    for part, globs in (("credentials", floor.credentials), ("own files", floor.own)):
-        if any(is_any(path, globs, folder) for folder in folders):
-            yield Finding(RuleVerdict.DENY, part, f"{path[:100]} is {_OF[part]}")
+    if any(is_any(path, floor.credentials, folder) for folder in folders):
+        yield Finding(RuleVerdict.DENY, "credentials", f"{path[:100]} is a credential")
+    if any(is_any(path, floor.own, folder) and not _is_work(path, folder) for folder in folders):
+        yield Finding(RuleVerdict.DENY, "own files", f"{path[:100]} is a file of Control Room")
     if writes and any(is_any(path, floor.asks, folder) for folder in folders):
         yield Finding(RuleVerdict.ASK, "writes", f"what {path[:100]} says is run later")
 
 
-_OF = {"credentials": "a credential", "own files": "a file of Control Room"}
+_WORK = ("**/.local/state/controlroom/worktrees/*/*/**", "**/.local/state/controlroom/*/worktrees/*/*/**")
+"""Worktrees that were made for agents lie beside our own files, and hold their work."""
+
+_BESIDE_WORK = ("**/worktrees/*/worktree.json",)
+
+
+def _is_work(path: str, folder: str) -> bool:
+    return is_any(path, _WORK, folder) and not is_any(path, _BESIDE_WORK, folder)
 
 
 def look_at_command(floor: Floor, words: Sequence[str], home: str, folders: Sequence[str]) -> Iterator[Finding]:
