@@ -1,14 +1,16 @@
 """All open questions of the fleet, those that ask alike together, and who is reached by one answer to them.
 
-Two agents ask alike when they would do the same: by the kind of their questions and by what these say once the folder
-that each works in is set aside, for `make -C /home/ann/a1 test` of one is `make -C /home/ann/a2 test` of the other.
-Plans, and what hosts ask, are answered one by one.
+Two agents ask alike when they would do the same: by the tool and its whole input, but for what Claude says about its
+call, once the folder that each works in is set aside, for `make -C /home/ann/a1` of one is `make -C /home/ann/a2` of the
+other. Where the input is not known whole, all that is shown counts. Plans, and what hosts ask, are answered one by one.
 """
 
+import json
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.questions import Question, QuestionKind
@@ -61,14 +63,40 @@ def _named(key: Hashable) -> str:
     return sha256(repr(key).encode(errors="backslashreplace")).hexdigest()[:_ID]
 
 
-def _likeness(agent: Agent, question: Question) -> Hashable:
-    """What is equal for those who ask alike.
+_REMARKS: Mapping[str, frozenset[str]] = {name: frozenset({"description"}) for name in ("Bash", "Task", "Agent")}
+"""What Claude says about a call in its input, and nothing follows from (Claude Code 2.1.332, observed)."""
 
-    Titles may be cut: the same is asked where the first lines are the same, too. What follows is shown for each.
-    """
+
+def _likeness(agent: Agent, question: Question) -> Hashable:
+    """What is equal for those who ask alike."""
     folder = agent.cwd.rstrip("/")
-    texts = (question.title, question.lines[0], *question.always)
-    return question.kind, question.items, question.cut, tuple(_set_aside(folder, text) for text in texts)
+    told = _input(folder, question)
+    if told is None:
+        lines = tuple(_set_aside(folder, line) for line in question.lines)
+        return question.kind, question.tool, question.items, question.cut, lines
+    return question.kind, question.tool, told, tuple(_set_aside(folder, words) for words in question.always)
+
+
+def _input(folder: str, question: Question) -> str | None:
+    """The tool's whole input with a folder set aside; None: it is not known."""
+    if question.cut or not question.input:
+        return None
+    remarks = _REMARKS.get(question.tool, frozenset())
+    try:
+        given = json.loads(question.input)
+        told = {name: _told(folder, value) for name, value in given.items() if name not in remarks}
+        return json.dumps(told, sort_keys=True)
+    except (ValueError, AttributeError, RecursionError):
+        return None
+
+
+def _told(folder: str, value: Any) -> Any:
+    """A value of an input, its texts as lists of the parts between which the folder stands."""
+    if isinstance(value, str):
+        return {"text": _set_aside(folder, value)}
+    if isinstance(value, dict):
+        return {"fields": {name: _told(folder, each) for name, each in value.items()}}
+    return {"list": [_told(folder, each) for each in value]} if isinstance(value, list) else value
 
 
 def _set_aside(folder: str, text: str) -> tuple[str, ...]:

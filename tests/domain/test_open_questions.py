@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -17,6 +19,13 @@ from controlroom.text.states import Item, Option, State, Verdict
 from tests.domain.worlds import agent, fleet, host
 
 REGION = (Item("Which region?", "Region", (Option("eu"), Option("us"))),)
+
+
+def call(tool: str, id_: str = "q-1", **given: object) -> Question:
+    """Leave to use a tool, of which the whole input is known."""
+    told = json.dumps(given)
+    text = "\n".join(map(str, given.values()))
+    return replace(permission(text, id_), tool=tool, input=told, digest=f"{id_} {told}")
 
 
 def permission(text: str, id_: str = "q-1", **changes: object) -> Question:
@@ -42,6 +51,9 @@ COMMANDS = some.sampled_from(["make", "make test", "make -C /home/ann/a1", "make
 
 @some.composite
 def questions(draw: some.DrawFn, number: int) -> Question:
+    if draw(some.booleans()):
+        words = draw(some.sampled_from(["", "Run it"]))
+        return call("Bash", f"q-{number}", command=draw(COMMANDS), description=words)
     kind = draw(KINDS)
     items = REGION if kind is QuestionKind.CHOICES else ()
     return permission(draw(COMMANDS), f"q-{number}", kind=kind, asked=draw(some.integers(0, 3)), items=items)
@@ -111,6 +123,49 @@ def test_a_folder_of_somebody_else_does_and_so_does_one_that_only_begins_alike()
     assert groups(longer) == [["a0"], ["a1"]]
     elsewhere = asking(permission("rm -r /backup/home/ann/a0"), permission("rm -r /backup/home/ann/a1"))
     assert groups(elsewhere) == [["a0"], ["a1"]]
+
+
+def test_what_claude_says_about_a_command_makes_no_difference_and_what_is_done_does() -> None:
+    make = {"command": "make test", "timeout": 1000}
+    first = call("Bash", **make, description="Run the tests")
+    assert groups(asking(first, call("Bash", **make, description="Now the tests"))) == [["a0", "a1"]]
+    for other in (
+        call("Bash", **{**make, "command": "make install"}, description="Run the tests"),
+        call("Bash", **make, description="Run the tests", run_in_background=True),
+        call("Bash", **{**make, "timeout": True}),
+        call("Bash", **{**make, "timeout": {"text": ["1000"]}}),
+        call("BashOutput", **make, description="Run the tests"),
+    ):
+        assert groups(asking(first, other)) == [["a0"], ["a1"]]
+
+
+def test_files_that_are_written_alike_have_the_same_in_them() -> None:
+    one = [call("Write", file_path=f"/home/ann/a{n}/README.md", content="Hello.\n") for n in (0, 1)]
+    assert groups(asking(*one)) == [["a0", "a1"]]
+    other = call("Write", file_path="/home/ann/a1/README.md", content="Good bye.\n")
+    assert groups(asking(one[0], other)) == [["a0"], ["a1"]]
+
+
+def test_the_wording_of_a_question_decides_nothing_where_its_input_is_known() -> None:
+    worded = replace(call("Bash", command="make"), title="run: rm -r /", text="rm -r /")
+    assert groups(asking(call("Bash", command="make"), worded)) == [["a0", "a1"]]
+
+
+DEEP = '{"a": ' + "[" * 900 + "]" * 900 + "}"
+
+
+@pytest.mark.parametrize("told", ["", "[]", "{", "[" * 20_000, "1" * 5_000])
+def test_where_the_input_is_not_known_all_that_is_shown_counts(told: str) -> None:
+    ready, not_yet = (
+        replace(permission(f"make\n{words}"), tool="Bash", input=told) for words in ("Ready.", "Not yet.")
+    )
+    assert groups(asking(ready, ready)) == [["a0", "a1"]]
+    assert groups(asking(ready, not_yet)) == [["a0"], ["a1"]]
+
+
+def test_an_input_that_is_nested_very_deep_is_taken_or_left_and_breaks_nothing() -> None:
+    deep = replace(permission("make"), tool="Bash", input=DEEP)
+    assert groups(asking(deep, deep)) == [["a0", "a1"]]
 
 
 def test_what_always_would_allow_is_a_part_of_what_is_asked() -> None:

@@ -92,7 +92,9 @@ def agent(name: str, on: str, state: State, minutes: int, line: str = "", **chan
 
 def permission(title: str, text: str = "", minutes: int = 2, id_: str = "q-1") -> Question:
     always = (f"Bash: whatever begins with: {' '.join(title.split()[1:3])}",)
-    return Question(id_, QuestionKind.PERMISSION, title, text or title, NOW - minutes * MINUTE, always=always)
+    told = json.dumps({"command": (text or title).split("\n")[0], "description": text})
+    asked = NOW - minutes * MINUTE
+    return Question(id_, QuestionKind.PERMISSION, title, text or title, asked, always=always, tool="Bash", input=told)
 
 
 def region(id_: str = "q-2") -> Question:
