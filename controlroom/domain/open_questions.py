@@ -1,7 +1,7 @@
 """All open questions of the fleet, those that ask alike together, and who is reached by one answer to them.
 
 Two agents ask alike when they would do the same: by the tool and its whole input, but for what Claude says about its
-call, once the folder that each works in is set aside, for `make -C /home/ann/a1` of one is `make -C /home/ann/a2` of the
+call, once the folder that each works in is set aside: `make -C /home/ann/a1` of one is `make -C /home/ann/a2` of the
 other. Where the input is not known whole, all that is shown counts. Plans, and what hosts ask, are answered one by one.
 """
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does 
     from controlroom.domain.model import Fleet, LogPlace
     from controlroom.domain.orders import Result
     from controlroom.protocol.messages import AgentChanges, Attached, Costs, Flowing, History, HostChecked, TaskText
+    from controlroom.protocol.rule_messages import Rules
     from controlroom.text.changes import ChangedFile
 
 
@@ -102,6 +103,9 @@ class Source(Protocol):
 
     async def task_text(self, task: str) -> TaskText:
         """Read the whole text of a task."""
+
+    async def rules(self) -> Rules:
+        """Ask how the rules stand that answer questions."""
 
     async def attached(self) -> Attached:
         """Ask who is attached to the engine."""

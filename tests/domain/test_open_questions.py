@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ from tests.domain.worlds import agent, fleet, host
 REGION = (Item("Which region?", "Region", (Option("eu"), Option("us"))),)
 
 
-def call(tool: str, id_: str = "q-1", **given: object) -> Question:
+def call(tool: str, id_: str = "q-1", **given: Any) -> Question:
     """Leave to use a tool, of which the whole input is known."""
     told = json.dumps(given)
     text = "\n".join(map(str, given.values()))
@@ -126,7 +127,7 @@ def test_a_folder_of_somebody_else_does_and_so_does_one_that_only_begins_alike()
 
 
 def test_what_claude_says_about_a_command_makes_no_difference_and_what_is_done_does() -> None:
-    make = {"command": "make test", "timeout": 1000}
+    make: dict[str, Any] = {"command": "make test", "timeout": 1000}
     first = call("Bash", **make, description="Run the tests")
     assert groups(asking(first, call("Bash", **make, description="Now the tests"))) == [["a0", "a1"]]
     for other in (

@@ -19,11 +19,13 @@ from controlroom.domain.history import Point
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, State
 from controlroom.domain.money.costs import CostRow
 from controlroom.domain.orders import Result
+from controlroom.domain.permissions.intents import AddRule, KeptRule
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import edits
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import Drain, Halt, Hold, Task
 from controlroom.protocol.messages import AgentChanges, Attached, Costs, Flowing, History, HostChecked, TaskText
+from controlroom.protocol.rule_messages import Rules
 from controlroom.text.changes import BEGINNING, DIFF_PAGE, ChangedFile, Changes
 from controlroom.text.event_text import LogRecord
 from controlroom.text.host_sample import HostCheck
@@ -55,6 +57,7 @@ class SmallEngine:
         self.ran: dict[str, dict[str, int]] = {}
         self.history: dict[str, Sequence[Point]] = {}
         self.figures: Figures | None = None
+        self.rules: list[KeptRule] = []
         self.history_asked: list[tuple[str, int, int, int]] = []
         self.costs_asked: list[tuple[str, int, int]] = []
         self.asked: list[intents.Intent] = []
@@ -181,6 +184,8 @@ class SmallEngine:
             case intents.ResumeRoom():
                 self.become(queue=replace(queue, halt=None))
                 words = "told to go on: 3 agents"
+            case AddRule(rule=rule):
+                self.rules.append(KeptRule(rule))
             case _:
                 return self._edit_task(intent)
         return Result(Outcome.DONE, words)
@@ -418,6 +423,11 @@ class SmallClient:
         self._alive()
         await asyncio.sleep(0)
         return TaskText(1, self.engine.task_texts.get(task, ""), "" if task in self.engine.task_texts else "not read")
+
+    async def rules(self) -> Rules:
+        self._alive()
+        await asyncio.sleep(0)
+        return Rules(1, tuple(self.engine.rules))
 
     async def attached(self) -> Attached:
         self._alive()

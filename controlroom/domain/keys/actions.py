@@ -60,6 +60,17 @@ ACTIONS: tuple[Action, ...] = (
         footer=3,
     ),
     Action(
+        "rule",
+        "&",
+        "rule",
+        "Make a rule of what is asked: a form shows which open questions it would answer, and what it would not cover.",
+        "questions",
+        "question",
+        changes=True,
+        verb="rules add",
+        footer=5,
+    ),
+    Action(
         "questions",
         "!",
         "questions",

@@ -181,6 +181,7 @@ _CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
     "allow": _asks,
     "always": _asks_for_more,
     "deny": _asks,
+    "rule": _asks,
     "kill": _live,
     "reassign": _connected,
     "retry": _connected,

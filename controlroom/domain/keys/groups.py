@@ -4,7 +4,7 @@ GROUPS: dict[str, str] = {
     "look": "open next filter search timeline sift bookmark bookmark_older bookmark_newer export match_older "
     "match_newer screen review review_open file_next file_before review_reload explain copy hosts "
     "host_open host_charts host_check tasks task_open task_why task_log figures alarms attached palette help back",
-    "answer": "allow always deny questions undo",
+    "answer": "allow always deny rule questions undo",
     "act": "spawn kill pause resume reassign retry message comment comments_send interrupt model attach forget mark "
     "mark_all host_add host_remove host_retry host_take host_drain",
     "queue": "task_add task_edit task_editor task_priority task_up task_down task_first task_hold task_retry task_drop "

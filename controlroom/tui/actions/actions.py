@@ -6,7 +6,7 @@ from functools import partial
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import plan
 from controlroom.text.states import Verdict
-from controlroom.tui.actions import agents, hosts, navigate, orders, questions, reports, review, tasks
+from controlroom.tui.actions import agents, hosts, navigate, orders, questions, reports, review, rules, tasks
 from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.screens.arranging import MarkingScreen
 from controlroom.tui.screens.base import RoomScreen, say
@@ -120,6 +120,7 @@ ACTS: dict[str, Act] = {
     "allow": questions.answer(Verdict.ALLOW),
     "always": questions.answer(Verdict.ALWAYS),
     "deny": questions.answer(Verdict.DENY),
+    "rule": rules.make,
     "questions": navigate.questions,
     "undo": orders.undo,
     "spawn": agents.spawn,

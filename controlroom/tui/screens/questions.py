@@ -184,8 +184,13 @@ class QuestionsScreen(RoomScreen):
         panel = self.query_one(QuestionPanel)
         return panel if panel.question is not None else None
 
+    @property
+    def asked_here(self) -> Asking | None:
+        """The chosen question of agents, with all who ask it."""
+        return self.chosen if not self.host_here() else None
+
     def alike(self) -> Asking | None:
-        """All who ask the chosen question."""
+        """All who ask the chosen question, where several do."""
         chosen = self.chosen
         return chosen if chosen is not None and len(chosen.whom) > 1 and not self.host_here() else None
 
@@ -213,7 +218,7 @@ class QuestionsScreen(RoomScreen):
     def items(self) -> list[Item]:
         """The answers stand in the footer, here no panel has them; on a phone they take the place of help and halt."""
         narrow = self.size.width < NARROW
-        shown = [item for item in super().items() if not (narrow and item.action.name in ("help", "halt"))]
+        shown = [item for item in super().items() if not (narrow and item.action.name in ("help", "halt", "rule"))]
         return [replace(item, action=replace(item.action, needs="agent")) for item in shown]
 
     def motions(self) -> list[Motion]:

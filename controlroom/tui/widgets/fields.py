@@ -69,6 +69,9 @@ class Field(Horizontal):
     class Leaving(Move):
         """Leave the form."""
 
+    class Changed(Move):
+        """Something else was chosen."""
+
     def __init__(self, name: str) -> None:
         super().__init__(classes="field")
         self.name_of = name
@@ -171,6 +174,9 @@ class _Choosing(Lines):
     def build(self, width: int, height: int) -> Sequence[Line]:
         """From the chosen one's neighbourhood as many as fit; what is left out at a side is marked there."""
         palette, last = self.palette, len(self.choices) - 1
+        self._places = []
+        if not self.choices:
+            return (styled.line((f" {self._empty} ", palette.quiet)),)
         index = self.choices.index(self.chosen) if self.chosen in self.choices else 0
         start = next((place for place in range(index) if self._cells(place, index) <= width), index)
         end = next((place for place in range(last, index, -1) if self._cells(start, place) <= width), index)
@@ -202,6 +208,14 @@ class _Choosing(Lines):
         if self.choices:
             self.chosen = self.choices[place % len(self.choices)]
             self.redraw()
+            if isinstance(self.parent, Field):
+                self.post_message(Field.Changed(self.parent))
+
+    def offer(self, choices: Sequence[str]) -> None:
+        """Have these to choose from; what was chosen stays so, where it is among them."""
+        self.choices = list(choices)
+        self.chosen = self.chosen if self.chosen in self.choices else next(iter(self.choices), "")
+        self.redraw()
 
     def on_key(self, event: events.Key) -> None:
         """Choose, go on, go back, leave."""
@@ -254,6 +268,10 @@ class Choice(Field):
     def value(self) -> str:
         """What is chosen."""
         return self._choosing.chosen
+
+    def offer(self, choices: Sequence[str]) -> None:
+        """Have these to choose from; what was chosen stays so, where it is among them."""
+        self._choosing.offer(choices)
 
     def fill(self, text: str) -> None:
         """Choose this."""
