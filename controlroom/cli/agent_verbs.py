@@ -13,7 +13,7 @@ STEER: tuple[Verb, ...] = (
         "spawn",
         "steer",
         "NAME [--host H] [--profile P] [--kind K] [--model M] [--cwd DIR]\n"
-        "       (--task TEXT | --task-file F) [--anyway] [-- COMMAND...]",
+        "       [--worktree BASE] (--task TEXT | --task-file F) [--anyway] [-- COMMAND...]",
         "Start an agent.",
         "The task may contain anything; it never passes through a shell. --task-file - reads it from stdin. With a "
         "command after -- the agent is that command, and the task (if any) its stdin. Kind headless is Claude Code "

@@ -197,6 +197,7 @@ async def _spawn(client: Client, args: argparse.Namespace) -> int:
         cwd=typed(args.cwd, "the folder"),
         command=args.command,
         anyway=args.anyway,
+        worktree=args.worktree,
     )
     code = await order(client, intent, f"{host}/{args.name} is started")
     output.data(f"{host}/{args.name}")

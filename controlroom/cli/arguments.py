@@ -162,6 +162,12 @@ def spawn(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", metavar="K", default="", help="headless (the default), interactive or command")
     parser.add_argument("--model", metavar="M", default="", help="as Claude Code names it")
     parser.add_argument("--cwd", metavar="DIR", default="", help="the folder to work in, on the host")
+    parser.add_argument(
+        "--worktree",
+        metavar="BASE",
+        default="",
+        help="in a git worktree of its own, from this branch; HEAD: what DIR stands at",
+    )
     _task(parser)
     parser.add_argument("--anyway", action="store_true", help="also on a host that was found to lack what it needs")
 

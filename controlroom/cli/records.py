@@ -166,6 +166,16 @@ def _credential(at: Any) -> str | None:
     return at.agent.ordered.credential if at.agent.ordered else None
 
 
+_WORKTREE = (
+    *(_text(name, attrgetter(name)) for name in ("path", "branch")),
+    _text("base", attrgetter("base"), "the commit that it began from"),
+    _text("onto", attrgetter("onto"), "what that was called; null: what the checkout stood at"),
+    _text("repository", attrgetter("origin"), "its origin, the same for each way to reach it"),
+    _text("checkout", attrgetter("checkout"), "the folder that it was made from"),
+    _count("first_port", lambda worktree: worktree.ports[0] if worktree.ports else None),
+    _count("ports", lambda worktree: worktree.ports[1] if worktree.ports else 0),
+)
+
 _AGENT = (
     *(_text(name, _agent(name)) for name in ("id", "name", "host")),
     _count("run", _agent("epoch"), "which of its runs, from 1"),
@@ -177,6 +187,9 @@ _AGENT = (
     _records("evidence", _EVIDENCE, _agent("evidence")),
     _text("pending", lambda at: at.agent.pending.verb if at.agent.pending else None, "the order that is on its way"),
     *(_text(name, _agent(name)) for name in ("profile", "model", "task", "cwd", "session")),
+    _record(
+        "worktree", _WORKTREE, _agent("worktree"), "the git worktree of its own that it works in, as its host says"
+    ),
     _text("credential", _credential, "which of those that its profile names"),
     _count("pid", _agent("pid")),
     _bytes("memory_bytes", _agent("rss")),

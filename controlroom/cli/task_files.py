@@ -13,10 +13,11 @@ import tomllib
 
 from controlroom.cli.exits import Exit, Stop
 from controlroom.domain.tasks import Source, TaskWish
+from controlroom.domain.worktrees import HEAD
 
 _ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[(?P<box>[ xX])\][ \t]+)?(?P<text>\S.*)")
 
-_TEXTS = ("profile", "host", "model", "cwd", "key", "every")
+_TEXTS = ("profile", "host", "model", "cwd", "key", "every", "worktree")
 _NUMBERS = {"priority": "priority", "attempts": "max_attempts"}
 
 _AMOUNTS: Mapping[str, tuple[str, int, type[int] | type[float]]] = {
@@ -83,6 +84,8 @@ def _of_record(record: Any, number: int, common: TaskWish) -> TaskWish:
         return replace(common, text=record)
     if not isinstance(record, dict):
         raise Stop(Exit.USAGE, f"task {number} is not a record: expected {{…}} or text")
+    if isinstance(record.get("worktree"), bool):
+        record = {**record, "worktree": HEAD if record["worktree"] else ""}
     title, body = _said(record, "title"), _said(record, "body")
     text = _said(record, "text") or "\n\n".join(part for part in (title, body) if part)
     for name in ("text", *_TEXTS):

@@ -54,6 +54,7 @@ def _work(parser: argparse.ArgumentParser) -> None:
     add("--label", metavar="L", action="append", help="what its host must have; may be given several times")
     add("--model", metavar="M", help="as Claude Code names it")
     add("--cwd", metavar="DIR", help="the folder to work in, on the host")
+    add("--worktree", metavar="BASE", help="in a git worktree of its own, from this branch; HEAD: what DIR stands at")
     add("--after", metavar="TASK", action="append", help="it starts once this one is done; may be given several times")
     add("--attempts", metavar="N", type=_attempts, help="attempts that may fail (default: queue.max_attempts)")
     add("--cost", metavar="USD", type=_cost, help="dollars at list prices that all attempts may cost; 0: no limit")
@@ -234,9 +235,10 @@ TASKS: Sequence[Verb] = (
         "tasks",
         "(TEXT | --file F | --from F) [--template T] [--var NAME=VALUE]...\n"
         "       [--priority N] [--profile P] [--host H] [--label L]... [--model M]\n"
-        "       [--cwd DIR] [--after TASK]... [--key K] [--attempts N] [--cost USD]\n"
-        "       [--hours N] [--verify CMD]... [--verify-minutes N] [--verify-attempts N]\n"
-        "       [--clean] [--guarded PATH]... [--not-before WHEN] [--every T] [--json]",
+        "       [--cwd DIR] [--worktree BASE] [--after TASK]... [--key K] [--attempts N]\n"
+        "       [--cost USD] [--hours N] [--verify CMD]... [--verify-minutes N]\n"
+        "       [--verify-attempts N] [--clean] [--guarded PATH]... [--not-before WHEN]\n"
+        "       [--every T] [--json]",
         "Put tasks into the queue; print their ids.",
         "An agent carries each out as soon as hosts, limits and budgets allow. --from reads many: JSON (an array, or "
         "lines), TOML with [[tasks]], or a Markdown list; it takes all of them or none. What a record leaves out, "
@@ -296,8 +298,8 @@ TASKS: Sequence[Verb] = (
         "task edit",
         "tasks",
         "TASK [--text TEXT | --file F] [--priority N] [--profile P] [--host H]\n"
-        "       [--label L]... [--model M] [--cwd DIR] [--after TASK]... [--attempts N]\n"
-        "       [--cost USD] [--hours N] [--verify CMD]... [--verify-minutes N]\n"
+        "       [--label L]... [--model M] [--cwd DIR] [--worktree BASE] [--after TASK]...\n"
+        "       [--attempts N] [--cost USD] [--hours N] [--verify CMD]... [--verify-minutes N]\n"
         "       [--verify-attempts N] [--clean] [--guarded PATH]... [--not-before WHEN]\n"
         "       [--every T]",
         "Change a task that waits or is held.",

@@ -104,6 +104,7 @@ def _wish(args: argparse.Namespace) -> TaskWish:
         max_cost=args.cost or 0,
         max_hours=args.hours or 0.0,
         checks=check_order(args),
+        worktree=args.worktree or "",
         variables=dict(args.var or ()),
     )
 
@@ -319,6 +320,7 @@ def edit(args: argparse.Namespace, entry_points: EntryPoints) -> int:
         args.cost,
         args.hours,
         None if check_order(args) == AS_PROFILE else check_order(args),
+        args.worktree,
         typed(args.to_text, "the task") if args.to_text is not None else body,
     )
     if args.change == TaskChange():

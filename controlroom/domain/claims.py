@@ -53,7 +53,7 @@ RULES: Mapping[str, Rule] = {
         ("state", "since", "detail", "cause", "started", "ended", "exit_code", "exit_signal", "pid"), Rule.HOST
     ),
     **dict.fromkeys(("session", "question", "limited_until", "denied", "log_bytes", "evidence", "trouble"), Rule.HOST),
-    **dict.fromkeys(("checks", "nothing_changed"), Rule.HOST),
+    **dict.fromkeys(("checks", "nothing_changed", "worktree"), Rule.HOST),
     **dict.fromkeys(("rss", "cpu_percent", "processes", "subagents", "last_line", "last_line_at"), Rule.HOST),
     **dict.fromkeys(
         ("stray_key", "billing_doubt", "forged", "rss_bound", "grant", "run_spent", "run_tokens", "place", "pane"),
@@ -88,6 +88,8 @@ class OrderedRun:
     """The model that a person or a task chose for this and later runs; empty: as the profile says."""
     credential: str = ""
     """Which of the credentials that its profile names."""
+    worktree: str = ""
+    """What a git worktree of its own begins from; empty: it works in its folder itself."""
     at: int = 0
     """When it was ordered, by the clock of home; 0: not known any more. Kept with the orders."""
     resumed: bool = False
@@ -114,7 +116,7 @@ class OrderedRun:
     @property
     def work(self) -> Work:
         """What later orders go by."""
-        return Work(self.kind, self.profile, self.model, self.cwd, self.chosen, self.credential)
+        return Work(self.kind, self.profile, self.model, self.cwd, self.chosen, self.credential, self.worktree)
 
     def is_task(self, text: str) -> bool:
         """Whether a text is the task that was ordered."""
@@ -167,7 +169,7 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None, *, k
         *_differs("kind", run.kind, seen.kind, same=seen.kind in (AgentKind.UNSAID, run.kind)),
         *_differs("profile", run.profile, seen.profile, same=seen.profile in ("", run.profile)),
         *_differs("model", model, seen.model, same=_is_model(model, seen.model) or run.is_also(seen.model)),
-        *_differs("cwd", cwd, seen.cwd, same=_is_folder(cwd, seen.cwd)),
+        *_differs("cwd", cwd, seen.cwd, same=_is_folder(cwd, seen.cwd) or bool(run.worktree and seen.worktree)),
         *_differs("task", "", "", same=not seen.task or _is_shown(task, seen.task)),
         *payer,
     )

@@ -21,6 +21,7 @@ from controlroom.domain.money import budget, ladder
 from controlroom.domain.orders import ENDS, NO_TERMS, ROWS, Order, RunTerms, Work
 from controlroom.domain.preconditions import (
     Refusal,
+    check_base,
     check_kind,
     check_session,
     check_size,
@@ -135,6 +136,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
             f"{agent.id} is there already, {state_words(fleet, agent, now)}: choose another name, or reassign it"
         )
     profile = profile_named(fleet, intent.profile)
+    check_base(intent.worktree)
     kind = _kind(intent, profile)
     command = intent.command or (profile.command if profile else ())
     check_work(kind, command, intent.task)
@@ -160,6 +162,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
         terms=intent.terms,
         chosen=intent.model,
         credential=credential,
+        worktree=intent.worktree or (profile.worktree if profile else ""),
     )
     return Decision((), effect, _both(taken, note), starting(effect, now))
 
@@ -313,6 +316,7 @@ def _again(
         terms,
         ordered.chosen,
         credential,
+        ordered.worktree,
     )
     return Decision((), effect, _both(taken, note), starting(effect, now))
 

@@ -39,6 +39,8 @@ class SpawnAgent:
     terms: RunTerms = NO_TERMS
     credential: str = ""
     """Which of those that its profile names; empty: the one with the most left."""
+    worktree: str = ""
+    """What a git worktree of its own begins from (`worktrees.HEAD`, a branch); empty: as its profile says."""
 
 
 @dataclass(frozen=True)
@@ -401,6 +403,8 @@ class SpawnOn:
     """The model that a person or a task chose for it; empty: as the profile says."""
     credential: str = ""
     """Which of the credentials that the profile names; empty: it names no several."""
+    worktree: str = ""
+    """What a git worktree of its own begins from; empty: it works in its folder itself."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import Question as Question
 from controlroom.domain.restart_rules import RestartRules
 from controlroom.domain.tasks import Drain, Queue, Task
+from controlroom.domain.worktrees import Worktree
 from controlroom.text.checks import Checks
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import ENDED, LIVE, AgentKind, Cause, Payer, State, StrEnum, has_ended, lives
@@ -212,6 +213,8 @@ class Agent:
     """What its host says of it and cannot be, by what was ordered."""
     edited: Edited | None = None
     """What it has edited, joined with what others have; None: not known."""
+    worktree: Worktree | None = None
+    """The git worktree of its own that it works in, as its host says; None: it has none, or its host says nothing."""
 
     @property
     def adopted(self) -> bool:
@@ -289,6 +292,8 @@ class Profile:
     """Those of which its agents take the one with the most left; none: they take `credential`."""
     switches_model: bool = False
     """Agents of it that are at work go over to cheaper models when a budget says so, and back."""
+    worktree: str = ""
+    """What the git worktrees of its agents begin from (`worktrees.HEAD`, a branch); empty: they have none."""
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ class Work:
     """The model that a person or a task chose; empty: as the profile says."""
     credential: str = ""
     """Which of the credentials that its profile names; empty: the profile names no several."""
+    worktree: str = ""
+    """What a git worktree of its own begins from; empty: it works in its folder itself."""
 
 
 @dataclass(frozen=True)

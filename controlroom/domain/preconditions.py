@@ -7,6 +7,7 @@ from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, Sta
 from controlroom.domain.orders import Work
 from controlroom.domain.tasks import Preflight
 from controlroom.domain.words import ago, nearest, since, size
+from controlroom.domain.worktrees import base_problem
 from controlroom.text.host_sample import FolderProblem
 from controlroom.text.names import LOCAL
 from controlroom.text.sanitize import sanitize
@@ -129,12 +130,23 @@ def ordered_work(agent: Agent, *, trust: bool) -> Work:
 
 def movable_work(agent: Agent, task: str, *, trust: bool) -> Work:
     """What was ordered of an agent that is to go on elsewhere. Raises `Refusal` for what only its host claims."""
+    if agent.ordered.worktree if agent.ordered else agent.worktree:
+        raise Refusal(
+            f"{agent.id} works in a git worktree on {agent.host}, and what it has done stays there: it cannot be "
+            "moved. Let it end, take its work over (collect), and spawn what is left to do on the other host"
+        )
     work = ordered_work(agent, trust=trust)
     if agent.ordered is None and work.kind == AgentKind.COMMAND:
         raise Refusal(f"this room did not order {agent.id}, and no host says what is run on another: spawn it there")
     if agent.ordered is None and not task.strip():
         raise Refusal(f"this room did not order {agent.id}, so it does not know its task: say --task")
     return work
+
+
+def check_base(worktree: str) -> None:
+    """See that a worktree can begin from what was named, if anything was. Raises `Refusal`."""
+    if worktree and (wrong := base_problem(worktree)):
+        raise Refusal(f"no worktree: {wrong}")
 
 
 def no_session(agent: Agent) -> str:
@@ -255,10 +267,12 @@ def unfit_folder(preflight: Preflight, profile: Profile, cwd: str) -> str:
         problem = FolderProblem.UNKNOWN
     if problem in _FOLDERS:
         return f"folder {cwd} {_FOLDERS[problem]}"
-    if folder and folder.repository is False and profile.needs_repository:
-        return f"folder {cwd} is in no git repository (profiles.{profile.name}.repository)"
+    if folder and folder.repository is False and (profile.needs_repository or profile.worktree):
+        setting = "worktree" if profile.worktree else "repository"
+        return f"folder {cwd} is in no git repository (profiles.{profile.name}.{setting})"
     if profile.kind is AgentKind.INTERACTIVE and not profile.own_login and not profile.command:
-        trusts = "" if folder is None or folder.trusted is not False else f"Claude would ask whether you trust {cwd}"
+        trusted = None if folder is None else folder.worktrees_trusted if profile.worktree else folder.trusted
+        trusts = "" if trusted is not False else f"Claude would ask whether you trust {cwd}"
         return preflight.dialogs or (f"{trusts} (run claude there once)" if trusts else "")
     return ""
 

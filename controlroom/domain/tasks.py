@@ -310,15 +310,14 @@ class TaskTerms:
     """Attempts that may fail; 0: as the queue's setting says."""
     max_cost: int = 0
     """Micro-dollars at list prices that all its attempts together may cost; 0: no limit."""
-    max_hours: float = 0.0
-    """Hours that one attempt may take; 0: as its profile says."""
+    max_hours: float = 0.0  # that one attempt may take; 0: as its profile says
     checks: CheckOrder = AS_PROFILE
     """What proves its work, where it says otherwise than its profile."""
     labels: tuple[str, ...] = ()
     """What its host must have, beside the labels of its profile."""
     not_before: int = 0
-    every: str = ""
-    """How often it is done again (`queue.repeat`); empty: once."""
+    every: str = ""  # how often it is done again (`queue.repeat`); empty: once
+    worktree: str = ""  # what its agent's own git worktree begins from; empty: as its profile says
 
     @property
     def terms(self) -> dict[str, Any]:
@@ -424,6 +423,7 @@ class TaskChange:
     max_cost: int | None = None
     max_hours: float | None = None
     checks: CheckOrder | None = None
+    worktree: str | None = None
     body: str | None = None
     """Its whole text."""
 

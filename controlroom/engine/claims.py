@@ -89,6 +89,7 @@ class ClaimChecker:
             order.op,
             effect.chosen,
             effect.credential,
+            effect.worktree,
             self._store.clock(),
             order.verb == "resume",
         )

@@ -36,6 +36,7 @@ from controlroom.runner.claude.settings import Unreadable, read_entry
 from controlroom.runner.environment import expanded
 from controlroom.runner.files import read_regular
 from controlroom.runner.folder import TASK
+from controlroom.runner.git import GitFailed, located
 from controlroom.text.host_sample import FolderCheck, FolderProblem, HostCheck
 from controlroom.text.json_fields import table
 from controlroom.text.names import is_adopted_name, shown_name_problem
@@ -115,7 +116,18 @@ def checked_folders(paths: Iterable[str], environ: Mapping[str, str]) -> Iterato
         above = [whole, *_above(whole)]
         trusted = any(table(projects.get(folder)).get("hasTrustDialogAccepted") is True for folder in above)
         in_git = any(os.path.exists(os.path.join(folder, ".git")) for folder in above)
-        yield FolderCheck(path, _folder_problem(whole), in_git, trusted)
+        checkout = main_checkout(whole) if in_git else ""
+        of_worktrees = table(projects.get(checkout)).get("hasTrustDialogAccepted") is True if checkout else None
+        yield FolderCheck(path, _folder_problem(whole), in_git, trusted, of_worktrees)
+
+
+def main_checkout(path: str) -> str:
+    """The work tree that Claude (2.1.332, observed) asks about, once for all worktrees of a repository; "": none."""
+    try:
+        common = located(path).common
+    except GitFailed:
+        return ""
+    return os.path.dirname(common) if os.path.basename(common) == ".git" else ""
 
 
 def _above(path: str) -> Iterator[str]:

@@ -57,6 +57,8 @@ class FolderCheck:
     """Whether it lies in a git repository."""
     trusted: bool | None = None
     """Whether Claude's question on a terminal, if its folder is trusted, is answered."""
+    worktrees_trusted: bool | None = None
+    """Whether it is answered for git worktrees of the repository: by the one about its main checkout, and no other."""
 
 
 @dataclass(frozen=True)

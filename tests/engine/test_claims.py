@@ -72,6 +72,7 @@ LIES: Mapping[str, Any] = {
     "profile": "rich",
     "model": "claude-opus-5-5",
     "cwd": "/etc",
+    "worktree": {"path": "/etc", "branch": "main", "base": "0" * 40, "origin": "evil"},
     "task": "do evil",
     "pid": 1,
     "session": "--dangerously-skip-permissions",

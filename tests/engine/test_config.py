@@ -50,10 +50,15 @@ max_budget_usd = 2.5
 verify = [["make", "test"], ["make", "lint"]]
 verify_minutes = 5
 attempts = 0
+worktree = "main"
+worktree_setup = ["npm", "ci"]
+worktree_setup_minutes = 5
+worktree_ports = 3
 
 [profiles.job]
 kind = "command"
 credential = "plan"
+worktree = true
 
 [profiles.vault]
 credential = { command = ["pass", "show", "key"] }
@@ -111,7 +116,13 @@ def test_every_setting_reaches_the_engine(place: Home) -> None:
         max_output_tokens=1000,
         max_budget_usd="2.5",
         checks=CheckOrder((("make", "test"), ("make", "lint")), 5.0, 0),
+        worktree_setup=("npm", "ci"),
+        worktree_setup_minutes=5.0,
+        worktree_ports=3,
     )
+    assert loaded.profiles["docs"].worktree == "main"
+    assert loaded.profiles["job"].worktree == "HEAD"
+    assert loaded.profiles["vault"].worktree == ""
     assert loaded.spec("job").credential == Credential(plan=True)
     assert loaded.spec("vault").credential == Credential(command=("pass", "show", "key"))
 
@@ -179,6 +190,7 @@ def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credentia
         ("[profiles]\na = 3", "profiles.a: found 3, expected a table"),
         ('[profiles.a]\nkind = "x"\nmax_turns = "x"', "expected 'headless', 'interactive' or 'command' (1 more"),
         ('[profiles.a]\nmax_turns = "x"', 'profiles.a.max_turns: found "x", expected a whole number'),
+        ('[profiles.a]\nworktree = "a b"', "'a b' cannot name a branch or commit; or true, for what the repository"),
         ("[profiles.a]\nmax_turns = -1", "profiles.a.max_turns: found -1, expected 0 or more"),
         ("[profiles.a]\nmax_hours = 1e9", "max_hours: found 1000000000.0, expected 8784 or less"),
         ('[profiles.a]\nverify = ["make"]', "profiles.a.verify"),

@@ -404,6 +404,7 @@ def facts(task: Task, now: int, zone: tzinfo) -> list[str]:
         f"on {task.host}" if task.host else "",
         f"label {', '.join(task.labels)}" if task.labels else "",
         f"in {task.cwd}" if task.cwd else "",
+        f"in a worktree from {task.worktree}" if task.worktree else "",
         f"at most {dollars(task.max_cost)}" if task.max_cost else "",
         f"at most {task.max_hours:g} h an attempt" if task.max_hours else "",
         f"after {named_some(task.after)}" if task.after else "",

@@ -405,7 +405,8 @@ class World:
             return HostWait(host.name, WaitReason.HOST_DRAINING, about=host.drain.who)
         if missing := {*task.labels, *profile.labels}.difference(host.labels):
             return HostWait(host.name, WaitReason.HOST_LABELS, about=", ".join(sorted(missing)))
-        if (lacks := self._lacks(host.name, profile, task.cwd or profile.cwd)) is not None:
+        wanted = replace(profile, worktree=task.worktree or profile.worktree)
+        if (lacks := self._lacks(host.name, wanted, task.cwd or profile.cwd)) is not None:
             return HostWait(host.name, WaitReason.HOST_UNFIT, about=lacks)
         return None
 
@@ -477,26 +478,30 @@ class World:
         return growth
 
     def _in_folder(self, host: str, task: Task, profile: Profile) -> str:
-        """The agent that works in the folder of a task on a host; empty: none, or the profile shares its folder."""
+        """The agent that works in the folder of a task on a host; empty: none, or they do not meet there.
+
+        They do not where the profile shares its folder, and where each has a git worktree of its own.
+        """
         folder = task.cwd or profile.cwd
-        if not folder or profile.shares_folder:
+        if not folder or profile.shares_folder or task.worktree or profile.worktree:
             return ""
         seen = (agent.id for agent in self._live if agent.host == host and self._folder(agent) == folder)
         mine = {attempt.id for attempt in task.attempts}
         unseen = (
-            attempt.id
-            for other, attempt in self._unseen
-            if attempt.host == host and (other.cwd or self._profile_folder(other.profile)) == folder
+            attempt.id for other, attempt in self._unseen if attempt.host == host and self._folder_of(other) == folder
         )
         return next((id_ for id_ in (*seen, *unseen) if id_ not in mine), "")
 
     def _folder(self, agent: Agent) -> str:
         """The folder that was ordered of an agent; what its host claims decides nothing."""
-        return agent.ordered.cwd if agent.ordered else ""
+        return agent.ordered.cwd if agent.ordered and not agent.ordered.worktree else ""
 
-    def _profile_folder(self, name: str) -> str:
-        profile = self._fleet.profiles.get(name)
-        return profile.cwd if profile else ""
+    def _folder_of(self, task: Task) -> str:
+        """The folder that a task is to be carried out in; empty: none is known, or a worktree of its own."""
+        profile = self._fleet.profiles.get(task.profile)
+        if task.worktree or (profile is not None and profile.worktree):
+            return ""
+        return task.cwd or (profile.cwd if profile else "")
 
 
 MOVED_AT_ONCE = 10
@@ -538,6 +543,8 @@ def _may_leave(fleet: Fleet, agent: Agent, task: Task | None) -> bool:
     """Whether an agent can go on elsewhere: home knows its work, and neither its task nor its profile keeps it."""
     if agent.ordered is None or agent.pending or (task is not None and task.host):
         return False
+    if agent.ordered.worktree:
+        return False  # what it has done stays there
     profile = fleet.profiles.get(agent.profile)
     if profile is not None and profile.restarts.keep:
         return False

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from controlroom.domain.checks import problem
 from controlroom.domain.intents import EditTask, MoveTask
 from controlroom.domain.model import Fleet, Host
-from controlroom.domain.preconditions import Refusal, check_size, host_named, profile_named
+from controlroom.domain.preconditions import Refusal, check_base, check_size, host_named, profile_named
 from controlroom.domain.queue import repeat
 from controlroom.domain.queue.naming import summary, title
 from controlroom.domain.tasks import (
@@ -84,9 +84,7 @@ def check_wish(fleet: Fleet, wish: TaskWish) -> None:
         raise Refusal(f"a priority is a whole number from -{MOST_PRIORITY} to {MOST_PRIORITY}")
     _check_amounts(wish)
     _check_key(wish.key)
-    for what, value in (("a model", wish.model), ("a folder", wish.cwd)):
-        if len(value) > _PATH or not value.isprintable():
-            raise Refusal(f"{what} has at most {_PATH} characters, all of them printable")
+    _check_place(wish)
     if not 0 <= wish.not_before <= LATEST:
         raise Refusal("no task starts after the year 9999")
     if wish.every and (wrong := repeat.problem(wish.every)):
@@ -105,6 +103,14 @@ def _check_amounts(wish: TaskWish) -> None:
         raise Refusal(f"an attempt has at most {MOST_HOURS} hours, and a task costs a cent to a million dollars")
     if wrong := problem(wish.checks):
         raise Refusal(wrong)
+
+
+def _check_place(wish: TaskWish) -> None:
+    """Check what is said of where and with what it is carried out. Raises `Refusal`."""
+    for what, value in (("a model", wish.model), ("a folder", wish.cwd)):
+        if len(value) > _PATH or not value.isprintable():
+            raise Refusal(f"{what} has at most {_PATH} characters, all of them printable")
+    check_base(wish.worktree)
 
 
 def _check_labels(fleet: Fleet, labels: Collection[str]) -> None:
@@ -246,7 +252,7 @@ def retried(task: Task, now: int) -> Task:
     )
 
 
-_ANOTHER = frozenset({"body", "profile", "host", "labels", "model", "cwd"})
+_ANOTHER = frozenset({"body", "profile", "host", "labels", "model", "cwd", "worktree"})
 """What an agent that went on in its session would not learn of."""
 
 

@@ -18,6 +18,7 @@ from controlroom.engine.config.profile_config import (
     FileCredential,
     NamedCredential,
     ProfileTable,
+    base_of,
     check_order,
     end_on,
     restart_rules,
@@ -199,6 +200,7 @@ def _profile(
             if each in logins
         ),
         switches_model=table.switch_model,
+        worktree=base_of(table),
     )
 
 
@@ -255,6 +257,9 @@ def _spec(name: str, table: ProfileTable) -> AgentSpec:
         max_output_tokens=table.max_output_tokens,
         max_budget_usd=str(table.max_budget_usd),
         checks=check_order(table),
+        worktree_setup=tuple(table.worktree_setup),
+        worktree_setup_minutes=float(table.worktree_setup_minutes),
+        worktree_ports=table.worktree_ports,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from controlroom.domain.restart_rules import Restart, RestartRules
+from controlroom.domain.worktrees import HEAD, base_problem
 from controlroom.engine.config.queue_config import OUTSIDE, Outside
 from controlroom.engine.config.toml_tables import Table
 from controlroom.text.checks import (
@@ -105,6 +106,20 @@ Commands = Annotated[list[list[str]], AfterValidator(_commands)]
 Trouble = Literal["alarm", "stop", "restart"]
 
 
+def _base(value: bool | str) -> bool | str:
+    if isinstance(value, str) and (problem := base_problem(value)):
+        raise ValueError(f"{problem}; or true, for what the repository stands at")
+    return value
+
+
+Worktree = Annotated[bool | str, AfterValidator(_base)]
+
+
+def base_of(table: "ProfileTable") -> str:
+    """What its agents' worktrees begin from, as an order says it; "": they have none."""
+    return table.worktree if isinstance(table.worktree, str) else HEAD if table.worktree else ""
+
+
 class ProfileTable(Table):
     """A template to spawn agents from."""
 
@@ -196,6 +211,26 @@ class ProfileTable(Table):
     )
     shares_folder: bool = Field(
         False, description="whether several tasks may be at work in one folder at once, as when they only read"
+    )
+    worktree: Worktree = Field(
+        False,
+        description="whether each agent works in a git worktree and on a branch of its own, made from the repository "
+        'at cwd: true begins at what that stands at, "main" or another branch or commit at that',
+    )
+    worktree_setup: list[str] = Field(
+        [],
+        description="a command that makes a worktree ready before its agent starts, word by word, like "
+        '["npm", "ci"]; it runs in the worktree, with the environment of the agent',
+    )
+    worktree_setup_minutes: float = Field(
+        10.0, gt=0, le=1_440, allow_inf_nan=False, description="minutes that worktree_setup may take"
+    )
+    worktree_ports: int = Field(
+        10,
+        ge=0,
+        le=1_000,
+        description="how many free ports in a row a worktree gets: CONTROLROOM_PORT is the first of them and "
+        "CONTROLROOM_PORTS how many, for worktree_setup and the agent",
     )
     repository: bool = Field(
         False, description="whether its tasks start in git repositories alone: elsewhere they wait, and say so"

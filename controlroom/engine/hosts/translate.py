@@ -18,6 +18,7 @@ from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.overlap import Edits
 from controlroom.domain.questions import QuestionKind, wish
+from controlroom.domain.worktrees import Worktree
 from controlroom.text.checks import (
     MOST_COMMANDS,
     MOST_GUARDED,
@@ -37,6 +38,7 @@ from controlroom.wire.edits import LONGEST_PATH, MOST_PATHS, MOST_REPOSITORIES, 
 from controlroom.wire.inquiries import Checked
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.usage import UsageGaps
+from controlroom.wire.worktrees import WorktreeSeen
 
 _BLANK = r"[^\S\n]|\u2800"
 """Blanks of all kinds; the Braille pattern without a dot looks like one and is none to Unicode."""
@@ -82,6 +84,7 @@ _FAR = 40 * 86_400_000
 MAX_ADOPTED = 500
 """Agents of one host that others started: what is beyond is not shown."""
 
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PANE = re.compile(r"%[0-9]{1,9}")
 _QUESTION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _MOST_ITEMS, _MOST_OPTIONS, _MOST_ALWAYS, _PREVIEW = 6, 9, 12, 3_600
@@ -263,6 +266,7 @@ def _spec(effect: intents.SpawnOn, profile: AgentSpec) -> AgentSpec:
         cwd=effect.cwd or profile.cwd,
         command=effect.command or profile.command,
         resume=effect.resume,
+        worktree=effect.worktree,
         max_hours=min(filter(None, (effect.terms.hours, profile.max_hours)), default=0.0),
         max_budget_usd=_least_usd(effect.terms.micro, profile.max_budget_usd),
         checks=effect.terms.checks.over(profile.checks),
@@ -358,6 +362,20 @@ def _agent(seen: wire.AgentSeen, setting: HostContext) -> model.Agent:
         nothing_changed=seen.nothing_changed,
         log_bytes=_within(seen.log_bytes, _MAX_BYTES) or 0,
         evidence=tuple(_evidence(item, state, setting) for item in seen.evidence[:_MAX_EVIDENCE]),
+        worktree=_worktree(seen.worktree) if seen.worktree else None,
+    )
+
+
+def _worktree(seen: WorktreeSeen) -> Worktree:
+    ports = tuple(port for port in seen.ports[:2] if 0 < port < 2**16)
+    return Worktree(
+        short(seen.path, _PATH),
+        short(seen.branch, _WORD),
+        seen.base if _COMMIT.fullmatch(seen.base) else "",
+        short(seen.onto, _WORD),
+        short(seen.origin, _PATH),
+        short(seen.checkout, _PATH),
+        ports if len(ports) == 2 else (),
     )
 
 

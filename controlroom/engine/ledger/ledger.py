@@ -33,6 +33,7 @@ from controlroom.engine.ledger.run_tables import (
     LAST_RUNS,
     ORDERED_TABLES,
     RUN_TABLES,
+    WORKTREES,
     Run,
     read_ended,
 )
@@ -95,7 +96,7 @@ STEPS: tuple[Sequence[str], ...] = (
     HISTORY_TABLES,
     TASK_TABLES,
     CHOSEN,
-    RULE_TABLES,
+    (*RULE_TABLES, *WORKTREES),
 )
 """What brings format n to n + 1, from 1 on."""
 

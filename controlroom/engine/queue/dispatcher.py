@@ -242,6 +242,7 @@ class Dispatcher:
             again = intents.ReassignAgent(row.id, row.epoch, text, keep_session=True, terms=terms)
             return replace(again, credential=start.credential)
         work = intents.SpawnAgent(start.agent, text, start.host, task.profile, model=task.model, cwd=task.cwd)
+        work = replace(work, worktree=task.worktree)
         return replace(work, terms=terms, credential=start.credential)
 
     def _started(self, begun: Task, result: Result) -> None:

@@ -166,7 +166,7 @@ class HostPreflights:
 
 def _is_amiss(folder: FolderCheck) -> bool:
     """Whether a folder is to be looked at again."""
-    return bool(folder.problem) or False in (folder.repository, folder.trusted)
+    return bool(folder.problem) or False in (folder.repository, folder.trusted, folder.worktrees_trusted)
 
 
 def _failed(fleet: Fleet) -> dict[str, frozenset[tuple[str, int]]]:

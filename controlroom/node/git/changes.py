@@ -6,6 +6,7 @@ what is read of one diff; nothing that came with the repository runs (`runner.gi
 
 import base64
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
@@ -44,6 +45,7 @@ _COUNTED, _COUNTED_ALL = 1024 * 1024, 8 * 1024 * 1024
 _SNIFFED = 8000
 """Bytes in which a zero makes a file binary, as git has it."""
 
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _KINDS = {
     "A": ChangeKind.ADDED,
     "M": ChangeKind.CHANGED,
@@ -75,6 +77,8 @@ class _Began(NamedTuple):
 
     folder: str
     started: int
+    base: str = ""
+    """The commit that its worktree was made from; "": it works in its folder itself."""
 
 
 def list_changes(asked: ListChanges, state: str, environ: Mapping[str, str]) -> ChangesListed:
@@ -104,7 +108,10 @@ def _began(asked: ListChanges | ReadDiff, state: str, home: str) -> _Began:
     if entry is None:
         raise PeerError(f"run {asked.epoch} of {ascii(asked.name)[:60]} is not on this host")
     spec, status = decode(AgentSpec, read_order(entry).get("spec")), read_status(entry)
-    return _Began(expanded(spec.cwd, home), status.started if status else 0)
+    started, tree = (status.started, status.worktree) if status else (0, None)
+    if tree is None or not _COMMIT.fullmatch(tree.base) or not os.path.isabs(tree.path):
+        return _Began(expanded(spec.cwd, home), started)
+    return _Began(tree.path, started, tree.base)
 
 
 def _work(repository: Repository, began: _Began) -> _Work:
@@ -113,6 +120,8 @@ def _work(repository: Repository, began: _Began) -> _Work:
     head = _commit(repository, "HEAD")
     if not head:
         return _Work(repository, repository.text("hash-object", "-t", "tree", "/dev/null"), BaseKind.HEAD, "")
+    if began.base and _commit(repository, began.base):
+        return _Work(repository, began.base, BaseKind.START, head)
     if began.started:
         then = datetime.fromtimestamp(began.started / 1000, timezone.utc)
         start = _commit(repository, f"HEAD@{{{then:%Y-%m-%d %H:%M:%S} +0000}}")

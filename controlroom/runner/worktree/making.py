@@ -114,7 +114,7 @@ class Making:
     def _make_ready(self, repository: Repository, worktree: Worktree, out: Callable[[bytes], object], log: str) -> None:
         files, size = included.copy_included(repository, worktree.path)
         if files:
-            self._say(f"copied {files:,} files that git ignores, {size:,} bytes ({included.FILE})")
+            self._say(f"copied {files:,} file{'s' * (files != 1)} that git ignores, {size:,} bytes ({included.FILE})")
         spec = self._order.spec
         if spec.worktree_setup:
             self._say(f"setup: {displayable(' '.join(spec.worktree_setup), 200)}")
@@ -220,5 +220,7 @@ def prepared(
         return found
     if not order.spec.worktree:
         return None
+    if order.spec.resume:
+        raise Unfit("the worktree that its session worked in is gone (dropped): give it its task again (retry)")
     make_private(record.root(state))
     return making.make(out, os.path.join(os.getcwd(), record.SETUP_LOG))

@@ -147,6 +147,7 @@ class Head(Lines):
 
     def _places(self, agent: Agent) -> Line:
         parts = [agent.cwd, f"profile {agent.profile}" if agent.profile else "", f"{agent.kind} {agent.place}".rstrip()]
+        parts += [f"branch {agent.worktree.branch}"] if agent.worktree else []
         parts += [f"pid {agent.pid}"] * bool(agent.pid)
         parts += [f"started {ago(self._view.since(agent.started))}"] * bool(agent.started)
         return styled.line(

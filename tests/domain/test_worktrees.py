@@ -1,0 +1,131 @@
+"""Agents in git worktrees: what is ordered of them, who shares a folder, and who cannot be moved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain import intents
+from controlroom.domain.claims import OrderedRun, joined
+from controlroom.domain.decide import Decision, Refused, decide
+from controlroom.domain.intents import SpawnOn
+from controlroom.domain.model import Agent, Fleet, Profile, State
+from controlroom.domain.orders import Work
+from controlroom.domain.preconditions import Refusal, unfit_folder
+from controlroom.domain.queue import dispatch
+from controlroom.domain.queue.edits import check_wish
+from controlroom.domain.tasks import Drain, Preflight, Task, TaskWish
+from controlroom.domain.worktrees import HEAD, Worktree, base_problem
+from controlroom.text.host_sample import FolderCheck
+from controlroom.text.states import AgentKind
+from tests.domain.worlds import GIB, NOON, agent, fleet, host, task, with_tasks
+
+TREES = Profile("trees", cwd="site", worktree=HEAD)
+PLAIN = Profile("plain", cwd="site")
+IN_A_TREE = Work(AgentKind.HEADLESS, "trees", cwd="site", worktree=HEAD)
+
+
+def world(*tasks: Task, rows: tuple[Agent, ...] = ()) -> Fleet:
+    made = with_tasks(
+        fleet(*rows, hosts=(host("vm1", free=30 * GIB), host("vm2", free=30 * GIB))), *tasks, max_agents=50
+    )
+    return replace(made, profiles={"trees": TREES, "plain": PLAIN})
+
+
+def spawned(made: Fleet, intent: intents.Intent) -> SpawnOn:
+    decision = decide(made, intent, 7, NOON)
+    assert isinstance(decision, Decision), decision
+    assert isinstance(decision.effect, SpawnOn)
+    return decision.effect
+
+
+@pytest.mark.parametrize(
+    ("profile", "asked", "ordered"),
+    [("trees", "", HEAD), ("trees", "main", "main"), ("plain", "main", "main"), ("plain", "", "")],
+)
+def test_a_worktree_is_ordered_as_the_profile_or_the_person_says(profile: str, asked: str, ordered: str) -> None:
+    assert spawned(world(), intents.SpawnAgent("a", "x", "vm1", profile, worktree=asked)).worktree == ordered
+
+
+def test_what_names_no_branch_is_refused_in_a_sentence() -> None:
+    decision = decide(world(), intents.SpawnAgent("a", "x", "vm1", worktree="--force"), 7, NOON)
+    assert decision == Refused("no worktree: '--force' cannot name a branch or commit")
+    with pytest.raises(Refusal, match="no worktree: "):
+        check_wish(world(), TaskWish("x", worktree="a b"))
+
+
+@pytest.mark.parametrize("base", ["main", HEAD, "feature/x-1", "v1.2.3", "0f3a"])
+def test_branches_tags_and_commits_are_bases(base: str) -> None:
+    assert base_problem(base) == ""
+
+
+@pytest.mark.parametrize(
+    "base", ["", "-x", "a..b", "a~1", "a b", "a:b", "@{u}", "/a", "a/", "a.lock", "a\n", "x" * 201]
+)
+def test_what_git_would_read_as_something_else_is_no_base(base: str) -> None:
+    assert base_problem(base)
+
+
+def test_what_goes_on_or_begins_anew_is_ordered_as_its_run_was() -> None:
+    ended = agent("a", on="vm1", state=State.DONE, ended=NOON, ordered=replace(IN_A_TREE, worktree="main"), session="s")
+    again = spawned(world(rows=(ended,)), intents.ReassignAgent("vm1/a", 1, "more"))
+    resumed = spawned(world(rows=(ended,)), intents.ResumeAgent("vm1/a", 1, "go on"))
+    assert (again.worktree, resumed.worktree, resumed.resume) == ("main", "main", "s")
+
+
+def test_tasks_in_worktrees_share_a_folder_and_keep_nobody_out_of_it() -> None:
+    waiting = [task(number, profile="trees") for number in (1, 2)]
+    at_work = agent("x", on="vm1", profile="trees", ordered=IN_A_TREE)
+    on_vm2 = agent("y", on="vm2", profile="trees", ordered=IN_A_TREE)
+    assert dispatch.plan(world(*waiting, rows=(at_work, on_vm2)), NOON).start is not None
+    assert dispatch.plan(world(task(1, profile="plain"), rows=(at_work, on_vm2)), NOON).start is not None
+    one_writer = [
+        replace(row, profile="plain", ordered=replace(IN_A_TREE, profile="plain", worktree=""))
+        for row in (at_work, on_vm2)
+    ]
+    held = world(task(1, profile="plain"), rows=tuple(one_writer))
+    assert dispatch.plan(held, NOON).start is None
+    own = replace(task(1, profile="plain"), worktree="main")
+    assert dispatch.plan(world(own, rows=tuple(one_writer)), NOON).start is not None
+
+
+def test_an_agent_in_a_worktree_is_not_moved_and_its_host_is_drained_around_it() -> None:
+    at_work = agent("x", on="vm1", profile="trees", ordered=IN_A_TREE)
+    decision = decide(world(rows=(at_work,)), intents.ReassignAgent("vm1/x", 1, "", host="vm2"), 7, NOON)
+    assert isinstance(decision, Refused)
+    assert decision.reason.startswith("vm1/x works in a git worktree on vm1, and what it has done stays there")
+    for worktree, leaves in (("", True), (HEAD, False)):
+        row = replace(at_work, ordered=replace(IN_A_TREE, worktree=worktree))
+        made = world(rows=(row,))
+        drained = replace(
+            made, hosts={**made.hosts, "vm1": replace(made.hosts["vm1"], drain=Drain("me", NOON, move=True))}
+        )
+        assert (dispatch.next_leave(drained, NOON, ()) is not None) is leaves
+
+
+def test_a_worktree_is_made_from_a_repository_and_trusted_by_its_main_checkout() -> None:
+    found = Preflight(NOON, folders={"site": FolderCheck("site", repository=False)})
+    assert unfit_folder(found, TREES, "site") == "folder site is in no git repository (profiles.trees.worktree)"
+    assert unfit_folder(found, PLAIN, "site") == ""
+    asks = replace(TREES, kind=AgentKind.INTERACTIVE)
+    for by_folder, of_worktrees, trees, plain in (
+        (True, False, False, True),
+        (False, True, True, False),
+        (False, None, True, False),
+    ):
+        seen = Preflight(
+            NOON,
+            folders={"site": FolderCheck("site", repository=True, trusted=by_folder, worktrees_trusted=of_worktrees)},
+        )
+        assert (unfit_folder(seen, asks, "site") == "") is trees
+        assert (unfit_folder(seen, replace(asks, worktree=""), "site") == "") is plain
+
+
+def test_that_an_agent_works_elsewhere_than_in_its_folder_is_a_claim_unless_a_worktree_was_ordered() -> None:
+    tree = Worktree("/state/worktrees/a.1/site", "controlroom/a", "0" * 40)
+    seen = replace(agent("a", on="vm1"), cwd=tree.path, worktree=tree)
+    run = OrderedRun("vm1", "a", 1, AgentKind.HEADLESS, "", "", "other", "", "", "", "", 1)
+    assert [claim.field for claim in joined(seen, run).claims] == ["cwd"]
+    ordered = joined(seen, replace(run, worktree=HEAD))
+    assert (ordered.claims, ordered.cwd, ordered.worktree) == ((), tree.path, tree)
