@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -205,6 +207,18 @@ def test_odd_names_come_as_they_are_and_whole(repository: Path) -> None:
         write(repository / name)
     (edits,) = seen(worker(repository))
     assert set(edits.paths) == {"new\nline", "tab\there", 'quote"d', " blank ", "-dash", "ü.txt"}
+
+
+def test_where_there_is_no_room_for_git_its_calls_are_told_and_the_rest_is_unknown(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    write(repository / "a.txt")
+    (edits,) = seen(worker(repository, repository / "a.txt"))
+    assert (edits.paths, edits.more) == (("a.txt",), True)
 
 
 def test_a_repository_that_cannot_be_read_leaves_what_its_calls_say_and_more_unknown(repository: Path) -> None:

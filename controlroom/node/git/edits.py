@@ -110,7 +110,7 @@ def _in_repository(
     try:
         with opened(place.top, environ, place.common) as repository:
             found, url = changes(repository, worker), origin(repository.remotes().get("origin", ""))
-    except GitFailed:
+    except (GitFailed, OSError):  # no room for the folder that git needs, for one
         there = [path for path in calls if os.path.lexists(os.path.join(place.top, path))]
         return RepositoryEdits(place.top, place.common, "", tuple(sorted(there)), more=True)
     edited = {path for path in found.uncommitted if path in calls or (not shared and _is_its_own(worker, place, path))}
