@@ -18,7 +18,7 @@ from controlroom.runner.agent_process import CheckProcess
 from controlroom.runner.log_writer import LineCutter, LinePart
 from controlroom.runner.outcome import Unfit
 from controlroom.runner.recorder import DONE_WITH, READ_BYTES
-from controlroom.text.checks import OUTPUT, CheckOrder, CheckRun, Checks, CheckState
+from controlroom.text.checks import CHECKING, OUTPUT, CheckOrder, CheckRun, Checks, CheckState
 from controlroom.text.json_fields import text, whole
 from controlroom.text.sanitize import redact, sanitize_lines
 from controlroom.text.states import State
@@ -298,7 +298,7 @@ class CheckRunner:
         command = self.order.commands[self._next]
         shown = shown_command(command)
         self.checks = self.checks._replace(command=shown)
-        self._recorder.note(f"checking: {shown}")
+        self._recorder.note(f"{CHECKING}{shown}")
         environ = {**self._environ, "PWD": self._cwd}
 
         def start() -> CheckProcess:

@@ -16,6 +16,10 @@ OUTPUT = 2_000
 """Characters that are kept of what a check printed: the end."""
 
 
+CHECKING = "checking: "
+"""How the note begins that stands in an agent's log before what a check prints."""
+
+
 class CheckOrder(NamedTuple):
     """What is to be run when an agent says that it is done. Without commands nothing is."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from controlroom.node.logs.final_answer import LIMIT, Answer, final_answer
+from controlroom.text.checks import CHECKING
 from controlroom.wire.records import EVENT, MAX_BODY, NOTE, OUT, pack, segment_name
 
 AT = 1_795_307_427_677
@@ -57,6 +58,14 @@ def test_the_last_text_of_the_agent_itself_counts(
     tmp_path: Path, events: tuple[dict[str, Any] | bytes, ...], answer: Answer
 ) -> None:
     assert final_answer(write(tmp_path, *events)) == answer
+
+
+def test_what_a_check_prints_is_no_answer(tmp_path: Path) -> None:
+    write(tmp_path, b"it is written")
+    with (tmp_path / segment_name(1)).open("ab") as file:
+        for text in (b"make lint", b"make test"):
+            file.write(pack(AT + 7, NOTE, CHECKING.encode() + text) + pack(AT + 8, OUT, b"2 failed"))
+    assert final_answer(str(tmp_path)) == Answer("it is written", AT)
 
 
 def test_an_answer_is_found_in_an_earlier_segment_and_put_together_from_its_parts(tmp_path: Path) -> None:

@@ -53,7 +53,15 @@ def row(one: Collected, now: int) -> tuple[str, ...]:
     if work is not None and work.base:
         figures = (str(work.commit_count), str(work.file_count), lines_changed(work))
     branch = (work.branch or work.head[:_SHORT]) if work else ""
-    return (agent.id, agent.detail or str(agent.state), checks, *figures, spent, lasted(agent, now), branch or _DASH)
+    return (
+        agent.id,
+        str(agent.state) + ", nothing changed" * agent.nothing_changed,
+        checks,
+        *figures,
+        spent,
+        lasted(agent, now),
+        branch or _DASH,
+    )
 
 
 def last_words(one: Collected) -> str:
