@@ -48,6 +48,8 @@ def test_one_branch_is_made_of_many_up_to_the_first_that_conflicts(home: World, 
         "Merge docs-1: write a",
         "Merge docs-3: write b",
     ]
+    back = room.run("accept", "docs-2", "--into", "next", "--give-back", expect=1)
+    assert "not given back: local/docs-2 runs a command" in back
     first, second = room.records("agents", "collect", "docs-1", "docs-2")
     assert (first["commit_count"], first["lines_added"], first["commits_only_here"]) == (1, 1, 0)
     assert (second["uncommitted_files"], second["commits_only_here"]) == (1, 1)
