@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain import events, intents
+from controlroom.domain.branch_intents import Accept, BranchEffect, DropWork, PullRequest, PushBranch
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.model import Fleet, Limits, LinkState, State
 from controlroom.domain.orders import Result
@@ -37,6 +38,10 @@ wishes = st.one_of(
     st.builds(intents.AddHost, hosts | texts, texts),
     st.builds(intents.RemoveHost, hosts | texts),
     st.builds(intents.TakeHost, hosts | texts),
+    st.builds(Accept, ids | texts, epochs | st.just(0), st.just("next") | texts, st.booleans(), st.booleans()),
+    st.builds(PushBranch, ids | texts, epochs | st.just(0), st.just("next") | texts),
+    st.builds(PullRequest, ids | texts, epochs | st.just(0), st.just("main") | texts, texts, texts),
+    st.builds(DropWork, ids | texts, epochs | st.just(0), names | texts),
 )
 stories = st.lists(happenings, max_size=15)
 
@@ -62,7 +67,7 @@ def test_every_wish_gets_a_decision_or_a_reason(story: list[events.Event], wish:
         return
     effect = decision.effect
     assert effect is not None
-    if isinstance(effect, intents.SpawnOn | intents.KillOn | intents.TellOn | intents.ForgetOn):
+    if isinstance(effect, intents.SpawnOn | intents.KillOn | intents.TellOn | intents.ForgetOn | BranchEffect):
         there = world.hosts[effect.host]
         assert there.link is LinkState.UP
         assert there.facts is None or there.facts.owned
