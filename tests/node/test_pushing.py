@@ -125,6 +125,15 @@ def test_work_in_several_clones_meets_at_the_origin(clone: Clone, ssh_host: Host
     assert clone.at("next") == before
 
 
+def test_a_branch_that_only_the_origin_has_begins_there(clone: Clone) -> None:
+    clone.agent("docs-1", "docs.txt", "words\n")
+    ahead = clone.commit(clone.top, "more.txt", "more\n", "ahead")
+    push(clone.job("app"), PushWork(1, "app", 1, "next"))
+    git(clone.top, "fetch", "-q", str(clone.bare), "+refs/heads/*:refs/remotes/origin/*")
+    accept(clone.job("docs-1"), AcceptWork(1, "docs-1", 1, "next"), lambda ground: "")
+    assert git(clone.top, "merge-base", ahead, "refs/heads/next") == ahead
+
+
 def test_what_the_origin_does_not_take_is_not_done_here_either(clone: Clone) -> None:
     clone.agent("docs-1", "docs.txt", "words\n")
     hook = clone.bare / "hooks" / "pre-receive"

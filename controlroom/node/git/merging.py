@@ -135,7 +135,8 @@ def _tip(source: Repository, job: Job, wanted: AcceptWork, start: str) -> _Tip:
                 f"{wanted.into} is checked out in {displayable(at)}, and what stands there is yours: accept into "
                 f"another branch, or say --push, or run there: git merge {branch_of(source) or 'COMMIT'}"
             )
-        return _Tip(here or _begun(job, wanted, start), here)
+        known = here or commit_of(source, f"refs/remotes/{ORIGIN}/{wanted.into}")
+        return _Tip(known or _begun(job, wanted, start), here)
     there = fetched(source, wanted.into)
     if here and there and not is_ancestor(source, here, there) and not is_ancestor(source, there, here):
         raise Refusal(
