@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from controlroom.text.checks import CheckOrder
@@ -14,6 +15,7 @@ from controlroom.wire.branches import AcceptWork, DropBranch, PushWork, ReadWork
 from controlroom.wire.messages import Reply
 from controlroom.wire.spec import AgentSpec
 from tests.lab.node_client import NodeClient, state_folder
+from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.runner.hostile_repository import git
 
@@ -185,3 +187,23 @@ def test_a_worktree_that_is_a_link_to_elsewhere_is_not_followed(node: NodeClient
     tree.symlink_to(precious)
     assert "is not the worktree that was made for docs-1" in drop(node, "docs-1", unsaved=True).reason
     assert (precious / "story.txt").exists()
+
+
+def test_a_node_that_is_killed_takes_its_checks_along_and_the_next_one_removes_what_is_left(
+    home: World, top: Path
+) -> None:
+    note, merges = home.home / "check", state_folder(home.home) / "merges"
+    checks = AgentSpec(checks=CheckOrder((("sh", "-c", f"echo $$ > {note}; sleep 600"),), 15.0))
+    with NodeClient() as doomed:
+        doomed.greet()
+        run_agent(doomed, "docs-1", f"echo words > docs.txt && {COMMIT} 'write docs'")
+        doomed.send(AcceptWork(doomed.number(), "docs-1", 1, "next", spec=checks))
+        check = wait_for(lambda: int(note.read_text()), 30, "the check to run")
+        assert len(os.listdir(merges)) == 1
+        doomed.process.kill()
+        wait_for(lambda: not psutil.pid_exists(check), 30, "the check to end with its node")
+    with NodeClient() as other:
+        other.greet()
+        wait_for(lambda: os.listdir(merges) == [], 30, "the next node to remove what is left")
+        assert git(top, "branch", "--list", "next") == ""
+        assert "merges" not in git(top, "worktree", "list")
