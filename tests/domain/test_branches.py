@@ -26,6 +26,7 @@ from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.display.collected import HEAD, Collected, last_words, markdown, notes, row
 from controlroom.domain.model import Agent, LinkState
 from controlroom.domain.orders import OF_BRANCHES, Work
+from controlroom.text.checks import CheckRun, Checks, CheckState
 from controlroom.text.names import branch_name_problem
 from controlroom.text.states import AgentKind, State
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host
@@ -189,6 +190,16 @@ def test_what_is_not_known_is_a_dash_and_said() -> None:
     assert list(notes(Collected(ended(), replace(WORK, uncommitted=2)))) == [
         f"{ID}: 2 files are changed and not committed"
     ]
+
+
+def test_how_checks_came_out_stands_in_the_row_and_guarded_files_below() -> None:
+    checks = Checks(CheckState.PASSED, (CheckRun("make test"),), guarded=("a.lock",), more_guarded=1)
+    one = Collected(ended(checks=checks), WORK)
+    assert row(one, NOON)[2] == "passed, 2 guarded"
+    assert list(notes(one)) == [f"{ID}: changed guarded files: a.lock and 1 more"]
+    text = markdown([one], NOON)
+    assert "- checked: `make test`\n- `changed guarded files: a.lock and 1 more`" in text
+    assert row(Collected(ended(checks=Checks(CheckState.FAILED)), WORK), NOON)[2] == "failed"
 
 
 def test_nothing_to_merge_is_told_from_what_is_not_known() -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from controlroom.domain.branch_work import BranchWork, ChangedFile
-from controlroom.domain.checks import check_words
 from controlroom.domain.model import Agent
 from controlroom.domain.orders import Result
 from controlroom.domain.words import dollars, seconds
@@ -48,7 +47,6 @@ def row(one: Collected, now: int) -> tuple[str, ...]:
     """Return its cells, in the order of `HEAD`."""
     agent, work = one.agent, one.work
     spent = _DASH if agent.spent is None else dollars(agent.spent)
-    checks = (check_words(agent.checks) if agent.checks else "") or _DASH
     figures = (_DASH,) * 3
     if work is not None and work.base:
         figures = (str(work.commit_count), str(work.file_count), lines_changed(work))
@@ -56,12 +54,20 @@ def row(one: Collected, now: int) -> tuple[str, ...]:
     return (
         agent.id,
         str(agent.state) + ", nothing changed" * agent.nothing_changed,
-        checks,
+        _checked(agent),
         *figures,
         spent,
         lasted(agent, now),
         branch or _DASH,
     )
+
+
+def _checked(agent: Agent) -> str:
+    """How its own checks came out, in a word, and how many guarded files it has changed."""
+    if agent.checks is None or not agent.checks.state.value:
+        return _DASH
+    guarded = len(agent.checks.guarded) + agent.checks.more_guarded
+    return f"{agent.checks.state}, {guarded} guarded" if guarded else str(agent.checks.state)
 
 
 def last_words(one: Collected) -> str:
@@ -72,7 +78,9 @@ def last_words(one: Collected) -> str:
 
 def notes(one: Collected) -> Iterator[str]:
     """Say what else one should know of it before it is merged."""
-    work = one.work
+    work, checks = one.work, one.agent.checks
+    if checks is not None and checks.guarded_words:
+        yield f"{one.agent.id}: {checks.guarded_words}"
     if work is None:
         yield f"{one.agent.id}: {one.reason}"
         return
