@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from controlroom.runner import process_tree
+from controlroom.runner.claude.result import INTERRUPTED
 from controlroom.text.json_fields import table, tables, text
 from controlroom.text.states import Cause
 from controlroom.wire.spec import AgentSpec
@@ -81,7 +82,7 @@ class Watch:
 
     def hear(self, event: dict[str, Any]) -> None:
         """Take an event of Claude's: a call that fails as it did before, one that does not, or the end of its turn."""
-        if event.get("type") == "result":
+        if event.get("type") == "result" or _is_cut_off(event):
             self._calls.clear()
         if not (self._spec.max_same_failures or self._spec.max_quiet) or event.get("type") not in ("assistant", "user"):
             return
@@ -129,6 +130,13 @@ class Watch:
             if own > spec.max_memory:
                 least, most = own >> 20, spec.max_memory >> 20
                 self._found[Cause.OVER_LIMIT] = f"it takes {least} MiB of memory, {most} are the most"
+
+
+def _is_cut_off(event: dict[str, Any]) -> bool:
+    """Whether an event says that an interrupt cut off what was under way: a session file names no call."""
+    content = table(event.get("message")).get("content")
+    said = [text(block.get("text"), 100) for block in tables(content)] or [text(content, 100)]
+    return event.get("type") == "user" and any(words.startswith(INTERRUPTED) for words in said)
 
 
 def _what(block: dict[str, Any]) -> int:

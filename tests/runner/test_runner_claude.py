@@ -18,7 +18,7 @@ from tests.lab.answering import chosen, request
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.runner.claude_agents import PARTS, REGION, agent, asks, heard, question, said, texts
+from tests.runner.claude_agents import BY_KEY, PARTS, REGION, agent, asks, heard, question, said, texts
 
 __all__ = ["agent"]
 
@@ -307,3 +307,20 @@ def test_a_spend_cap_and_a_disabled_organisation_are_causes_of_their_own(
     seen = agent("[[text hello]]").finish()
     assert (seen.state, seen.cause, seen.limited_until) == ("failed", cause, 0)
     assert "not now" in seen.detail or "organization" in seen.detail
+
+
+@pytest.mark.parametrize(
+    ("words", "spec", "cause"),
+    [
+        ("This organization has been disabled.", {}, "organisation"),
+        ("This organization has been disabled.", {"without": ("ANTHROPIC_AUTH_TOKEN",), **BY_KEY}, "organisation"),
+        ("messages: at least one message is required", {}, "none"),
+    ],
+    ids=["by a token", "by a key", "another fault"],
+)
+def test_a_400_that_says_that_its_organisation_is_disabled_is_no_fault_of_the_task(
+    agent: MakeAgent, api: Api, words: str, spec: dict[str, Any], cause: str
+) -> None:
+    api.configure(mode=400, error_message=words)
+    seen = agent("[[text hello]]", **spec).finish()
+    assert (seen.state, seen.cause) == ("failed", cause)

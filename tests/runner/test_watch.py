@@ -129,6 +129,9 @@ def fed(most: int, *events: list[dict[str, Any]]) -> Watch:
     return watch
 
 
+CUT_OFF = "[Request interrupted by user for tool use]"
+
+
 def test_one_whose_call_of_a_tool_is_under_way_may_be_silent_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
@@ -149,6 +152,11 @@ def test_one_whose_call_of_a_tool_is_under_way_may_be_silent_for_longer(monkeypa
     watch.hear({"type": "assistant", "message": {"content": [{"type": "tool_use", "id": "c2", "name": "Bash"}]}})
     watch.hear({"type": "result"})
     assert trouble_at(240) == "nothing was heard of it for 1 min", "its turn is over, and so is the call"
+    for number, content in enumerate((CUT_OFF, [{"type": "text", "text": CUT_OFF}]), 3):
+        watch.hear({"type": "assistant", "message": {"content": [{"type": "tool_use", "id": f"c{number}"}]}})
+        assert trouble_at(200 + 40 * number).endswith("in a call of a tool")
+        watch.hear({"type": "user", "message": {"content": content}})
+        assert trouble_at(220 + 40 * number) == "nothing was heard of it for 1 min", "on a terminal no result says so"
 
 
 def test_the_same_call_that_fails_again_and_again_is_trouble_and_others_between_change_nothing() -> None:

@@ -21,7 +21,7 @@ from controlroom.metering.usage import moment
 from controlroom.runner.claude.channel import StateEvent
 from controlroom.runner.claude.dialogs import READERS, Dialog, is_call, lasting, startup
 from controlroom.runner.claude.questions import Lasting, Question, ask, has_previews
-from controlroom.runner.claude.result import limit_ends, login_trouble, refusal
+from controlroom.runner.claude.result import INTERRUPTED, limit_ends, login_trouble, refusal
 from controlroom.runner.outcome import Exit
 from controlroom.text.event_text import asked
 from controlroom.text.json_fields import table, tables, text, whole
@@ -47,7 +47,6 @@ UNTOLD = 1_000
 between two looks at the screen from then on."""
 
 _MOST_CALLS = 200
-_INTERRUPTED = "[Request interrupted by user"
 _PASTED = re.compile("</?pasted_content[^>]{0,80}>")
 
 
@@ -276,7 +275,7 @@ class Interactive:
         for block in tables(content):
             if block.get("type") == "tool_result":
                 self._calls.pop(text(block.get("tool_use_id"), 200), None)
-            elif text(block.get("text"), 100).startswith(_INTERRUPTED):
+            elif text(block.get("text"), 100).startswith(INTERRUPTED):
                 self.moved = self.moved[0], self.moved[1] + 1
                 self._calls.clear()
                 self._turn = False
@@ -302,7 +301,7 @@ def prompt(event: dict[str, Any]) -> str:
     content = table(event.get("message")).get("content")
     texts = [text(block.get("text"), 2_000_000) for block in tables(content) if block.get("type") == "text"]
     words = text(content, 2_000_000) or "\n".join(texts)
-    return "" if words.startswith(_INTERRUPTED) else words
+    return "" if words.startswith(INTERRUPTED) else words
 
 
 def squeezed(words: str) -> str:

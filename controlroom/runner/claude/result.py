@@ -20,13 +20,22 @@ from controlroom.text.states import Cause, State
 NOT_LOGGED_IN = "not logged in: run `claude` on the host once, or give the profile a credential"
 REFUSED_LOGIN = "the login was refused: log in again with `claude` on the host, or check the profile's credential"
 
+INTERRUPTED = "[Request interrupted by user"
+"""How Claude's own message begins that stands in a session where an interrupt cut it off."""
+
 _LOGIN = {Cause.LOGIN_REFUSED: REFUSED_LOGIN, Cause.NO_LOGIN: NOT_LOGGED_IN}
 _CODES = {
     "enforced_spend_limit_reached": Cause.SPEND_CAP,
     "contract_spend_limit_reached": Cause.SPEND_CAP,
     "oauth_org_not_allowed": Cause.ORGANISATION,
+    "organization_disabled": Cause.ORGANISATION,
+    "organization_on_hold": Cause.ORGANISATION,
 }
 """Codes of the API's errors (`api_error_code`) that say more than their status."""
+_DISABLED_KEY = "org_disabled_credential"
+"""What Claude calls (`api_error`) the 400 of a key in its environment whose organisation is disabled."""
+_DISABLED = "organization has been disabled"
+"""By what Claude itself tells that 400, which has no code: "This organization has been disabled." (its issue 60648)."""
 _LIMITS = ("max_turns", "budget_exhausted")
 _PLAN_LIMIT = "usage_limit_reached"
 _WORDS = 300
@@ -46,6 +55,10 @@ def cause(event: dict[str, Any], *, login_refused: bool) -> Cause:
     status, reason = whole(event.get("api_error_status")), text(event.get("terminal_reason"), 60)
     if by_code := _CODES.get(text(event.get("api_error_code"), 60)):
         return by_code
+    if event.get("api_error") == _DISABLED_KEY or (
+        status == 400 and _DISABLED in text(event.get("result"), 400).lower()
+    ):
+        return Cause.ORGANISATION
     if reason in _LIMITS or status == 429:
         return Cause.COST if reason == "budget_exhausted" else Cause.NONE
     if status == 402 or event.get("api_error_type") == "billing_error":

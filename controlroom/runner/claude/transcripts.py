@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 from controlroom.metering.usage import MOST_TOKENS, Damaged, Message, Usage, message_of, messages_of, moment
 from controlroom.metering.usage_file import transcript_total
 from controlroom.runner import process_tree
+from controlroom.runner.claude.result import INTERRUPTED
 from controlroom.runner.files import open_regular, read_regular
 from controlroom.text.json_fields import table, tables, text, whole
 from controlroom.wire.lines import PeerError, from_line
@@ -443,8 +444,6 @@ _MARKS = b'"user"', b'"assistant"'
 _GOES_ON = ("", "tool_use", "pause_turn")
 """Reasons to stop after which there is more to come. Where Claude Code asks again, a line of the user says so."""
 
-_INTERRUPTED = "[Request interrupted by user"
-
 
 def last_work(lines: bytes) -> tuple[bool | None, int]:
     """Whether a subagent was at work after the last of these whole lines that says so, and where that one ends.
@@ -470,7 +469,7 @@ def _goes_on(kind: str, message: dict[str, object]) -> bool:
     if kind == "assistant":
         return text(message.get("stop_reason")) in _GOES_ON
     texts = [text(block.get("text"), 100) for block in tables(message.get("content"))]
-    return not any(words.startswith(_INTERRUPTED) for words in texts)
+    return not any(words.startswith(INTERRUPTED) for words in texts)
 
 
 _TOKEN = 4
