@@ -12,8 +12,9 @@ STEER: tuple[Verb, ...] = (
     Verb(
         "spawn",
         "steer",
-        "NAME [--host H] [--profile P] [--kind K] [--model M] [--cwd DIR]\n"
-        "       [--worktree BASE] (--task TEXT | --task-file F) [--anyway] [-- COMMAND...]",
+        "NAME [--host H] [--profile P] [--credential C] [--kind K] [--model M]\n"
+        "       [--cwd DIR] [--worktree BASE] (--task TEXT | --task-file F) [--anyway]\n"
+        "       [-- COMMAND...]",
         "Start an agent.",
         "The task may contain anything; it never passes through a shell. --task-file - reads it from stdin. With a "
         "command after -- the agent is that command, and the task (if any) its stdin. Kind headless is Claude Code "

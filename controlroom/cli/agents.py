@@ -196,6 +196,7 @@ async def _spawn(client: Client, args: argparse.Namespace) -> int:
         model=typed(args.model, "the model"),
         cwd=typed(args.cwd, "the folder"),
         command=args.command,
+        credential=args.credential,
         anyway=args.anyway,
         worktree=args.worktree,
     )

@@ -168,6 +168,8 @@ def spawn(parser: argparse.ArgumentParser) -> None:
         default="",
         help="in a git worktree of its own, from this branch; HEAD: what DIR stands at",
     )
+    which = "which of those that the profile names, also for its later runs (default: the one with the most left)"
+    parser.add_argument("--credential", metavar="C", default="", help=which)
     _task(parser)
     parser.add_argument("--anyway", action="store_true", help="also on a host that was found to lack what it needs")
 

@@ -67,12 +67,13 @@ complete -c controlroom -f -a '(__controlroom)'
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 Known = Callable[[], dict[str, list[str]]]
-"""What stands for each kind of name: `AGENT`, `HOST`, `PROFILE`, `MODEL`, `TASK`, `BUDGET`."""
+"""What stands for each kind of name: `AGENT`, `HOST`, `PROFILE`, `CREDENTIAL`, `MODEL`, `TASK`, `BUDGET`."""
 
 _NAMES = {
     "AGENT": ("AGENT",),
     "H": ("HOST",),
     "P": ("PROFILE",),
+    "C": ("CREDENTIAL",),
     "M": ("MODEL",),
     "MODEL": ("MODEL",),
     "TASK": ("TASK",),
@@ -227,4 +228,5 @@ def names_in(fleet: "Fleet") -> dict[str, list[str]]:
     bare = [agent.name for agent in fleet.agents.values() if len(fleet.find(agent.name)) == 1]
     models = [*fleet.limits.cheaper, *(agent.model for agent in fleet.agents.values() if is_model(agent.model))]
     names = {"AGENT": [*bare, *fleet.agents], "HOST": [*fleet.hosts], "PROFILE": [*fleet.profiles], "MODEL": models}
-    return {**names, "TASK": [*fleet.tasks], "BUDGET": [*fleet.budgets]}
+    credentials = {one.name for profile in fleet.profiles.values() for one in profile.credentials}
+    return {**names, "CREDENTIAL": [*credentials], "TASK": [*fleet.tasks], "BUDGET": [*fleet.budgets]}

@@ -15,8 +15,10 @@ from controlroom.domain import intents
 from controlroom.domain.address import short_name
 from controlroom.domain.claims import deaf_words
 from controlroom.domain.display import checkup
+from controlroom.domain.display.views import stays
 from controlroom.domain.model import Fleet, Host, LinkState, Question
 from controlroom.domain.questions import QuestionKind, command
+from controlroom.domain.tasks import Drain
 from controlroom.domain.words import size
 from controlroom.text.states import Verdict
 
@@ -207,5 +209,10 @@ def undrain(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 async def _ordered(client: Client, args: argparse.Namespace) -> int:
-    host_of(client.fleet, args.name)
-    return await order(client, args.intent, args.done)
+    host = host_of(client.fleet, args.name)
+    code = await order(client, args.intent, args.done)
+    if isinstance(args.intent, intents.DrainHost) and args.intent.move:
+        moving = replace(host, drain=Drain("", 0, move=True))
+        if stay := stays(client.fleet, moving):
+            output.talk(stay)
+    return code

@@ -17,7 +17,7 @@ from controlroom.domain.worktrees import HEAD
 
 _ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[(?P<box>[ xX])\][ \t]+)?(?P<text>\S.*)")
 
-_TEXTS = ("profile", "host", "model", "cwd", "key", "every", "worktree")
+_TEXTS = ("profile", "host", "model", "cwd", "key", "every", "worktree", "credential")
 _NUMBERS = {"priority": "priority", "attempts": "max_attempts"}
 
 _AMOUNTS: Mapping[str, tuple[str, int, type[int] | type[float]]] = {

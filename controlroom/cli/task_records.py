@@ -68,6 +68,7 @@ _TASK = (
     field_of(Kind.TEXT, "model", "task.model"),
     field_of(Kind.TEXT, "folder", "task.cwd"),
     field_of(Kind.TEXT, "worktree", "task.worktree", "what its git worktree begins from; null: as its profile says"),
+    field_of(Kind.TEXT, "credential", "task.credential", "that was chosen for it; null: the one with the most left"),
     field_of(Kind.TEXTS, "after", "task.after", "the tasks that must be done first"),
     field_of(Kind.TEXT, "key", "task.key"),
     field_of(Kind.TIME, "not_before_at", "task.not_before"),

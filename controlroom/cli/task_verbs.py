@@ -55,6 +55,7 @@ def _work(parser: argparse.ArgumentParser) -> None:
     add("--model", metavar="M", help="as Claude Code names it")
     add("--cwd", metavar="DIR", help="the folder to work in, on the host")
     add("--worktree", metavar="BASE", help="in a git worktree of its own, from this branch; HEAD: what DIR stands at")
+    add("--credential", metavar="C", help="which of those that the profile names (default: the one with the most left)")
     add("--after", metavar="TASK", action="append", help="it starts once this one is done; may be given several times")
     add("--attempts", metavar="N", type=_attempts, help="attempts that may fail (default: queue.max_attempts)")
     add("--cost", metavar="USD", type=_cost, help="dollars at list prices that all attempts may cost; 0: no limit")
@@ -234,8 +235,9 @@ TASKS: Sequence[Verb] = (
         "task add",
         "tasks",
         "(TEXT | --file F | --from F) [--template T] [--var NAME=VALUE]...\n"
-        "       [--priority N] [--profile P] [--host H] [--label L]... [--model M]\n"
-        "       [--cwd DIR] [--worktree BASE] [--after TASK]... [--key K] [--attempts N]\n"
+        "       [--priority N] [--profile P] [--credential C] [--host H] [--label L]...\n"
+        "       [--model M] [--cwd DIR] [--worktree BASE] [--after TASK]... [--key K]\n"
+        "       [--attempts N]\n"
         "       [--cost USD] [--hours N] [--verify CMD]... [--verify-minutes N]\n"
         "       [--verify-attempts N] [--clean] [--guarded PATH]... [--not-before WHEN]\n"
         "       [--every T] [--json]",
@@ -297,13 +299,14 @@ TASKS: Sequence[Verb] = (
     Verb(
         "task edit",
         "tasks",
-        "TASK [--text TEXT | --file F] [--priority N] [--profile P] [--host H]\n"
-        "       [--label L]... [--model M] [--cwd DIR] [--worktree BASE] [--after TASK]...\n"
+        "TASK [--text TEXT | --file F] [--priority N] [--profile P] [--credential C]\n"
+        "       [--host H] [--label L]... [--model M] [--cwd DIR] [--worktree BASE]\n"
+        "       [--after TASK]...\n"
         "       [--attempts N] [--cost USD] [--hours N] [--verify CMD]... [--verify-minutes N]\n"
         "       [--verify-attempts N] [--clean] [--guarded PATH]... [--not-before WHEN]\n"
         "       [--every T]",
         "Change a task that waits or is held.",
-        "--after '' removes the tasks that it comes after, --label '' its labels.",
+        "--after '' removes the tasks that it comes after, --label '' its labels, --credential '' its credential.",
         ("controlroom task edit t12 --priority 50",),
         "tasks:edit",
         _edit,

@@ -105,6 +105,7 @@ def _wish(args: argparse.Namespace) -> TaskWish:
         max_hours=args.hours or 0.0,
         checks=check_order(args),
         worktree=args.worktree or "",
+        credential=args.credential or "",
         variables=dict(args.var or ()),
     )
 
@@ -321,6 +322,7 @@ def edit(args: argparse.Namespace, entry_points: EntryPoints) -> int:
         args.hours,
         None if check_order(args) == AS_PROFILE else check_order(args),
         args.worktree,
+        args.credential,
         typed(args.to_text, "the task") if args.to_text is not None else body,
     )
     if args.change == TaskChange():

@@ -90,6 +90,8 @@ class OrderedRun:
     """Which of the credentials that its profile names."""
     worktree: str = ""
     """What a git worktree of its own begins from; empty: it works in its folder itself."""
+    chosen_credential: str = ""
+    """The one that a person or a task chose for this and later runs; empty: nobody did."""
     at: int = 0
     """When it was ordered, by the clock of home; 0: not known any more. Kept with the orders."""
     resumed: bool = False
@@ -116,7 +118,8 @@ class OrderedRun:
     @property
     def work(self) -> Work:
         """What later orders go by."""
-        return Work(self.kind, self.profile, self.model, self.cwd, self.chosen, self.credential, self.worktree)
+        credential, chosen = self.credential, self.chosen_credential
+        return Work(self.kind, self.profile, self.model, self.cwd, self.chosen, credential, self.worktree, chosen)
 
     def is_task(self, text: str) -> bool:
         """Whether a text is the task that was ordered."""

@@ -22,6 +22,7 @@ from controlroom.domain.orders import ENDS, NO_TERMS, ROWS, Order, RunTerms, Wor
 from controlroom.domain.preconditions import (
     Refusal,
     check_base,
+    check_credential,
     check_kind,
     check_session,
     check_size,
@@ -45,12 +46,10 @@ from controlroom.domain.preconditions import (
     starting,
     state_words,
     takes_work,
-    unfit,
 )
 from controlroom.domain.questions import CUT, NOTHING_LASTING, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.queue import attempts
-from controlroom.domain.queue.backoff import using
-from controlroom.domain.queue.credentials import Credentials
+from controlroom.domain.queue.credentials import credential_for, lacks_for
 from controlroom.domain.words import nearest, since
 from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem, is_model, shown_name_problem
 from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, TellKind, Verdict
@@ -138,14 +137,16 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
     profile = profile_named(fleet, intent.profile)
     check_base(intent.worktree)
     kind = _kind(intent, profile)
+    check_credential(profile, intent.credential, kind)
     command = intent.command or (profile.command if profile else ())
     check_work(kind, command, intent.task)
     if reason := no_room_for(fleet, host, kind):
         raise Refusal(reason)
-    if not intent.anyway and (lacks := _lacks(fleet, host.name, kind, command, profile, intent.credential)):
+    wanted = intent.credential or intent.decided
+    if not intent.anyway and (lacks := lacks_for(fleet, host.name, kind, command, profile, wanted)):
         raise Refusal(f"{host.name} is not fit for it: {lacks}. To start it all the same: controlroom spawn --anyway …")
     meant = intent.model or (profile.model if profile else "")
-    credential, taken = _credential(fleet, profile, meant, host.name, now, intent.credential)
+    credential, taken = credential_for(fleet, profile, meant, host.name, now, wanted)
     work = _Work(fleet, kind, host.name, intent.name, intent.profile, ladder.payer(fleet, intent.profile, credential))
     work.check()
     model, note = work.model(meant)
@@ -163,47 +164,9 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
         chosen=intent.model,
         credential=credential,
         worktree=intent.worktree or (profile.worktree if profile else ""),
+        chosen_credential=intent.credential,
     )
     return Decision((), effect, _both(taken, note), starting(effect, now))
-
-
-def _credential(
-    fleet: Fleet,
-    profile: Profile | None,
-    model: str,
-    host: str,
-    now: int,
-    wanted: str = "",
-    session: str | None = None,
-) -> tuple[str, str]:
-    """Which of the credentials that a profile names new work takes, and what is written down of that.
-
-    `wanted`: the one that was decided on before; `session`: that of the session that goes on.
-    """
-    if profile is None or not profile.credentials or profile.kind is AgentKind.COMMAND:
-        return "", ""
-    known = Credentials(fleet, now)
-    decided = (one for one in profile.credentials if one.name == wanted)
-    taken = next(decided, None) or known.take(profile, model, host, session)
-    if taken is None:
-        names = ", ".join(one.name for one in profile.credentials)
-        whose = f"credential {session}" if session else "its host's own login"
-        raise Refusal(
-            f"its session is that of {whose}, and none that profile {profile.name} names now ({names}) "
-            "finds it: reassign it without --continue"
-        )
-    return taken.name, known.words(profile, taken.name, model)
-
-
-def _lacks(
-    fleet: Fleet, host: str, kind: AgentKind, command: tuple[str, ...], profile: Profile | None, wanted: str
-) -> str:
-    """What a host lacks for every credential that may be taken; "": nothing."""
-    if profile is None or not profile.credentials:
-        return unfit(fleet, host, kind, command, profile)
-    names = [one.name for one in profile.credentials if wanted in ("", one.name)]
-    lacks = [unfit(fleet, host, kind, command, using(profile, name)) for name in names]
-    return lacks[0] if all(lacks) else ""
 
 
 def _both(*notes: str) -> str:
@@ -262,7 +225,7 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, now: int) -> Decision
     if intent.keep_session and not agent.session:
         raise Refusal(f"{agent.id} has no Claude session to go on with: reassign it without --continue")
     session = agent.session if intent.keep_session else ""
-    return _again(fleet, agent, ordered, intent.task, session, now, intent.terms, intent.credential)
+    return _again(fleet, agent, ordered, intent.task, session, now, intent.terms, intent.decided)
 
 
 def _retry(fleet: Fleet, intent: intents.RetryAgent, now: int) -> Decision:
@@ -287,14 +250,21 @@ def _again(
 ) -> Decision:
     """Begin the agent's next run where it is.
 
-    `wanted`: the credential that was decided on; `held`: whether budgets may hold it.
+    `wanted`: the credential that the queue decided on; `held`: whether budgets may hold it.
     """
     takes_work(host_named(fleet, agent.host))
     check_session(fleet, agent, session)
     profile = profile_named(fleet, ordered.profile)
+    check_credential(profile, ordered.chosen_credential)
     meant = ordered.chosen or (profile.model if profile else ordered.model)
-    credential, taken = _credential(
-        fleet, profile, meant, agent.host, now, wanted, ordered.credential if session else None
+    credential, taken = credential_for(
+        fleet,
+        profile,
+        meant,
+        agent.host,
+        now,
+        wanted or ordered.chosen_credential,
+        ordered.credential if session else None,
     )
     payer = ladder.payer(fleet, ordered.profile, credential)
     work = _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer)
@@ -317,6 +287,7 @@ def _again(
         ordered.chosen,
         credential,
         ordered.worktree,
+        ordered.chosen_credential,
     )
     return Decision((), effect, _both(taken, note), starting(effect, now))
 
@@ -363,7 +334,8 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
         raise Refusal(
             f"{target.name} has no tmux: install it there (apt-get install tmux); {agent.id} goes on where it is"
         )
-    credential, taken = _credential(fleet, profile, work.model, target.name, now)
+    check_credential(profile, work.chosen_credential)
+    credential, taken = credential_for(fleet, profile, work.model, target.name, now, work.chosen_credential)
     payer = ladder.payer(fleet, work.profile, credential)
     _Work(fleet, work.kind, target.name, agent.name, work.profile, payer).check()
     start = intents.SpawnOn(
@@ -379,6 +351,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
         terms=intent.terms if intent.terms != NO_TERMS else attempts.terms(fleet, agent),
         chosen=work.chosen,
         credential=credential,
+        chosen_credential=work.chosen_credential,
     )
     row = replace(starting(start, now), task=shown_task(intent.task) or agent.task, model=agent.model)
     end = intents.KillOn(agent.host, agent.name, agent.epoch, f"moved to {target.name}")

@@ -52,6 +52,8 @@ class Headroom:
     """What models have in their names that it counts, lower case: `opus`, a bucket's model class; "": it counts all."""
     span: int = 0
     """How long a window is; 0: not known."""
+    organisation: str = ""
+    """Whose keys fill a bucket, where the config names several; "": those of the room's own."""
 
     @property
     def key(self) -> str:

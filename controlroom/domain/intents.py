@@ -38,9 +38,11 @@ class SpawnAgent:
     """Also on a host that was found to lack something which such an agent needs."""
     terms: RunTerms = NO_TERMS
     credential: str = ""
-    """Which of those that its profile names; empty: the one with the most left."""
+    """Which of those that its profile names a person or a task chose; empty: the one with the most left."""
     worktree: str = ""
     """What a git worktree of its own begins from (`worktrees.HEAD`, a branch); empty: as its profile says."""
+    decided: str = ""
+    """The one that the queue decided on; empty: it is decided now."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ class ReassignAgent:
     trust: bool = False
     """Go by what its host claims of it, when this room did not order it."""
     terms: RunTerms = NO_TERMS
-    credential: str = ""
-    """Which of those that its profile names; empty: in its session as before, else the one with the most left."""
+    decided: str = ""
+    """The credential that the queue decided on; empty: the one that was chosen for it, in its session as before, else
+    the one with the most left."""
 
 
 @dataclass(frozen=True)
@@ -266,6 +269,10 @@ class EditTask:
 
     task: str
     change: TaskChange
+    was: TaskChange | None = None
+    """What a person was shown of what they change: refused when that is another one now; None: nothing."""
+    text_was: str = ""
+    """The digest of the whole text that they were shown; empty: none."""
 
 
 @dataclass(frozen=True)
@@ -405,6 +412,8 @@ class SpawnOn:
     """Which of the credentials that the profile names; empty: it names no several."""
     worktree: str = ""
     """What a git worktree of its own begins from; empty: it works in its folder itself."""
+    chosen_credential: str = ""
+    """The one that a person or a task chose for it; empty: nobody did."""
 
 
 @dataclass(frozen=True)

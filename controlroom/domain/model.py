@@ -256,6 +256,8 @@ class Credential:
     """Where its Claude keeps its login and its sessions; empty: in the folder of the host's user."""
     own_login: bool = False
     """It brings its login: whether Claude is logged in on a host says nothing of it."""
+    organisation: str = ""
+    """Whose key it is, where the config names several; "": that of the room's own."""
 
 
 @dataclass(frozen=True)
@@ -290,6 +292,8 @@ class Profile:
     """Names what it logs in with, and tells nothing of it: profiles with the same one share their backoff."""
     credentials: tuple[Credential, ...] = ()
     """Those of which its agents take the one with the most left; none: they take `credential`."""
+    organisation: str = ""
+    """Whose key it logs in with, as `Credential.organisation`."""
     switches_model: bool = False
     """Agents of it that are at work go over to cheaper models when a budget says so, and back."""
     worktree: str = ""

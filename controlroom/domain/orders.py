@@ -57,6 +57,8 @@ class Work:
     """Which of the credentials that its profile names; empty: the profile names no several."""
     worktree: str = ""
     """What a git worktree of its own begins from; empty: it works in its folder itself."""
+    chosen_credential: str = ""
+    """The one that a person or a task chose; empty: at each new beginning the one with the most left."""
 
 
 @dataclass(frozen=True)

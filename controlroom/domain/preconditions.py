@@ -175,6 +175,25 @@ def profile_named(fleet: Fleet, name: str) -> Any:
     return fleet.profiles.get(name)
 
 
+def check_credential(profile: Profile | None, name: str, kind: AgentKind | None = None) -> None:
+    """See that a credential which somebody chose is one that a profile names. Raises `Refusal`.
+
+    `kind`: of the agent; None: as the profile says.
+    """
+    if not name:
+        return
+    if profile is None:
+        raise Refusal(f"credential {ascii(name)[:60]} needs a profile that names it in its credentials")
+    if (kind or profile.kind) is AgentKind.COMMAND:
+        raise Refusal("a command logs in with no credential of the room")
+    names = [one.name for one in profile.credentials]
+    if name not in names:
+        there = f"there are {', '.join(names)}" if names else "it has no credentials = […]"
+        raise Refusal(
+            f"profile {profile.name} names no credential {ascii(name)[:60]}{nearest(name, names) or f' ({there})'}"
+        )
+
+
 def check_kind(kind: str) -> None:
     """See that there is such a kind of agents to start. Raises `Refusal`."""
     if kind not in KINDS:
@@ -216,7 +235,16 @@ def starting(effect: "SpawnOn", now: int) -> Agent:
         model=shown_value(effect.model),
         cwd=shown_value(effect.cwd),
         task=shown_task(effect.task),
-        ordered=Work(effect.kind, effect.profile, effect.model, effect.cwd, effect.chosen, effect.credential),
+        ordered=Work(
+            effect.kind,
+            effect.profile,
+            effect.model,
+            effect.cwd,
+            effect.chosen,
+            effect.credential,
+            effect.worktree,
+            effect.chosen_credential,
+        ),
     )
 
 

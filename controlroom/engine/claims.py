@@ -90,6 +90,7 @@ class ClaimChecker:
             effect.chosen,
             effect.credential,
             effect.worktree,
+            effect.chosen_credential,
             self._store.clock(),
             order.verb == "resume",
         )

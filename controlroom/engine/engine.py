@@ -93,7 +93,7 @@ class Engine:
         self.connections = Connections()
         store.when_clock_set(self.connections.clock_set)
         self.claims = claims = ClaimChecker(store, ledger, writer)
-        self.headroom = LimitTracker(store, ledger, load_rules(home, config), config.api, send)
+        self.headroom = LimitTracker(store, ledger, load_rules(home, config), config.api, send, claims.of)
         funds = Funds(config.budgets, config.zone, config.alone)
         self.budgets = budgets = BudgetController(
             store, ledger, writer, funds, lambda: self.headroom.logins, send, self.submit

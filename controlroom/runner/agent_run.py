@@ -535,13 +535,13 @@ class AgentRun:
         silent = self._talk.seen is None and complaint not in detail
         return state, f"{detail}: {complaint}" if state is State.FAILED and silent else detail
 
-    def give_up(self, words: str, state: State = State.FAILED) -> None:
+    def give_up(self, words: str, state: State = State.FAILED, cause: Cause = Cause.NONE) -> None:
         """It could not be started, or we can no longer run it: end what there is and say why."""
         left = process_tree.end(self._processes, PATIENCE)
         self._reap()
         with contextlib.suppress(Exception):  # it may be what has failed
             self._money.finish()
-        self._conclude(state, words, process_tree.names(left))
+        self._conclude(state, words, process_tree.names(left), cause)
 
     def _conclude(self, state: State, detail: str, reason: str, cause: Cause = Cause.NONE) -> None:
         """Write the last word about the agent, answer who waits for it, and stop. A runner pauses for money alone."""

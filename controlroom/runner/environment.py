@@ -11,6 +11,7 @@ from controlroom.runner.agent_process import find_program, printed
 from controlroom.runner.claude.login import BEFORE_PLAN, CLOUDS, KEYS, PLAN_TOKEN
 from controlroom.runner.files import read_given, read_regular
 from controlroom.runner.outcome import Unfit, from_status
+from controlroom.text.states import Cause
 from controlroom.wire.spec import AgentSpec, Credential
 
 _UNTOLD = "what it said may be secret and is not kept: run it on the host to see it"
@@ -49,7 +50,10 @@ def build(login: Mapping[str, object], spec: AgentSpec, tag: str, place: str) ->
         if not _usable(name, value):
             raise Unfit(f"the profile's env names {ascii(name)[:60]}, which cannot be an environment variable")
         environ[name] = value
-    _log_in(environ, spec.credential)
+    try:
+        _log_in(environ, spec.credential)
+    except Unfit as error:
+        raise Unfit(str(error), Cause.NO_CREDENTIAL) from None
     if spec.max_output_tokens:
         environ["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] = str(spec.max_output_tokens)
     environ[folder.TAG], environ[folder.PLACE] = tag, place

@@ -87,7 +87,7 @@ def _go(run: AgentRun, login: dict[str, Any], task: str) -> None:
         run.start(login, task)
         run.run()
     except Unfit as error:
-        run.give_up(str(error))
+        run.give_up(str(error), cause=error.cause)
     except Unpaid as error:
         run.give_up(str(error), State.PAUSED)
     except Exception as error:  # whatever it is: the agent must not run on unseen, and its state must be known

@@ -20,6 +20,10 @@ class Unsigned(Refused):
 class Unfit(Exception):
     """The agent cannot be started; the text says what is wrong, where, and what to do."""
 
+    def __init__(self, words: str, cause: Cause = Cause.NONE) -> None:
+        super().__init__(words)
+        self.cause = cause
+
 
 class Unpaid(Exception):
     """The agent must not be started: no budget pays for it. The text says which."""

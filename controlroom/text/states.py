@@ -181,6 +181,8 @@ class Cause(StrEnum):
     """Claude is not logged in."""
     LOGIN_REFUSED = "login-refused"
     """The login was refused."""
+    NO_CREDENTIAL = "no-credential"
+    """What it was to log in with cannot be had on its host: a file that is not there, a command that fails."""
     OVERLOADED = "overloaded"
     """The API had no room for it, however often Claude tried."""
     ACCOUNT = "account"

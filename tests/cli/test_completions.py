@@ -17,6 +17,7 @@ ROOM = {
     "AGENT": ["docs-1", "vm1/docs-1", "vm2/api-3"],
     "HOST": ["local", "vm1", "vm2"],
     "PROFILE": ["docs"],
+    "CREDENTIAL": ["mine", "team"],
     "MODEL": ["claude-sonnet-5-5"],
     "TASK": ["t1", "t2"],
     "BUDGET": ["day"],
@@ -31,6 +32,8 @@ def offered(line: str) -> list[str]:
     ("line", "words"),
     [
         ("controlroom sp", ["spawn"]),
+        ("controlroom spawn docs-1 --credential ", ["mine", "team"]),
+        ("controlroom task add --credential t", ["team"]),
         ("controlroom ho", ["host"]),
         ("controlroom host a", ["add", "answer"]),
         ("controlroom nothing like ", []),

@@ -12,7 +12,8 @@ from controlroom.cli.exits import Stop
 from controlroom.cli.task_files import markdown_items, read_tasks
 from controlroom.cli.tasks import all_shown, moment
 from controlroom.domain.model import Fleet
-from controlroom.domain.tasks import Queue, Source, Task, TaskState, TaskWish, Wait, WaitReason, in_order
+from controlroom.domain.tasks import Queue, Source, Task, TaskState, TaskWish, in_order
+from controlroom.domain.waits import Wait, WaitReason
 
 COMMON = TaskWish("", priority=2, profile="docs")
 

@@ -17,7 +17,7 @@ from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
 from controlroom.domain.orders import NO_TERMS, Order, Result, RunTerms, Work
 from controlroom.domain.preconditions import Refusal
-from controlroom.domain.queue import attempts, backoff, dispatch, edits, restarts
+from controlroom.domain.queue import attempts, backoff, dispatch, drains, edits, restarts
 from controlroom.domain.queue.dispatch import Start
 from controlroom.domain.queue.restarts import How, Wanted
 from controlroom.domain.reduce import reduce
@@ -278,7 +278,7 @@ class Storm:
         self.end_dear()
         self.take_care()
         stays: set[str] = set()
-        while (leave := dispatch.next_leave(self.fleet, self.now, stays)) is not None:
+        while (leave := drains.next_leave(self.fleet, self.now, stays)) is not None:
             agent = leave.agent
             terms = attempts.run_terms(leave.task) if leave.task else NO_TERMS
             move = intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host, terms=terms)

@@ -9,7 +9,8 @@ import pytest
 from controlroom.domain.model import Agent, Fleet, Profile, State
 from controlroom.domain.queue import attempts, backoff, dispatch
 from controlroom.domain.queue.backoff import LONGEST_CLAIM, LONGEST_PROBE, PROVEN
-from controlroom.domain.tasks import Attempt, AttemptEnd, QueueRules, Task, TaskState, WaitReason
+from controlroom.domain.tasks import Attempt, AttemptEnd, QueueRules, Task, TaskState
+from controlroom.domain.waits import WaitReason
 from controlroom.text.states import Cause
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, task, with_tasks
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from controlroom.domain import intents
 from controlroom.domain.budgets import Budget, BudgetUnit, Period, Rung, RungAction
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.display.tasks import why
+from controlroom.domain.display.views import drain_words, host_row
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.intents import MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Credential, Fleet, Profile, State
 from controlroom.domain.orders import Work
-from controlroom.domain.queue import backoff, dispatch, restarts
+from controlroom.domain.preconditions import Refusal
+from controlroom.domain.queue import backoff, dispatch, drains, restarts
+from controlroom.domain.queue.edits import check_wish
 from controlroom.domain.restart_rules import RestartRules
-from controlroom.domain.tasks import (
-    Attempt,
-    AttemptEnd,
-    Drain,
-    Preflight,
-    Task,
-    TaskState,
-    WaitReason,
-)
+from controlroom.domain.tasks import Attempt, AttemptEnd, Drain, Preflight, Task, TaskState, TaskWish
+from controlroom.domain.waits import WaitReason
 from controlroom.text.states import AgentKind, Payer
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, task, with_tasks
 
@@ -78,7 +76,7 @@ def test_one_whose_window_is_used_up_is_passed_over_and_why_names_each_once_all_
     ]
     assert (wait.reason, wait.until) == (WaitReason.CREDENTIALS, NOON + 60 * MINUTE)
     words = why(full, replace(full.tasks["t1"], wait=wait), NOON)
-    assert words[1] == "all credentials of its profile are held:"
+    assert words[1] == "each credential that it may take is held:"
     assert "  team: limit team@x 5 h: 90 of 100 is used, in 1h00" in words
 
 
@@ -198,7 +196,7 @@ def test_an_agent_leaves_a_drained_host_with_a_credential_that_another_host_take
     drained = replace(made.hosts["vm1"], drain=Drain("ann", NOON, move=True))
     lacks = {"vm2": Preflight(login="Claude has no login there")}
     made = replace(made, hosts={**made.hosts, "vm1": drained}, queue=replace(made.queue, preflights=lacks))
-    leave = dispatch.next_leave(made, NOON, ())
+    leave = drains.next_leave(made, NOON, ())
     assert leave is not None
     assert leave.host == "vm2"
     decision = decide(made, intents.ReassignAgent("vm1/a", 1, "", host="vm2"), 1, NOON)
@@ -224,3 +222,142 @@ def test_what_is_left_of_a_named_login_does_not_count_for_those_who_use_the_host
         made = used(95, 20, task(1, profile="q"))
         made = replace(made, profiles={**made.profiles, "q": payer})
         assert dispatch.plan(made, NOON).start is not None
+
+
+def test_a_task_takes_the_one_that_was_chosen_for_it_however_little_is_left_of_it() -> None:
+    chosen = used(60, 20, task(1, profile="p", credential="team"), task(2, profile="p"))
+    assert taken(chosen) == "team"
+    full = dispatch.plan(used(90, 20, task(1, profile="p", credential="team")), NOON)
+    assert full.start is None, "the other one has room"
+    assert [one.name for one in full.waits["t1"].credentials] == ["team"]
+    gone = dispatch.plan(used(60, 20, task(1, profile="p", credential="other")), NOON)
+    assert gone.waits["t1"].reason is WaitReason.NO_CREDENTIAL
+
+
+def test_a_task_goes_on_anew_once_another_one_is_chosen_that_does_not_find_its_session() -> None:
+    attempt = Attempt("vm1", "a", 1, NOON - MINUTE, NOON - 1_000, AttemptEnd.CRASHED, session="s", credential="team")
+    row = replace(worker("a", "team", State.FAILED), session="s", ended=NOON - 1_000)
+    for chosen, resumes in {"team": True, "plan": False, "": True}.items():
+        start = dispatch.plan(
+            world(task(1, profile="p", attempts=(attempt,), credential=chosen), rows=(row,)), NOON
+        ).start
+        assert start is not None
+        assert (start.credential, start.resumes) == (chosen or "team", resumes)
+
+
+@pytest.mark.parametrize(
+    ("profile", "credential", "reason"),
+    [
+        ("p", "tema", "profile p names no credential 'tema': did you mean team?"),
+        ("p", "nobody", "profile p names no credential 'nobody' (there are team, plan)"),
+        ("one", "team", "profile one names no credential 'team' (it has no credentials = […])"),
+        ("run", "team", "a command logs in with no credential of the room"),
+        ("", "team", "credential 'team' needs a profile that names it in its credentials"),
+    ],
+)
+def test_what_its_profile_does_not_name_is_refused_in_a_sentence(profile: str, credential: str, reason: str) -> None:
+    made = world()
+    others = {"one": Profile("one"), "run": Profile("run", AgentKind.COMMAND, ("true",), credentials=(TEAM,))}
+    made = replace(made, profiles={**made.profiles, **others})
+    by_hand = decide(made, intents.SpawnAgent("x", "work", "vm1", profile, credential=credential), 1, NOON)
+    assert by_hand == Refused(reason)
+    with pytest.raises(Refusal) as refused:
+        check_wish(made, TaskWish("work", profile=profile, credential=credential))
+    assert str(refused.value) == reason
+
+
+def test_the_one_that_a_person_chose_is_taken_again_at_each_later_run() -> None:
+    made = used(60, 20)
+    first = decide(made, intents.SpawnAgent("x", "work", "vm1", "p", credential="team"), 1, NOON)
+    assert isinstance(first, Decision)
+    assert first.row is not None
+    assert first.row.ordered is not None
+    assert (first.row.ordered.credential, first.row.ordered.chosen_credential) == ("team", "team")
+    ended = replace(worker("x", "team"), ordered=first.row.ordered)
+    made = replace(made, agents={**made.agents, ended.id: ended})
+    again = decide(made, intents.ReassignAgent("vm1/x", 1, "more"), 2, NOON)
+    assert isinstance(again, Decision)
+    assert isinstance(again.effect, SpawnOn)
+    assert (again.effect.credential, again.effect.chosen_credential) == ("team", "team")
+    no_more = replace(made, profiles={"p": Profile("p", credentials=(MINE,))})
+    assert isinstance(decide(no_more, intents.ReassignAgent("vm1/x", 1, "more"), 2, NOON), Refused)
+
+
+def test_the_one_that_was_chosen_is_refused_on_a_host_that_is_not_fit_for_it() -> None:
+    made = world(credentials=(MINE, KEY))
+    made = replace(made, queue=replace(made.queue, preflights={"vm1": Preflight(login="Claude has no login there")}))
+    refused = decide(made, intents.SpawnAgent("x", "work", "vm1", "p", credential="plan"), 1, NOON)
+    assert isinstance(refused, Refused)
+    assert refused.reason.startswith("vm1 is not fit for it: Claude has no login there")
+
+
+def bucket(organisation: str, used: int) -> Headroom:
+    """How many of 50 requests a minute an organisation's keys have used; 45 are the most."""
+    account = f"API {organisation}" if organisation else "API"
+    return Headroom(
+        account, "requests opus-5-5", LimitKind.BUCKET, used, 50, at=NOON, measured=False, buffer=45,
+        model="opus-5-5", organisation=organisation,
+    )  # fmt: skip
+
+
+def test_requests_a_minute_are_those_of_the_organisation_whose_key_it_is() -> None:
+    other = Credential("other", "the key of other", own_login=True, organisation="customer")
+    rows = tuple(replace(worker(name, name), billing=Payer.API) for name in ("key", "other"))
+    made = world(task(1, profile="p"), rows=rows, credentials=(KEY, other))
+
+    def with_buckets(own: int, customers: int) -> Fleet:
+        gauges = bucket("", own), bucket("customer", customers), window("me@x", 0)
+        return replace(made, headroom={gauge.key: gauge for gauge in gauges})
+
+    assert taken(with_buckets(40, 10)) == "other"
+    assert taken(with_buckets(10, 40)) == "key"
+    assert taken(with_buckets(45, 44)) == "other"
+    full = dispatch.plan(with_buckets(45, 45), NOON)
+    assert [(one.name, one.about) for one in full.waits["t1"].credentials] == [
+        ("key", ("API requests opus-5-5",)),
+        ("other", ("API customer requests opus-5-5",)),
+    ], "a window of a plan that neither uses leaves no room"
+
+
+def test_one_that_cannot_be_had_on_a_host_is_passed_over_there_and_an_alarm_says_so() -> None:
+    attempt = Attempt("vm1", "a-t9", 1, NOON - MINUTE, NOON - 1_000, AttemptEnd.NO_CREDENTIAL, credential="key")
+    gone = task(9, profile="p", attempts=(attempt,), not_before=NOON + 60 * MINUTE)
+    made = world(gone, task(1, profile="p"), credentials=(KEY, MINE))
+    assert taken(made) == "plan"
+    by_hand = decide(made, intents.SpawnAgent("x", "work", "vm1", "p"), 1, NOON)
+    assert isinstance(by_hand, Decision)
+    assert isinstance(by_hand.effect, SpawnOn)
+    assert by_hand.effect.credential == "plan"
+    ((about, alarm),) = backoff.alarms(made, NOON).items()
+    assert about == "credential the key of key on vm1"
+    assert alarm.text.startswith("the key of key cannot be had on vm1: its file or command there gives none.")
+    elsewhere = replace(made, hosts={**made.hosts, "vm2": host("vm2", free=3 * GIB)})
+    start = dispatch.plan(elsewhere, NOON).start
+    assert start is not None
+    assert (start.host, start.credential) == ("vm2", "key")
+    later = NOON + 2 * MINUTE
+    again = dispatch.plan(made, later).start
+    assert again is not None
+    assert again.credential == "key", "it may be there by now"
+    for end, raised in {AttemptEnd.FAILED: [], AttemptEnd.DONE: [], AttemptEnd.NEVER_BEGAN: [about]}.items():
+        tried = replace(attempt, agent="a-t8", at=later, ended=later, end=end)
+        since = replace(made, tasks={**made.tasks, "t8": task(8, profile="p", state=TaskState.HELD, attempts=(tried,))})
+        assert list(backoff.alarms(since, later + MINUTE)) == raised, end
+
+
+def test_why_a_drained_host_keeps_its_agents_is_said_where_a_budget_holds_new_work() -> None:
+    row = agent("a", profile="p", ordered=Work(AgentKind.HEADLESS, "p", credential="key"))
+    made = with_tasks(fleet(row, hosts=(host("vm1", free=3 * GIB), host("vm2", free=3 * GIB))), max_agents=50)
+    rung = Rung(90, RungAction.HOLD)
+    gone = Budget("day", "fleet", Period.DAY, BudgetUnit.BILLED, 100, 100, spent=90, rungs=(rung,), reached=1)
+    made = replace(made, profiles={"p": Profile("p", credentials=(KEY,))}, budgets={"day": gone})
+    leaving = replace(made.hosts["vm1"], drain=Drain("ann", NOON - MINUTE, move=True))
+    held = replace(made, hosts={**made.hosts, "vm1": leaving})
+    row_of = host_row(held, leaving, NOON)
+    assert row_of.stays.startswith("vm1/a stays: budget day (fleet) holds new work from 90 % on")
+    assert leaving.drain is not None
+    assert drain_words(leaving.drain, NOON, row_of.stays).endswith(f"goes on elsewhere; {row_of.stays}")
+    with_plan = replace(held, profiles={"p": Profile("p", credentials=(KEY, MINE))})
+    assert host_row(with_plan, leaving, NOON).stays == "", "the plan pays for it there"
+    stays_by_itself = replace(leaving, drain=Drain("ann", NOON))
+    assert host_row(replace(held, hosts={**held.hosts, "vm1": stays_by_itself}), stays_by_itself, NOON).stays == ""

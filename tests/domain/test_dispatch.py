@@ -10,20 +10,11 @@ from controlroom.domain.display.tasks import alike_waits, queue_line, rows, why
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Fleet, LinkState, Profile, State
 from controlroom.domain.preconditions import Refusal
-from controlroom.domain.queue import attempts, dispatch, edits
+from controlroom.domain.queue import attempts, dispatch, drains, edits
 from controlroom.domain.queue.naming import agent_name, title
 from controlroom.domain.queue.templates import filled
-from controlroom.domain.tasks import (
-    Attempt,
-    AttemptEnd,
-    Drain,
-    Halt,
-    Hold,
-    Restarts,
-    Task,
-    TaskState,
-    WaitReason,
-)
+from controlroom.domain.tasks import Attempt, AttemptEnd, Drain, Halt, Hold, Preflight, Restarts, Task, TaskState
+from controlroom.domain.waits import HostWait, Wait, WaitReason
 from controlroom.text.states import AgentKind, Payer
 from controlroom.wire.codec import decode, encode
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, order, task, with_tasks
@@ -155,18 +146,18 @@ def test_what_is_at_work_on_a_drained_host_leaves_it_ten_at_a_time_where_there_i
     drained = host(drain=Drain("ann", NOON, move=True), free=0)
     moving = [agent(f"m{number}", pending=order("move", f"m{number}")) for number in range(9)]
     world = fleet(agent("a"), *moving, hosts=(drained, host("vm2", free=2 * GIB), host("vm3", free=3 * GIB)))
-    leave = dispatch.next_leave(world, NOON, ())
+    leave = drains.next_leave(world, NOON, ())
     assert leave is not None
     assert (leave.agent.id, leave.host, leave.who) == ("vm1/a", "vm3", "ann")
-    assert dispatch.next_leave(world, NOON, {"vm1/a"}) is None
+    assert drains.next_leave(world, NOON, {"vm1/a"}) is None
     tenth = agent("m9", pending=order("move", "m9"))
-    assert dispatch.next_leave(replace(world, agents={**world.agents, tenth.id: tenth}), NOON, ()) is None
+    assert drains.next_leave(replace(world, agents={**world.agents, tenth.id: tenth}), NOON, ()) is None
     full = replace(world, hosts={"vm1": drained, "vm2": host("vm2", free=0)})
-    assert dispatch.next_leave(full, NOON, ()) is None
+    assert drains.next_leave(full, NOON, ()) is None
     for stays in (agent("a", kind=AgentKind.INTERACTIVE), agent("a", ordered=None), agent("a", state=State.IDLE)):
-        assert dispatch.next_leave(replace(world, agents={stays.id: stays}), NOON, ()) is None
+        assert drains.next_leave(replace(world, agents={stays.id: stays}), NOON, ()) is None
     pinned = task(1, state=TaskState.RUNNING, host="vm1", attempts=(Attempt("vm1", "a", 1, NOON),))
-    assert dispatch.next_leave(replace(world, tasks={"t1": pinned}), NOON, ()) is None
+    assert drains.next_leave(replace(world, tasks={"t1": pinned}), NOON, ()) is None
 
 
 def test_why_names_each_host_and_the_next_look() -> None:
@@ -259,6 +250,30 @@ def test_why_nothing_moves_is_said_once_for_all_that_wait_for_alike_reasons() ->
     assert groups["no host takes it now:"].lines[1] == "  vm1 cannot be reached"
     assert groups["it was started 5 times in 10m, and ended each time"].agents == ("watcher-1",)
     assert alike_waits(fleet(), NOON) == []
+
+
+def test_of_alike_reasons_the_moment_that_is_known_is_said() -> None:
+    known, unknown = Wait(WaitReason.BUDGET, NOON + 5 * MINUTE, ("day",)), Wait(WaitReason.BUDGET, 0, ("day",))
+    by_host = Wait(WaitReason.NO_HOST, hosts=(HostWait("vm1", WaitReason.LOGIN, until=NOON + 9 * MINUTE),))
+    nowhere = replace(by_host, hosts=(replace(by_host.hosts[0], until=0),))
+    waits = [known, unknown, by_host, nowhere]
+    tasks = [task(number, wait=wait) for number, wait in enumerate(waits, 1)]
+    assert [group.lines[-1] for group in alike_waits(with_tasks(fleet(), *tasks), NOON)] == [
+        "next look: in 5m",
+        "next look: in 9m",
+    ]
+
+
+def test_a_host_that_is_not_fit_is_looked_at_again_at_a_moment_that_is_said() -> None:
+    world = with_tasks(fleet(hosts=(host("vm1"),)), task(1))
+    found = Preflight(at=NOON - MINUTE // 2, machine="it has no disk", blocking="it has no disk")
+    world = replace(world, queue=replace(world.queue, preflights={"vm1": found}))
+    plan = dispatch.plan(world, NOON)
+    (unfit,) = plan.waits["t1"].hosts
+    assert (unfit.reason, unfit.until) == (WaitReason.HOST_UNFIT, found.at + MINUTE)
+    assert plan.next_look == unfit.until
+    lines = why(world, replace(world.tasks["t1"], wait=plan.waits["t1"]), NOON)
+    assert lines[3] == "next look: within a minute"
 
 
 def test_what_a_task_cost_on_a_host_that_it_left_counts_against_what_it_may_cost() -> None:

@@ -14,7 +14,8 @@ from controlroom.domain.model import Fleet, Profile
 from controlroom.domain.preconditions import unfit_folder
 from controlroom.domain.queue import dispatch
 from controlroom.domain.reduce import reduce
-from controlroom.domain.tasks import Preflight, Queue, Task, TaskState, WaitReason
+from controlroom.domain.tasks import Preflight, Queue, Task, TaskState
+from controlroom.domain.waits import WaitReason
 from controlroom.text.host_sample import FolderCheck, FolderProblem, HostCheck
 from controlroom.text.states import AgentKind
 from tests.domain.worlds import MINUTE, NOON, fleet, host

@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from controlroom.domain.display.tasks import repeat_words
+from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import dispatch, edits, repeat
-from controlroom.domain.tasks import Attempt, AttemptEnd, TaskState, WaitReason, in_order
+from controlroom.domain.tasks import Attempt, AttemptEnd, TaskChange, TaskState, in_order
+from controlroom.domain.waits import WaitReason
 from tests.domain.worlds import MINUTE, NOON, fleet, task, with_tasks
 
 
@@ -122,6 +124,20 @@ def test_a_task_that_was_held_beyond_its_time_waits_for_the_next_one_when_it_is_
     assert repeat.on_time(killed, at_noon, BERLIN) is killed, "its attempt goes on"
     assert repeat.on_time(replace(missed, every="6h"), at_noon, BERLIN).not_before < at_noon, "so long after its end"
     assert repeat.on_time(replace(missed, not_before=0), at_noon, BERLIN).not_before == 0, "it never began"
+
+
+def test_a_task_whose_zone_this_machine_has_no_more_is_held_and_says_so() -> None:
+    """It is not done by another clock; the zone was there when it was added."""
+    lost = task(1, text="back up", state=TaskState.DONE, every="0 3 * * * Mars/Olympus")
+    held = repeat.again(lost, NOON, BERLIN)
+    zone = "'Mars/Olympus' is no time zone that this machine knows, like Europe/Berlin"
+    assert (held.state, held.not_before) == (TaskState.HELD, 0)
+    assert held.reason == f"when it is done again is not known: {zone}: controlroom task edit t1 --every …"
+    assert repeat.coming(held, NOON, BERLIN) == []
+    with pytest.raises(Refusal, match="t1 says when it is done again, but 'Mars/Olympus' is no time zone"):
+        edits.released(held, NOON)
+    mended = edits.edited(with_tasks(fleet(), held), held, TaskChange(every="0 3 * * * Europe/Berlin"))
+    assert edits.released(mended, NOON).state is TaskState.WAITING
 
 
 def test_what_comes_next_is_said_by_the_clock_that_the_words_mean() -> None:

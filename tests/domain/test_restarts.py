@@ -27,8 +27,8 @@ from controlroom.domain.tasks import (
     Restarts,
     Task,
     TaskState,
-    WaitReason,
 )
+from controlroom.domain.waits import WaitReason
 from controlroom.text.states import AgentKind, Cause, Outcome
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, order
 

@@ -13,7 +13,7 @@ from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import Agent, Fleet, Profile, State
 from controlroom.domain.orders import Work
 from controlroom.domain.preconditions import Refusal, unfit_folder
-from controlroom.domain.queue import dispatch
+from controlroom.domain.queue import dispatch, drains
 from controlroom.domain.queue.edits import check_wish
 from controlroom.domain.tasks import Drain, Preflight, Task, TaskWish
 from controlroom.domain.worktrees import HEAD, Worktree, base_problem
@@ -101,7 +101,7 @@ def test_an_agent_in_a_worktree_is_not_moved_and_its_host_is_drained_around_it()
         drained = replace(
             made, hosts={**made.hosts, "vm1": replace(made.hosts["vm1"], drain=Drain("me", NOON, move=True))}
         )
-        assert (dispatch.next_leave(drained, NOON, ()) is not None) is leaves
+        assert (drains.next_leave(drained, NOON, ()) is not None) is leaves
 
 
 def test_a_worktree_is_made_from_a_repository_and_trusted_by_its_main_checkout() -> None:

@@ -88,7 +88,7 @@ def asked_by(api: Api, text: str) -> set[str]:
 
 @pytest.mark.usefixtures("configured")
 def test_the_one_with_more_left_is_taken_and_one_that_is_refused_is_passed_over_until_a_probe_gets_in(
-    room: Room, api: Api
+    room: Room, home: World, api: Api
 ) -> None:
     assert done(room, add(room, "first")) == [("done", "team")]
     room.wait_until("it is known how far the plan is used", lambda _: room.records("limits", "limits"))
@@ -106,7 +106,13 @@ def test_the_one_with_more_left_is_taken_and_one_that_is_refused_is_passed_over_
         attempts = done(room, held)
         assert attempts[-1] == ("done", "mine")
         assert set(attempts[:-1]) == {(end, "mine")}
-        assert done(room, add(room, f"after {name}")) == [("done", "mine")]
+
+    (home.home / ".mine").rename(home.home / ".gone")
+    assert done(room, add(room, "without it")) == [("no credential", "mine"), ("done", "team")]
+    (alarm,) = room.status()["alarms"]
+    assert alarm["text"].startswith("the key of mine cannot be had on local: its file or command there gives none")
+    (home.home / ".gone").rename(home.home / ".mine")
+    wait_for(lambda: done(room, add(room, "again"))[-1] == ("done", "mine"), 60, "it is tried again", poll=1.0)
     assert asked_by(api, "first") == {TOKEN}
-    assert asked_by(api, "second") | asked_by(api, "after third") | asked_by(api, "fifth") == {KEY}
+    assert asked_by(api, "second") | asked_by(api, "third") | asked_by(api, "fifth") == {KEY}
     assert room.status()["alarms"] == []

@@ -17,7 +17,7 @@ from controlroom.engine.engine import Engine
 from controlroom.engine.frontends.server import Server
 from controlroom.engine.hosts.link import Link, Sink
 from controlroom.engine.ledger.ledger import Connect, Ledger, connect
-from controlroom.engine.ledger.run_tables import write_ordered
+from controlroom.engine.ledger.run_tables import ORDERED_RUNS, write_ordered
 from controlroom.metering.prices import Price, Rates, Sheet
 from controlroom.protocol.home import Home, find_home
 from controlroom.text.states import AgentKind
@@ -74,7 +74,9 @@ class Room:
         with ExitStack() as unless_made:
             unless_made.callback(self.ledger.close)
             for host in self.hosts.values():
-                self.ledger.booked([write_ordered(run) for run in ordered_on(host)]).result(60)
+                known = {OrderedRun(*row).key for row in self.ledger.read_all([(ORDERED_RUNS, ())])[0]}
+                ordered = [write_ordered(run) for run in ordered_on(host) if run.key not in known]
+                self.ledger.booked(ordered).result(60)
             self.engine = Engine(home, settings, self.ledger, self.open_link, lambda: self.now, prices, self.steady)
             unless_made.pop_all()
         self.stopped = asyncio.Event()

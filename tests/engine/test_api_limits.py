@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from controlroom.domain import intents
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.limits.buckets import LOOKED_BACK, HeadersRead, Ruling
 from controlroom.engine.config.settings import SecretCommand, SecretFile
@@ -272,6 +274,46 @@ async def test_an_engine_that_starts_again_knows_the_last_minutes(open_room: Ope
         await here.until(lambda: used(here, "requests opus-5-5") == 2)
     async with open_room(ScriptedHost("vm1"), TIER) as here:
         await here.until(lambda: used(here, "requests opus-5-5") == 2)
+
+
+TWO_KEYS = """[api]
+tier = "start"
+organisations = { customer = { tier = "scale" } }
+[credentials.mine]
+file = "~/.mine"
+[credentials.theirs]
+file = "~/.theirs"
+organisation = "customer"
+[profiles.p]
+credentials = ["mine", "theirs"]
+"""
+
+
+async def test_each_organisations_keys_fill_buckets_of_their_own_also_for_an_engine_that_starts_again(
+    open_room: OpenRoom,
+) -> None:
+    host = ScriptedHost("vm1")
+
+    def count(here: Room, account: str) -> tuple[int | None, int | None]:
+        found = here.engine.store.fleet.headroom.get(f"{account} requests opus-5-5")
+        return (found.used, found.limit) if found else (None, None)
+
+    async with open_room(host, TWO_KEYS) as here:
+        for name, credential in {"a1": "mine", "a2": "theirs"}.items():
+            await here.order(intents.SpawnAgent(name, "work", "vm1", "p", credential=credential))
+            host.agents[name] = replace(host.agents[name], billing="api", model=OPUS)
+        host.show()
+        await here.until(lambda: (count(here, "API"), count(here, "API customer")) == ((0, 1000), (0, 10_000)))
+        for number, name in enumerate(("a1", "a2", "a2"), 1):
+            line = to_line(message(number)).decode()
+            piece = UsageSeen(UsagePlace(name, 1, 0, f"a1b{number}"), len(line), line, billing="api")
+            for channel in tuple(host.channels):
+                channel.say(piece)
+        await here.until(lambda: (count(here, "API"), count(here, "API customer")) == ((1, 1000), (2, 10_000)))
+        await here.until(lambda: here.agent("vm1/a2").spent)
+        await here.engine.wait_idle()
+    async with open_room(ScriptedHost("vm1"), TWO_KEYS) as here:
+        await here.until(lambda: (count(here, "API"), count(here, "API customer")) == ((1, 1000), (2, 10_000)))
 
 
 async def test_a_bucket_is_refilled_though_nobody_speaks(open_room: OpenRoom) -> None:

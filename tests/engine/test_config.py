@@ -170,6 +170,23 @@ def test_a_profile_names_several_credentials_and_each_says_how_its_agents_log_in
     assert loaded.spec("a", "plan").credential == loaded.spec("a", "mine").credential == Credential(plan=True)
 
 
+def test_credentials_that_are_read_at_one_place_are_one_credential_under_several_names(place: Home) -> None:
+    """Whom the API turns away under one name has it no better under another."""
+    places = {
+        "a": 'file = "~/.key"', "b": 'file = "./.key"', "c": 'file = "~/.other"', "d": 'command = ["pass", "key"]',
+        "e": 'command = ["pass", "key"]', "f": 'config_dir = "/team"', "g": 'config_dir = "/team/"',
+    }  # fmt: skip
+    named = "\n".join(f"[credentials.{name}]\n{where}" for name, where in places.items())
+    alone = '[profiles.x]\ncredential = { file = ".key" }\n[profiles.y]\ncredential = { command = ["pass", "key"] }\n'
+    write(place, f"{named}\n[profiles.p]\ncredentials = {list(places)}\n{alone}")
+    profiles = config.load(place).profiles
+    assert {one.name: one.key for one in profiles["p"].credentials} == {
+        "a": "the key of a", "b": "the key of a", "c": "the key of c", "d": "the key of d", "e": "the key of d",
+        "f": "the login of f", "g": "the login of f",
+    }  # fmt: skip
+    assert (profiles["x"].credential, profiles["y"].credential) == ("the key of a", "the key of d")
+
+
 def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credential(place: Home) -> None:
     write(place, WHOLE)
     assert "~/.key" not in repr(config.load(place).profiles)

@@ -58,6 +58,19 @@ async def test_a_spawn_by_hand_takes_one_too_and_a_resumed_session_keeps_it() ->
         assert [spawn.spec.credential.file for spawn in host.spawned] == ["~/.mine", "~/.mine"]
 
 
+async def test_the_one_that_a_person_chose_is_taken_again_after_the_engine_began_anew() -> None:
+    host = Roomy()
+    async with queue_room(host, settings=SEVERAL) as here:
+        await here.order(intents.SpawnAgent("x", "work", "vm1", "p", credential="mine"))
+        await here.until(lambda: here.agent("vm1/x").state is State.WORKING)
+    async with queue_room(host, settings=SEVERAL) as here:
+        await here.until(lambda: here.agent("vm1/x").state is State.WORKING)
+        host.end("x", ended=NOON + 1)
+        await here.until(lambda: here.agent("vm1/x").has_ended)
+        await here.order(intents.ReassignAgent("vm1/x", 1, "more"))
+        assert [spawn.spec.credential.file for spawn in host.spawned] == ["~/.mine", "~/.mine"]
+
+
 class LoggedOut(Roomy):
     """Nobody is logged in to Claude there."""
 

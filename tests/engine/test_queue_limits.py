@@ -10,7 +10,8 @@ from controlroom.domain import intents
 from controlroom.domain.events import SpendingSeen
 from controlroom.domain.model import LinkState, State
 from controlroom.domain.queue import attempts
-from controlroom.domain.tasks import Attempt, AttemptEnd, Task, TaskChange, TaskState, WaitReason
+from controlroom.domain.tasks import Attempt, AttemptEnd, Task, TaskChange, TaskState
+from controlroom.domain.waits import WaitReason
 from controlroom.text.states import Cause, Outcome
 from controlroom.wire import messages as wire
 from tests.engine.queued import MINUTE, QUICK, Roomy, add, became, last, queue_room, runs, task

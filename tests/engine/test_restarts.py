@@ -10,7 +10,8 @@ import pytest
 from controlroom.domain import intents
 from controlroom.domain.model import LinkState, State
 from controlroom.domain.queue import restarts
-from controlroom.domain.tasks import Restarts, TaskState, WaitReason
+from controlroom.domain.tasks import Restarts, TaskState
+from controlroom.domain.waits import WaitReason
 from controlroom.engine.queue import preflight
 from controlroom.text.states import Cause, Outcome
 from controlroom.wire import messages as wire

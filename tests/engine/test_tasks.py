@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain import intents
+from controlroom.domain.claims import digest
 from controlroom.domain.model import State
-from controlroom.domain.tasks import AttemptEnd, TaskChange, TaskState, TaskWish, WaitReason
+from controlroom.domain.tasks import AttemptEnd, TaskChange, TaskState, TaskWish
+from controlroom.domain.waits import WaitReason
 from controlroom.text.states import Cause, Outcome
 from controlroom.wire import messages as wire
 from tests.engine.queued import MINUTE, QUICK, Roomy, add, became, queue_room, runs, task
@@ -359,6 +361,22 @@ async def test_tasks_are_edited_moved_held_and_dropped() -> None:
         await runs(here, host, "b-but-better-t2", "c-t3")
         assert host.spawned[0].task == "b, but better"
         assert (await here.order(intents.DropTask("t2"))).reason.startswith("t2 is being done by vm1/b-but-better-t2")
+
+
+async def test_what_somebody_else_has_changed_since_it_was_shown_is_not_overwritten() -> None:
+    async with queue_room(Roomy(), settings="[queue]\nmax_agents = 0\n") as here:
+        await add(here, "a")
+        mine = intents.EditTask("t1", TaskChange(priority=5, body="a, mine"), TaskChange(priority=0), digest("a"))
+        await here.order(intents.EditTask("t1", TaskChange(body="a, of somebody else")))
+        refused = await here.order(mine)
+        assert refused.reason == "text of t1 has become another one since it was shown: look again"
+        await here.order(intents.EditTask("t1", TaskChange(cwd="docs", priority=9)))
+        refused = await here.order(mine)
+        assert refused.reason == "priority, text of t1 has become another one since it was shown: look again"
+        assert (task(here, "t1").text, task(here, "t1").priority) == ("a, of somebody else", 9)
+        again = intents.EditTask("t1", TaskChange(body="both"), TaskChange(), digest("a, of somebody else"))
+        assert (await here.order(again)).ok, "its folder was not shown, and stays"
+        assert (task(here, "t1").text, task(here, "t1").cwd) == ("both", "docs")
 
 
 async def test_a_template_gives_the_text_and_a_missing_variable_is_refused() -> None:

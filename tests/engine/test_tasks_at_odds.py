@@ -8,7 +8,8 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.model import State
-from controlroom.domain.tasks import Source, TaskChange, TaskState, WaitReason
+from controlroom.domain.tasks import Source, TaskChange, TaskState
+from controlroom.domain.waits import WaitReason
 from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.queued import MINUTE, Roomy, add, became, last, queue_room, runs, task

@@ -63,7 +63,7 @@ def test_what_no_message_accounts_for_is_no_request_of_the_api(ledger: Ledger) -
     write(ledger, booking(1, 10))
     say(ledger, 25)
     assert hidden(ledger)
-    assert [message.model for message in messages_since(ledger, AT - 1)] == ["claude-opus-5-5"]
+    assert [message.model for message in messages_since(ledger, AT - 1)[""]] == ["claude-opus-5-5"]
 
 
 def test_a_report_that_comes_first_is_made_up_for_by_late_lines(ledger: Ledger) -> None:

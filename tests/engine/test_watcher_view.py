@@ -23,7 +23,8 @@ from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.questions import QuestionKind, asking
 from controlroom.domain.reduce import reduce
-from controlroom.domain.tasks import Attempt, AttemptEnd, CredentialWait, Queue, Task, TaskState, Wait, WaitReason
+from controlroom.domain.tasks import Attempt, AttemptEnd, Queue, Task, TaskState
+from controlroom.domain.waits import CredentialWait, Wait, WaitReason
 from controlroom.engine.config.config import Withheld
 from controlroom.engine.frontends.watcher_view import HIDDEN, NO_LOGS, NO_TASKS, Watcher
 from controlroom.engine.ledger.ledger import audit_statement

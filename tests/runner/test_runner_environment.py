@@ -9,6 +9,7 @@ import pytest
 from controlroom.runner import environment
 from controlroom.runner.folder import PLACE, TAG
 from controlroom.runner.outcome import Unfit
+from controlroom.text.states import Cause
 from controlroom.wire.spec import AgentSpec, Credential
 
 LOGIN = {"HOME": "/home/agent", "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
@@ -81,8 +82,9 @@ def test_a_key_comes_from_a_file_or_a_command(tmp_path: Path, secret: str, name:
     ],
 )
 def test_what_is_missing_is_named(spec: AgentSpec, words: str) -> None:
-    with pytest.raises(Unfit, match=f"^{words}"):
+    with pytest.raises(Unfit, match=f"^{words}") as raised:
         build(spec)
+    assert (raised.value.cause is Cause.NO_CREDENTIAL) is (spec.credential != Credential())
 
 
 @pytest.mark.parametrize(

@@ -25,18 +25,8 @@ from controlroom.domain.model import (
 from controlroom.domain.money.costs import CostRow, grouped
 from controlroom.domain.orders import Work
 from controlroom.domain.questions import QuestionKind
-from controlroom.domain.tasks import (
-    Attempt,
-    AttemptEnd,
-    HostWait,
-    Origin,
-    Queue,
-    QueueRules,
-    Task,
-    TaskState,
-    Wait,
-    WaitReason,
-)
+from controlroom.domain.tasks import Attempt, AttemptEnd, Origin, Queue, QueueRules, Task, TaskState
+from controlroom.domain.waits import HostWait, Wait, WaitReason
 from controlroom.text.event_text import LogRecord
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import AgentKind, Item, Option, Payer

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.domain.claims import digest
 from controlroom.domain.display.tasks import TaskRow, attempt_words, row
 from controlroom.domain.intents import (
     AddTasks,
@@ -317,7 +318,8 @@ async def test_a_task_is_changed_in_a_form_and_only_what_is_another_is_sent(size
         await here.press("enter", "enter")
         await here.until(lambda: here.said() == "t6 is changed")
         text = "Which dependencies need an update?\nAll of them. Now"
-        assert here.engine.asked == [EditTask("t6", TaskChange(priority=2, body=text))]
+        was = TaskChange(priority=0), digest("Which dependencies need an update?\nAll of them.")
+        assert here.engine.asked == [EditTask("t6", TaskChange(priority=2, body=text), *was)]
 
 
 HOSTILE = "one\r\ntwo\x0cthree\u2028four\n\x1b]52;c;aGk=\x07 five\x9b31m \u202esix \ud800"
@@ -342,7 +344,7 @@ async def test_no_escape_sequence_in_the_text_of_a_task_reaches_the_terminal_and
         await here.write("2")
         await here.press("enter", "enter")
         await here.until(lambda: here.said() == "t6 is changed")
-        assert here.engine.asked == [EditTask("t6", TaskChange(priority=2))]
+        assert here.engine.asked == [EditTask("t6", TaskChange(priority=2), TaskChange(priority=0))]
 
 
 class Slow:

@@ -250,6 +250,7 @@ _NO_PROGRAM = 127
 _CAUSES = {
     Cause.NO_LOGIN: "Claude is not logged in there: run `claude` there once, as the same user.",
     Cause.LOGIN_REFUSED: "The login was refused: log in again with `claude` there, as the same user.",
+    Cause.NO_CREDENTIAL: "What it logs in with cannot be had there: put the file there, or mend the command.",
     Cause.OVERLOADED: "The API was overloaded: resume it later, or let its profile name models to fall back to.",
     Cause.ACCOUNT: "Its account has no credit, or may not be used: see to that at the API's console, then resume it.",
     Cause.SPEND_CAP: "What its organisation may spend is spent: raise that in the API's console, then resume it.",

@@ -279,7 +279,10 @@ def _taken(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:
     """What was taken for it: which of several credentials, and which model, now and in its next run."""
     work = agent.ordered
     if work is not None and work.credential:
-        yield "login", f"credential {work.credential}, one of those that its profile names (controlroom audit says why)"
+        how = "one of those that its profile names (controlroom audit says why)"
+        if work.chosen_credential:
+            how = "which was chosen for it: its later runs take it, too"
+        yield "login", f"credential {work.credential}, {how}"
     if work is not None:
         meant = ladder.meant_model(fleet, agent)
         model, why = ladder.cheaper(fleet, meant, agent.host, agent.name, work.profile, agent.billing)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from math import inf
 
 from controlroom.domain.checks import check_lines, command_words
 from controlroom.domain.display.arrange import TaskSort
@@ -11,18 +12,8 @@ from controlroom.domain.figures import Figures
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money import ladder
 from controlroom.domain.queue.repeat import coming, cron_of
-from controlroom.domain.tasks import (
-    Attempt,
-    AttemptEnd,
-    CredentialWait,
-    HostWait,
-    Queue,
-    Task,
-    TaskState,
-    Wait,
-    WaitReason,
-    in_order,
-)
+from controlroom.domain.tasks import Attempt, AttemptEnd, Queue, Task, TaskState, in_order
+from controlroom.domain.waits import CredentialWait, HostWait, Wait, WaitReason
 from controlroom.domain.words import age, ago, amount, count, dollars, named_some, seconds, since, size
 from controlroom.text.states import AgentKind
 
@@ -153,6 +144,7 @@ _ENDS = {
     AttemptEnd.OPEN: "under way",
     AttemptEnd.LIMITED: "a limit stopped it",
     AttemptEnd.LOGIN: "its login failed",
+    AttemptEnd.NO_CREDENTIAL: "what it logs in with could not be had there",
     AttemptEnd.OVERLOADED: "the API was overloaded",
     AttemptEnd.ACCOUNT: "its account has no credit or may not be used",
     AttemptEnd.SPEND_CAP: "the spend cap of its organisation is reached",
@@ -183,6 +175,7 @@ _WAITS: Mapping[WaitReason, str] = {
     WaitReason.FLEET_FULL: "{has} of at most {most} agents are at work",
     WaitReason.PROFILE_FULL: "{has} of at most {most} agents of profile {about} are at work",
     WaitReason.NO_PROFILE: "there is no profile {about}",
+    WaitReason.NO_CREDENTIAL: "its profile no longer names the credential chosen for it: choose another with task edit",
     WaitReason.AT_WORK: "its agent {about} is at work, as a person ordered",
     WaitReason.OUTSIDE: "profile {about} takes no tasks whose text comes from a file: choose another with task edit",
     WaitReason.STAGGER: "starts are staggered{until}",
@@ -209,7 +202,7 @@ _HOST_WAITS: Mapping[WaitReason, str] = {
     WaitReason.HOST_MEMORY: "{host} has {size} left to give, an agent needs {least}",
     WaitReason.HOST_DISK: "{host} has {size} of disk free, {least} is the least",
     WaitReason.FOLDER: "{about} works in its folder",
-    WaitReason.LOGIN: "on {host} the login of its profile failed: one task tries again{until}",
+    WaitReason.LOGIN: "on {host} what its profile logs in with fails or is not there: one task tries again{until}",
     WaitReason.HOST_DRAINING: "{host} is drained by {about}",
     WaitReason.HOST_LABELS: "{host} lacks the label {about}",
     WaitReason.HOST_LOAD: "{host} has a load of {has} % per core, {needs} % is the most",
@@ -226,7 +219,8 @@ def words_of(wait: Wait, now: int) -> str:
     if wait.reason is WaitReason.NO_HOST:
         return "; ".join(host_words(host, now) for host in wait.hosts) or "the room has no host that may run it"
     if wait.reason is WaitReason.CREDENTIALS:
-        return f"all its credentials are held: {'; '.join(credential_words(one, now) for one in wait.credentials)}"
+        each = "; ".join(credential_words(one, now) for one in wait.credentials)
+        return f"each credential that it may take is held: {each}"
     return _words(wait, now)
 
 
@@ -323,7 +317,7 @@ def alike_waits(fleet: Fleet, now: int) -> list[AlikeWaits]:
         if not key:
             continue
         ids.setdefault(key, []).append(id_)
-        if wait is not None and wait.until <= soonest.get(key, wait).until:
+        if wait is not None and (key not in soonest or _moment(wait, now) < _moment(soonest[key], now)):
             soonest[key] = wait
     groups = []
     for key in dict.fromkeys([*tasks, *agents]):
@@ -383,13 +377,19 @@ def _wait_lines(wait: Wait, now: int) -> list[str]:
         return ["no host takes it now:", *hosts, *held, _next(wait, now)]
     if wait.reason is WaitReason.CREDENTIALS:
         each = (f"  {credential_words(one, now)}" for one in wait.credentials)
-        return ["all credentials of its profile are held:", *each, _next(wait, now)]
+        return ["each credential that it may take is held:", *each, _next(wait, now)]
     return [words_of(wait, now), _next(wait, now)]
 
 
 def _next(wait: Wait, now: int) -> str:
-    moments = [moment for moment in (wait.until, *(host.until for host in wait.hosts)) if moment > now]
-    return f"next look: {_soon(min(moments) - now)}" if moments else "next look: when something changes"
+    moment = _moment(wait, now)
+    return f"next look: {_soon(round(moment) - now)}" if moment < inf else "next look: when something changes"
+
+
+def _moment(wait: Wait, now: int) -> float:
+    """When what is waited for is looked at again, UTC milliseconds; infinity: when something changes."""
+    each = (wait.until, *(host.until for host in wait.hosts), *(one.until for one in wait.credentials))
+    return min((moment for moment in each if moment > now), default=inf)
 
 
 def facts(task: Task, now: int, zone: tzinfo) -> list[str]:
@@ -400,6 +400,7 @@ def facts(task: Task, now: int, zone: tzinfo) -> list[str]:
     wishes = [
         f"priority {task.priority}",
         f"profile {task.profile}" if task.profile else "",
+        f"credential {task.credential}" if task.credential else "",
         f"model {task.model}" if task.model else "",
         f"on {task.host}" if task.host else "",
         f"label {', '.join(task.labels)}" if task.labels else "",

@@ -194,6 +194,8 @@ class HostRow(NamedTuple):
     """Milliseconds its clock is ahead of ours."""
     drain: Drain | None = None
     """None: it takes work."""
+    stays: str = ""
+    """Why what is at work there does not go on elsewhere, though it should."""
 
     @property
     def taken(self) -> str:
@@ -427,14 +429,25 @@ def host_row(fleet: Fleet, host: Host, now: int, counted: Counts | None = None) 
         host.facts.owned if host.facts else True,
         host.facts.clock_offset if host.facts else 0,
         host.drain,
+        stays(fleet, host),
     )
 
 
-def drain_words(drain: Drain, now: int) -> str:
-    """Say who drains a host, since when, and why."""
+def stays(fleet: Fleet, host: Host) -> str:
+    """Why what is at work on a drained host does not go on elsewhere, in words; empty: nothing keeps it there."""
+    if host.drain is None:
+        return ""
+    from controlroom.domain.queue.drains import stays_for  # hardly any host is drained, and it takes long to load
+
+    return stays_for(fleet, host)
+
+
+def drain_words(drain: Drain, now: int, stay: str = "") -> str:
+    """Say who drains a host, since when, and why. `stay`: why what is at work there does not go on elsewhere."""
     reason = f" ({drain.reason})" if drain.reason else ""
     moves = "; what is at work there goes on elsewhere" if drain.move else ""
-    return f"drained by {drain.who}, {ago(now - drain.at)}{reason}{moves}"
+    waits = f"; {stay}" if stay else ""
+    return f"drained by {drain.who}, {ago(now - drain.at)}{reason}{moves}{waits}"
 
 
 class Line(NamedTuple):

@@ -112,6 +112,8 @@ class Ruling:
     """What buckets are held against."""
 
     account: str = "API"
+    organisation: str = ""
+    """Whose keys it is about, where the config names several."""
     tiers: Tiers = field(default_factory=Tiers)
     tier: str = ""
     """The tier's key, "" when nobody has said which."""
@@ -238,6 +240,7 @@ def _gauge(
         measured=False,
         buffer=buffer_of(ruling.buffers, kind, limit),
         model=of.lower(),
+        organisation=ruling.organisation,
     )
 
 
@@ -252,4 +255,5 @@ def _as_read(read: HeadersRead, ruling: Ruling) -> Headroom:
         at=read.at,
         buffer=buffer_of(ruling.buffers, read.kind, read.limit),
         model=read.of.lower(),
+        organisation=ruling.organisation,
     )

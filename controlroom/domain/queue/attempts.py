@@ -26,6 +26,7 @@ _REASON = 300
 _ENDS = {
     Cause.NO_LOGIN: AttemptEnd.LOGIN,
     Cause.LOGIN_REFUSED: AttemptEnd.LOGIN,
+    Cause.NO_CREDENTIAL: AttemptEnd.NO_CREDENTIAL,
     Cause.OVERLOADED: AttemptEnd.OVERLOADED,
     Cause.ACCOUNT: AttemptEnd.ACCOUNT,
     Cause.SPEND_CAP: AttemptEnd.SPEND_CAP,

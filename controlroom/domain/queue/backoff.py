@@ -10,7 +10,8 @@ from functools import cached_property
 
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
 from controlroom.domain.model import Fleet, Profile, State
-from controlroom.domain.tasks import KEPT_OUT, Attempt, AttemptEnd, Task, Wait, WaitReason
+from controlroom.domain.tasks import KEPT_OUT, Attempt, AttemptEnd, Task
+from controlroom.domain.waits import Wait, WaitReason
 
 LONGEST_PROBE = 900_000
 """Milliseconds after a failure until one task tries again, at most: the pause is doubled each time.
@@ -32,6 +33,7 @@ LIVELY = 600_000
 
 REASONS = {
     AttemptEnd.LOGIN: WaitReason.LOGIN,
+    AttemptEnd.NO_CREDENTIAL: WaitReason.LOGIN,
     AttemptEnd.LIMITED: WaitReason.LIMITED,
     AttemptEnd.OVERLOADED: WaitReason.OVERLOADED,
     AttemptEnd.ACCOUNT: WaitReason.ACCOUNT,
@@ -39,6 +41,12 @@ REASONS = {
     AttemptEnd.ORGANISATION: WaitReason.ORGANISATION,
 }
 """Ends by which the API turned an agent away, and what others of its credential then wait for."""
+
+_OF_HOSTS = (AttemptEnd.LOGIN, AttemptEnd.NO_CREDENTIAL)
+"""Those that may be one host's own."""
+
+_WITH_IT = frozenset({*REASONS, AttemptEnd.DONE, AttemptEnd.FAILED, AttemptEnd.COST}) - {AttemptEnd.NO_CREDENTIAL}
+"""Ends of those that had what they log in with, whatever came of it."""
 
 PLAN = "plan"
 """The credential of profiles that use Claude's own login, which each host has for itself."""
@@ -57,7 +65,9 @@ class Tried:
 
     @property
     def shared(self) -> bool:
-        """Whether it says something of all hosts: a login that each host has for itself does not."""
+        """Whether it says something of all hosts: what each host has for itself does not, be it a key's file."""
+        if self.attempt.end is AttemptEnd.NO_CREDENTIAL:
+            return False
         return self.attempt.end is not AttemptEnd.LOGIN or self.credential.startswith(KEY_OF)
 
 
@@ -71,10 +81,16 @@ class Backoffs:
     def login_until(self, host: str, credential: str) -> int:
         """When a host's own login that failed is tried again; 0: it is good, or one may try it now."""
         tried = self._on_host.get((credential, host), ())
-        wait = self._wait(
-            tried, [trial for trial in tried if trial.attempt.end is AttemptEnd.LOGIN and not trial.shared]
-        )
+        wait = self._wait(tried, [trial for trial in tried if trial.attempt.end in _OF_HOSTS and not trial.shared])
         return wait.until if wait else 0
+
+    def missing(self, credential: str) -> list[str]:
+        """The hosts on which a credential cannot be had, as the last attempt there says."""
+        missing: dict[str, bool] = {}
+        for attempt in (trial.attempt for trial in self.of(credential)):
+            if attempt.end is AttemptEnd.NO_CREDENTIAL or attempt.end in _WITH_IT or self.is_good(attempt):
+                missing[attempt.host] = attempt.end is AttemptEnd.NO_CREDENTIAL
+        return [host for host, lacks in missing.items() if lacks]
 
     @cached_property
     def _on_host(self) -> dict[tuple[str, str], list[Tried]]:
@@ -219,7 +235,8 @@ def using(profile: Profile, name: str) -> Profile:
     if chosen is None:
         return profile
     own = profile.own_login or chosen.own_login
-    return replace(profile, credential=chosen.key, billing=chosen.billing, own_login=own)
+    whose = chosen.organisation
+    return replace(profile, credential=chosen.key, billing=chosen.billing, own_login=own, organisation=whose)
 
 
 def credential_and_model(fleet: Fleet, task: Task, name: str) -> tuple[str | None, str]:
@@ -242,6 +259,9 @@ def alarms(fleet: Fleet, now: int) -> dict[str, Alarm]:
         if last is not None:
             about = f"account {credential}"
             raised[about] = fleet.alarms.get(about) or _alarm(credential, last, now)
+        for host in backoffs.missing(credential):
+            about = f"credential {credential} on {host}"
+            raised[about] = fleet.alarms.get(about) or _missing_alarm(credential, host, now)
     return raised
 
 
@@ -254,6 +274,14 @@ def _last_refusal(backoffs: Backoffs, credential: str) -> Attempt | None:
     last = max(refused, key=lambda attempt: attempt.ended)
     good: Iterable[Tried] = (trial for trial in tried if trial.attempt.at >= last.ended)
     return None if any(backoffs.is_good(trial.attempt) for trial in good) else last
+
+
+def _missing_alarm(credential: str, host: str, now: int) -> Alarm:
+    words = (
+        f"{named(credential)} cannot be had on {host}: its file or command there gives none. Work takes another one or "
+        "another host; once it is there a task tries it by itself"
+    )
+    return Alarm(words, AlarmLevel.DANGER, now, kind=AlarmKind.CREDENTIAL, subject=credential)
 
 
 _LETS_IN = {

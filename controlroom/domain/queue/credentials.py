@@ -12,9 +12,9 @@ from functools import cached_property
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Credential, Fleet, Profile
 from controlroom.domain.money import ladder
-from controlroom.domain.preconditions import unfit
+from controlroom.domain.preconditions import Refusal, unfit
 from controlroom.domain.queue.backoff import PLAN, Backoffs, using
-from controlroom.domain.tasks import CredentialWait, Wait, WaitReason
+from controlroom.domain.waits import CredentialWait, Wait, WaitReason
 from controlroom.text.states import AgentKind, Payer
 
 LOOK_AGAIN = 15_000
@@ -120,9 +120,20 @@ class Credentials:
         named = {name: accounts for name, accounts in self._accounts.items() if name}
         own = {credential} if credential else {"", *self._of_hosts}
         of_others = set[str]().union(*named.values()).difference(*(self._accounts.get(name, ()) for name in own))
+        if profile.billing is Payer.UNKNOWN and len(payers := self._payers.get(credential, set())) == 1:
+            profile = replace(profile, billing=next(iter(payers)))
         for gauge in self._fleet.headroom.values():
             if gauge.used is not None and gauge.account not in of_others and _binds(gauge, profile, model):
                 yield gauge
+
+    @cached_property
+    def _payers(self) -> Mapping[str, Set[Payer]]:
+        """Who pays for each credential that has a name, as the agents show that use it or did."""
+        payers: dict[str, set[Payer]] = {}
+        for agent in self._fleet.agents.values():
+            if agent.ordered is not None and agent.ordered.credential and agent.billing in (Payer.API, Payer.PLAN):
+                payers.setdefault(agent.ordered.credential, set()).add(Payer(agent.billing))
+        return payers
 
     @cached_property
     def _of_hosts(self) -> Set[str]:
@@ -159,12 +170,57 @@ class Credentials:
         return ceiling is not None and (gauge.used or 0) >= ceiling
 
 
+def credential_for(
+    fleet: Fleet,
+    profile: Profile | None,
+    model: str,
+    host: str,
+    now: int,
+    wanted: str = "",
+    session: str | None = None,
+) -> tuple[str, str]:
+    """Which of the credentials that a profile names new work takes, and what is written down of that.
+
+    `wanted`: the one that was chosen, or decided on before; `session`: that of the session that goes on.
+    """
+    if profile is None or not profile.credentials or profile.kind is AgentKind.COMMAND:
+        return "", ""
+    known = Credentials(fleet, now)
+    decided = (one for one in profile.credentials if one.name == wanted)
+    taken = next(decided, None) or known.take(profile, model, host, session)
+    if taken is None:
+        named = ", ".join(one.name for one in profile.credentials)
+        whose = f"credential {session}" if session else "its host's own login"
+        raise Refusal(
+            f"its session is that of {whose}, and none that profile {profile.name} names now ({named}) "
+            "finds it: reassign it without --continue"
+        )
+    return taken.name, known.words(profile, taken.name, model)
+
+
+def lacks_for(
+    fleet: Fleet, host: str, kind: AgentKind, command: tuple[str, ...], profile: Profile | None, wanted: str
+) -> str:
+    """What a host lacks for every credential that may be taken; "": nothing."""
+    if profile is None or not profile.credentials:
+        return unfit(fleet, host, kind, command, profile)
+    named = [one.name for one in profile.credentials if wanted in ("", one.name)]
+    lacks = [unfit(fleet, host, kind, command, using(profile, name)) for name in named]
+    return lacks[0] if all(lacks) else ""
+
+
+def names(fleet: Fleet) -> list[str]:
+    """The credentials that profiles name where they name several, sorted."""
+    return sorted({one.name for profile in fleet.profiles.values() for one in profile.credentials})
+
+
 def _binds(gauge: Headroom, profile: Profile, model: str) -> bool:
     """Whether a limit is one of those that an agent of a profile uses up."""
     if gauge.kind is LimitKind.WINDOW:
         return profile.billing is not Payer.API and gauge.model in model.lower()
     if gauge.kind is LimitKind.BUCKET:
-        return profile.billing is not Payer.PLAN and (not model or gauge.model in model)
+        whose = gauge.organisation == profile.organisation
+        return whose and profile.billing is not Payer.PLAN and (not model or gauge.model in model)
     return False
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, State
+from controlroom.domain.model import Agent, Credential, Fleet, Host, LinkState, Profile, State
 from controlroom.domain.money import ladder
 from controlroom.domain.orders import STARTS
 from controlroom.domain.persistent_tables import Table, changed_keys, table
@@ -19,14 +19,8 @@ from controlroom.domain.preconditions import unfit, unfit_folder
 from controlroom.domain.queue.backoff import using
 from controlroom.domain.queue.credentials import LOOK_AGAIN, Credentials, all_held, moments_of
 from controlroom.domain.queue.naming import agent_name
-from controlroom.domain.tasks import (
-    Attempt,
-    HostWait,
-    Task,
-    TaskState,
-    Wait,
-    WaitReason,
-)
+from controlroom.domain.tasks import Attempt, Task, TaskState
+from controlroom.domain.waits import HostWait, Wait, WaitReason
 from controlroom.text.states import AgentKind
 
 GROWING = 180_000
@@ -125,7 +119,7 @@ _SORTED_IN = 100
 
 _PLACE = attrgetter("place", "number")
 
-_WORK = attrgetter("profile", "host", "labels", "model", "cwd", "origin.source")
+_WORK = attrgetter("profile", "host", "labels", "model", "cwd", "origin.source", "credential")
 """What decides where a task may begin: for tasks that are alike in it that is worked out once."""
 
 
@@ -307,7 +301,7 @@ class World:
             return ""
         agent = self._fleet.agents.get(last.id)
         profile = self._fleet.profiles.get(task.profile)
-        if profile and profile.credentials and not self._credentials.ranked(profile, "", last.credential):
+        if profile and profile.credentials and not self._may_take(task, profile, "", last.credential):
             return ""  # none of its credentials finds the session
         return last.host if agent and agent.epoch == last.epoch and agent.ordered else ""
 
@@ -325,13 +319,20 @@ class World:
             return self._placed_with(task, profile, "", session_host)
         waits: dict[str, Wait] = {}
         model = task.model or profile.model
-        ranked = self._credentials.ranked(profile, model, session) or self._credentials.ranked(profile, model)
-        for one in ranked:
+        mays = self._may_take(task, profile, model, session) or self._may_take(task, profile, model)
+        if not mays:
+            return Wait(WaitReason.NO_CREDENTIAL, about=(task.profile, task.credential))
+        for one in mays:
             placed = self._placed_with(task, using(profile, one.name), one.name, session_host)
             if isinstance(placed, Place):
                 return placed
             waits[one.name] = placed
         return all_held(waits)
+
+    def _may_take(self, task: Task, profile: Profile, model: str, session: str | None = None) -> list[Credential]:
+        """The credentials that a task may take, the one to take first. `session`: whose session it goes on in."""
+        ranked = self._credentials.ranked(profile, model, session)
+        return [one for one in ranked if task.credential in ("", one.name)]
 
     def _placed_with(self, task: Task, profile: Profile, credential: str, session_host: str) -> "Wait | Place":
         """Where such a task starts with a credential, or why it does not."""
@@ -368,7 +369,9 @@ class World:
         if work is None:
             return ""
         profile = self._fleet.profiles.get(work.profile, Profile("", work.kind))
-        each = [using(profile, one.name) for one in profile.credentials] or [profile]
+        chosen = work.chosen_credential
+        named = [one.name for one in profile.credentials if chosen in ("", one.name)]
+        each = [using(profile, name) for name in named] or [profile]
         wished = Task(0, "", TaskState.WAITING, 0, 0, profile=work.profile, cwd=work.cwd)
         wished = replace(wished, labels=task.labels, attempts=task.attempts) if task else wished
         room = [
@@ -407,7 +410,8 @@ class World:
             return HostWait(host.name, WaitReason.HOST_LABELS, about=", ".join(sorted(missing)))
         wanted = replace(profile, worktree=task.worktree or profile.worktree)
         if (lacks := self._lacks(host.name, wanted, task.cwd or profile.cwd)) is not None:
-            return HostWait(host.name, WaitReason.HOST_UNFIT, about=lacks)
+            again = self._fleet.queue.preflights[host.name].again if lacks else 0
+            return HostWait(host.name, WaitReason.HOST_UNFIT, until=again, about=lacks)
         return None
 
     def _overloaded(self, host: Host) -> HostWait | None:
@@ -502,56 +506,6 @@ class World:
         if task.worktree or (profile is not None and profile.worktree):
             return ""
         return task.cwd or (profile.cwd if profile else "")
-
-
-MOVED_AT_ONCE = 10
-"""Agents of one drained host that are on their way elsewhere at once."""
-
-
-@dataclass(frozen=True)
-class Leave:
-    """An agent that is to go on elsewhere, because its host is drained."""
-
-    agent: Agent
-    host: str
-    who: str
-    """Who drains it."""
-    task: Task | None = None
-    """That it carries out."""
-
-
-def next_leave(fleet: Fleet, now: int, stay: Collection[str]) -> Leave | None:
-    """Decide which agent leaves a drained host next, and where to. `stay`: the ids of those that could not lately."""
-    drained = [host for host in fleet.hosts.values() if host.drain and host.drain.move and host.link is LinkState.UP]
-    if not drained or fleet.queue.halt is not None:
-        return None
-    world = World(fleet, now)
-    carried = {task.last.id: task for task in fleet.tasks.values() if task.state is TaskState.RUNNING and task.last}
-    for host in drained:
-        agents = [agent for agent in fleet.agents_on(host.name) if agent.lives and not agent.adopted]
-        moving = sum(agent.pending is not None and agent.pending.verb == "move" for agent in agents)
-        for agent in agents if moving < MOVED_AT_ONCE else ():
-            task = carried.get(agent.id)
-            if agent.id in stay or not _may_leave(fleet, agent, task):
-                continue
-            if target := world.elsewhere(agent, task):
-                return Leave(agent, target, host.drain.who if host.drain else "", task)
-    return None
-
-
-def _may_leave(fleet: Fleet, agent: Agent, task: Task | None) -> bool:
-    """Whether an agent can go on elsewhere: home knows its work, and neither its task nor its profile keeps it."""
-    if agent.ordered is None or agent.pending or (task is not None and task.host):
-        return False
-    if agent.ordered.worktree:
-        return False  # what it has done stays there
-    profile = fleet.profiles.get(agent.profile)
-    if profile is not None and profile.restarts.keep:
-        return False
-    return agent.ordered.kind is not AgentKind.INTERACTIVE and agent.state in _LEAVING
-
-
-_LEAVING = (State.WORKING, State.WAITING, State.LIMITED)
 
 
 def is_at_work(agent: Agent) -> bool:

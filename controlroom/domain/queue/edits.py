@@ -5,9 +5,17 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from controlroom.domain.checks import problem
+from controlroom.domain.claims import digest
 from controlroom.domain.intents import EditTask, MoveTask
 from controlroom.domain.model import Fleet, Host
-from controlroom.domain.preconditions import Refusal, check_base, check_size, host_named, profile_named
+from controlroom.domain.preconditions import (
+    Refusal,
+    check_base,
+    check_credential,
+    check_size,
+    host_named,
+    profile_named,
+)
 from controlroom.domain.queue import repeat
 from controlroom.domain.queue.naming import summary, title
 from controlroom.domain.tasks import (
@@ -93,6 +101,7 @@ def check_wish(fleet: Fleet, wish: TaskWish) -> None:
         host_named(fleet, wish.host)
     _check_labels(fleet, wish.labels)
     check_profile(fleet, wish.profile, wish.source)
+    check_credential(fleet.profiles.get(wish.profile), wish.credential)
 
 
 def _check_amounts(wish: TaskWish) -> None:
@@ -217,6 +226,8 @@ def released(task: Task, now: int) -> Task:
     """A held task, waiting again. Raises `Refusal`."""
     if task.state is not TaskState.HELD:
         raise Refusal(f"{task.id} is not held: it is {task.state}")
+    if task.every and (wrong := repeat.problem(task.every)):
+        raise Refusal(f"{task.id} says when it is done again, but {wrong}: controlroom task edit {task.id} --every …")
     not_before = task.not_before if task.every else 0  # its next time
     return replace(task, state=TaskState.WAITING, since=now, reason="", not_before=not_before, wait=None)
 
@@ -254,6 +265,22 @@ def retried(task: Task, now: int) -> Task:
 
 _ANOTHER = frozenset({"body", "profile", "host", "labels", "model", "cwd", "worktree"})
 """What an agent that went on in its session would not learn of."""
+
+
+def check_shown(task: Task, was: TaskChange | None, text_was: str, text: str) -> None:
+    """See that what is changed of a task is what a person was shown of it. Raises `Refusal`.
+
+    `text_was`: the digest of the text that was shown; `text`: the whole text, where one was shown.
+    """
+    shown = {name: value for name, value in vars(was).items() if value is not None} if was else {}
+    others = [_FIELDS.get(name, name) for name, value in shown.items() if getattr(task, name) != value]
+    others += ["text"] * bool(text_was and digest(text) != text_was)
+    if others:
+        raise Refusal(f"{', '.join(others)} of {task.id} has become another one since it was shown: look again")
+
+
+_FIELDS = {"cwd": "folder", "max_cost": "cost", "max_hours": "hours", "max_attempts": "attempts"}
+"""What people call the fields of a task that have other names here."""
 
 
 def edited(fleet: Fleet, task: Task, change: TaskChange) -> Task:

@@ -38,9 +38,13 @@ class Cron(NamedTuple):
     """Minute, hour, day of the month, month, day of the week, as Debian's cron reads them."""
     zone: tzinfo | None
     """Where they are read off a clock; None: where the operator's days begin."""
+    lost: str = ""
+    """The zone that they name and this machine has not: no moment of theirs is known."""
 
     def after(self, now: int, zone: tzinfo) -> Iterator[int]:
         """The moments after `now`, UTC milliseconds; `zone`: where the operator's days begin."""
+        if self.lost:
+            return
         with suppress(CronSimError):  # it is read as it was kept: by another version of the library, say
             for moment in CronSim(self.words, datetime.fromtimestamp(now / 1000, self.zone or zone)):
                 at = round(moment.timestamp() * 1000)
@@ -63,7 +67,7 @@ def _cron_problem(every: str) -> str:
     if len(every) > _LONGEST or not every.isascii() or not every.isprintable():
         return f"cron's words have at most {_LONGEST} characters, all of them printable ASCII"
     if len(words) == 6 and not (_ZONE.fullmatch(words[5]) and zone_of(words[5])):
-        return f"{ascii(words[5])[:40]} is no time zone, like Europe/Berlin"
+        return f"{ascii(words[5])[:40]} is no time zone that this machine knows, like Europe/Berlin"
     try:
         next(CronSim(" ".join(words[:5]), datetime(2000, 1, 1, tzinfo=timezone.utc)))
     except CronSimError as error:
@@ -78,7 +82,9 @@ def cron_of(every: str) -> Cron | None:
     words = every.split()
     if len(words) not in (5, 6):
         return None
-    return Cron(" ".join(words[:5]), zone_of(words[5]) if len(words) == 6 else None)
+    name = words[5] if len(words) == 6 else ""
+    zone = zone_of(name) if _ZONE.fullmatch(name) else None
+    return Cron(" ".join(words[:5]), zone, "" if zone else name)
 
 
 def next_moment(every: str, now: int, zone: tzinfo) -> int:
@@ -118,15 +124,15 @@ def coming(task: Task, now: int, zone: tzinfo, count: int = 3) -> list[int]:
 
 
 def again(task: Task, now: int, zone: tzinfo) -> Task:
-    """The task once more, if it has just ended and is to be done again; its attempts count anew."""
+    """The task once more, if it has just ended and is to be done again; its attempts count anew.
+
+    It is held where nobody knows when: its zone may have gone from this machine.
+    """
     if not task.every or task.state not in (TaskState.DONE, TaskState.FAILED):
         return task
     kept = task.attempts[-KEPT:]
-    return replace(
-        task,
-        state=TaskState.WAITING,
-        attempts=kept,
-        counted_from=len(kept),
-        anew_from=len(kept),
-        not_before=next_moment(task.every, now, zone),
-    )
+    task = replace(task, attempts=kept, counted_from=len(kept), anew_from=len(kept))
+    if wrong := problem(task.every):
+        reason = f"when it is done again is not known: {wrong}: controlroom task edit {task.id} --every …"
+        return replace(task, state=TaskState.HELD, since=now, reason=reason, wait=None)
+    return replace(task, state=TaskState.WAITING, not_before=next_moment(task.every, now, zone))

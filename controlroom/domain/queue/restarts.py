@@ -11,7 +11,8 @@ from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
 from controlroom.domain.queue.credentials import moments_of
 from controlroom.domain.queue.dispatch import Start, World, is_at_work
 from controlroom.domain.restart_rules import Restart, RestartRules
-from controlroom.domain.tasks import HostWait, Restarts, Task, TaskState, Wait, WaitReason
+from controlroom.domain.tasks import Restarts, Task, TaskState
+from controlroom.domain.waits import HostWait, Wait, WaitReason
 from controlroom.domain.words import age
 from controlroom.text.states import TROUBLES, AgentKind, Cause, StrEnum
 
@@ -68,6 +69,8 @@ class Wanted:
     cwd: str = ""
     session: str | None = None
     """The credential of the session in which it goes on; None: it goes on in none."""
+    credential: str = ""
+    """The one that a person or a task chose for it."""
 
     @property
     def id(self) -> str:
@@ -152,7 +155,7 @@ def _placed(world: World, wanted: Wanted, fleet: Fleet, now: int) -> Wait | str:
             waits.append(Wait(WaitReason.NO_HOST, hosts=(HostWait(host, WaitReason.HOST_NAME, about=wanted.name),)))
             continue
         work = Task(0, wanted.name, TaskState.WAITING, now, now, profile=wanted.profile, host=host, model=wanted.model)
-        placed = world.placed(replace(work, cwd=wanted.cwd), wanted.session)
+        placed = world.placed(replace(work, cwd=wanted.cwd, credential=wanted.credential), wanted.session)
         if isinstance(placed, Start):
             return placed.host
         waits.append(placed)
@@ -281,7 +284,8 @@ def _wanted(key: str, agent: Agent, why: Why, until: int) -> Wanted:
     ordered = agent.ordered
     profile, model, cwd = (ordered.profile, ordered.model, ordered.cwd) if ordered else ("", "", "")
     session = ordered.credential if ordered and in_session else None
-    return Wanted(key, agent.name, agent.host, agent.epoch, profile, why, how, until, model, cwd, session)
+    chosen = ordered.chosen_credential if ordered else ""
+    return Wanted(key, agent.name, agent.host, agent.epoch, profile, why, how, until, model, cwd, session, chosen)
 
 
 def _due(agent: Agent | None, record: Restarts, rules: RestartRules, now: int) -> int:

@@ -5,7 +5,7 @@
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from controlroom.domain.queue.backoff import KEY_OF, PLAN
 from controlroom.domain.words import nearest
 from controlroom.engine.config import settings
 from controlroom.engine.config.profile_config import (
+    CommandCredential,
     FileCredential,
     NamedCredential,
     ProfileTable,
@@ -98,8 +99,11 @@ class Config:
         self.zone = time_zones.zone_here(*zone)
         """Where the operator's days begin."""
         logins = {PLAN: model.Credential(PLAN, PLAN, Payer.PLAN)}
-        logins |= {name: _login(name, table) for name, table in file.credentials.items()}
-        self.profiles = {name: _profile(name, table, file.profiles, logins) for name, table in file.profiles.items()}
+        logins |= {
+            name: _login(name, table, _first_of(table, file.credentials)) for name, table in file.credentials.items()
+        }
+        names = CredentialNames(file.profiles, file.credentials, logins)
+        self.profiles = {name: _profile(name, table, names) for name, table in file.profiles.items()}
         self.plan, self.api = file.plan, file.api
         """What limits are held against, as it stands in the file."""
         self.queue = rules_of(file.queue)
@@ -108,6 +112,8 @@ class Config:
         """Texts of tasks that stand in the config, by name."""
         self.kept_tasks = {name: table.keep_task for name, table in file.profiles.items() if table.keep}
         """What agents are told that a profile keeps running, by profile."""
+        self.organisations = {name: table.organisation for name, table in file.credentials.items()}
+        """Whose keys credentials are, by their name; empty: the room's own."""
         self._credentials = file.credentials
         self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
 
@@ -164,21 +170,37 @@ class ConfigWatch:
         )
 
 
-def _login(name: str, table: NamedCredential) -> model.Credential:
-    """What may be shown of a credential: its place is nobody's."""
+def _login(name: str, table: NamedCredential, first: str) -> model.Credential:
+    """What may be shown of a credential: its place is nobody's. `first`: the first one that is at the same place."""
     if table.config_dir:
-        return model.Credential(name, f"the login of {name}", Payer.PLAN, table.config_dir, own_login=True)
+        return model.Credential(name, f"the login of {first}", Payer.PLAN, table.config_dir, own_login=True)
     if table.file or table.command:
-        return model.Credential(name, f"{KEY_OF}{name}", own_login=True)
+        return model.Credential(name, f"{KEY_OF}{first}", own_login=True, organisation=table.organisation)
     return model.Credential(name, PLAN, Payer.PLAN)
 
 
-def _profile(
-    name: str, table: ProfileTable, tables: Mapping[str, ProfileTable], logins: Mapping[str, model.Credential]
-) -> model.Profile:
+def _first_of(
+    credential: NamedCredential | FileCredential | CommandCredential, named: Mapping[str, NamedCredential]
+) -> str:
+    """The first of these that is read at the place of a credential; "": none is. What it says nobody here knows."""
+    return next((name for name, table in named.items() if _place_of(table) == _place_of(credential)), "")
+
+
+def _place_of(credential: NamedCredential | FileCredential | CommandCredential) -> tuple[str, ...]:
+    """Where a credential is read on a host, in one way of writing it: relative paths begin at the home there."""
+    if isinstance(credential, CommandCredential):
+        return "command", *credential.command
+    if isinstance(credential, NamedCredential) and (credential.command or credential.config_dir):
+        folder = os.path.normpath(credential.config_dir)
+        return ("command", *credential.command) if credential.command else ("folder", folder)
+    return "file", os.path.normpath(credential.file.removeprefix("~/"))
+
+
+def _profile(name: str, table: ProfileTable, names: "CredentialNames") -> model.Profile:
     work = AgentKind(table.kind), tuple(table.command), table.model, table.permission_mode, table.cwd
     plan = table.model_copy(update={"credential": PLAN})
-    plan_key = _credential_name(plan, {**tables, name: plan}, logins)
+    plan_key = names.beside(name, plan).of(plan)
+    logins = names.logins
     billing = Payer.PLAN if table.credential == "plan" else Payer.UNKNOWN
     outside = table.outside == "always" or (table.outside == "asking" and table.permission_mode != _NO_QUESTIONS)
     return model.Profile(
@@ -193,7 +215,7 @@ def _profile(
         restarts=restart_rules(table),
         labels=tuple(table.labels),
         needs_repository=table.repository,
-        credential=_credential_name(table, tables, logins),
+        credential=names.of(table),
         credentials=tuple(
             replace(logins[each], key=plan_key) if logins[each].key == PLAN else logins[each]
             for each in table.credentials
@@ -204,16 +226,28 @@ def _profile(
     )
 
 
-def _credential_name(table: ProfileTable, tables: Mapping[str, ProfileTable], logins: Collection[str]) -> str:
-    """What names a credential: a key or a login of several profiles by the first of them, as its place is nobody's.
+@dataclass(frozen=True)
+class CredentialNames:
+    """What names the credentials of profiles: those that are one have one name, and none tells its place."""
 
-    `logins`: the names of those that have one.
-    """
-    first = next(name for name, other in tables.items() if _logs_in_with(other) == _logs_in_with(table))
-    first = f"profile {first}" if first in logins else first
-    if not isinstance(table.credential, str | None):
-        return f"{KEY_OF}{first}"
-    return f"the login of {first}" if any(_logs_in_with(table)[1:]) else table.credential or ""
+    profiles: Mapping[str, ProfileTable]
+    named: Mapping[str, NamedCredential]
+    logins: Mapping[str, model.Credential]
+    """Those that have a name, with what may be shown of them."""
+
+    def beside(self, name: str, table: ProfileTable) -> "CredentialNames":
+        """The same where a profile is another one."""
+        return replace(self, profiles={**self.profiles, name: table})
+
+    def of(self, table: ProfileTable) -> str:
+        """Name a profile's own credential: a key or a login of several by the first of them."""
+        alike = (name for name, other in self.profiles.items() if _logs_in_with(other) == _logs_in_with(table))
+        first = next(alike)
+        first = f"profile {first}" if first in self.logins else first
+        if not isinstance(table.credential, str | None):
+            named = _first_of(table.credential, self.named)
+            return self.logins[named].key if named else f"{KEY_OF}{first}"
+        return f"the login of {first}" if any(_logs_in_with(table)[1:]) else table.credential or ""
 
 
 def _logs_in_with(table: ProfileTable) -> tuple[object, str, str]:

@@ -72,6 +72,11 @@ class NamedCredential(Table):
         "",
         description="the folder of Claude's own login on the host (CLAUDE_CONFIG_DIR), absolute; sessions stay in it",
     )
+    organisation: str = Field(
+        "",
+        description="a name for whose key it is: keys of another organisation have limits a minute of their own; "
+        "empty: the one that [api] is about",
+    )
 
     @model_validator(mode="after")
     def _is_one(self) -> "NamedCredential":
@@ -79,6 +84,12 @@ class NamedCredential(Table):
             raise ValueError("expected one of file, command and config_dir, or none of them")
         if self.config_dir and not self.config_dir.startswith("/"):
             raise ValueError("config_dir is an absolute path on the host, like /home/ann/.claude-team")
+        if self.organisation and not NAME.fullmatch(self.organisation):
+            raise ValueError(
+                f"{ascii(self.organisation)[:60]} cannot name an organisation: use 1 to 41 of A-Z a-z 0-9 . _ -"
+            )
+        if self.organisation and not (self.file or self.command):
+            raise ValueError("organisation says whose key it is: it goes with file or command")
         return self
 
 

@@ -87,8 +87,8 @@ class CeilingsTable(Table):
         return Ceilings(self.requests, self.input, self.output)
 
 
-class ApiTable(Table):
-    """What the API lets through in a minute, for agents that use a key."""
+class OrganisationTable(Table):
+    """What the API lets through in a minute of one organisation's keys."""
 
     tier: str = Field(
         default="", description="the organisation's tier, start, build, scale or one of plans.toml; empty: unknown"
@@ -101,6 +101,16 @@ class ApiTable(Table):
     buffer: Annotated[Mapping[str, str], BeforeValidator(_bucket_buffer)] = Field(
         default={},
         description='where you want them to end: "90%", or { requests = 45, input = "90%" }; an alarm is raised there',
+    )
+
+
+class ApiTable(OrganisationTable):
+    """What the API lets through in a minute, for agents that use a key."""
+
+    organisations: dict[str, OrganisationTable] = Field(
+        default={},
+        description="tier, ceilings and buffer of other organisations whose keys are used, by the name that "
+        '[credentials.NAME] gives them: { customer = { tier = "build" } }',
     )
     admin_key: Secret | None = Field(
         default=None,

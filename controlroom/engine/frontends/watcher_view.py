@@ -20,7 +20,8 @@ from controlroom.domain.model import Agent, Fleet, LogPlace, Overlap, Question, 
 from controlroom.domain.orders import Result
 from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import QuestionKind
-from controlroom.domain.tasks import Queue, Task, Wait, WaitReason
+from controlroom.domain.tasks import Queue, Task
+from controlroom.domain.waits import Wait, WaitReason
 from controlroom.engine.config.config import Withheld
 from controlroom.engine.frontends.rights import LOOK_ONLY, Rights
 from controlroom.engine.frontends.turns import SharedTurns

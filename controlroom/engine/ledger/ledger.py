@@ -28,6 +28,7 @@ from controlroom.engine.ledger.history_tables import HISTORY_TABLES
 from controlroom.engine.ledger.rule_tables import RULE_TABLES
 from controlroom.engine.ledger.run_tables import (
     CHOSEN,
+    CHOSEN_CREDENTIAL,
     ENDED_ROWS,
     ENDED_TABLES,
     LAST_RUNS,
@@ -96,7 +97,7 @@ STEPS: tuple[Sequence[str], ...] = (
     HISTORY_TABLES,
     TASK_TABLES,
     CHOSEN,
-    (*RULE_TABLES, *WORKTREES),
+    (*RULE_TABLES, *WORKTREES, *CHOSEN_CREDENTIAL),
 )
 """What brings format n to n + 1, from 1 on."""
 

@@ -1,6 +1,7 @@
 """The API's limits: what keys used in the last minutes, held against ceilings, and a month's credit.
 
-All keys of the room are taken to be of one organisation, whose tier the config names. What needs the package
+All keys of the room are taken to be of one organisation, whose tier the config names, unless it says of a credential
+that its key is another one's. What needs the package
 `anthropic` runs in a short process (`api_process`). Times are UTC milliseconds.
 """
 
@@ -18,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from controlroom.domain.claims import OrderedRun
 from controlroom.domain.gauges import Alarm, AlarmLevel, Headroom
 from controlroom.domain.limits.buckets import KINDS, LOOKED_BACK, HeadersRead, Lately, Ruling, gauges
 from controlroom.domain.limits.headroom import credit_gauge
@@ -36,6 +38,9 @@ from controlroom.text.sanitize import redact
 from controlroom.text.states import Payer
 
 log = logging.getLogger("controlroom.limits")
+
+OrderedOf = Callable[[str, str, int], OrderedRun | None]
+"""What was ordered of a run, by host, agent and number; None: nothing is known of that."""
 
 ASKER = "controlroom.engine.limits.api_process"
 
@@ -179,7 +184,9 @@ AGAIN = 900.0
 
 _RECENT = f"select 1 from spend_times where quarter >= ? and billing = '{Payer.API}' and messages > 0 limit 1"  # noqa: S608
 _LATELY = f"""select usage.message, usage.request, usage.at, models.name, usage.flags, usage.input, usage.output,
-    usage.cache_write_5m, usage.cache_write_1h from usage join sources on sources.id = usage.source
+    usage.cache_write_5m, usage.cache_write_1h, ifnull(ordered_runs.credential, '')
+    from usage join sources on sources.id = usage.source
+    left join ordered_runs using (host, agent, epoch)
     join models on models.id = usage.model where usage.at > ? and sources.billing = '{Payer.API}'
     and usage.flags & {HIDDEN} = 0"""  # noqa: S608 - only our own words; what no message accounts for is none
 _MONTH = f"select coalesce(sum(pico), 0) from spend_times where quarter >= ? and billing = '{Payer.API}'"  # noqa: S608
@@ -189,11 +196,19 @@ class ApiLimits:
     """The gauges of keys. All methods are called on the event loop."""
 
     def __init__(
-        self, store: FleetStore, ledger: Ledger, rules: LimitRules, api: ApiTable, changed: Callable[[], None]
+        self,
+        store: FleetStore,
+        ledger: Ledger,
+        rules: LimitRules,
+        api: ApiTable,
+        changed: Callable[[], None],
+        ordered: OrderedOf,
     ) -> None:
-        """`changed` is called when there may be something new to show."""
+        """`changed` is called when there may be something new to show; `ordered`: what was ordered of a run."""
+        self._ordered = ordered
         self._store, self._ledger, self._rules, self._api, self._changed = store, ledger, rules, api, changed
-        self._lately = Lately()
+        self._lately = {name: Lately() for name in ("", *rules.others)}
+        """By organisation."""
         self._read: dict[tuple[str, str], HeadersRead] = {}
         self._background = BackgroundTasks("limits of keys")
         self.alarms: dict[str, Alarm] = {}
@@ -214,30 +229,47 @@ class ApiLimits:
     def used(self, host: str, used: UsagePiece) -> None:
         """A host says what an agent has used."""
         agent = self._store.fleet.agents.get(f"{host}/{used.place.name}")
-        if used.payer(agent) == Payer.API and self._lately.add(used.messages, self._store.clock()):
+        if used.payer(agent) != Payer.API:
+            return
+        run = self._ordered(host, used.place.name, used.place.epoch)
+        whose = self._organisation(run.credential if run else "")
+        if self._lately[whose].add(used.messages, self._store.clock()):
             self._changed()
+
+    def _organisation(self, credential: str) -> str:
+        """Whose key a credential is; of one that the config names no more it is taken to be the room's own."""
+        return self._rules.organisations.get(credential, "")
 
     async def gauges(self, now: int) -> list[Headroom]:
         """Make the gauges of buckets and credit."""
-        self._lately.prune(now)
-        buckets = gauges(self._lately.messages(), self._models(), self._read.values(), self._rules.ruling, now)
+        buckets: list[Headroom] = []
+        for whose, lately in self._lately.items():
+            lately.prune(now)
+            ruling = self._rules.others[whose] if whose else self._rules.ruling
+            read = () if whose else self._read.values()
+            buckets += gauges(lately.messages(), self._models(whose), read, ruling, now)
         return buckets + await self._credit(now)
 
-    def _models(self) -> set[str]:
-        """Return the models of agents that are at work with a key."""
-        agents = self._store.fleet.agents.values()
-        models = {agent.model for agent in agents if agent.billing == Payer.API and agent.lives}
+    def _models(self, organisation: str = "") -> set[str]:
+        """Return the models of agents that are at work with a key of an organisation."""
+        agents = (agent for agent in self._store.fleet.agents.values() if agent.billing == Payer.API and agent.lives)
+        models = {
+            agent.model
+            for agent in agents
+            if self._organisation(agent.ordered.credential if agent.ordered else "") == organisation
+        }
         return {model for model in models if model.startswith("claude-")}
 
     async def _recall(self) -> None:
         now = self._store.clock()
         try:
-            messages = await asyncio.to_thread(messages_since, self._ledger, now - LOOKED_BACK)
+            by_credential = await asyncio.to_thread(messages_since, self._ledger, now - LOOKED_BACK)
         except LedgerProblem as problem:
             log.error("what was used lately cannot be read: %s", problem)
             return
-        if self._lately.add(messages, now):
-            self._changed()
+        for credential, messages in by_credential.items():
+            if self._lately[self._organisation(credential)].add(messages, now):
+                self._changed()
 
     async def _credit(self, now: int) -> list[Headroom]:
         credit = self._rules.credit
@@ -287,12 +319,16 @@ class ApiLimits:
             self._read.update({(header.of, header.kind): header for header in read})
 
 
-def messages_since(ledger: Ledger, since: int) -> Iterable[Message]:
-    """Read what keys used since then. Only when there was something lately are all messages looked through."""
-    if not ledger.read(_RECENT, (since // QUARTER,)):
-        return []
-    rows = ledger.read(_LATELY, (since,))
-    return [_message(*row) for row in rows]
+def messages_since(ledger: Ledger, since: int) -> Mapping[str, list[Message]]:
+    """Read what keys used since then, by the credential of the run ("": it was none of several).
+
+    Only when there was something lately are all messages looked through.
+    """
+    by_credential: dict[str, list[Message]] = {}
+    if ledger.read(_RECENT, (since // QUARTER,)):
+        for *row, credential in ledger.read(_LATELY, (since,)):
+            by_credential.setdefault(str(credential), []).append(_message(*row))
+    return by_credential
 
 
 def _message(id_: Any, request: Any, at: Any, model: Any, flags: Any, *counts: Any) -> Message:

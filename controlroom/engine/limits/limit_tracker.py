@@ -37,7 +37,7 @@ from controlroom.engine.config.settings import ApiTable
 from controlroom.engine.hosts.translate_usage import LoginSeen, UsagePiece
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.usage_views import plan_spend
-from controlroom.engine.limits.api_limits import ApiLimits
+from controlroom.engine.limits.api_limits import ApiLimits, OrderedOf
 from controlroom.engine.limits.limit_rules import LimitRules
 from controlroom.engine.store import FleetStore
 from controlroom.text.states import AgentKind, Payer, TellKind
@@ -67,12 +67,21 @@ class LimitTracker:
     """Keeps the gauges of all limits. All methods are called on the event loop."""
 
     def __init__(
-        self, store: FleetStore, ledger: Ledger, rules: LimitRules, api: ApiTable, send: Callable[[str, Tell], bool]
+        self,
+        store: FleetStore,
+        ledger: Ledger,
+        rules: LimitRules,
+        api: ApiTable,
+        send: Callable[[str, Tell], bool],
+        ordered: OrderedOf,
     ) -> None:
-        """`send` sends a host a message; it gives False when the host cannot be reached."""
+        """`send` sends a host a message; it gives False when the host cannot be reached.
+
+        `ordered`: what was ordered of a run, by host, agent and number.
+        """
         self._store, self._ledger, self._rules, self._send = store, ledger, rules, send
         store.when_clock_set(self._clock_set)
-        self._api = ApiLimits(store, ledger, rules, api, self.schedule)
+        self._api = ApiLimits(store, ledger, rules, api, self.schedule, ordered)
         self._said: dict[str, Sayings] = {}
         """By host: what it says of the windows of logins."""
         self._logins: HostedTable[str] = HostedTable()

@@ -13,7 +13,7 @@ from controlroom.domain.events import Alarmed
 from controlroom.domain.gauges import AlarmKind
 from controlroom.domain.model import Fleet
 from controlroom.domain.orders import NO_TERMS, Order, Result
-from controlroom.domain.queue import attempts, backoff, dispatch, repeat
+from controlroom.domain.queue import attempts, backoff, dispatch, drains, repeat
 from controlroom.domain.queue.dispatch import Plan, Start
 from controlroom.domain.tasks import Halt, Task, TaskState
 from controlroom.engine.background_tasks import Debouncer
@@ -190,7 +190,7 @@ class Dispatcher:
         """Have what is at work on drained hosts go on elsewhere, as far as others have room."""
         now = self._store.clock()
         self._stay = _ahead(self._stay, now, STAYS)
-        while (leave := dispatch.next_leave(self._store.fleet, now, self._stay)) is not None:
+        while (leave := drains.next_leave(self._store.fleet, now, self._stay)) is not None:
             agent = leave.agent
             terms = attempts.run_terms(leave.task) if leave.task else NO_TERMS
             intent = intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host, terms=terms)
@@ -240,10 +240,10 @@ class Dispatcher:
         terms = attempts.run_terms(task)
         if start.resumes and row is not None:
             again = intents.ReassignAgent(row.id, row.epoch, text, keep_session=True, terms=terms)
-            return replace(again, credential=start.credential)
+            return replace(again, decided=start.credential)
         work = intents.SpawnAgent(start.agent, text, start.host, task.profile, model=task.model, cwd=task.cwd)
         work = replace(work, worktree=task.worktree)
-        return replace(work, terms=terms, credential=start.credential)
+        return replace(work, terms=terms, credential=task.credential, decided=start.credential)
 
     def _started(self, begun: Task, result: Result) -> None:
         """Note when a start was ordered; one that was refused is tried again later."""

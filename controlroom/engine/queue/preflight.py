@@ -18,9 +18,6 @@ from controlroom.text.host_sample import FolderCheck
 from controlroom.text.states import AgentKind, Cause
 from controlroom.wire import inquiries as wire
 
-AGAIN, SELDOM = 60_000, 600_000
-"""Milliseconds until a host that lacks something is looked at again: while that keeps anything out, and else."""
-
 PATIENCE = 10.0
 """Seconds for a host to answer; one that does not keeps nobody from being started there."""
 
@@ -117,7 +114,7 @@ class HostPreflights:
             changed = self._is_changed(host, failed.get(name, frozenset()))
             lacks = result is not None and _lacks(fleet, result, needs)
             new = result is not None and not result.folders.keys() >= folders
-            due = result is None or changed or (lacks and now - result.at >= _pause(result))
+            due = result is None or changed or (lacks and now >= result.again)
             if due or new:
                 self._facts[name], self._failed[name] = host.facts, failed.get(name, frozenset())
                 seen[name] = replace(result or Preflight(), looking=True)
@@ -126,7 +123,7 @@ class HostPreflights:
                 wanted += [cwd for cwd, check in known.items() if cwd in folders and (changed or _is_amiss(check))]
                 self._looks.begin(self._look_at(name, tuple(wanted[: wire.MOST_FOLDERS]), alone=not due))
             elif lacks and result is not None:
-                again.append(result.at + _pause(result))
+                again.append(result.again)
         self._show(seen)
         return min(again, default=0)
 
@@ -194,10 +191,6 @@ def _fits_elsewhere(fleet: Fleet, name: str, profile: str, cwd: str) -> bool:
     """Whether another host has such a folder, as far as is known."""
     others = ((host, seen) for host, seen in fleet.queue.preflights.items() if host != name and cwd in seen.folders)
     return any(not unfit_folder(seen, _profile(fleet, profile), cwd) for _, seen in others)
-
-
-def _pause(result: Preflight) -> int:
-    return AGAIN if result.blocking else SELDOM
 
 
 def _lacks(fleet: Fleet, result: Preflight, needs: Needs) -> bool:

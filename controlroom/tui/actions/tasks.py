@@ -114,6 +114,8 @@ def _with_text(app: ContextApp, screen: RoomScreen, task: Task, go_on: Callable[
 
 def _outside(app: ContextApp, task: Task, text: str) -> None:
     """Lend the terminal to an editor, and order what came of it."""
+    from controlroom.tui.screens.task_forms import change_of
+
     try:
         with app.suspend():
             changed = in_editor(text, task.id)
@@ -125,7 +127,7 @@ def _outside(app: ContextApp, task: Task, text: str) -> None:
     elif changed == text:
         say(app, f"{task.id} stays as it is")
     else:
-        order(app, intents.EditTask(task.id, TaskChange(body=changed)), f"{task.id} has its new text")
+        order(app, change_of(task, TaskChange(body=changed), text), f"{task.id} has its new text")
 
 
 def step(direction: int) -> Callable[[ContextApp, RoomScreen], None]:

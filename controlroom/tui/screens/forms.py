@@ -3,7 +3,7 @@
 Plain keys fill them: one begins in the last field, Enter goes on, Backspace in an empty field goes back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -27,6 +27,7 @@ from controlroom.domain.model import Agent, Fleet, LinkState, Question
 from controlroom.domain.open_questions import Asking
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import Unfit, same, wants_words
+from controlroom.domain.queue.credentials import names
 from controlroom.text.states import AgentKind, Verdict
 from controlroom.tui.context import SubmitOrder, SubmitPlan
 from controlroom.tui.screens.dialogs import AskSheet, Choices, Sheet
@@ -60,8 +61,8 @@ class Form(Sheet):
         return ""
 
     def value(self, name: str) -> str:
-        """What stands in a field."""
-        return next(field.value for field in self._fields if field.name_of == name)
+        """What stands in a field; nothing in one that this form has not."""
+        return next((field.value for field in self._fields if field.name_of == name), "")
 
     def compose(self) -> ComposeResult:
         """A heading, the fields, the keys."""
@@ -183,6 +184,7 @@ class SpawnForm(Form):
             Choice("host", hosts, first if first in hosts else ""),
             OneLine("folder", "", hint="home, or what the profile says"),
             Choice("kind", ["", "headless", "interactive"], "", empty="profile's"),
+            *credential_fields(names(self._fleet)),
             Choice("profile", ["", *profiles], "default" if "default" in profiles else "", empty="none"),
             Prose("task", "What should it do?  Enter starts, \\ then Enter begins a new line"),
         ]
@@ -202,6 +204,7 @@ class SpawnForm(Form):
             self.value("profile"),
             self.value("kind"),
             cwd=self.value("folder").strip(),
+            credential=self.value("login"),
         )
 
     def done(self) -> str:
@@ -213,6 +216,13 @@ def hosts_of(fleet: Fleet) -> list[str]:
     """Hosts that can take an agent first, then the rest."""
     up = sorted(host.name for host in fleet.hosts.values() if host.link is LinkState.UP)
     return up + sorted(host.name for host in fleet.hosts.values() if host.link is not LinkState.UP)
+
+
+def credential_fields(names: Sequence[str], chosen: str = "") -> list[Field]:
+    """Which of several credentials is taken; nothing to choose where no profile names several."""
+    if not names and not chosen:
+        return []
+    return [Choice("login", list(dict.fromkeys(["", *names, chosen])), chosen, empty="most left")]
 
 
 def suggested_name(fleet: Fleet) -> str:

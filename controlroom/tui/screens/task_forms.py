@@ -1,22 +1,25 @@
 """Forms and sheets of tasks: add one, change one, another priority, whose log; and the halt of the room."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.geometry import Size
 
+from controlroom.domain.claims import digest
 from controlroom.domain.display.tasks import attempt_words
 from controlroom.domain.intents import AddTasks, EditTask, HaltRoom, Intent
 from controlroom.domain.keys.many import Plan, with_priority
 from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.queue.credentials import names
 from controlroom.domain.tasks import Attempt, Task, TaskChange, TaskWish
 from controlroom.text.states import AgentKind
 from controlroom.tui.context import OpenAttempt, SubmitOrder, SubmitPlan
 from controlroom.tui.screens.copy import Offer, Offered
 from controlroom.tui.screens.dialogs import Choices, ConfirmSheet, PickSheet, Words
-from controlroom.tui.screens.forms import Form, hosts_of
+from controlroom.tui.screens.forms import Form, credential_fields, hosts_of
 from controlroom.tui.screens.many import ListSheet
 from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
@@ -33,7 +36,7 @@ class TaskForm(Form):
 
     def __init__(self, fleet: Fleet) -> None:
         profiles = (name for name, one in fleet.profiles.items() if one.kind is not AgentKind.INTERACTIVE)
-        self._profiles, self._hosts = sorted(profiles), hosts_of(fleet)
+        self._profiles, self._hosts, self._credentials = sorted(profiles), hosts_of(fleet), names(fleet)
         super().__init__()
 
     def fields(self) -> list[Field]:
@@ -49,6 +52,7 @@ class TaskForm(Form):
             OneLine("model", wish.model, hint="what the profile says"),
             OneLine("folder", wish.cwd, hint="home, or what the profile says"),
             Choice("host", hosts, wish.host, empty="any"),
+            *credential_fields(self._credentials, wish.credential),
             Choice("profile", profiles, wish.profile, empty="none"),
             OneLine("priority", str(wish.priority), hint="the higher, the sooner"),
             Prose("task", f"{hint}, \\ then Enter begins a new line"),
@@ -63,7 +67,7 @@ class TaskForm(Form):
         host, model, folder = self.value("host"), self.value("model").strip(), self.value("folder").strip()
         profile = self.value("profile")
         wish = TaskWish(self.value("task"), priority=priority, profile=profile, host=host, model=model, cwd=folder)
-        return AddTasks((wish,))
+        return AddTasks((replace(wish, credential=self.value("login")),))
 
 
 class EditForm(TaskForm):
@@ -106,13 +110,22 @@ class EditForm(TaskForm):
             host=other(self.value("host"), task.host),
             model=other(self.value("model"), task.model),
             cwd=other(self.value("folder"), task.cwd),
+            credential=other(self.value("login"), task.credential),
             body=text if text != self._as_filled else None,
         )
-        return EditTask(task.id, change) if change != TaskChange() else "nothing has changed: Esc leaves"
+        if change == TaskChange():
+            return "nothing has changed: Esc leaves"
+        return change_of(task, change, self._text)
 
     def done(self) -> str:
         """It is changed."""
         return f"{self._edited.id} is changed"
+
+
+def change_of(task: Task, change: TaskChange, text: str) -> EditTask:
+    """What changes a task as a person was shown it, with this text: nothing that somebody else has changed since."""
+    parts = {name: getattr(task, name) for name, value in vars(change).items() if value is not None and name != "body"}
+    return EditTask(task.id, change, TaskChange(**parts), digest(text) if change.body is not None else "")
 
 
 def priority_of(text: str) -> int | None:

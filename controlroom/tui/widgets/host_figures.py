@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rich.style import Style
 from textual import events
 
-from controlroom.domain.display.views import HostRow, drain_words, host_row
+from controlroom.domain.display.views import HostRow, drain_words, host_row, stays
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.model import Host, LinkState
 from controlroom.domain.words import history, percent, since, size
@@ -350,7 +350,7 @@ def _facts(view: ViewState, host: Host) -> list[tuple[str, str]]:
     link = f"{host.link} {since(view.since(host.since))}" if host.since else str(host.link)
     found = [("agents", _agents(view, host)), ("address", host.address), ("link", link)]
     if host.drain is not None:
-        found.append(("work", f"nothing new: {drain_words(host.drain, view.now)}"))
+        found.append(("work", f"nothing new: {drain_words(host.drain, view.now, stays(view.fleet, host))}"))
     if host.labels:
         found.append(("labels", ", ".join(host.labels)))
     if facts:
