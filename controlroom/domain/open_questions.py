@@ -1,8 +1,9 @@
 """All open questions of the fleet, those that ask alike together, and who is reached by one answer to them.
 
 Two agents ask alike when they would do the same: by the tool and its whole input, but for what Claude says about its
-call, once the folder that each works in is set aside: `make -C /home/ann/a1` of one is `make -C /home/ann/a2` of the
-other. Where the input is not known whole, all that is shown counts. Plans, and what hosts ask, are answered one by one.
+call, once folder, worktree and branch of each are set aside: `make -C /home/ann/a1` of one is `make -C /home/ann/a2` of
+the other. Where the input is not known whole, all that is shown counts. Plans, and what hosts ask, are answered one by
+one.
 """
 
 import json
@@ -10,7 +11,7 @@ import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.questions import Question, QuestionKind
@@ -69,38 +70,60 @@ _REMARKS: Mapping[str, frozenset[str]] = {name: frozenset({"description"}) for n
 
 def _likeness(agent: Agent, question: Question) -> Hashable:
     """What is equal for those who ask alike."""
-    folder = agent.cwd.rstrip("/")
-    told = _input(folder, question)
+    own = _own(agent)
+    told = _input(own, question)
     if told is None:
-        lines = tuple(_set_aside(folder, line) for line in question.lines)
+        lines = tuple(_set_aside(own, line) for line in question.lines)
         return question.kind, question.tool, question.items, question.cut, lines
-    return question.kind, question.tool, told, tuple(_set_aside(folder, words) for words in question.always)
+    return question.kind, question.tool, told, tuple(_set_aside(own, words) for words in question.always)
 
 
-def _input(folder: str, question: Question) -> str | None:
-    """The tool's whole input with a folder set aside; None: it is not known."""
+class _Own(NamedTuple):
+    """What differs from agent to agent in what is asked."""
+
+    folders: tuple[str, ...]
+    branch: str
+
+
+def _own(agent: Agent) -> _Own:
+    tree = agent.worktree
+    path, branch = (tree.path, tree.branch) if tree is not None else ("", "")
+    return _Own(tuple(filter(None, (folder.rstrip("/") for folder in (agent.cwd, path)))), branch)
+
+
+def _input(own: _Own, question: Question) -> str | None:
+    """The tool's whole input, but for what is the agent's own; None: it is not known."""
     if question.cut or not question.input:
         return None
     remarks = _REMARKS.get(question.tool, frozenset())
     try:
         given = json.loads(question.input)
-        told = {name: _told(folder, value) for name, value in given.items() if name not in remarks}
+        told = {name: _told(own, value) for name, value in given.items() if name not in remarks}
         return json.dumps(told, sort_keys=True)
     except (ValueError, AttributeError, RecursionError):
         return None
 
 
-def _told(folder: str, value: Any) -> Any:
-    """A value of an input, its texts as lists of the parts between which the folder stands."""
+def _told(own: _Own, value: Any) -> Any:
+    """A value of an input, its texts as lists of the parts between which stands what is the agent's own."""
     if isinstance(value, str):
-        return {"text": _set_aside(folder, value)}
+        return {"text": _set_aside(own, value)}
     if isinstance(value, dict):
-        return {"fields": {name: _told(folder, each) for name, each in value.items()}}
-    return {"list": [_told(folder, each) for each in value]} if isinstance(value, list) else value
+        return {"fields": {name: _told(own, each) for name, each in value.items()}}
+    return {"list": [_told(own, each) for each in value]} if isinstance(value, list) else value
 
 
-def _set_aside(folder: str, text: str) -> tuple[str, ...]:
-    """The parts of a text between which a folder stands for itself or begins a path."""
-    if not folder or folder not in text:
+def _set_aside(own: _Own, text: str) -> tuple[str | int, ...]:
+    """The parts of a text between which a folder (0, 1) stands for itself or begins a path, or a branch (2) stands."""
+    there = [(kind, folder) for kind, folder in enumerate(own.folders) if folder in text]
+    found = [(kind, rf"(?<![\w./-]){re.escape(folder)}(?![\w.-])") for kind, folder in there]
+    if own.branch and own.branch in text:
+        found.append((2, rf"(?<![\w.-]){re.escape(own.branch)}(?![\w./-])"))
+    if not found:
         return (text,)
-    return tuple(re.split(rf"(?<![\w./-]){re.escape(folder)}(?![\w.-])", text))
+    found.sort(key=lambda each: -len(each[1]))
+    parts, at = list[str | int](), 0
+    for match in re.finditer("|".join(f"({pattern})" for _, pattern in found), text):
+        parts += [text[at : match.start()], found[(match.lastindex or 1) - 1][0]]
+        at = match.end()
+    return (*parts, text[at:])

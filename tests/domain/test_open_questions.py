@@ -16,6 +16,7 @@ from controlroom.domain.keys.many import answer_to_all
 from controlroom.domain.model import Fleet
 from controlroom.domain.open_questions import alike
 from controlroom.domain.questions import Question, QuestionKind
+from controlroom.domain.worktrees import Worktree
 from controlroom.text.states import Item, Option, State, Verdict
 from tests.domain.worlds import agent, fleet, host
 
@@ -115,6 +116,24 @@ def test_the_folder_that_each_works_in_makes_no_difference() -> None:
     assert groups(same) == [["a0", "a1"]]
     deeper = asking(permission("cat /home/ann/a0/src/x"), permission("cat /home/ann/a1/src/x"))
     assert groups(deeper) == [["a0", "a1"]]
+
+
+def test_neither_do_the_worktree_and_the_branch_that_were_made_for_each() -> None:
+    push = "cd /trees/a{0}/app && git push origin cr/a{0} # /home/ann/a{0}, refs/heads/cr/a{0}"
+    commands = [push.format(number) for number in (0, 1)]
+    room = asking(*(call("Bash", command=command) for command in commands))
+    trees = {
+        one.id: replace(one, worktree=Worktree(f"/trees/{one.name}/app", f"cr/{one.name}", "c0ffee"))
+        for one in room.agents.values()
+    }
+    assert groups(room) == [["a0"], ["a1"]]
+    assert groups(replace(room, agents=trees)) == [["a0", "a1"]]
+    swapped = asking(
+        call("Bash", command="git push origin cr/a0"), call("Bash", command="git push origin /trees/a1/app")
+    )
+    asked = {key: replace(trees[key], question=one.question) for key, one in swapped.agents.items()}
+    swapped = replace(swapped, agents=asked)
+    assert groups(swapped) == [["a0"], ["a1"]]
 
 
 def test_a_folder_of_somebody_else_does_and_so_does_one_that_only_begins_alike() -> None:

@@ -308,6 +308,16 @@ def test_a_worktree_that_was_made_for_an_agent_is_its_own_and_what_lies_beside_i
     assert judged("git add ../worktree.json", add, folder=tree).verdict is DENY
 
 
+def test_what_agents_of_the_demo_work_on_is_no_file_of_ours() -> None:
+    home = "/tmp/controlroom-demo-a1b2c3d4"
+    push = rule("Bash: git push *", name="push")
+    assert judged("git push origin docs/update", push, folder=f"{home}/src/docs").verdict is ALLOW
+    assert (
+        judged("git add ../../config.toml", rule("Bash: git add *", name="add"), folder=f"{home}/src/docs").verdict
+        is DENY
+    )
+
+
 ASKED_BY_FLOOR = [
     "git push", "git push origin", "git push origin HEAD", "git push origin :", "git push origin 'refs/heads/*'",
     "rm -rf ~/x", "cp evil .git/hooks/pre-commit", "touch .envrc", "make x > .git/config", "tee .claude/settings.json",

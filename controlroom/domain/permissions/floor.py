@@ -86,8 +86,12 @@ def look_at_path(floor: Floor, path: str, folders: Sequence[str], *, writes: boo
         yield Finding(RuleVerdict.ASK, "writes", f"what {path[:100]} says is run later")
 
 
-_WORK = ("**/.local/state/controlroom/worktrees/*/*/**", "**/.local/state/controlroom/*/worktrees/*/*/**")
-"""Worktrees that were made for agents lie beside our own files, and hold their work."""
+_WORK = (
+    "**/.local/state/controlroom/worktrees/*/*/**",
+    "**/.local/state/controlroom/*/worktrees/*/*/**",
+    "/tmp/controlroom-demo-*/src/*/**",  # noqa: S108
+)
+"""Worktrees of agents lie beside our own files, and hold their work; so do the folders of the demo."""
 
 _BESIDE_WORK = ("**/worktrees/*/worktree.json",)
 
