@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -177,6 +178,25 @@ def test_an_agent_that_lives_keeps_its_worktree(node: NodeClient, top: Path) -> 
     node.spawn("docs-1", 1, "sh", "-c", "echo up; sleep 600", cwd="app", worktree="HEAD")
     node.wait_agent("docs-1", lambda seen: seen.worktree and seen.state == "working", 30)
     assert drop(node, "docs-1", unsaved=True).reason == "docs-1 is running (run 1): kill it first"
+
+
+def test_what_an_agent_writes_down_of_its_worktree_removes_nothing_else(node: NodeClient, top: Path) -> None:
+    run_agent(node, "docs-1", "git symbolic-ref HEAD refs/heads/other && git update-ref refs/heads/other main")
+    tree = tree_of(node, "docs-1")
+    file = tree.parent / "worktree.json"
+    made = json.loads(file.read_text())
+    file.write_text(json.dumps({**made, "branch": "other"}))
+    dropped = drop(node, "docs-1", unsaved=True)
+    assert (dropped.outcome, dropped.reason) == (Outcome.DONE, "its worktree")
+    assert at(top, "other") == at(top, "main")
+
+
+def test_gits_note_of_another_worktree_stays(node: NodeClient, top: Path) -> None:
+    git(top, "worktree", "add", "-q", "-b", "mine", str(top.parent / "mine"))
+    run_agent(node, "docs-1", "true")
+    (tree_of(node, "docs-1") / ".git").write_text(f"gitdir: {top}/.git/worktrees/mine\n")
+    assert "is not the worktree that was made for docs-1" in drop(node, "docs-1", unsaved=True).reason
+    assert (top / ".git" / "worktrees" / "mine").is_dir()
 
 
 def test_a_worktree_that_is_a_link_to_elsewhere_is_not_followed(node: NodeClient, top: Path) -> None:

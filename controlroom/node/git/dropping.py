@@ -8,10 +8,13 @@ import os
 import shutil
 
 from controlroom.node.git.branches import HEADS, branch_of, commit_of, only_here, uncommitted
-from controlroom.node.git.merging import Job, shown_head
+from controlroom.node.git.merging import Job, first_line, shown_head
 from controlroom.node.spawn import Refusal
 from controlroom.runner.git import GitFailed, Repository, displayable, opened
 from controlroom.runner.worktree.record import Worktree
+
+OURS = "controlroom/"
+"""How the names of branches begin that are made for agents."""
 
 
 def drop(job: Job, made: Worktree | None, folder: str, *, unsaved: bool) -> str:
@@ -40,8 +43,9 @@ def drop(job: Job, made: Worktree | None, folder: str, *, unsaved: bool) -> str:
 def _is_ours(tree: Repository, made: Worktree, folder: str) -> bool:
     """Return whether a work tree lies where we made it, and git's note of it where git keeps those."""
     inside = os.path.dirname(os.path.realpath(made.path)) == os.path.realpath(folder)
-    notes = os.path.join(os.path.realpath(made.repository), "worktrees")
-    return inside and os.path.dirname(os.path.realpath(tree.place.git_dir)) == notes
+    notes, note = os.path.join(os.path.realpath(made.repository), "worktrees"), os.path.realpath(tree.place.git_dir)
+    about = os.path.realpath(first_line(os.path.join(note, "gitdir")))
+    return inside and os.path.dirname(note) == notes and about == os.path.join(os.path.realpath(made.path), ".git")
 
 
 def _lost(tree: Repository, head: str) -> str:
@@ -53,7 +57,12 @@ def _lost(tree: Repository, head: str) -> str:
 
 
 def _branch_gone(made: Worktree, job: Job, head: str) -> bool:
-    """Remove the branch that was made with a worktree, if it is still where that stood; say whether it is gone."""
+    """Remove the branch that was made with a worktree, if it is still where that stood; say whether it is gone.
+
+    What is written down of it can be changed by an agent: a branch of another name is nobody's but a person's.
+    """
+    if not made.branch.startswith(OURS):
+        return False
     with opened(made.repository, job.environ) as owner:
         if commit_of(owner, HEADS + made.branch) != head:
             return False

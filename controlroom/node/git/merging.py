@@ -185,17 +185,18 @@ def checked_out_at(common: str, branch: str) -> str:
     A repository with its references in tables (`reftable`) keeps that elsewhere; its branches are never moved.
     """
     wanted = f"ref: {HEADS}{branch}"
-    if _line(os.path.join(common, "HEAD")) == wanted:
+    if first_line(os.path.join(common, "HEAD")) == wanted:
         return os.path.dirname(common) if os.path.basename(common) == ".git" else common
     trees = os.path.join(common, "worktrees")
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir(trees))[:_MOST_TREES]:
-            if _line(os.path.join(trees, name, "HEAD")) == wanted:
-                return os.path.dirname(_line(os.path.join(trees, name, "gitdir"))) or os.path.join(trees, name)
+            if first_line(os.path.join(trees, name, "HEAD")) == wanted:
+                return os.path.dirname(first_line(os.path.join(trees, name, "gitdir"))) or os.path.join(trees, name)
     return ""
 
 
-def _line(path: str) -> str:
+def first_line(path: str) -> str:
+    """Return what stands in a small file of git's own; "": it cannot be read."""
     try:
         return read_regular(path, 4096).decode("utf-8", "surrogateescape").strip()
     except OSError:
