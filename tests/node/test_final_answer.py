@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from controlroom.node.logs.final_answer import LIMIT, Answer, final_answer
+from controlroom.runner.worktree.record import MAKING
 from controlroom.text.checks import CHECKING
 from controlroom.wire.records import EVENT, MAX_BODY, NOTE, OUT, pack, segment_name
 
@@ -66,6 +67,12 @@ def test_what_a_check_prints_is_no_answer(tmp_path: Path) -> None:
         for text in (b"make lint", b"make test"):
             file.write(pack(AT + 7, NOTE, CHECKING.encode() + text) + pack(AT + 8, OUT, b"2 failed"))
     assert final_answer(str(tmp_path)) == Answer("it is written", AT)
+
+
+def test_how_a_worktree_was_made_is_no_answer(tmp_path: Path) -> None:
+    made = f"{MAKING}made /srv/app".encode()
+    assert final_answer(write(tmp_path, made)) == Answer()
+    assert final_answer(write(tmp_path, made, b"hello")).text == "hello"
 
 
 def test_an_answer_is_found_in_an_earlier_segment_and_put_together_from_its_parts(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from controlroom.node.logs import segments
+from controlroom.runner.worktree.record import MAKING
 from controlroom.text.checks import CHECKING
 from controlroom.text.event_text import LogRecord
 from controlroom.text.json_fields import table, tables, text
@@ -17,7 +18,7 @@ _MOST, _BLOCK = 4 * 1024 * 1024, 256 * 1024
 """Bytes of the log that are looked through, and of one piece of it."""
 
 
-_CHECKING = CHECKING.encode()
+_CHECKING, _MAKING = CHECKING.encode(), MAKING.encode()
 
 
 class Answer(NamedTuple):
@@ -37,6 +38,8 @@ def final_answer(folder: str) -> Answer:
     for at, stream, body in _whole_records(folder):
         if stream == "a" and (said := _said(body).strip()):
             return Answer(said[:LIMIT], at, len(said) > LIMIT)
+        if stream == "o" and body.startswith(_MAKING):
+            break
         if stream == "n" and body.startswith(_CHECKING):
             line = Answer()  # what was printed since is a check's
         if stream == "o" and not line.text and (words := body.decode("utf-8", "replace").strip()):

@@ -20,6 +20,7 @@ from controlroom.runner.files import read_regular, why, write_atomic  # noqa: E4
 from controlroom.runner.outcome import Unfit  # noqa: E402
 from controlroom.runner.spec import read_order  # noqa: E402
 from controlroom.runner.worktree.making import prepared, variables  # noqa: E402
+from controlroom.runner.worktree.record import MAKING  # noqa: E402
 
 _SPEC_MOST = 16 * 1024 * 1024
 
@@ -49,7 +50,7 @@ def _result() -> dict[str, Any]:
 
 
 def _say(words: str) -> None:
-    _out(f"worktree: {words}\n".encode("utf-8", "replace"))
+    _out(f"{MAKING}{words}\n".encode("utf-8", "replace"))
 
 
 def _out(data: bytes) -> None:

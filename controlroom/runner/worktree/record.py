@@ -14,6 +14,9 @@ from controlroom.runner.files import make_private, read_regular, write_atomic
 from controlroom.runner.folder import STATUS, agent_folder
 
 FILE = "worktree.json"
+MAKING = "worktree: "
+"""How the lines begin in an agent's log that say how its worktree was made, before it starts."""
+
 SETUP_LOG = "setup.log"
 _FOLDER, _LOCK = "worktrees", ".lock"
 _MOST = 64 * 1024
