@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from controlroom.cli import arguments as take
 from controlroom.cli.verb import Verb
-from controlroom.text.checks import MOST_TOLD, CheckOrder
+from controlroom.text.checks import AS_PROFILE, MOST_TOLD, CheckOrder
 
 _WHICH = "its id, like t12, or its key"
 
@@ -210,6 +210,20 @@ def _tries(text: str) -> int:
     return int(text)
 
 
+def edited_order(args: argparse.Namespace, before: CheckOrder) -> CheckOrder | None:
+    """What is to be said of a task's checks from now on; None: nothing else than before. `--verify ''`: no commands."""
+    said = check_order(args)
+    if said == AS_PROFILE and args.verify is None and args.guarded is None:
+        return None
+    return CheckOrder(
+        before.commands if args.verify is None else said.commands,
+        said.minutes or before.minutes,
+        before.attempts if said.attempts < 0 else said.attempts,
+        said.clean or before.clean,
+        before.guarded if args.guarded is None else said.guarded,
+    )
+
+
 def check_order(args: argparse.Namespace) -> CheckOrder:
     """What is said of a task's checks."""
     commands = tuple(command for command in args.verify or () if command)
@@ -306,7 +320,8 @@ TASKS: Sequence[Verb] = (
         "       [--verify-attempts N] [--clean] [--guarded PATH]... [--not-before WHEN]\n"
         "       [--every T]",
         "Change a task that waits or is held.",
-        "--after '' removes the tasks that it comes after, --label '' its labels, --credential '' its credential.",
+        "--after '' removes the tasks that it comes after, --label '' its labels, --credential '' its credential, --verify '' "
+        "its own checks.",
         ("controlroom task edit t12 --priority 50",),
         "tasks:edit",
         _edit,

@@ -17,7 +17,7 @@ from controlroom.cli.find import agent_of, check_profile, host_of, read_text, ty
 from controlroom.cli.room import code_of, confirmed, money_zone, order, wait_for, with_room
 from controlroom.cli.status import explained, wait_briefly
 from controlroom.cli.task_files import read_tasks
-from controlroom.cli.task_verbs import check_order
+from controlroom.cli.task_verbs import check_order, edited_order
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.display import tasks as shown
@@ -320,7 +320,7 @@ def edit(args: argparse.Namespace, entry_points: EntryPoints) -> int:
         None if args.label is None else tuple(word for word in args.label if word),
         args.cost,
         args.hours,
-        None if check_order(args) == AS_PROFILE else check_order(args),
+        edited_order(args, AS_PROFILE),
         args.worktree,
         args.credential,
         typed(args.to_text, "the task") if args.to_text is not None else body,
@@ -333,7 +333,8 @@ def edit(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 async def _edit(client: Client, args: argparse.Namespace) -> int:
     await wait_briefly(client)
     task = _found(client.fleet, args.task)
-    return await order(client, intents.EditTask(task.id, args.change), f"{task.id} is changed")
+    change = replace(args.change, checks=edited_order(args, task.checks))
+    return await order(client, intents.EditTask(task.id, change), f"{task.id} is changed")
 
 
 def move(args: argparse.Namespace, entry_points: EntryPoints) -> int:

@@ -8,6 +8,6 @@ subprocess or pathlib, and hashlib only when something must be hashed.
 Here: run (the entry) and main · agent_run (headless and commands), interactive_run (Claude on the pane) ·
 agent_process, recorder, log_writer, pane: pipes, log, screen · control_socket, typed: how an agent is spoken to ·
 environment, spec, status_file, folder, files, outcome, process_tree, signed, ed25519, core_files: what it goes by ·
-preparation: how a worktree is waited for · git: git on a repository that is not to be trusted, which no runner loads.
-Rooms look down only.
+preparation: how a worktree is waited for · checks, looking: what proves an agent's work, loaded where that is wanted ·
+git: git on a repository that is not to be trusted, which no runner loads. Rooms look down only.
 """

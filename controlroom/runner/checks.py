@@ -216,6 +216,10 @@ class CheckRunner:
         else:
             self._start()
 
+    def not_told(self) -> None:
+        """The agent could not be told: somebody has to look."""
+        self.stale, self._hopeless = False, True
+
     def worked(self) -> None:
         """The agent has done something since they ran last."""
         self.stale, self.stopped = True, False

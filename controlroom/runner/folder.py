@@ -14,6 +14,7 @@
         sessions.jsonl  the sessions of Claude that this is metered from (runner.money.usage_meter)
         status_line.json   what an interactive Claude last told its status line (status_line)
         settings.json   what an interactive Claude is given as --settings
+        checkout/       the fresh checkout that its checks run in, while they do (worktree.look)
         edits.jsonl     the files that its Claude has edited with its own tools (runner.claude.edits)
         limits.json     what its plan leaves, as it was told last (wire.usage), replaced atomically
         worktree.json   what came of making its worktree (runner.worktree.prepare)

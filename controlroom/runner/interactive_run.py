@@ -111,7 +111,7 @@ class InteractiveRun(AgentRun):
 
     def _told_again(self, reason: str) -> None:
         if reason and self._checks:
-            self._checks.stale = False
+            self._checks.not_told()
             self._recorder.note(f"it was not told that its checks failed: {reason}")
 
     def _look(self, now: float) -> None:

@@ -42,13 +42,13 @@ def start(tmp_path: Path, repository: Path) -> Iterator[Make]:
     """`start("script", clean=True)`: a shell at work in `repository`, whose tests are its check."""
     with ExitStack() as stack:
 
-        def begun(script: str, *check: str, checked: bool = True, **more: Any) -> Agent:
+        def begun(script: str, *check: str, checked: bool = True, ahead: int = 0, **more: Any) -> Agent:
             place = tmp_path / "state" / "agents" / "one.1"
             checks = CheckOrder((check or ("sh", "tests/run.sh"),), **more) if checked else CheckOrder()
             made = Agent(
                 place, AgentSpec(kind="command", command=("sh", "-c", script), cwd=str(repository), checks=checks)
             )
-            made.order["started"] = time.time_ns() // 1_000_000
+            made.order["started"] = time.time_ns() // 1_000_000 + ahead
             made.write_order()
             stack.callback(made.close)
             return made.start()
@@ -89,9 +89,7 @@ def test_what_is_not_committed_is_no_work_that_a_fresh_checkout_proves(start: Ma
 def test_what_was_there_uncommitted_before_is_not_held_against_it(start: Make, repository: Path) -> None:
     (repository / "mine.txt").touch()
     (repository / "package.lock").write_text("2\n")
-    time.sleep(0.05)  # the times of files are those of the kernel's ticks
-    run = start("git stash -q -- page 2>/dev/null; true", "true", clean=True, guarded=("*.lock",))
-    seen = run.finish()
+    seen = start("true", "true", clean=True, guarded=("*.lock",), ahead=1_000).finish()
     assert (seen.state, seen.detail) == ("done", "done, checked")
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from controlroom.text.checks import CheckOrder
+from controlroom.wire.codec import encode
 from tests.lab.agent_under_test import alive
 from tests.lab.price_files import put_prices
 from tests.lab.waiting import wait_for
@@ -179,3 +181,14 @@ def test_a_command_takes_grants_and_is_bound_by_none(spender: Make) -> None:
     assert agent.ask(do="grant", number=2) == ""
     assert (agent.seen().state, agent.seen().grant) == ("working", 2)
     agent.ask(do="end")
+
+
+def test_what_failed_its_checks_is_not_told_so_where_nothing_more_may_be_spent(spender: Make) -> None:
+    agent = spender(messages=2)
+    agent.given(1, billed=DOLLAR + DOLLAR // 2)
+    agent.order["spec"]["checks"] = encode(CheckOrder((("sh", "-c", "sleep 1; exit 1"),)))
+    agent.write_order()
+    seen = agent.start().finish(60)
+    assert (seen.state, seen.cause, agent.begun()) == ("paused", "budget", 2)
+    assert seen.checks is not None
+    assert (seen.checks.state, seen.checks.told) == ("failed", 0)
