@@ -2,12 +2,11 @@
 
 import argparse
 import re
-import shlex
 from collections.abc import Sequence
 
 from controlroom.cli import arguments as take
+from controlroom.cli.check_options import take_checks
 from controlroom.cli.verb import Verb
-from controlroom.text.checks import AS_PROFILE, MOST_TOLD, CheckOrder
 
 _WHICH = "its id, like t12, or its key"
 
@@ -60,11 +59,7 @@ def _work(parser: argparse.ArgumentParser) -> None:
     add("--attempts", metavar="N", type=_attempts, help="attempts that may fail (default: queue.max_attempts)")
     add("--cost", metavar="USD", type=_cost, help="dollars at list prices that all attempts may cost; 0: no limit")
     add("--hours", metavar="N", type=_hours, help="hours that one attempt may take; 0: as its profile says")
-    add("--verify", metavar="CMD", type=_command, action="append", help="proves its work; may be given several times")
-    add("--verify-minutes", metavar="N", type=_minutes, help="minutes that each of those may take")
-    add("--verify-attempts", metavar="N", type=_tries, help="how often its agent is told what failed, and goes on")
-    add("--clean", action="store_true", help="they run in a fresh checkout of what the agent has committed")
-    add("--guarded", metavar="PATH", action="append", help="like tests/ or *.lock: named when the agent has changed it")
+    take_checks(parser)
     add("--not-before", metavar="WHEN", type=_later, help="30m, 18:30 or 2026-12-01T08:00")
     add(
         "--every",
@@ -189,49 +184,6 @@ def _cost(text: str) -> int:
     return round(float(text) * 1_000_000)
 
 
-def _command(text: str) -> tuple[str, ...]:
-    """Read the words of a command as a shell does. Raises `ArgumentTypeError`."""
-    try:
-        words = tuple(shlex.split(text))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a command like 'make test', not {ascii(text)[:40]}") from None
-    return words
-
-
-def _minutes(text: str) -> float:
-    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text):
-        raise argparse.ArgumentTypeError(f"expected minutes like 10, not {ascii(text)[:40]}")
-    return float(text)
-
-
-def _tries(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text[:5]) <= MOST_TOLD):
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {MOST_TOLD}, not {ascii(text)[:40]}")
-    return int(text)
-
-
-def edited_order(args: argparse.Namespace, before: CheckOrder) -> CheckOrder | None:
-    """What is to be said of a task's checks from now on; None: nothing else than before. `--verify ''`: no commands."""
-    said = check_order(args)
-    if said == AS_PROFILE and args.verify is None and args.guarded is None:
-        return None
-    return CheckOrder(
-        before.commands if args.verify is None else said.commands,
-        said.minutes or before.minutes,
-        before.attempts if said.attempts < 0 else said.attempts,
-        said.clean or before.clean,
-        before.guarded if args.guarded is None else said.guarded,
-    )
-
-
-def check_order(args: argparse.Namespace) -> CheckOrder:
-    """What is said of a task's checks."""
-    commands = tuple(command for command in args.verify or () if command)
-    attempts = -1 if args.verify_attempts is None else args.verify_attempts
-    guarded = tuple(pattern for pattern in args.guarded or () if pattern)
-    return CheckOrder(commands, args.verify_minutes or 0.0, attempts, args.clean, guarded)
-
-
 def _hours(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text):
         raise argparse.ArgumentTypeError(f"expected hours like 1.5, not {ascii(text)[:40]}")
@@ -320,8 +272,8 @@ TASKS: Sequence[Verb] = (
         "       [--verify-attempts N] [--clean] [--guarded PATH]... [--not-before WHEN]\n"
         "       [--every T]",
         "Change a task that waits or is held.",
-        "--after '' removes the tasks that it comes after, --label '' its labels, --credential '' its credential, --verify '' "
-        "its own checks.",
+        "--after '' removes the tasks that it comes after, --label '' its labels, --credential '' its credential, "
+        "--verify '' its own checks.",
         ("controlroom task edit t12 --priority 50",),
         "tasks:edit",
         _edit,

@@ -11,13 +11,13 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from controlroom.cli import output
+from controlroom.cli.check_options import check_order, edited_order
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import agent_of, check_profile, host_of, read_text, typed
 from controlroom.cli.room import code_of, confirmed, money_zone, order, wait_for, with_room
 from controlroom.cli.status import explained, wait_briefly
 from controlroom.cli.task_files import read_tasks
-from controlroom.cli.task_verbs import check_order, edited_order
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.display import tasks as shown

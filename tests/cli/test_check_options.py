@@ -6,7 +6,8 @@ import argparse
 
 import pytest
 
-from controlroom.cli.task_verbs import TASKS, check_order, edited_order
+from controlroom.cli.check_options import check_order, edited_order
+from controlroom.cli.task_verbs import TASKS
 from controlroom.text.checks import AS_PROFILE, CheckOrder
 
 
