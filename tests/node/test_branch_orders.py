@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from controlroom.text.checks import CheckOrder
 from controlroom.text.states import Outcome
 from controlroom.wire.branches import AcceptWork, DropBranch, PushWork, ReadWork, RequestPull, WorkRead
-from controlroom.wire.messages import Reply
+from controlroom.wire.messages import Reply, ToNode
 from controlroom.wire.spec import AgentSpec
+from tests.lab.agent_under_test import alive
 from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.runner.hostile_repository import git
+
+PATIENCE = 90.0
 
 COMMIT = "git add -A && git -c user.name=A -c user.email=a@example.org commit -q -m"
 
@@ -41,11 +44,16 @@ def work_of(node: NodeClient, name: str, epoch: int = 1) -> WorkRead:
     return node.wait(WorkRead, lambda read: read.id == number)
 
 
+def ask(node: NodeClient, make: Callable[[int], ToNode]) -> Reply:
+    """Order something of a node, which runs git a dozen times for it."""
+    return node.ask(make, PATIENCE)
+
+
 def run_agent(node: NodeClient, name: str, script: str) -> None:
     """Have an agent work in a git worktree of its own, to its end."""
     reply = node.spawn(name, 1, "sh", "-c", script, cwd="app", worktree="HEAD")
     assert reply.outcome == Outcome.DONE, reply
-    node.wait_agent(name, lambda seen: seen.ended, 30)
+    node.wait_agent(name, lambda seen: seen.ended, PATIENCE)
 
 
 def test_an_agents_commits_and_last_words_are_told_and_merged(node: NodeClient, top: Path) -> None:
@@ -56,7 +64,7 @@ def test_an_agents_commits_and_last_words_are_told_and_merged(node: NodeClient, 
     assert [(file.path, file.added, file.removed) for file in work.files] == [("docs.txt", 1, 0)]
     assert [commit.subject for commit in work.commits] == ["write docs"]
     assert (work.base, work.clone) == (git(top, "rev-parse", "main"), str(top / ".git"))
-    reply = node.ask(lambda number: AcceptWork(number, "docs-1", 1, "next", head=work.head))
+    reply = ask(node, lambda number: AcceptWork(number, "docs-1", 1, "next", head=work.head))
     assert (reply.outcome, reply.reason) == (Outcome.DONE, f"1 commit merged into next: {at(top, 'next')[:12]}")
     assert git(top, "show", "next:docs.txt") == "words"
     assert os.listdir(state_folder(top.parent) / "merges") == []
@@ -69,8 +77,8 @@ def at(top: Path, name: str) -> str:
 def test_conflicts_come_with_the_names_of_the_files(node: NodeClient, top: Path) -> None:
     for name in ("docs-1", "docs-2"):
         run_agent(node, name, f"echo {name} > story.txt && {COMMIT} 'by {name}'")
-    assert node.ask(lambda number: AcceptWork(number, "docs-1", 1, "next")).outcome == Outcome.DONE
-    reply = node.ask(lambda number: AcceptWork(number, "docs-2", 1, "next"))
+    assert ask(node, lambda number: AcceptWork(number, "docs-1", 1, "next")).outcome == Outcome.DONE
+    reply = ask(node, lambda number: AcceptWork(number, "docs-2", 1, "next"))
     wanted = Reply(0, Outcome.REFUSED, "docs-2 conflicts with next in story.txt: nothing was merged", ("story.txt",))
     assert replace(reply, id=0) == wanted
 
@@ -78,12 +86,12 @@ def test_conflicts_come_with_the_names_of_the_files(node: NodeClient, top: Path)
 def test_checks_run_on_the_merge_and_decide_whether_the_branch_moves(node: NodeClient, top: Path) -> None:
     run_agent(node, "docs-1", f"echo words > docs.txt && {COMMIT} 'write docs'")
     run_agent(node, "api-1", f"echo calls > api.txt && {COMMIT} 'write api'")
-    assert node.ask(lambda number: AcceptWork(number, "docs-1", 1, "next")).outcome == Outcome.DONE
+    assert ask(node, lambda number: AcceptWork(number, "docs-1", 1, "next")).outcome == Outcome.DONE
     before = at(top, "next")
 
     def accept(*command: str) -> Reply:
         checks = AgentSpec(checks=CheckOrder((command,), 1.0))
-        return node.ask(lambda number: AcceptWork(number, "api-1", 1, "next", spec=checks))
+        return ask(node, lambda number: AcceptWork(number, "api-1", 1, "next", spec=checks))
 
     failed = accept("sh", "-c", "ls; exit 3")
     assert failed.outcome == Outcome.REFUSED
@@ -95,7 +103,7 @@ def test_checks_run_on_the_merge_and_decide_whether_the_branch_moves(node: NodeC
 
 def test_an_agent_in_no_repository_has_its_last_words_alone(node: NodeClient, home: World) -> None:
     assert node.spawn("plain", 1, "sh", "-c", "echo forty-two", cwd="/").outcome == Outcome.DONE
-    node.wait_agent("plain", lambda seen: seen.ended, 30)
+    node.wait_agent("plain", lambda seen: seen.ended, PATIENCE)
     work = work_of(node, "plain")
     assert (work.answer, work.clone, work.reason) == ("forty-two", "", "/ is in no git repository")
     for make in (
@@ -103,14 +111,14 @@ def test_an_agent_in_no_repository_has_its_last_words_alone(node: NodeClient, ho
         lambda number: PushWork(number, "plain", 1),
         lambda number: RequestPull(number, "plain", 1),
     ):
-        reply = node.ask(make)
+        reply = ask(node, make)
         assert (reply.outcome, reply.reason) == (Outcome.REFUSED, "/ is in no git repository")
 
 
 def test_what_is_not_there_is_said(node: NodeClient) -> None:
     assert "run 1 of 'nobody' is not on this host" in work_of(node, "nobody").reason
-    assert "run 3 of nobody is not on this host" in node.ask(lambda n: AcceptWork(n, "nobody", 3, "next")).reason
-    assert "cannot name an agent" in node.ask(lambda n: DropBranch(n, "../x", 1)).reason
+    assert "run 3 of nobody is not on this host" in ask(node, lambda n: AcceptWork(n, "nobody", 3, "next")).reason
+    assert "cannot name an agent" in ask(node, lambda n: DropBranch(n, "../x", 1)).reason
 
 
 def test_who_may_only_look_merges_nothing(home: World, node: NodeClient, top: Path) -> None:
@@ -118,7 +126,7 @@ def test_who_may_only_look_merges_nothing(home: World, node: NodeClient, top: Pa
     with NodeClient() as watcher:
         watcher.greet(read_only=True)
         assert work_of(watcher, "docs-1").commit_count == 1
-        reply = watcher.ask(lambda number: AcceptWork(number, "docs-1", 1, "next"))
+        reply = ask(watcher, lambda number: AcceptWork(number, "docs-1", 1, "next"))
         assert (reply.outcome, reply.reason) == (Outcome.REFUSED, "this connection is read-only")
     assert git(top, "branch", "--list", "next") == ""
 
@@ -127,7 +135,7 @@ def test_who_may_only_look_merges_nothing(home: World, node: NodeClient, top: Pa
 
 
 def drop(node: NodeClient, name: str, *, unsaved: bool = False, head: str = "") -> Reply:
-    return node.ask(lambda number: DropBranch(number, name, 1, unsaved, head))
+    return ask(node, lambda number: DropBranch(number, name, 1, unsaved, head))
 
 
 def tree_of(node: NodeClient, name: str) -> Path:
@@ -143,7 +151,7 @@ def test_work_that_another_branch_has_is_dropped(node: NodeClient, top: Path) ->
     words = "nothing was dropped: docs-1 has 1 commit that no other branch has. To lose that: type its name"
     assert (refused.outcome, refused.reason) == (Outcome.REFUSED, words)
     assert (tree / "docs.txt").read_text() == "words\n"
-    node.ask(lambda number: AcceptWork(number, "docs-1", 1, "next"))
+    ask(node, lambda number: AcceptWork(number, "docs-1", 1, "next"))
     dropped = drop(node, "docs-1")
     assert (dropped.outcome, dropped.reason) == (Outcome.DONE, "its worktree and the branch controlroom/docs-1")
     assert not tree.parent.exists()
@@ -169,14 +177,14 @@ def test_what_no_commit_has_is_lost_only_where_a_person_says_so(node: NodeClient
 
 def test_what_was_not_made_for_an_agent_is_not_dropped(node: NodeClient, top: Path) -> None:
     assert node.spawn("mine", 1, "sh", "-c", "echo x > y", cwd="app").outcome == Outcome.DONE
-    node.wait_agent("mine", lambda seen: seen.ended, 30)
+    node.wait_agent("mine", lambda seen: seen.ended, PATIENCE)
     assert "works in a folder that was not made for it" in drop(node, "mine", unsaved=True).reason
     assert (top / "y").exists()
 
 
 def test_an_agent_that_lives_keeps_its_worktree(node: NodeClient, top: Path) -> None:
     node.spawn("docs-1", 1, "sh", "-c", "echo up; sleep 600", cwd="app", worktree="HEAD")
-    node.wait_agent("docs-1", lambda seen: seen.worktree and seen.state == "working", 30)
+    node.wait_agent("docs-1", lambda seen: seen.worktree and seen.state == "working", PATIENCE)
     assert drop(node, "docs-1", unsaved=True).reason == "docs-1 is running (run 1): kill it first"
 
 
@@ -218,12 +226,12 @@ def test_a_node_that_is_killed_takes_its_checks_along_and_the_next_one_removes_w
         doomed.greet()
         run_agent(doomed, "docs-1", f"echo words > docs.txt && {COMMIT} 'write docs'")
         doomed.send(AcceptWork(doomed.number(), "docs-1", 1, "next", spec=checks))
-        check = wait_for(lambda: int(note.read_text()), 30, "the check to run")
+        check = wait_for(lambda: int(note.read_text()), PATIENCE, "the check to run")
         assert len(os.listdir(merges)) == 1
         doomed.process.kill()
-        wait_for(lambda: not psutil.pid_exists(check), 30, "the check to end with its node")
+        wait_for(lambda: not alive(check), PATIENCE, "the check to end with its node")
     with NodeClient() as other:
         other.greet()
-        wait_for(lambda: os.listdir(merges) == [], 30, "the next node to remove what is left")
+        wait_for(lambda: os.listdir(merges) == [], PATIENCE, "the next node to remove what is left")
         assert git(top, "branch", "--list", "next") == ""
         assert "merges" not in git(top, "worktree", "list")
