@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.node.adopted.claudes import Transcript
+from controlroom.node.git import edit_watch
 from controlroom.node.git.edits import Worker, edits_of
 from controlroom.node.outbox import Outbox
 from controlroom.runner.folder import EDITS
@@ -272,6 +273,39 @@ async def test_a_slow_link_is_told_the_newest_of_each_agent(tmp_path: Path) -> N
     await outbox.close(1)
     os.close(source)
     os.close(sink)
+
+
+class SlowLooks:
+    """A clock that moves by what each look takes, and counts them; nothing else takes any time."""
+
+    def __init__(self, took: float) -> None:
+        self.took, self.now, self.looks = took, 1000.0, list[str]()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def look(self, worker: Worker, *_: object) -> AgentEdits:
+        self.looks.append(worker.name)
+        self.now += self.took
+        return AgentEdits(worker.name, worker.epoch)
+
+
+async def test_looks_that_take_long_come_seldom_but_for_those_that_calls_wait_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = SlowLooks(took=1.0)
+    monkeypatch.setattr(edit_watch, "edits_of", slow.look)
+    watch = edit_watch.EditWatch(str(tmp_path), lambda _: None, os.environ, slow)
+    watch.take([Worker(name, 1, str(tmp_path), 0) for name in ("one", "two")])
+    running = asyncio.ensure_future(watch.run())
+    await wait_for_async(lambda: slow.looks == ["one"], poll=0.002)
+    watch.touch("two")
+    for _ in range(20):  # looks are made in such threads, too
+        await asyncio.to_thread(lambda: None)
+    assert slow.looks == ["one"], "both together have their share of a core"
+    watch.touch("two", called=True)
+    await wait_for_async(lambda: slow.looks == ["one", "two"], poll=0.002)
+    running.cancel()
 
 
 # --------------------------------------------------------------------------- a real node

@@ -42,6 +42,8 @@ class _Watched:
     called: bool = False
     """An edit of its own tools is yet to be looked at."""
     looked: float = float("-inf")
+    took: float = 0.0
+    """Seconds of that look."""
     top: str = ""
     """The working tree that it works in."""
     told: AgentEdits | None = None
@@ -50,6 +52,11 @@ class _Watched:
     calls: set[str] = field(default_factory=set)
     read: dict[str, int] = field(default_factory=dict)
     """How far the notes of its runs were read, by file."""
+
+    @property
+    def pause(self) -> float:
+        """How long after a look there is none: the longer it took, the longer."""
+        return max(PROMPT, 2 * self.took) if self.called else max(CALM, 5 * self.took)
 
 
 class EditWatch:
@@ -61,6 +68,8 @@ class EditWatch:
         """`clock` never jumps, in seconds."""
         self._state, self._send, self._environ, self._clock = state, send, environ, clock
         self._agents: dict[str, _Watched] = {}
+        self._rests_until = 0.0
+        """Until then nothing is looked at but what calls have edited."""
         self._wakes = asyncio.Event()
 
     def take(self, workers: Iterable[Worker]) -> None:
@@ -106,7 +115,7 @@ class EditWatch:
 
     def _hasten(self, watched: _Watched, *, called: bool) -> None:
         watched.called |= called
-        due = watched.looked + (PROMPT if watched.called else CALM)
+        due = watched.looked + watched.pause
         if due < watched.due:
             watched.due = due
             self._wakes.set()
@@ -115,15 +124,17 @@ class EditWatch:
         """Look, whenever there is something to look at."""
         while True:
             self._wakes.clear()
-            now = self._clock()
-            watched = min(self._agents.values(), key=lambda one: (not one.called, one.due), default=None)
-            if watched is None or watched.due > now:
-                first = min((one.due for one in self._agents.values()), default=now + SELDOM)
-                await self._pause(max(0.0, min(first, now + SELDOM) - now))
+            watched = min(self._agents.values(), key=self._turn, default=None)
+            left = SELDOM if watched is None else self._turn(watched) - self._clock()
+            if watched is None or left > 0:
+                await self._pause(min(left, SELDOM))
                 continue
             took = await self._look(watched)
-            if not any(one.called for one in self._agents.values()):
-                await self._pause(took * SHARE)
+            self._rests_until = self._clock() + took * SHARE
+
+    def _turn(self, watched: _Watched) -> float:
+        """When it is an agent's turn to be looked at."""
+        return watched.due if watched.called else max(watched.due, self._rests_until)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -137,14 +148,15 @@ class EditWatch:
         others = [other for other in self._agents.values() if other is not watched and not other.worker.ended]
         watched.top, seen = await asyncio.to_thread(self._seen, watched, {other.top for other in others})
         watched.looked = now = self._clock()
+        watched.took = now - began
         if self._agents.get(watched.worker.name) is watched and seen != watched.told:
             watched.told = seen
             self._send(seen)
         if watched.due < _NEVER:  # it did something meanwhile
-            watched.due = now + (PROMPT if watched.called else CALM)
+            watched.due = now + watched.pause
         elif watched.worker.ended and seen.repositories:
             watched.due = now + SELDOM
-        return now - began
+        return watched.took
 
     def _seen(self, watched: _Watched, tops: set[str]) -> tuple[str, AgentEdits]:
         """Look, in a thread: files may lie on any disk."""
