@@ -24,6 +24,7 @@ from textual.pilot import Pilot
 from controlroom.client.client import Client
 from controlroom.domain.model import Fleet, State
 from controlroom.tui.app import ControlRoomApp, utc_now
+from controlroom.tui.screens.review import ReviewScreen
 from controlroom.tui.theme import theme_file
 from controlroom.tui.theme.colours import Depth
 from controlroom.tui.theme.theme_store import ThemeStore
@@ -46,6 +47,9 @@ class ViewState:
     colours: Depth = Depth.MANY
 
 
+SAID = tuple("space" if sign == " " else sign for sign in "Say that it counts from the first try.")
+"""A comment in a review."""
+
 PICTURES = (
     ViewState("overview", (160, 42), png=True),
     ViewState("overview-4k", (200, 50)),
@@ -56,6 +60,7 @@ PICTURES = (
     ViewState("costs", (120, 40), ("c",), png=True),
     ViewState("costs-4k", (200, 50), ("c",)),
     ViewState("tasks", (160, 42), ("number_sign",)),
+    ViewState("review", (160, 42), ("plus", "enter", *"jjjjj", "c", *SAID, "enter")),
     ViewState("spawn", (120, 36), ("s",)),
     ViewState("help", (120, 40), ("question_mark",)),
     ViewState("watch", (120, 36), role="watch"),
@@ -65,6 +70,7 @@ PICTURES = (
     ViewState("phone-costs", (45, 20), ("c",)),
     ViewState("phone-limits", (45, 20), ("c", "l")),
     ViewState("phone-tasks", (45, 20), ("number_sign",)),
+    ViewState("phone-review", (45, 20), ("plus", "enter", *"jjjj")),
     ViewState("phone-tall", (60, 30)),
     ViewState("themes", (120, 36), ("colon", *"theme", "enter", "j")),
     *(ViewState(f"theme-{name}", (120, 36), theme=name) for name in theme_file.names()),
@@ -143,6 +149,8 @@ async def _settled(pilot: Pilot[None], app: ControlRoomApp) -> None:
     """Wait until the fleet is there and its picture has been drawn."""
     async with asyncio.timeout(60):
         while not app.context.view.fleet.agents:
+            await pilot.pause(0.05)
+        while isinstance(app.screen, ReviewScreen) and app.screen.changes is None:
             await pilot.pause(0.05)
     for _ in range(10):
         await pilot.pause(0.05)

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from controlroom.demo.cast import BUDGETS, CastMember, Pace, config, leave_key, queued
+from controlroom.demo.repository import leave_repository
 from controlroom.demo.scenes import SCENES
 
 TOKEN = "CONTROLROOM_DEMO"  # noqa: S105 - a mark, not a secret
@@ -92,6 +93,7 @@ class World:
             kept.parent.mkdir(mode=0o700, exist_ok=True)
             kept.write_text(json.dumps({"oauthAccount": {"emailAddress": f"{login}@example.org"}}), "utf-8")
         leave_key(self.folder / "src")
+        leave_repository(self.folder / "src" / "docs", self._outside)
         table = config(self.parts, str(self.folder / "src"), _root(), self._pace)
         for name, told in (("config.toml", table), ("budgets.toml", {"budgets": BUDGETS})):
             file = self.folder / name

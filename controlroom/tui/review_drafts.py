@@ -1,12 +1,15 @@
 """Comments on agents' work that were not sent yet: kept in a file, so that they outlive the screen."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controlroom.domain.model import Agent
-from controlroom.domain.review import LONGEST, MOST, Comment
-from controlroom.text.changes import LineKind
 from controlroom.tui.theme.memory import Memory
+
+if TYPE_CHECKING:  # the first frame does not wait for it
+    from controlroom.domain.review import Comment
 
 _AGENTS = 50
 """Agents whose comments are kept; the oldest drafts give way."""
@@ -29,6 +32,8 @@ class ReviewDrafts:
 
     def keep(self, agent: Agent, comments: Sequence[Comment]) -> bool:
         """Keep these from now on; says whether that outlives the screen."""
+        from controlroom.domain.review import MOST
+
         drafts = self._all()
         drafts.pop(agent.id, None)
         if comments:
@@ -47,6 +52,8 @@ class ReviewDrafts:
 
 
 def _draft(value: Any) -> tuple[int, int, tuple[Comment, ...]] | None:
+    from controlroom.domain.review import MOST
+
     match value:
         case [int(epoch), int(started), list(comments)]:
             return epoch, started, tuple(one for each in comments[:MOST] if (one := _comment(each)) is not None)
@@ -54,6 +61,9 @@ def _draft(value: Any) -> tuple[int, int, tuple[Comment, ...]] | None:
 
 
 def _comment(value: Any) -> Comment | None:
+    from controlroom.domain.review import LONGEST, Comment
+    from controlroom.text.changes import LineKind
+
     match value:
         case [str(path), int(old), int(new), str(kind), str(quote), str(text)]:
             return Comment(path, old, new, LineKind(kind), quote, text[:LONGEST])

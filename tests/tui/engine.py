@@ -30,6 +30,7 @@ from controlroom.text.changes import BEGINNING, DIFF_PAGE, ChangedFile, Changes
 from controlroom.text.event_text import LogRecord
 from controlroom.text.host_sample import HostCheck
 from controlroom.text.states import Outcome, TellKind
+from tests.tui.work import DIFFS, WORK
 
 Logs = dict[tuple[str, int], list[LogRecord]]
 
@@ -48,10 +49,9 @@ class SmallEngine:
         self.ledger_problem = ""
         self.task_texts: dict[str, str] = {}
         """The whole texts of tasks, by id."""
-        self.work: dict[str, Changes] = {}
-        """What agents have changed, by id."""
-        self.diffs: dict[str, bytes] = {}
-        """Diffs from their first `@@` on, by path."""
+        self.work: dict[str, Changes | None] = {}
+        """What agents have changed, by id; None: they work in no repository. The others: `WORK`."""
+        self.diffs = dict(DIFFS)
         self.diffs_asked: list[tuple[str, int]] = []
         """Each path, and the number of the line."""
         self.ran: dict[str, dict[str, int]] = {}
@@ -407,7 +407,7 @@ class SmallClient:
     async def changes(self, agent: str, epoch: int) -> AgentChanges:
         self._alive()
         await asyncio.sleep(0)
-        work = self.engine.work.get(agent)
+        work = self.engine.work.get(agent, WORK)
         return AgentChanges(1, work, "" if work else f"{agent} works in no git repository")
 
     async def diff(self, agent: str, epoch: int, file: ChangedFile, start: int = 0) -> DiffLines:

@@ -32,7 +32,16 @@ KEYS = [
     "right",
 ]
 
-WAYS = {"overview": "", "agent": "enter", "hosts": "h", "costs": "c", "timeline": "l", "questions": "!", "tasks": "#"}
+WAYS = {
+    "overview": "",
+    "agent": "enter",
+    "review": "+",
+    "hosts": "h",
+    "costs": "c",
+    "timeline": "l",
+    "questions": "!",
+    "tasks": "#",
+}
 """The keys that lead from the overview to each screen."""
 
 

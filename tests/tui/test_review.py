@@ -10,7 +10,7 @@ import pytest
 
 from controlroom.domain.intents import ResumeAgent, SendMessage
 from controlroom.domain.model import State
-from controlroom.text.changes import DIFF_PAGE, BaseKind, ChangedFile, ChangeKind, Changes, FileSort
+from controlroom.text.changes import DIFF_PAGE
 from controlroom.tui.logs.diff_pages import MOST_PAGES
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.overview import Overview
@@ -18,23 +18,9 @@ from controlroom.tui.screens.review import CommentForm, ReviewScreen, ReviewShee
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine, for_watchers
 from tests.tui.room import Room, room
+from tests.tui.work import FILES, WORK
 
 AGENT = "vm1/web-2"
-DIFF = b"""@@ -1,4 +1,5 @@ # Install
- one
--two
-+two, with words
-+and a third
- four
- five
-"""
-FILES = (
-    ChangedFile("docs/install.md", added=2, removed=1),
-    ChangedFile("docs/new name.md", ChangeKind.RENAMED, "docs/old.md", uncommitted=True),
-    ChangedFile("logo.png", ChangeKind.ADDED, binary=True, sort_was=FileSort.NOTHING),
-    ChangedFile("evil\x1b[31m\u202e.md", ChangeKind.UNTRACKED, added=1, sort_was=FileSort.NOTHING, uncommitted=True),
-)
-WORK = Changes("/work", "agent/docs-1", "a" * 40, BaseKind.WORKTREE, "b" * 40, 3, FILES)
 
 
 @asynccontextmanager
@@ -44,9 +30,6 @@ async def opened(
     """The review of an agent's work."""
     fleet = scenes.farm()
     engine = engine or SmallEngine(fleet, {}, lambda: scenes.NOW)
-    engine.work[AGENT] = WORK
-    engine.diffs["docs/install.md"] = DIFF
-    engine.diffs[FILES[3].path] = b"@@ -0,0 +1 @@\n+\x1b]0;owned\x07 \xe2\x80\xaeabc\n"
     async with room(fleet, engine=engine, size=size) as here:
         here.overview.table.choose(AGENT)
         await here.settle()
@@ -222,6 +205,7 @@ async def test_a_watcher_reads_and_has_nothing_to_send() -> None:
 
 async def test_where_there_is_no_repository_that_is_said() -> None:
     async with room(scenes.farm()) as here:
+        here.engine.work["vm2/api-3"] = None
         here.overview.table.choose("vm2/api-3")
         await here.press("+")
         await here.until(lambda: "vm2/api-3 works in no git repository" in here.text())

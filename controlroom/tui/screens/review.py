@@ -226,7 +226,7 @@ class ReviewScreen(RoomScreen):
     def reason_against(self, action: Action) -> str | None:
         """A comment needs something to be said of, and a message comments."""
         if action.name in ("review_open", "comment", "file_next", "file_before") and self.file is None:
-            return "there is no file here"
+            return "there is no file here" if self.changes or self._problem else "still comparing: wait a moment"
         if action.name == "comments_send" and not self.comments:
             return f"there is no comment yet: {self.context.keys.shown('comment')} writes one"
         return super().reason_against(action)
