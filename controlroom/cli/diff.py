@@ -90,7 +90,7 @@ def _summary(changes: Changes, files: Sequence[ChangedFile]) -> None:
     branch = f" on {changes.branch}" if changes.branch else ""
     commits = f", {count(changes.commits)} commit{'s' * (changes.commits != 1)}" if changes.commits else ""
     number = len(files) + changes.left_out
-    since = base_words(changes.base_kind, changes.base)
+    since = base_words(changes)
     output.talk(
         f"{count(number)} file{'s' * (number != 1)}, +{count(added)} -{count(removed)}{branch}{commits}, {since}"
     )

@@ -46,6 +46,8 @@ class BaseKind(OpenStrEnum):
     """The commit that its worktree was made from."""
     START = "start"
     """The commit that its folder was at when this run began."""
+    BRANCH = "branch"
+    """The commit at which its branch and another one parted."""
     HEAD = "head"
     """The newest commit: nothing older is known, so what is committed does not show."""
     UNKNOWN = ""
@@ -83,6 +85,8 @@ class Changes:
     base: str = ""
     """The commit that everything is compared with."""
     base_kind: BaseKind = BaseKind.UNKNOWN
+    base_name: str = ""
+    """The other branch, where the base was found by one."""
     head: str = ""
     """The newest commit; "": there is none."""
     commits: int = 0

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does 
     from controlroom.domain.intents import Intent
     from controlroom.domain.model import Fleet, LogPlace
     from controlroom.domain.orders import Result
+    from controlroom.protocol.branches import WorkTold
     from controlroom.protocol.messages import AgentChanges, Attached, Costs, Flowing, History, HostChecked, TaskText
     from controlroom.protocol.rule_messages import Rules
     from controlroom.text.changes import ChangedFile
@@ -88,6 +89,9 @@ class Source(Protocol):
 
     async def diff(self, agent: str, epoch: int, file: ChangedFile, start: int = 0) -> DiffLines:
         """Read what a run has changed in a file: some lines from number `start` on."""
+
+    async def work(self, agent: str, epoch: int) -> WorkTold:
+        """Ask what an agent has done, and committed."""
 
     async def check(self, host: str) -> HostChecked:
         """See whether a host has all that agents need."""

@@ -1,6 +1,6 @@
 """`+` on an agent is pressed -> what it has changed is painted; Enter -> the diff of a file with 10,000 changed lines.
 
-    python -m tests.benchmarks.review [--lines 10000] [--times 15] [--columns 120] [--rows 40]
+    python -m tests.benchmarks.review [--lines 10000] [--times 15] [--columns 100] [--rows 40]
 
 Over SSH to a real host, by the real engine and screen. Target: 0.3 s, and memory that does not grow with the diff.
 """
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=10_000)
     parser.add_argument("--times", type=int, default=15)
-    parser.add_argument("--columns", type=int, default=120)
+    parser.add_argument("--columns", type=int, default=100)
     parser.add_argument("--rows", type=int, default=40)
     options = parser.parse_args(argv)
     with yard(1) as place:

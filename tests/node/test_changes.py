@@ -195,3 +195,18 @@ def test_nothing_is_sent_but_what_was_asked_for(work: WorkInGit) -> None:
     work.write("docs/a.md", "changed\n")
     work.write("old.py", "changed, too\n")
     assert b"too" not in base64.b64decode(work.read("docs/a.md").data)
+
+
+def test_where_git_has_kept_nothing_the_base_is_where_the_branches_parted(work: WorkInGit) -> None:
+    git(work.top, "checkout", "-q", "-b", "agent/docs-1")
+    work.write("new.txt", "a\n")
+    work.commit("second")
+    for log in (work.top / ".git" / "logs").rglob("*"):
+        if log.is_file():
+            log.unlink()
+    changes = work.changes()
+    assert (changes.base, changes.base_kind, changes.base_name) == (work.first, BaseKind.BRANCH, "main")
+    assert [file.path for file in changes.files] == ["new.txt"]
+    git(work.top, "branch", "-q", "-D", "main")
+    changes = work.changes()
+    assert (changes.base_kind, changes.files) == (BaseKind.HEAD, ())

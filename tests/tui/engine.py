@@ -6,13 +6,15 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from controlroom.client.client import AgentScreen, Attachment, DiffLines, EngineUnavailable, LogPage, NoAttachment
 from controlroom.domain import events, intents
 from controlroom.domain.attached import FrontEnd
+from controlroom.domain.branch_work import BranchWork, Commit
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.display.checkup import checks, link_check
-from controlroom.domain.display.diff import diff_lines
+from controlroom.domain.display.diff import DiffLine, diff_lines
 from controlroom.domain.display.loglines import LogHit, Matches, log_lines, screen_lines
 from controlroom.domain.figures import Figures
 from controlroom.domain.history import Point
@@ -24,6 +26,7 @@ from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import edits
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import Drain, Halt, Hold, Task
+from controlroom.protocol.branches import WorkTold
 from controlroom.protocol.messages import AgentChanges, Attached, Costs, Flowing, History, HostChecked, TaskText
 from controlroom.protocol.rule_messages import Rules
 from controlroom.text.changes import BEGINNING, DIFF_PAGE, ChangedFile, Changes
@@ -33,6 +36,11 @@ from controlroom.text.states import Outcome, TellKind
 from tests.tui.work import DIFFS, WORK
 
 Logs = dict[tuple[str, int], list[LogRecord]]
+
+
+@cache
+def _lines(raw: bytes) -> tuple[DiffLine, ...]:
+    return tuple(diff_lines(BEGINNING, raw.split(b"\n")[:-1], {}))
 
 
 class SmallEngine:
@@ -52,6 +60,8 @@ class SmallEngine:
         self.work: dict[str, Changes | None] = {}
         """What agents have changed, by id; None: they work in no repository. The others: `WORK`."""
         self.diffs = dict(DIFFS)
+        self.only_here = 0
+        """Commits of each agent that no other branch has."""
         self.diffs_asked: list[tuple[str, int]] = []
         """Each path, and the number of the line."""
         self.ran: dict[str, dict[str, int]] = {}
@@ -410,12 +420,22 @@ class SmallClient:
         work = self.engine.work.get(agent, WORK)
         return AgentChanges(1, work, "" if work else f"{agent} works in no git repository")
 
+    async def work(self, agent: str, epoch: int) -> WorkTold:
+        self._alive()
+        await asyncio.sleep(0)
+        work = self.engine.work.get(agent, WORK)
+        if work is None:
+            return WorkTold(1, reason=f"{agent} works in no git repository")
+        commits = (Commit(work.head, "Say what retries are", self.engine.now()),)
+        known = {"clone": work.folder, "branch": work.branch, "head": work.head, "only_here": self.engine.only_here}
+        return WorkTold(1, BranchWork(commits=commits, **known))  # type: ignore[arg-type]
+
     async def diff(self, agent: str, epoch: int, file: ChangedFile, start: int = 0) -> DiffLines:
         self._alive()
         self.engine.diffs_asked.append((file.path, start))
         await asyncio.sleep(0)
         raw = self.engine.diffs.get(file.path, b"")
-        lines = tuple(diff_lines(BEGINNING, raw.split(b"\n")[:-1], {}))
+        lines = _lines(raw)
         page = lines[start : start + DIFF_PAGE]
         return DiffLines(page, start, len(lines), binary=file.binary, version=str(hash(raw)))
 

@@ -8,11 +8,16 @@ from dataclasses import replace
 
 import pytest
 
+from controlroom.domain.branch_intents import Accept, DropWork, PullRequest, PushBranch
 from controlroom.domain.intents import ResumeAgent, SendMessage
 from controlroom.domain.model import State
+from controlroom.domain.orders import Result
 from controlroom.text.changes import DIFF_PAGE
+from controlroom.text.states import Outcome
 from controlroom.tui.logs.diff_pages import MOST_PAGES
 from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.branch_forms import AcceptForm, DropForm, PullRequestForm
+from controlroom.tui.screens.dialogs import AskSheet
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.review import CommentForm, ReviewScreen, ReviewSheet
 from tests.tui import scenes
@@ -147,7 +152,7 @@ async def test_an_agent_that_has_ended_goes_on_with_the_comments_in_its_session(
 async def test_a_long_diff_is_read_page_by_page_and_never_held_whole() -> None:
     engine = SmallEngine(scenes.farm(), {}, lambda: scenes.NOW)
     async with opened(engine=engine) as (here, screen):
-        lines = 20 * DIFF_PAGE
+        lines = 14 * DIFF_PAGE
         engine.diffs[FILES[2].path] = b"@@ -0,0 +1,%d @@\n" % lines + b"".join(b"+%d\n" % n for n in range(lines))
         engine.work[AGENT] = replace(WORK, files=(FILES[0], FILES[2]._replace(binary=False)))
         await here.press("r", ">", "enter")
@@ -158,7 +163,7 @@ async def test_a_long_diff_is_read_page_by_page_and_never_held_whole() -> None:
         await here.press(">")
         await here.until(lambda: f"+ {lines - 1}" in here.text())
         assert engine.diffs_asked[-1] == (FILES[2].path, lines)
-        for page in range(20):
+        for page in range(14):
             screen.diff.go_to(page * DIFF_PAGE + 5)
             await here.until(lambda: screen.diff.line is not None, f"page {page}")
         assert pages.held <= MOST_PAGES * DIFF_PAGE
@@ -211,3 +216,99 @@ async def test_where_there_is_no_repository_that_is_said() -> None:
         await here.until(lambda: "vm2/api-3 works in no git repository" in here.text())
         await here.press("enter")
         assert "there is no file here" in here.said()
+
+
+async def test_what_is_accepted_is_shown_first_and_is_the_commit_that_was_on_show() -> None:
+    async with opened() as (here, _):
+        await here.press("a")
+        here.screen(AcceptForm)
+        await here.press("enter")
+        assert here.engine.asked == []
+        await here.write("docs/update")
+        await here.press("enter")
+        text = " ".join(here.text().split())
+        assert "Merge 3 commits of web-2, up to bbbbbbbbbb, into docs/update?" in text
+        assert "2 files with work in no commit: that stays where it is." in text
+        await here.press("q")
+        here.screen(AcceptForm)
+        assert here.engine.asked == []
+        await here.press("enter", "y")
+        (asked,) = here.engine.asked
+        assert asked == Accept(AGENT, 1, "docs/update", head="b" * 40)
+
+
+async def test_conflicts_are_named_or_given_back_to_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def conflicts(self: SmallEngine, intent: object) -> Result:
+        self.asked.append(intent)  # type: ignore[arg-type]
+        refused = Result(Outcome.REFUSED, "it conflicts with next", conflicts=("docs/\x1b[1ma.md",))
+        return refused if isinstance(intent, Accept) else Result(Outcome.DONE)
+
+    monkeypatch.setattr(SmallEngine, "decide", conflicts)
+    async with opened() as (here, _):
+        await here.press("a")
+        await here.write("next")
+        await here.press("enter", "y")
+        await here.until(lambda: "it conflicts with next: docs/␛[1ma.md" in here.said())
+        assert len(here.engine.asked) == 1
+        await here.press("a", "backspace", "right")
+        await here.press("down")
+        await here.write("next")
+        await here.press("enter")
+        assert "Conflicts go back to the agent." in here.text()
+        await here.press("y")
+        await here.until(lambda: len(here.engine.asked) == 3)
+        back = here.engine.asked[2]
+        assert isinstance(back, SendMessage)
+        assert "git merge next" in back.text
+
+
+async def test_a_push_and_a_pull_request_say_what_leaves_the_host() -> None:
+    async with opened() as (here, _):
+        await here.press("p", "enter")
+        assert "to the origin as agent/web-2?" in " ".join(here.text().split())
+        await here.press("y")
+        await here.until(lambda: here.engine.asked == [PushBranch(AGENT, 1, "", "b" * 40)])
+        await here.press("u")
+        await here.until(lambda: isinstance(here.app.screen, PullRequestForm))
+        await here.press("enter")
+        assert "ask for its merge into the origin's default branch?" in " ".join(here.text().split())
+        await here.press("y")
+        await here.until(lambda: len(here.engine.asked) == 2)
+        asked = here.engine.asked[1]
+        assert isinstance(asked, PullRequest)
+        assert (asked.into, asked.title, asked.head) == ("", "Say what retries are", "b" * 40)
+        assert "web-2" in asked.body
+
+
+async def test_without_a_commit_there_is_nothing_to_accept() -> None:
+    engine = SmallEngine(scenes.farm(), {}, lambda: scenes.NOW)
+    engine.work[AGENT] = replace(WORK, commits=0)
+    async with opened(engine=engine) as (here, screen):
+        for key in ("a", "p", "u"):
+            await here.press(key)
+            assert here.screen(ReviewScreen) is screen
+            assert "it has committed nothing yet" in here.said()
+
+
+async def test_work_that_would_be_lost_is_dropped_by_its_name_alone() -> None:
+    engine = SmallEngine(scenes.farm(), {}, lambda: scenes.NOW)
+    async with opened(engine=engine) as (here, screen):
+        await here.press("x")
+        assert "has not ended" in here.said()
+        engine.put(replace(engine.fleet.agents[AGENT], state=State.DONE, ended=scenes.NOW))
+        await here.until(lambda: here.app.context.fleet.agents[AGENT].has_ended)
+        engine.only_here = 3
+        await here.press("x")
+        await here.until(lambda: isinstance(here.app.screen, DropForm))
+        await here.write("web")
+        await here.press("enter")
+        assert engine.asked == []
+        await here.write("-2")
+        await here.press("enter")
+        await here.until(lambda: engine.asked == [DropWork(AGENT, 1, "web-2", "b" * 40)])
+        engine.only_here = 0
+        await here.until(lambda: here.app.screen is screen)
+        await here.press("x")
+        await here.until(lambda: isinstance(here.app.screen, AskSheet))
+        await here.press("y")
+        await here.until(lambda: engine.asked[1:] == [DropWork(AGENT, 1, "", "b" * 40)])

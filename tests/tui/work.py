@@ -10,7 +10,7 @@ FILES = (
     ChangedFile("logo.png", ChangeKind.ADDED, binary=True, sort_was=FileSort.NOTHING),
     ChangedFile("evil\x1b[31m\u202e.md", ChangeKind.UNTRACKED, added=1, sort_was=FileSort.NOTHING, uncommitted=True),
 )
-WORK = Changes("/work", "agent/web-2", "a" * 40, BaseKind.WORKTREE, "b" * 40, 3, FILES)
+WORK = Changes("/work", "agent/web-2", "a" * 40, BaseKind.WORKTREE, head="b" * 40, commits=3, files=FILES)
 
 DIFFS = {
     FILES[0].path: b"@@ -1,4 +1,5 @@ # Install\n one\n-two\n+two, with words\n+and a third\n four\n five\n",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from controlroom.domain.words import count
-from controlroom.text.changes import BaseKind, ChangedFile, ChangeKind, DiffPlace, FileSort, LineKind, after
+from controlroom.text.changes import BaseKind, ChangedFile, ChangeKind, Changes, DiffPlace, FileSort, LineKind, after
 from controlroom.text.sanitize import LIMIT, redact, sanitize
 
 _PATH = 1000
@@ -116,15 +116,18 @@ def _sort_words(file: ChangedFile) -> str:
     return f"now {_SORTS[now]}" if now in _SORTS else ""
 
 
-def base_words(kind: BaseKind, base: str) -> str:
+def base_words(changes: Changes) -> str:
     """Say what the work is compared with."""
-    if not base:
+    commit = changes.base[:10]
+    if not commit:
         return "there is no commit yet"
-    if kind is BaseKind.WORKTREE:
-        return f"since its worktree was made from {base[:10]}"
-    if kind is BaseKind.START:
-        return f"since it began at {base[:10]}"
-    return f"since the newest commit, {base[:10]}: what it committed before does not show"
+    if changes.base_kind is BaseKind.WORKTREE:
+        return f"since its worktree was made from {commit}"
+    if changes.base_kind is BaseKind.START:
+        return f"since it began at {commit}"
+    if changes.base_kind is BaseKind.BRANCH:
+        return f"since it parted from {changes.base_name or 'another branch'} at {commit}"
+    return f"since the newest commit, {commit}: what it committed before does not show"
 
 
 def totals(files: Iterable[ChangedFile]) -> tuple[int, int]:

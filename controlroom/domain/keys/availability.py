@@ -195,4 +195,8 @@ _CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
     "forget": _over,
     "review": _reviewed,
     "comments_send": _takes_comments,
+    "accept": _connected,
+    "push": _connected,
+    "pull_request": _connected,
+    "work_drop": _over,
 }

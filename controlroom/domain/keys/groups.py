@@ -5,8 +5,9 @@ GROUPS: dict[str, str] = {
     "match_newer screen review review_open file_next file_before review_reload explain copy hosts "
     "host_open host_charts host_check tasks task_open task_why task_log figures alarms attached palette help back",
     "answer": "allow always deny rule questions undo",
-    "act": "spawn kill pause resume reassign retry message comment comments_send interrupt model attach forget mark "
-    "mark_all host_add host_remove host_retry host_take host_drain",
+    "act": "spawn kill pause resume reassign retry message comment comments_send accept push "
+    "pull_request work_drop interrupt model attach forget mark mark_all host_add host_remove host_retry host_take "
+    "host_drain",
     "queue": "task_add task_edit task_editor task_priority task_up task_down task_first task_hold task_retry task_drop "
     "queue_hold halt halt_kill",
     "money": "costs costs_limits costs_by money_charts budget",
@@ -32,6 +33,10 @@ OTHER_WORDS: dict[str, str] = {
     "attach": "terminal tmux connect enter copy ssh detach",
     "screen": "terminal copy look",
     "review": "diff changes git patch work files comment",
+    "accept": "merge rebase land",
+    "push": "git origin remote publish",
+    "pull_request": "pr gh github merge propose",
+    "work_drop": "delete remove worktree branch discard",
     "comment": "note remark say",
     "comments_send": "message review submit",
     "forget": "delete remove clean clear",

@@ -24,6 +24,7 @@ def to_changes(told: Changes | None) -> Changes | None:
         folder=short(told.folder, _PATH),
         branch=short(told.branch, _TEXT),
         base=_commit(told.base),
+        base_name=short(told.base_name, _TEXT),
         head=_commit(told.head),
         commits=_count(told.commits),
         files=tuple(files),

@@ -31,6 +31,9 @@ class Beginning(NamedTuple):
 
 UNRECORDED = Beginning()
 
+ITS_START = "its start"
+"""What the beginning is called that was recorded; names of branches hold no space."""
+
 
 class Start(NamedTuple):
     """The commit that work began at, and what it was found by, as `origin/main`; empty: not known."""
@@ -78,7 +81,7 @@ def start_of(repository: Repository, head: str, branch: str, began: Beginning = 
     """Return where work began: at the commit that is recorded, else where it parted from the default branch."""
     for commit in (began.commit, _at(repository, began.started)):
         if is_commit(commit) and is_ancestor(repository, commit, head):
-            return Start(commit, "its start")
+            return Start(commit, ITS_START)
     for name in _bases(repository, branch):
         if commit := parting(repository, head, name):
             return Start(commit, name.removeprefix("refs/remotes/").removeprefix(HEADS))

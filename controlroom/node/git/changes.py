@@ -6,14 +6,13 @@ what is read of one diff; nothing that came with the repository runs (`runner.gi
 
 import base64
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
 from typing import NamedTuple
 
-from controlroom.node.agent_folders import entry_of, read_order, read_status
-from controlroom.runner.environment import expanded
+from controlroom.node.agent_folders import entry_of
+from controlroom.node.git.branches import ITS_START, Beginning, branch_of, commit_of, start_of
+from controlroom.node.git.work import Workplace, workplace
 from controlroom.runner.files import read_regular
 from controlroom.runner.git import GitFailed, Repository, displayable, opened
 from controlroom.text.changes import (
@@ -30,10 +29,8 @@ from controlroom.text.changes import (
     after,
 )
 from controlroom.text.sanitize import redact_bytes
-from controlroom.wire.codec import decode
 from controlroom.wire.inquiries import ChangesListed, CutLine, DiffRead, ListChanges, ReadDiff
 from controlroom.wire.lines import PeerError
-from controlroom.wire.spec import AgentSpec
 
 MOST_FILES = 5000
 """Files that are named; more are counted."""
@@ -45,7 +42,6 @@ _COUNTED, _COUNTED_ALL = 1024 * 1024, 8 * 1024 * 1024
 _SNIFFED = 8000
 """Bytes in which a zero makes a file binary, as git has it."""
 
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _KINDS = {
     "A": ChangeKind.ADDED,
     "M": ChangeKind.CHANGED,
@@ -69,24 +65,16 @@ class _Work(NamedTuple):
     repository: Repository
     base: str
     base_kind: BaseKind
+    base_name: str
     head: str
-
-
-class _Began(NamedTuple):
-    """Where an agent began to work, and when (UTC ms)."""
-
-    folder: str
-    started: int
-    base: str = ""
-    """The commit that its worktree was made from; "": it works in its folder itself."""
 
 
 def list_changes(asked: ListChanges, state: str, environ: Mapping[str, str]) -> ChangesListed:
     """List the files that a run has changed. Blocks: for a thread."""
     try:
-        began = _began(asked, state, environ["HOME"])
-        with opened(began.folder, environ) as repository:
-            return ChangesListed(asked.id, _changes(_work(repository, began)))
+        place = _workplace(asked, state, environ)
+        with opened(place.folder, environ, place.common) as repository:
+            return ChangesListed(asked.id, _changes(_work(repository, place.began)))
     except (GitFailed, PeerError) as problem:
         return ChangesListed(asked.id, reason=str(problem))
 
@@ -94,46 +82,35 @@ def list_changes(asked: ListChanges, state: str, environ: Mapping[str, str]) -> 
 def read_diff(asked: ReadDiff, state: str, environ: Mapping[str, str]) -> DiffRead:
     """Read a page of what a run has changed in a file. Blocks: for a thread."""
     try:
-        began = _began(asked, state, environ["HOME"])
-        with opened(began.folder, environ) as repository:
-            work = _work(repository, began)
+        place = _workplace(asked, state, environ)
+        with opened(place.folder, environ, place.common) as repository:
+            work = _work(repository, place.began)
             raw = _untracked_diff(work, asked.path) if asked.untracked else _tracked_diff(work, asked)
     except (GitFailed, PeerError) as problem:
         return DiffRead(asked.id, reason=str(problem))
     return _page(asked, raw)
 
 
-def _began(asked: ListChanges | ReadDiff, state: str, home: str) -> _Began:
+def _workplace(asked: ListChanges | ReadDiff, state: str, environ: Mapping[str, str]) -> Workplace:
     entry = entry_of(state, asked.name, asked.epoch)
     if entry is None:
         raise PeerError(f"run {asked.epoch} of {ascii(asked.name)[:60]} is not on this host")
-    spec, status = decode(AgentSpec, read_order(entry).get("spec")), read_status(entry)
-    started, tree = (status.started, status.worktree) if status else (0, None)
-    if tree is None or not _COMMIT.fullmatch(tree.base) or not os.path.isabs(tree.path):
-        return _Began(expanded(spec.cwd, home), started)
-    return _Began(tree.path, started, tree.base)
+    return workplace(state, entry, environ["HOME"])
 
 
-def _work(repository: Repository, began: _Began) -> _Work:
+def _work(repository: Repository, began: Beginning) -> _Work:
     if not repository.place.top:
         raise GitFailed(f"{displayable(repository.place.git_dir)} is a bare repository: there is nothing to compare")
-    head = _commit(repository, "HEAD")
+    head = commit_of(repository, "HEAD")
     if not head:
-        return _Work(repository, repository.text("hash-object", "-t", "tree", "/dev/null"), BaseKind.HEAD, "")
-    if began.base and _commit(repository, began.base):
-        return _Work(repository, began.base, BaseKind.START, head)
-    if began.started:
-        then = datetime.fromtimestamp(began.started / 1000, timezone.utc)
-        start = _commit(repository, f"HEAD@{{{then:%Y-%m-%d %H:%M:%S} +0000}}")
-        if start:
-            return _Work(repository, start, BaseKind.START, head)
-    return _Work(repository, head, BaseKind.HEAD, head)
-
-
-def _commit(repository: Repository, name: str) -> str:
-    """A commit's id; "" when there is no such commit."""
-    found = repository.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", check=False)
-    return found.text if found.code == 0 else ""
+        return _Work(repository, repository.text("hash-object", "-t", "tree", "/dev/null"), BaseKind.HEAD, "", "")
+    start = start_of(repository, head, branch_of(repository), began)
+    if not start.commit:
+        return _Work(repository, head, BaseKind.HEAD, "", head)
+    if start.name != ITS_START:
+        return _Work(repository, start.commit, BaseKind.BRANCH, start.name, head)
+    kind = BaseKind.WORKTREE if start.commit == began.commit else BaseKind.START
+    return _Work(repository, start.commit, kind, "", head)
 
 
 # ---------------------------------------------------------------------- the list
@@ -154,9 +131,10 @@ def _changes(work: _Work) -> Changes:
     untracked = list(_untracked(repository.place.top, names[:room]))
     return Changes(
         folder=repository.place.top,
-        branch=repository.run("symbolic-ref", "--quiet", "--short", "HEAD", check=False).text,
+        branch=branch_of(repository),
         base=work.base if work.head else "",
         base_kind=work.base_kind,
+        base_name=work.base_name,
         head=work.head,
         commits=_commits(work),
         files=(*tracked[:MOST_FILES], *untracked),

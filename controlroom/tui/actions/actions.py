@@ -6,7 +6,18 @@ from functools import partial
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import plan
 from controlroom.text.states import Verdict
-from controlroom.tui.actions import agents, hosts, navigate, orders, questions, reports, review, rules, tasks
+from controlroom.tui.actions import (
+    agents,
+    branches,
+    hosts,
+    navigate,
+    orders,
+    questions,
+    reports,
+    review,
+    rules,
+    tasks,
+)
 from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.screens.arranging import MarkingScreen
 from controlroom.tui.screens.base import RoomScreen, say
@@ -140,6 +151,10 @@ ACTS: dict[str, Act] = {
     "review_open": review.open_here,
     "comment": review.comment,
     "comments_send": review.send_comments,
+    "accept": branches.accept,
+    "push": branches.push,
+    "pull_request": branches.pull_request,
+    "work_drop": branches.drop,
     "file_next": review.file_next,
     "file_before": review.file_before,
     "review_reload": review.reload,

@@ -15,7 +15,7 @@ from controlroom.domain.display.views import Line as Told
 from controlroom.domain.keys.action import Action
 from controlroom.domain.model import Agent
 from controlroom.domain.review import MOST, Comment, comment_on, commented, message, where
-from controlroom.text.changes import ChangedFile, Changes
+from controlroom.text.changes import BaseKind, ChangedFile, Changes
 from controlroom.tui.context import Level, RunAction
 from controlroom.tui.engine_client import unless_lost
 from controlroom.tui.logs.diff_pages import DiffPages
@@ -125,7 +125,7 @@ class ReviewScreen(RoomScreen):
             return
         added, removed = totals(changes.files)
         lines = f"+{added} -{removed}"
-        about = [] if narrow else [base_words(changes.base_kind, changes.base)]
+        about = [] if narrow else [base_words(changes)]
         about += [counted(changes.commits, "commit")] if changes.commits and not narrow else []
         on_branch = f" · {changes.branch}" if changes.branch and not narrow else ""
         files = counted(len(changes.files) + changes.left_out, "file")
@@ -147,7 +147,7 @@ class ReviewScreen(RoomScreen):
             return self._problem
         if self.changes is None:
             return "comparing…" if self.context.source is not None else self.view.reason or "starting the engine…"
-        return f"nothing has changed {base_words(self.changes.base_kind, self.changes.base)}"
+        return f"nothing has changed {base_words(self.changes)}"
 
     def on_resize(self) -> None:
         """The size is another one."""
@@ -227,9 +227,18 @@ class ReviewScreen(RoomScreen):
         """A comment needs something to be said of, and a message comments."""
         if action.name in ("review_open", "comment", "file_next", "file_before") and self.file is None:
             return "there is no file here" if self.changes or self._problem else "still comparing: wait a moment"
+        if action.name in ("accept", "push", "pull_request") and (reason := self._nothing_committed()):
+            return reason
         if action.name == "comments_send" and not self.comments:
             return f"there is no comment yet: {self.context.keys.shown('comment')} writes one"
         return super().reason_against(action)
+
+    def _nothing_committed(self) -> str:
+        changes = self.changes
+        if changes is None:
+            return self._problem or "still comparing: wait a moment"
+        known = changes.base_kind is not BaseKind.HEAD  # else nobody knows how many commits are its own
+        return "" if changes.head and (changes.commits or not known) else "it has committed nothing yet"
 
     def items(self) -> list[Item]:
         """From a diff back leads to the files, and Enter comments; a phone has no room for help and halt."""
