@@ -1,12 +1,14 @@
 """A review of an agent's work: comments on lines of its diff, and the one message that they become."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from controlroom.domain.display.diff import SIGNS, DiffLine, shown_path
-from controlroom.domain.intents import Intent, ResumeAgent, SendMessage
 from controlroom.domain.model import Agent
 from controlroom.text.changes import LineKind
+
+if TYPE_CHECKING:
+    from controlroom.domain.intents import Intent
 
 MOST = 200
 """Comments of one review at most."""
@@ -71,8 +73,10 @@ def message(comments: Sequence[Comment], base: str) -> str:
     return "\n\n".join(parts)
 
 
-def sent_to(agent: Agent, text: str) -> Intent:
+def sent_to(agent: Agent, text: str) -> "Intent":
     """How an agent is told: while it runs by a message; one that has ended goes on in its session with it."""
+    from controlroom.domain.intents import ResumeAgent, SendMessage  # the first frame of a screen has no reviews
+
     if agent.has_ended:
         return ResumeAgent(agent.id, agent.epoch, text)
     return SendMessage(agent.id, agent.epoch, text)
