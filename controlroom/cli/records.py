@@ -15,6 +15,7 @@ from controlroom.cli.diff_records import DIFF_ANSWERS
 from controlroom.cli.record_fields import Field, Get, Kind, field_of, record
 from controlroom.cli.rule_records import RULE_ANSWERS
 from controlroom.cli.task_records import CHECKS, FIGURES, TASK_ANSWERS, USED
+from controlroom.cli.worktree_records import KEPT_WORKTREE, WORKTREE
 from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.display.checkup import is_well
 from controlroom.domain.display.limit_rows import left
@@ -166,16 +167,6 @@ def _credential(at: Any) -> str | None:
     return at.agent.ordered.credential if at.agent.ordered else None
 
 
-_WORKTREE = (
-    *(_text(name, attrgetter(name)) for name in ("path", "branch")),
-    _text("base", attrgetter("base"), "the commit that it began from"),
-    _text("onto", attrgetter("onto"), "what that was called; null: what the checkout stood at"),
-    _text("repository", attrgetter("origin"), "its origin, the same for each way to reach it"),
-    _text("checkout", attrgetter("checkout"), "the folder that it was made from"),
-    _count("first_port", lambda worktree: worktree.ports[0] if worktree.ports else None),
-    _count("ports", lambda worktree: worktree.ports[1] if worktree.ports else 0),
-)
-
 _AGENT = (
     *(_text(name, _agent(name)) for name in ("id", "name", "host")),
     _count("run", _agent("epoch"), "which of its runs, from 1"),
@@ -187,9 +178,7 @@ _AGENT = (
     _records("evidence", _EVIDENCE, _agent("evidence")),
     _text("pending", lambda at: at.agent.pending.verb if at.agent.pending else None, "the order that is on its way"),
     *(_text(name, _agent(name)) for name in ("profile", "model", "task", "cwd", "session")),
-    _record(
-        "worktree", _WORKTREE, _agent("worktree"), "the git worktree of its own that it works in, as its host says"
-    ),
+    _record("worktree", WORKTREE, _agent("worktree"), "the git worktree of its own that it works in, as its host says"),
     _text("credential", _credential, "which of those that its profile names"),
     _count("pid", _agent("pid")),
     _bytes("memory_bytes", _agent("rss")),
@@ -592,6 +581,7 @@ ANSWERS: Mapping[str, tuple[Field, ...]] = {
     **dict.fromkeys(("pause", "resume", "model"), _each("agents", _DONE)),
     "collect": _each("agents", COLLECTED),
     **RULE_ANSWERS,
+    "worktree list": _each("worktrees", KEPT_WORKTREE),
     "audit": _each("lines", _AUDIT),
     "ledger doubted": _each("bookings", _DOUBTED),
     **DIFF_ANSWERS,

@@ -8,6 +8,7 @@ from controlroom.cli.branch_verbs import BRANCHES
 from controlroom.cli.rule_verbs import RULES
 from controlroom.cli.task_verbs import TASKS
 from controlroom.cli.verb import Verb
+from controlroom.cli.worktree_verbs import WORKTREES
 from controlroom.client.manual import TOPICS
 
 _LOOK: tuple[Verb, ...] = (
@@ -465,7 +466,7 @@ _ROOM: tuple[Verb, ...] = (
     ),
 )
 
-VERBS: tuple[Verb, ...] = (*_LOOK, *_MONEY, *STEER, *RULES, *BRANCHES, *TASKS, *_HOSTS, *_ROOM)
+VERBS: tuple[Verb, ...] = (*_LOOK, *_MONEY, *STEER, *RULES, *BRANCHES, *WORKTREES, *TASKS, *_HOSTS, *_ROOM)
 
 GROUPS = {
     "look": "Look",

@@ -35,7 +35,7 @@ from controlroom.domain.intents import Intent
 from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.orders import Result
 from controlroom.domain.patch import apply
-from controlroom.protocol.branches import AskWork, WorkTold
+from controlroom.protocol.branches import AskWork, AskWorktrees, WorkTold, WorktreesTold
 from controlroom.protocol.home import Home, HomeProblem, engine_place, find_home
 from controlroom.protocol.lines import Lines, PageQueue
 from controlroom.protocol.messages import (
@@ -470,6 +470,10 @@ class Client:
     async def work(self, agent: str, epoch: int) -> WorkTold:
         """Ask what an agent has done, and committed. It may take a minute in a large repository."""
         return await self._ask(AskWork(self._new_id(), agent, epoch), WorkTold, 60.0)
+
+    async def worktrees(self, host: str) -> WorktreesTold:
+        """Ask which worktrees lie on a host. It may take a minute: all of them are measured."""
+        return await self._ask(AskWorktrees(self._new_id(), host), WorktreesTold, 60.0)
 
     async def check_ledger(self) -> LedgerResult:
         """Check the whole ledger, which may take a minute."""

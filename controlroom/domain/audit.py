@@ -29,6 +29,7 @@ from controlroom.domain.intents import (
     UndrainHost,
 )
 from controlroom.domain.permissions.intents import AddRule, RemoveRule
+from controlroom.domain.worktrees import DropWorktree
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ _VERBS: dict[type, str] = {
     PushBranch: "push",
     PullRequest: "pull-request",
     DropWork: "drop",
+    DropWorktree: "worktree drop",
     AddHost: "host add",
     RemoveHost: "host remove",
     TakeHost: "host take",
@@ -85,5 +87,5 @@ def verb_of(intent: Intent) -> str:
 
 def target_of(intent: Intent) -> str:
     """Name what an intent is about, for the audit."""
-    names = (getattr(intent, part, "") for part in ("agent", "subject", "name", "task"))
+    names = (getattr(intent, part, "") for part in ("agent", "subject", "name", "task", "worktree"))
     return str(next((name for name in names if name), ""))[:90]

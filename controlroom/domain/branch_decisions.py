@@ -10,6 +10,7 @@ from controlroom.domain import branch_intents as branches
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.preconditions import Refusal, check_size, current, not_pending, reachable, state_words
 from controlroom.domain.queue import attempts
+from controlroom.domain.worktrees import DropWorktree, DropWorktreeOn, agent_of, is_key
 from controlroom.text.names import branch_name_problem
 
 MAX_TITLE = 250
@@ -19,14 +20,30 @@ _HEX = frozenset("0123456789abcdef")
 _AT_WORK = frozenset({State.STARTING, State.WORKING})
 
 
-def branch_effect(fleet: Fleet, intent: branches.BranchIntent, now: int) -> branches.BranchEffect:
+def branch_effect(
+    fleet: Fleet, intent: branches.BranchIntent | DropWorktree, now: int
+) -> branches.BranchEffect | DropWorktreeOn:
     """Return what a host is asked. Raises `Refusal` with a reason that a person can act on."""
+    if isinstance(intent, DropWorktree):
+        return _drop_worktree(fleet, intent, now)
     agent = current(fleet, intent.agent, intent.epoch, now)
     reachable(fleet, agent.host, now)
     not_pending(agent, now)
     if len(intent.head) not in (0, 40, 64) or not _HEX.issuperset(intent.head):
         raise Refusal(f"{ascii(intent.head)[:80]} cannot be a commit: say its whole name, in hexadecimal")
     return _EFFECTS[type(intent)](fleet, agent, intent, now)
+
+
+def _drop_worktree(fleet: Fleet, intent: DropWorktree, now: int) -> DropWorktreeOn:
+    """Return what a host is asked to do with a worktree, whose agent may be forgotten. Raises `Refusal`."""
+    host, _, key = intent.worktree.partition("/")
+    reachable(fleet, host, now)
+    if not is_key(key):
+        raise Refusal(f"{ascii(key)[:60]} is no worktree: controlroom worktree list says how they are called")
+    name = agent_of(key)
+    if intent.typed and intent.typed != name:
+        raise Refusal(f"nothing was dropped: {ascii(intent.typed)[:60]} was typed, and its agent is called {name}")
+    return DropWorktreeOn(host, name, key, bool(intent.typed))
 
 
 def _accept(fleet: Fleet, agent: Agent, intent: branches.Accept, now: int) -> branches.AcceptOn:

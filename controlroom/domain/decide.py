@@ -51,6 +51,7 @@ from controlroom.domain.questions import CUT, NOTHING_LASTING, Question, Questio
 from controlroom.domain.queue import attempts
 from controlroom.domain.queue.credentials import credential_for, lacks_for
 from controlroom.domain.words import nearest, since
+from controlroom.domain.worktrees import DropWorktree
 from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem, is_model, shown_name_problem
 from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, TellKind, Verdict
 
@@ -542,7 +543,7 @@ def _remove_budget(fleet: Fleet, intent: intents.RemoveBudget, now: int) -> Deci
     return Decision()
 
 
-def _on_branch(fleet: Fleet, intent: BranchIntent, now: int) -> Decision:
+def _on_branch(fleet: Fleet, intent: BranchIntent | DropWorktree, now: int) -> Decision:
     return Decision(effect=branch_effect(fleet, intent, now))
 
 
@@ -564,5 +565,5 @@ _DECISIONS: dict[type, Callable[[Fleet, Any, int], Decision]] = {
     intents.TakeHost: _take_host,
     intents.SetBudget: _set_budget,
     intents.RemoveBudget: _remove_budget,
-    **dict.fromkeys(get_args(BranchIntent), _on_branch),
+    **dict.fromkeys((*get_args(BranchIntent), DropWorktree), _on_branch),
 }

@@ -17,6 +17,7 @@ from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import NO_TERMS, Order, RunTerms
 from controlroom.domain.permissions.intents import RuleIntent
 from controlroom.domain.tasks import TaskChange, TaskWish
+from controlroom.domain.worktrees import DropWorktree, DropWorktreeOn
 from controlroom.text.states import AgentKind, ItemAnswer, TellKind, Verdict
 
 
@@ -360,6 +361,7 @@ Intent = (
     | PushBranch
     | PullRequest
     | DropWork
+    | DropWorktree
     | AddHost
     | RemoveHost
     | RetryHost
@@ -518,7 +520,7 @@ class GiveSecret:
 LinkEffect = RetryLink | TrustKey | GiveSecret
 """What a link is told."""
 
-NodeEffect = SpawnOn | KillOn | ForgetOn | TellOn | TakeOn | AcceptOn | PushOn | PullRequestOn | DropOn
+NodeEffect = SpawnOn | KillOn | ForgetOn | TellOn | TakeOn | AcceptOn | PushOn | PullRequestOn | DropOn | DropWorktreeOn
 """What a node is to carry out."""
 
 Effect = NodeEffect | MoveOn | ConnectTo | DisconnectFrom | LinkEffect

@@ -15,6 +15,7 @@ from controlroom.domain.intents import KillOn, NodeEffect, SpawnOn, TellOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import NextGrant
 from controlroom.domain.orders import ENDS, OF_BRANCHES, STARTS, Order, Result
+from controlroom.domain.worktrees import DropWorktreeOn
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch
 from controlroom.engine.hosts.translate import to_node
@@ -111,7 +112,7 @@ class OrderBook:
         before = was.agents.get(order.subject) if order.verb in STARTS else None
         opened = self.open(order, getattr(effect, "question", ""), before)
         message = to_node(effect, order.op, self._spec(effect))
-        if isinstance(effect, BranchEffect):
+        if isinstance(effect, BranchEffect | DropWorktreeOn):
             checks = message.spec.checks if isinstance(message, AcceptWork) else CheckOrder()
             opened.patience = BRANCH_PATIENCE + 60 * checks.minutes * len(checks.commands)
         if isinstance(effect, SpawnOn) and isinstance(message, Spawn):

@@ -25,6 +25,7 @@ from controlroom.node import host
 from controlroom.node.adopted.agents import AdoptedAgents
 from controlroom.node.agent_folders import entry_of, read_order
 from controlroom.node.git.work import work_read
+from controlroom.node.git.worktrees import list_worktrees
 from controlroom.node.login_shell import LoginEnvironment, alias_of
 from controlroom.node.logs.searcher import search
 from controlroom.node.observation.figures import Figures
@@ -60,6 +61,7 @@ from controlroom.wire.inquiries import (
 )
 from controlroom.wire.lines import MAX_TASK, PeerError
 from controlroom.wire.spec import AgentSpec
+from controlroom.wire.worktrees import ListWorktrees
 
 DEADLINE = 6.0
 """Seconds that one program may take."""
@@ -357,6 +359,10 @@ class Inquirer:
             return await asyncio.to_thread(checked, asked, self._place, login, alias)
         if isinstance(asked, (ListChanges, ReadDiff)):
             return await self._compare(asked)
+        if isinstance(asked, ListWorktrees):
+            return await asyncio.to_thread(
+                list_worktrees, asked, self._place.state, environment_of(await self._login())
+            )
         return await self._show_screen(asked)
 
     async def _compare(self, asked: ListChanges | ReadDiff) -> ChangesListed | DiffRead:

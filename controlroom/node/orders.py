@@ -16,6 +16,8 @@ from controlroom.node.ending import (
     record_killed,
     what_is_left,
 )
+from controlroom.node.git.work import git_environ
+from controlroom.node.git.worktrees import drop_worktree
 from controlroom.node.grants import PriceSheets, write_grant
 from controlroom.node.host import now
 from controlroom.node.owner import Ownership
@@ -24,6 +26,7 @@ from controlroom.node.runner_client import NoAnswer, NoRunner, ask, runner_lives
 from controlroom.node.spawn import Refusal, Spawner, inherited
 from controlroom.runner.files import why
 from controlroom.runner.folder import GRANT, agent_folder
+from controlroom.runner.git import GitFailed
 from controlroom.runner.outcome import Refused
 from controlroom.text.names import agent_name_problem
 from controlroom.text.states import Cause, Outcome, State
@@ -31,8 +34,9 @@ from controlroom.wire.grants import Grant, Prices
 from controlroom.wire.lines import MAX_TASK, PeerError
 from controlroom.wire.messages import AgentSeen, Forget, Kill, Reply, Spawn, Take, Tell
 from controlroom.wire.runner import UNSEALED, Answer, End, Request, Seal, TakeGrant
+from controlroom.wire.worktrees import DropWorktree
 
-Act = Spawn | Kill | Tell | Forget | Take | Grant
+Act = Spawn | Kill | Tell | Forget | Take | Grant | DropWorktree
 
 END_DEADLINE = 12.0
 """Seconds that a runner may take to end its tree."""
@@ -70,6 +74,7 @@ class Actor:
             Tell: self._tell,
             Grant: self._grant,
             Forget: self._forget,
+            DropWorktree: self._drop_worktree,
         }
 
     async def act(self, wanted: Act) -> Reply:
@@ -85,7 +90,7 @@ class Actor:
                     if not reason:
                         await self._does[type(wanted)](wanted)
             return Reply(wanted.id, Outcome.REFUSED if reason else Outcome.DONE, reason)
-        except (Refusal, Refused) as refusal:
+        except (Refusal, Refused, GitFailed) as refusal:
             return Reply(wanted.id, Outcome.REFUSED, str(refusal))
         except HalfDone as half:
             return Reply(wanted.id, Outcome.HALF, str(half))
@@ -124,6 +129,10 @@ class Actor:
     async def _kill(self, wanted: Kill) -> None:
         entry = await self._without_folder(wanted.name, wanted.epoch) or self._entry(wanted.name, wanted.epoch)
         await self._end(entry, wanted.why[:_WHY])
+
+    async def _drop_worktree(self, wanted: DropWorktree) -> None:
+        environ = git_environ(await self._spawner.environment())
+        await asyncio.to_thread(drop_worktree, wanted, self._place.state, environ)
 
     async def _without_folder(self, name: str, epoch: int) -> Entry | None:
         """Return an agent that lives though its folder is gone; None for any other."""

@@ -47,6 +47,10 @@ class Spawner:
         """`environment` gives the login shell's, once it is known."""
         self._place, self._environment = place, environment
 
+    async def environment(self) -> Mapping[str, str]:
+        """Return the login shell's, once it is known."""
+        return await self._environment()
+
     def check(self, wanted: Spawn) -> None:
         """Raise `Refusal` for what cannot be started anywhere."""
         if wanted.spec.kind not in KINDS:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from controlroom.domain.branch_work import BranchWork
+from controlroom.domain.worktrees import KeptWorktree
 
 
 @dataclass(frozen=True)
@@ -20,4 +21,22 @@ class WorkTold:
 
     id: int
     work: BranchWork | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class AskWorktrees:
+    """Which worktrees have been made for agents on a host? Answered by `WorktreesTold`."""
+
+    id: int
+    host: str
+
+
+@dataclass(frozen=True)
+class WorktreesTold:
+    """The answer to `AskWorktrees`, the newest first; `more`: so many were left out. None, for this reason."""
+
+    id: int
+    worktrees: tuple[KeptWorktree, ...] = ()
+    more: int = 0
     reason: str = ""

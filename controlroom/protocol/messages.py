@@ -23,7 +23,7 @@ from controlroom.domain.money.forecast import Runway
 from controlroom.domain.money.plausible import DoubtedUse
 from controlroom.domain.orders import Result
 from controlroom.domain.patch import Patch
-from controlroom.protocol.branches import AskWork, WorkTold
+from controlroom.protocol.branches import AskWork, AskWorktrees, WorkTold, WorktreesTold
 from controlroom.protocol.rule_messages import AskRules, Judged, Rules, TryCall
 from controlroom.text.changes import Changes
 from controlroom.wire.codec import decode, encode
@@ -365,7 +365,7 @@ class StopEngine:
 Question = (
     FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskHistory | AskAudit | CheckLedger | BackUpLedger
     | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted | AskFigures | AskTask | AskChanges | AskDiff
-    | AskWork | AskRules | TryCall
+    | AskWork | AskWorktrees | AskRules | TryCall
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
@@ -539,7 +539,8 @@ class TaskText:
 
 Answer = (
     Answered | Page | Screen | Hits | HostChecked | Costs | History | Audit | LedgerResult | Compared | Estimated
-    | Attached | Runways | SetAside | TaskText | Flowing | AgentChanges | DiffPage | WorkTold | Rules | Judged
+    | Attached | Runways | SetAside | TaskText | Flowing | AgentChanges | DiffPage | WorkTold | Rules
+    | Judged | WorktreesTold
 )  # fmt: skip
 Told = Welcome | Unwelcome | FleetNews | Answer
 

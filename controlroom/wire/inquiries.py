@@ -9,6 +9,7 @@ from controlroom.text.changes import BEGINNING, Changes, DiffPlace
 from controlroom.text.host_sample import FolderCheck, HostCheck
 from controlroom.wire.branches import ReadWork, WorkRead
 from controlroom.wire.spec import AgentSpec
+from controlroom.wire.worktrees import ListWorktrees, WorktreesListed
 
 # --------------------------------------------------------------------------- home -> node
 
@@ -207,5 +208,5 @@ class DiffRead:
     reason: str = ""
 
 
-Inquiry = ReadSpec | ShowScreen | Search | Check | ListChanges | ReadDiff | ReadWork
-Finding = SpecRead | ScreenShown | Found | Checked | ChangesListed | DiffRead | WorkRead
+Inquiry = ReadSpec | ShowScreen | Search | Check | ListChanges | ReadDiff | ReadWork | ListWorktrees
+Finding = SpecRead | ScreenShown | Found | Checked | ChangesListed | DiffRead | WorkRead | WorktreesListed

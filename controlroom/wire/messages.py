@@ -30,7 +30,7 @@ from controlroom.wire.runner import (
 )
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.usage import LimitsSeen, UsageGaps, UsageOrder, UsageSeen
-from controlroom.wire.worktrees import WorktreeSeen
+from controlroom.wire.worktrees import DropWorktree, WorktreeSeen
 
 
 @dataclass(frozen=True)
@@ -479,7 +479,7 @@ class Notice:
     text: str
 
 
-_Order = Spawn | Kill | Tell | Forget | Take | GrantOrder | BranchOrder
+_Order = Spawn | Kill | Tell | Forget | Take | GrantOrder | BranchOrder | DropWorktree
 ToNode = Greet | Ping | _Order | Follow | LinesOnShow | Credit | Fetch | GiveUp | Inquiry | UsageOrder
 HostRecord = HostSample | OwnerSeen | TmuxSeen | UsageGaps | Notice
 AgentRecord = AgentsSeen | AdoptedSeen | LastLines | Loads | EditsSeen | HostRecord

@@ -16,7 +16,16 @@ from controlroom.domain.preconditions import Refusal, unfit_folder
 from controlroom.domain.queue import dispatch, drains
 from controlroom.domain.queue.edits import check_wish
 from controlroom.domain.tasks import Drain, Preflight, Task, TaskWish
-from controlroom.domain.worktrees import HEAD, Worktree, base_problem
+from controlroom.domain.worktrees import (
+    HEAD,
+    DropWorktree,
+    DropWorktreeOn,
+    KeptWorktree,
+    Worktree,
+    base_problem,
+    is_key,
+    lost_with,
+)
 from controlroom.text.host_sample import FolderCheck
 from controlroom.text.states import AgentKind
 from tests.domain.worlds import GIB, NOON, agent, fleet, host, task, with_tasks
@@ -129,3 +138,32 @@ def test_that_an_agent_works_elsewhere_than_in_its_folder_is_a_claim_unless_a_wo
     assert [claim.field for claim in joined(seen, run).claims] == ["cwd"]
     ordered = joined(seen, replace(run, worktree=HEAD))
     assert (ordered.claims, ordered.cwd, ordered.worktree) == ((), tree.path, tree)
+
+
+def test_a_worktree_is_dropped_by_its_name_and_what_would_be_lost_by_its_agents() -> None:
+    def asked(worktree: str, typed: str = "") -> object:
+        decision = decide(world(), DropWorktree(worktree, typed), 7, NOON)
+        return decision.reason if isinstance(decision, Refused) else decision.effect
+
+    assert asked("vm1/docs-1.2") == DropWorktreeOn("vm1", "docs-1", "docs-1.2")
+    assert asked("vm1/docs-1.2-3", "docs-1") == DropWorktreeOn("vm1", "docs-1", "docs-1.2-3", True)
+    wrong = "nothing was dropped: 'docs' was typed, and its agent is called docs-1"
+    assert asked("vm1/docs-1.2", "docs") == wrong
+    assert "is no worktree: controlroom worktree list" in str(asked("vm1/../x"))
+    assert "nowhere" in str(asked("nowhere/docs-1.2"))
+
+
+@pytest.mark.parametrize("key", ["a", "a.x", "../a.1", "a/b.1", "A.1", ".1", "a.1-", "a.1\n", "a.12345678901"])
+def test_what_no_worktree_is_called_names_none(key: str) -> None:
+    assert not is_key(key)
+    assert not is_key("a.1", "b")
+
+
+def test_what_is_not_known_of_a_worktree_would_be_lost() -> None:
+    kept = KeptWorktree("vm1", "a.1", "a", "/x", "b", uncommitted=0, only_here=0)
+    assert lost_with(kept) == ""
+    assert lost_with(replace(kept, uncommitted=2)) == "2 files that no commit has"
+    assert lost_with(replace(kept, uncommitted=1, only_here=1)) == (
+        "1 file that no commit has and 1 commit that no other branch has"
+    )
+    assert lost_with(replace(kept, only_here=None, problem="it is gone")) == "what is not known (it is gone)"

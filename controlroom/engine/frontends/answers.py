@@ -15,6 +15,7 @@ from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate import HostContext, short
 from controlroom.engine.hosts.translate_branches import to_work
 from controlroom.engine.hosts.translate_changes import to_changes, to_diff
+from controlroom.engine.hosts.translate_worktrees import to_worktrees
 from controlroom.engine.ledger.doubted_tables import Doubted
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem, back_up, check
 from controlroom.engine.ledger.run_tables import known_alive
@@ -24,7 +25,7 @@ from controlroom.engine.people import Connections
 from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.rule_book import RuleBook
 from controlroom.engine.store import FleetStore
-from controlroom.protocol.branches import AskWork, WorkTold
+from controlroom.protocol.branches import AskWork, AskWorktrees, WorkTold, WorktreesTold
 from controlroom.protocol.home import Home
 from controlroom.protocol.messages import (
     AgentChanges,
@@ -76,6 +77,7 @@ from controlroom.wire.inquiries import (
     Search,
     ShowScreen,
 )
+from controlroom.wire.worktrees import ListWorktrees, WorktreesListed
 
 _REASON = 300
 DIFFING = 30.0
@@ -113,7 +115,7 @@ async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, tu
             return replace(page, id=asked.id)
         case SearchLog():
             return await _search(parts, asked, rank)
-        case LookAtScreen() | AskChanges() | AskDiff() | AskWork():
+        case LookAtScreen() | AskChanges() | AskDiff() | AskWork() | AskWorktrees():
             return await _seen_there(parts, asked, rank)
         case CheckHost():
             return HostChecked(asked.id, *await check_up(parts.store, parts.inquiries, asked.host))
@@ -168,10 +170,12 @@ async def _task(parts: Answering, asked: AskTask) -> TaskText:
 
 
 async def _seen_there(
-    parts: Answering, asked: LookAtScreen | AskChanges | AskDiff | AskWork, rank: Rank
-) -> Screen | AgentChanges | DiffPage | WorkTold:
+    parts: Answering, asked: LookAtScreen | AskChanges | AskDiff | AskWork | AskWorktrees, rank: Rank
+) -> Screen | AgentChanges | DiffPage | WorkTold | WorktreesTold:
     if isinstance(asked, LookAtScreen):
         return await _look_at_screen(parts, asked, rank)
+    if isinstance(asked, AskWorktrees):
+        return await _worktrees(parts, asked, rank)
     return await (_work(parts, asked, rank) if isinstance(asked, AskWork) else _changes(parts, asked, rank))
 
 
@@ -212,6 +216,19 @@ async def _work(parts: Answering, asked: AskWork, rank: Rank) -> WorkTold:
     there = fleet.hosts.get(host)
     ahead = there.facts.clock_offset if there and there.facts else 0
     return WorkTold(asked.id, to_work(read, HostContext(host, fleet.room, parts.store.clock(), ahead)))
+
+
+async def _worktrees(parts: Answering, asked: AskWorktrees, rank: Rank) -> WorktreesTold:
+    try:
+        inquiry = ListWorktrees(parts.store.new_id())
+        listed = await parts.inquiries.ask(asked.host, inquiry, WorktreesListed, WORK_PATIENCE, rank)
+    except Unanswered as problem:
+        return WorktreesTold(asked.id, reason=str(problem))
+    fleet = parts.store.fleet
+    there = fleet.hosts.get(asked.host)
+    ahead = there.facts.clock_offset if there and there.facts else 0
+    setting = HostContext(asked.host, fleet.room, parts.store.clock(), ahead)
+    return WorktreesTold(asked.id, to_worktrees(listed, setting), max(0, listed.more), short(listed.reason, _REASON))
 
 
 async def _search(parts: Answering, asked: SearchLog, rank: Rank) -> Hits:

@@ -38,6 +38,7 @@ from controlroom.wire.branches import WorkRead
 from controlroom.wire.inquiries import ChangesListed, Checked, DiffRead, Found, ScreenShown, SpecRead
 from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
 from controlroom.wire.usage import LimitsSeen, UsageSeen
+from controlroom.wire.worktrees import WorktreesListed
 
 log = logging.getLogger("controlroom.link")
 
@@ -466,7 +467,7 @@ class _Session:
                 return shown_name_problem(message.name) is None and link._sink.logs.chunk(link._host, message)
             case wire.Fetched() | ScreenShown() | SpecRead() | Found() | Checked():
                 return link._sink.inquiries.answered(link._host, message)
-            case ChangesListed() | DiffRead() | WorkRead():
+            case ChangesListed() | DiffRead() | WorkRead() | WorktreesListed():
                 return link._sink.inquiries.answered(link._host, message)
             case wire.Pong():
                 self._pong(message)

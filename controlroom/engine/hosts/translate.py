@@ -18,7 +18,7 @@ from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.overlap import Edits
 from controlroom.domain.questions import QuestionKind, wish
-from controlroom.domain.worktrees import Worktree
+from controlroom.domain.worktrees import DropWorktreeOn, Worktree
 from controlroom.text.checks import (
     MOST_COMMANDS,
     MOST_GUARDED,
@@ -38,7 +38,7 @@ from controlroom.wire.edits import LONGEST_PATH, MOST_PATHS, MOST_REPOSITORIES, 
 from controlroom.wire.inquiries import Checked
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.usage import UsageGaps
-from controlroom.wire.worktrees import WorktreeSeen
+from controlroom.wire.worktrees import DropWorktree, WorktreeSeen
 
 _BLANK = r"[^\S\n]|\u2800"
 """Blanks of all kinds; the Braille pattern without a dot looks like one and is none to Unicode."""
@@ -226,6 +226,8 @@ def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
             return wire.Forget(op, effect.name, effect.epoch)
         case intents.TakeOn():
             return wire.Take(op)
+        case DropWorktreeOn():
+            return DropWorktree(op, effect.name, effect.key, effect.unsaved)
         case _:
             return _branch_order(effect, op, profile)
 

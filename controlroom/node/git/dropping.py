@@ -53,6 +53,8 @@ def _lost(tree: Repository, head: str) -> str:
     files, number = uncommitted(tree), only_here(tree, head, branch_of(tree))
     parts = [f"{files} file{'s' * (files != 1)} that no commit has"] * bool(files)
     parts += [f"{number} commit{'s' * (number != 1)} that no other branch has"] * bool(number)
+    inner = tree.submodules(populated=True)
+    parts += [f"a submodule, which is not looked into ({displayable(inner[0])})"] if inner else []
     return " and ".join(parts)
 
 

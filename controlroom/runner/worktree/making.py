@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from controlroom.runner.environment import working_folder
 from controlroom.runner.files import make_private, why
-from controlroom.runner.git import GitFailed, Repository, displayable, opened, origin
+from controlroom.runner.git import GitFailed, Repository, displayable, located, opened, origin
 from controlroom.runner.outcome import Unfit
 from controlroom.runner.spec import Order
 from controlroom.runner.worktree import included, ports, record, setup, unready
@@ -199,12 +199,25 @@ def _fit_name(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", name)[:60].strip(".-") or "tree"
 
 
+def _note(worktree: Worktree) -> str:
+    """The folder in which git keeps its note of a worktree; "": there is none that is only this one's.
+
+    `git worktree prune` would take away the notes of others, too, whose disk is not there now.
+    """
+    with contextlib.suppress(GitFailed):
+        place = located(worktree.path)
+        if os.path.dirname(place.git_dir) == os.path.join(os.path.realpath(worktree.repository), "worktrees"):
+            return place.git_dir
+    return ""
+
+
 def _unmake(repository: Repository, folder: str, worktree: Worktree) -> None:
     """Take away what was made so far: no agent has worked in it."""
     with contextlib.suppress(GitFailed):
-        repository.run("worktree", "remove", "--force", "--force", worktree.path, check=False)
+        note = _note(worktree)
         shutil.rmtree(worktree.path, ignore_errors=True)
-        repository.run("worktree", "prune", check=False)
+        if note:
+            shutil.rmtree(note, ignore_errors=True)
         at = repository.run("rev-parse", "--verify", "--quiet", f"refs/heads/{worktree.branch}", check=False).text
         if at == worktree.base:
             repository.run("branch", "-D", worktree.branch, check=False)
