@@ -389,7 +389,7 @@ class AgentRun:
             self._recorder.sent(request.text)
         elif isinstance(request, Answer):
             self._write(talk.answer(request, _now()))
-            self._recorder.sent(answer_words(request))
+            self._recorder.answered(answer_words(request), of_rules=bool(request.by))
         else:
             self._write(talk.interrupt(f"operator-{_now()}"))
             self._recorder.sent("interrupt")

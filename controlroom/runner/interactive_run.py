@@ -226,7 +226,7 @@ class InteractiveRun(AgentRun):
                 return self._asks(asks, screen) and dialog_key(asks.kind, verdict, screen) == key
 
             self._press(key, lambda: self._claude.question is not asks, certain, then)
-        self._recorder.sent(answer_words(answer))
+        self._recorder.answered(answer_words(answer), of_rules=bool(answer.by))
 
     def _fill(self, asks: Question, answer: Answer, reply: Callable[[str], None]) -> None:
         self._pressed = Filled(

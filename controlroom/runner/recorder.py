@@ -72,6 +72,13 @@ class Recorder:
         """Log what somebody else than the agent printed for it: its checks."""
         self._write([(records.OUT, piece) for piece in pieces], [])
 
+    def answered(self, words: str, *, of_rules: bool) -> None:
+        """Log an answer: what the operator sent, or what rules said for him."""
+        if of_rules:
+            self.note(words.replace("\n", " "))
+        else:
+            self.sent(words)
+
     def told(self, event: dict[str, Any], line: bytes) -> None:
         """Log an event that came another way than through a pipe, with the bytes it came in."""
         self.taken += 1

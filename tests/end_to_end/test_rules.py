@@ -1,0 +1,61 @@
+"""What a real Claude asks over SSH is answered by rules where they understand it, and by a person where they do not."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from controlroom.protocol.home import find_home
+from tests.end_to_end.room import Room, Status
+from tests.lab.host import Host
+from tests.lab.messages_api.server import Api
+from tests.lab.world import World
+
+
+def bash(command: str) -> str:
+    return f"[[tool Bash {json.dumps({'command': command, 'description': 'works'})}]]"
+
+
+def test_rules_answer_all_that_they_understand_and_leave_the_rest_to_a_person(
+    room: Room, vm1: Host, api: Api, home: World
+) -> None:
+    room.run("rules", "add", "made", "Bash: touch made.txt")
+    room.run("rules", "add", "work", "Edit: work/**", "--host", "vm1", "--uses", "1")
+    room.run("rules", "add", "no-publish", "Bash: npm publish", "--deny")
+    write = '[[tool Write {"file_path":"%s/project/work/new.txt","content":"x"}]]' % vm1.home  # noqa: UP031
+    odd = "touch made.txt; touch $(echo owned)"
+    calls = [
+        bash("touch made.txt"), write, bash("npm publish"), bash("git push origin main"), bash(odd),
+        bash("touch made.txt && touch made.txt"),
+    ]  # fmt: skip
+    room.run("spawn", "a", "--host", "vm1", "--cwd", "project", "--task", "".join(calls) + "[[text well]]")
+
+    def asks_odd(status: Status) -> bool:
+        return any(odd in (each["question"] or {}).get("text", "") for each in status["agents"])
+
+    room.wait_until("the odd one", asks_odd)
+    assert "no rule allows" not in room.run("rules", "test", "Bash: touch made.txt", "--agent", "a")
+    room.run("answer", "a", "deny", "not", "this")
+    room.wait_for_state("a", "done")
+
+    project = vm1.home / "project"
+    assert (project / "made.txt").exists()
+    assert (project / "work" / "new.txt").exists()
+    assert not (project / "owned").exists()
+    log = room.run("logs", "a", "-n", "200")
+    for words in (
+        "allow, by rule made",
+        "allow, by rule work",
+        "deny, by rule no-publish",
+        "deny, by rule floor pushes",
+    ):
+        assert words in log
+    audit = room.run("audit", "-n", "50")
+    for who in ("rule made", "rule work", "rule no-publish", "rule floor pushes"):
+        assert who in audit
+    used = {rule["name"]: rule["used"] for rule in json.loads(room.run("rules", "list", "--json"))["rules"]}
+    assert used == {"made": 2, "work": 1, "no-publish": 1}
+
+    find_home(os.environ).rules.write_text("[rules.made\n")
+    room.wait_until("the alarm", lambda status: any("rules.toml" in alarm["text"] for alarm in status["alarms"]))
+    assert "made" in room.run("rules", "list")
