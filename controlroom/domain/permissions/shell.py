@@ -192,7 +192,9 @@ class _Reader:
             if self._source[at : child.start_byte].strip(b" \t\n"):
                 self._fail("ERROR")
             if child.type == "file_redirect" and at == child.start_byte > node.start_byte:
-                self._fail("ERROR")  # where a number before its sign begins is not certain
+                beside = self._source[at - 1 : at + 1]
+                if not beside[:1].isalpha() or beside[1:] not in b"<>&":
+                    self._fail("ERROR")  # where a number before its sign begins is not certain
             at = child.end_byte
         if self._source[at : node.end_byte].strip(b" \t\n"):
             self._fail("ERROR")
