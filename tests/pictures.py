@@ -56,6 +56,7 @@ PICTURES = (
     ViewState("panes", (200, 50), ("g", "a", "6", "enter"), png=True),
     ViewState("marked", (120, 36), ("asterisk", "x")),
     ViewState("question", (120, 36), ("n", "enter")),
+    ViewState("rule", (120, 36), ("exclamation_mark", "ampersand")),
     ViewState("hosts", (120, 30), ("h",)),
     ViewState("costs", (120, 40), ("c",), png=True),
     ViewState("costs-4k", (200, 50), ("c",)),
