@@ -10,6 +10,7 @@ import pytest
 
 from controlroom.domain.display.diff import remarks, shown_path
 from controlroom.node.git.changes import MOST_DIFF, list_changes
+from controlroom.runner.worktree.record import Worktree, write
 from controlroom.text.changes import DIFF_LINE, DIFF_PAGE, BaseKind, ChangedFile, ChangeKind, FileSort, LineKind
 from controlroom.wire.inquiries import ListChanges
 from tests.node.work_in_git import WorkInGit, git, lines_of
@@ -210,3 +211,20 @@ def test_where_git_has_kept_nothing_the_base_is_where_the_branches_parted(work: 
     git(work.top, "branch", "-q", "-D", "main")
     changes = work.changes()
     assert (changes.base_kind, changes.files) == (BaseKind.HEAD, ())
+
+
+def test_an_agent_in_a_worktree_of_its_own_is_compared_with_what_that_was_made_from(work: WorkInGit) -> None:
+    folder = work.state / "worktrees" / "docs-1.1"
+    folder.mkdir(parents=True)
+    git(work.top, "worktree", "add", "-q", "-b", "agent/docs-1", str(folder / "tree"))
+    (folder / "tree" / "new.txt").write_text("a\n")
+    git(folder / "tree", "add", "-A")
+    git(folder / "tree", "commit", "-q", "-m", "second")
+    work.write("old.py", "the person's own change\n")
+    tree, shared = str(folder / "tree"), str(work.top / ".git")
+    made = ("docs-1", 1, 1, tree, "", "agent/docs-1", work.first, "main", shared, str(work.top))
+    write(str(folder), Worktree(*made, ready=True))
+    changes = work.changes()
+    assert (changes.base, changes.base_kind, changes.branch) == (work.first, BaseKind.WORKTREE, "agent/docs-1")
+    assert [file.path for file in changes.files] == ["new.txt"]
+    assert work.lines("new.txt")[-1].text == "a"

@@ -109,7 +109,8 @@ class AcceptForm(BranchForm):
         title = f"{'Rebase' if rebase else 'Merge'} {self.what}, {'onto' if rebase else 'into'} {into}?"
         then = f"{into} is taken as the origin has it, and the result is pushed there. " if push else ""
         conflicts = "Conflicts go back to the agent." if self.gives_back() else "Conflicts are left to you."
-        return title, f"{self.loose()}{then}{conflicts}", "do it"
+        checks = "Its checks run on the result first, where its profile has some. "
+        return title, f"{self.loose()}{checks}{then}{conflicts}", "do it"
 
 
 class PushForm(BranchForm):
