@@ -21,6 +21,7 @@ from controlroom.domain.orders import Result, Work
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
 from controlroom.protocol.home import find_home
+from controlroom.text.checks import CheckRun, Checks, CheckState
 from controlroom.text.states import AgentKind, Cause, Outcome, Verdict
 from controlroom.wire import messages as wire
 from controlroom.wire.grants import Grant
@@ -95,6 +96,8 @@ LIES: Mapping[str, Any] = {
     "evidence": (wire.EvidenceSeen("stream", "done", "all is well", NOON),),
     "place": "tmux work",
     "pane": "%1",
+    "checks": Checks(CheckState.PASSED, (CheckRun("make test"),), told=20, at=NOON, output="all is well"),
+    "nothing_changed": True,
 }
 """Of each field of an agent something that was not ordered."""
 
