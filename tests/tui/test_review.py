@@ -306,6 +306,7 @@ async def test_work_that_would_be_lost_is_dropped_by_its_name_alone() -> None:
         await here.write("-2")
         await here.press("enter")
         await here.until(lambda: engine.asked == [DropWork(AGENT, 1, "web-2", "b" * 40)])
+        await here.until(lambda: "web-2: dropped" in here.said())
         engine.only_here = 0
         await here.until(lambda: here.app.screen is screen)
         await here.press("x")

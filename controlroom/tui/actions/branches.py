@@ -119,7 +119,7 @@ async def _carry_out(
             back = await source.submit(give_back(agent, intent.into, result.conflicts, pushed=intent.push))
             _say(app, agent, back, f"it conflicts, and was given back to {agent.name}, which is to resolve it")
         else:
-            _say(app, agent, result, "done")
+            _say(app, agent, result, f"dropped {result.reason}" if isinstance(intent, DropWork) else result.reason)
     except EngineUnavailable as error:
         say(app, f"the engine went away before it answered ({error}): look before you try again", Level.DANGER)
         return
@@ -130,7 +130,7 @@ async def _carry_out(
 
 def _say(app: ContextApp, agent: Agent, result: Result, done: str) -> None:
     if result.ok:
-        say(app, f"{agent.name}: {result.reason or done}", Level.DONE)
+        say(app, f"{agent.name}: {done or 'done'}", Level.DONE)
     elif result.outcome is Outcome.REFUSED:
         files = f": {named_some([shown_path(path) for path in result.conflicts])}" if result.conflicts else ""
         say(app, f"{agent.name}: {result.reason}{files}", Level.DANGER)
