@@ -207,6 +207,17 @@ def test_a_setup_that_fails_keeps_the_agent_from_starting_and_leaves_nothing(
     assert plain_git(repository, "branch", "--list", "controlroom/*") == ""
 
 
+def test_what_is_taken_away_is_this_worktree_alone_and_no_other_whose_disk_is_away(
+    start: Make, repository: Path, tmp_path: Path
+) -> None:
+    away = tmp_path / "away"
+    plain_git(repository, "worktree", "add", "-q", str(away))
+    away.rename(tmp_path / "elsewhere")
+    assert start("true", worktree_setup=("false",)).finish().state == "failed"
+    assert (repository / ".git" / "worktrees" / "away").is_dir()
+    assert not (repository / ".git" / "worktrees" / "docs").exists()
+
+
 def test_a_setup_that_takes_too_long_is_ended(start: Make) -> None:
     seen = start("true", worktree_setup=("sleep", "300"), worktree_setup_minutes=0.005).finish()
     assert seen.detail == "worktree_setup (sleep) was ended after 0.005 minutes (worktree_setup_minutes)"
