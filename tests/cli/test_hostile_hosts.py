@@ -160,6 +160,10 @@ LOOKS: tuple[tuple[str, ...], ...] = (
     ("why", "--all"),
     ("queue", "show"),
     ("estimate", "--agents", "2", "--hours", "1", "--requests-per-hour", "5", "--offline"),
+    ("rules", "list"),
+    ("rules", "test", "Bash: git push origin main"),
+    ("worktree", "list"),
+    ("collect", "a1"),
 )
 ACTS: tuple[tuple[str, ...], ...] = (
     ("send", "a1", "hello"),
@@ -175,6 +179,7 @@ ACTS: tuple[tuple[str, ...], ...] = (
     ("kill", "--all", "--yes"),
     ("resume",),
     ("forget", "--ended", "--yes"),
+    ("diff", "a1"),
 )
 
 
