@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
-sys.dont_write_bytecode = True
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
+    sys.dont_write_bytecode = True
 
 from controlroom.runner import folder  # noqa: E402 - the path comes first
 from controlroom.runner.files import read_regular, why  # noqa: E402
