@@ -20,13 +20,13 @@ if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
     sys.dont_write_bytecode = True
 
-from controlroom.runner import folder  # noqa: E402 - the path comes first
-from controlroom.runner.files import read_regular, why  # noqa: E402
-from controlroom.runner.git import GitFailed, Repository, displayable, opened  # noqa: E402
-from controlroom.runner.outcome import Unfit  # noqa: E402
-from controlroom.runner.spec import read_order  # noqa: E402
-from controlroom.text.checks import MOST_GUARDED, CheckOrder  # noqa: E402
-from controlroom.text.json_fields import table, text, whole  # noqa: E402
+from controlroom.runner import folder
+from controlroom.runner.files import read_regular, why
+from controlroom.runner.git import GitFailed, Repository, displayable, opened
+from controlroom.runner.outcome import Unfit
+from controlroom.runner.spec import read_order
+from controlroom.text.checks import MOST_GUARDED, CheckOrder
+from controlroom.text.json_fields import table, text, whole
 
 CHECKOUT = "checkout"
 """The fresh checkout, in the agent's folder."""
