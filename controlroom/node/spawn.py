@@ -30,6 +30,9 @@ from controlroom.wire.spec import AgentSpec
 START_DEADLINE = 15.0
 """Seconds that a runner may take to write its first status."""
 
+SLOW_START = 27.0
+"""Seconds that one may take which lives: among hundreds that are started at once it may hardly get to run."""
+
 _CLOSING_LOOKS = 20
 _MAX_SPEC = 256 * 1024
 RUN = os.path.join(os.path.dirname(os.path.abspath(controlroom.__file__)), "runner", "run.py")
@@ -118,9 +121,10 @@ class Spawner:
         """Wait until the runner has said something. Raises `OSError` when it does not; `own`: as soon as it is gone."""
         loop, pause = asyncio.get_running_loop(), 0.01
         status, until = os.path.join(entry.folder, STATUS), loop.time() + seconds
+        late = until + (SLOW_START - START_DEADLINE) * own
         while not signature(status):
-            if loop.time() > until:
-                raise OSError(f"its runner has written nothing for {seconds:g} seconds")
+            if loop.time() > late:
+                raise OSError(f"its runner has written nothing for {late - until + seconds:g} seconds")
             if own and pause > 0.2 and not await find_runner(entry, self._place.tmux) and not signature(status):
                 raise OSError("its runner ended at once: look at free disk space and python3 on the host")
             await asyncio.sleep(pause)

@@ -166,6 +166,20 @@ async def test_a_runner_that_does_not_come_up_leaves_nothing(home: World, monkey
     assert not await tmux.panes()
 
 
+async def test_a_runner_that_lives_is_given_time_to_come_up(home: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among hundreds that are started at once it may hardly get to run; to be told as failed it would be ended."""
+    program = home.directory / "slow.py"
+    again = f"os.execv(sys.executable, [sys.executable, '-I', '-S', {spawn.RUN!r}, sys.argv[1]])"
+    program.write_text(f"import os, sys, time\ntime.sleep(1)\n{again}\n")
+    monkeypatch.setattr(spawn, "RUN", str(program))
+    monkeypatch.setattr(spawn, "START_DEADLINE", 0.1)
+    state = state_folder(os.environ, "")
+    place = Place(state, "", Tmux("tmux", "controlroom", os.environ), boot_id())
+    actor = orders.Actor(place, Ownership(state, "r", read_only=False), Spawner(place, no_environment), Turns())
+    reply = await actor.act(Spawn(1, "one", 1, AgentSpec("command", ("true",)), ""))
+    assert reply == Reply(1, Outcome.DONE)
+
+
 async def test_a_server_is_never_started_with_what_a_session_brings(home: World) -> None:
     """Its command line and its environment would stay readable for as long as it lives."""
     tmux = Tmux("tmux", "controlroom", os.environ)
