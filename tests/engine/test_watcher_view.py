@@ -51,7 +51,7 @@ OPEN = {
     "exit_code", "exit_signal", "limited_until", "denied", "log_bytes", "rss", "cpu_percent", "processes", "billing",
     "spent", "run_spent", "run_tokens", "subagents", "grant", "stray_key", "last_line_at", "pending", "place", "pane",
     "billing_doubt", "cause", "forged", "rss_bound", "trouble", "nothing_changed",
-    "ordered",
+    "ordered", "worktree",
 }  # fmt: skip
 """The fields of an agent in which nothing stands that somebody said."""
 BOTH = [Withheld(tasks=True), Withheld(logs=True), Withheld(tasks=True, logs=True)]
