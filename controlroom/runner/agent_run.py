@@ -134,7 +134,7 @@ class AgentRun:
             self._control.hang_up_late()
         if self._ends:
             return cwd
-        cwd, worktree = preparation.result(environ, cwd)
+        cwd, worktree, self._status.repository = preparation.result(environ, cwd)
         self._watch = self._watching()
         if worktree:
             self._status.save(worktree=worktree)
@@ -246,7 +246,8 @@ class AgentRun:
             return None
         from controlroom.runner.checks import CheckRunner  # most agents have none
 
-        return CheckRunner(order, self._selector, self._recorder, _now, lambda: 0 if self._exit else self._pid)
+        known = self._status.known
+        return CheckRunner(order, self._selector, self._recorder, _now, lambda: 0 if self._exit else self._pid, known)
 
     @property
     def _checking(self) -> bool:
@@ -522,7 +523,7 @@ class AgentRun:
             with contextlib.suppress(ImportError, Unfit):  # the files of an older version may be gone by now
                 from controlroom.runner import looking  # few runs say nothing at all
 
-                did = looking.has_changed(self._environ, self._cwd)
+                did = looking.has_changed(self._environ, self._cwd, self._status.known)
         return did is False
 
     def _own_end(self, ended: Exit) -> tuple[State, str]:

@@ -69,9 +69,14 @@ class CheckRunner:
         recorder: CheckLog,
         clock: Callable[[], int],
         agent: Callable[[], int],
+        known: Mapping[str, Any],
     ) -> None:
-        """`clock` gives UTC ms, `agent` the pid of the agent's own process, 0 when that has ended."""
+        """`clock` gives UTC ms, `agent` the pid of the agent's own process, 0 when that has ended.
+
+        `known`: how its work began, for who looks at it (`worktree.look.Known`).
+        """
         self.order, self._selector, self._recorder, self._clock = order, selector, recorder, clock
+        self._known = {**known, "clean": order.clean, "guarded": order.guarded}
         self._agent = agent
         self.checks = Checks(attempts=order.attempts, clean=order.clean)
         self.stale = True
@@ -280,7 +285,7 @@ class CheckRunner:
         """All is over: nothing more is read, and no fresh checkout stays."""
         if self._fresh:
             with contextlib.suppress(Unfit):
-                looking.at_once("end", self._environ, self._folder)
+                looking.at_once("end", self._environ, self._folder, self._known)
         self._drop()
         if self.running:
             self.checks = self.checks._replace(state=CheckState.UNFINISHED, command="", at=self._clock())
@@ -315,7 +320,7 @@ class CheckRunner:
     def _look(self, what: str) -> None:
         self._looking = what
         self.checks = self.checks._replace(command="git")
-        self._found = self._launch(lambda: looking.start(what, self._environ, self._folder))
+        self._found = self._launch(lambda: looking.start(what, self._environ, self._folder, self._known))
 
     def _launch(self, start: Callable[[], CheckProcess]) -> int:
         """Start a process, and say where it says something; -1: it cannot be started, which `due` takes for its end."""

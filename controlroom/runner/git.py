@@ -190,6 +190,21 @@ class Repository:
             f"gitdir: {self.place.common}/worktrees/{own}\n".encode("utf-8", "surrogateescape"),
         )
 
+    def remove_worktree(self, path: str) -> None:
+        """Remove what lies where `add_worktree` made a worktree, and git's note of that, and nothing else.
+
+        git's own `remove` would follow a link that stands there by now, and `prune` take away the notes of worktrees
+        whose disk is not there at the moment.
+        """
+        made = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path), ".git")
+        remove_tree(path)
+        notes = os.path.join(self.place.common, "worktrees")
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(notes):
+                with contextlib.suppress(GitFailed):
+                    if _line(os.path.join(notes, name, "gitdir"), "") == made:
+                        shutil.rmtree(os.path.join(notes, name), ignore_errors=True)
+
     def add_all(self) -> None:
         """Put into the index what is in the work tree, new files too; a submodule with the commit it stands at.
 
@@ -310,6 +325,13 @@ def opened(path: str, environ: Mapping[str, str], common: str = "") -> Iterator[
         shutil.rmtree(stand_in, ignore_errors=True)
 
 
+def remove_tree(path: str) -> None:
+    """Remove what lies at a path: a folder with all that is in it, or a link and not what that leads to."""
+    if os.path.islink(path):
+        os.unlink(path)
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def reachable(url: str) -> bool:
     """Return whether a remote's URL is one that git may be told to speak to: ssh or https, and nothing else."""
     return len(url) <= 2000 and _URL.fullmatch(url) is not None
@@ -363,13 +385,17 @@ def _linked(top: str, entry: str) -> Place:
 
 
 def _pointer(path: str, prefix: str) -> str:
+    return os.path.realpath(os.path.join(os.path.dirname(path), _line(path, prefix)))
+
+
+def _line(path: str, prefix: str) -> str:
     try:
         text = read_regular(path, _POINTER_MOST).decode("utf-8", "surrogateescape").rstrip("\r\n")
     except OSError as error:
         raise GitFailed(f"{displayable(path)} cannot be read: {error.strerror}") from None
     if not text.startswith(prefix) or "\0" in text or "\n" in text:
         raise GitFailed(f"{displayable(path)} does not say where its git directory is")
-    return os.path.realpath(os.path.join(os.path.dirname(path), text.removeprefix(prefix)))
+    return text.removeprefix(prefix)
 
 
 def _furnish(stand_in: str, place: Place) -> None:

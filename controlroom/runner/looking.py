@@ -18,9 +18,12 @@ _BRIEF = 5.0
 _MOST = 64 * 1024
 
 
-def start(what: str, environ: Mapping[str, str], cwd: str) -> CheckProcess:
-    """Begin to look at the current folder's agent, which works in `cwd`. Raises `Unfit`."""
-    return agent_process.start_check(_command(what, cwd), dict(environ), os.getcwd())
+def start(what: str, environ: Mapping[str, str], cwd: str, known: Mapping[str, Any]) -> CheckProcess:
+    """Begin to look at the current folder's agent, which works in `cwd`. Raises `Unfit`.
+
+    `known`: what was ordered, and how its work began (`worktree.look.Known`): in its folder the agent may change that.
+    """
+    return agent_process.start_check(_command(what, cwd, known), dict(environ), os.getcwd())
 
 
 def found(end: int) -> dict[str, Any]:
@@ -33,25 +36,26 @@ def found(end: int) -> dict[str, Any]:
     return _read(data)
 
 
-def at_once(what: str, environ: Mapping[str, str], cwd: str) -> dict[str, Any]:
+def at_once(what: str, environ: Mapping[str, str], cwd: str, known: Mapping[str, Any]) -> dict[str, Any]:
     """Look, and wait for it, but not for long; empty: nothing was found in time. Raises `Unfit`."""
-    printed = agent_process.printed(_command(what, cwd), dict(environ), os.getcwd(), seconds=_BRIEF, limit=_MOST)
+    printed = agent_process.printed(_command(what, cwd, known), dict(environ), os.getcwd(), seconds=_BRIEF, limit=_MOST)
     return _read(printed.out)
 
 
-def has_changed(environ: Mapping[str, str], cwd: str) -> bool | None:
+def has_changed(environ: Mapping[str, str], cwd: str, known: Mapping[str, Any]) -> bool | None:
     """Whether the current folder's agent has changed anything in `cwd`; None: nobody can tell. Raises `Unfit`."""
     place = os.path.realpath(cwd)
     while not os.path.lexists(os.path.join(place, ".git")):
         if place == os.path.dirname(place):
             return None
         place = os.path.dirname(place)
-    changed = at_once("changed", environ, cwd).get("changed")
+    changed = at_once("changed", environ, cwd, known).get("changed")
     return changed if isinstance(changed, bool) else None
 
 
-def _command(what: str, cwd: str) -> list[str]:
-    return [sys.executable or "/usr/bin/python3", "-I", "-S", PROGRAM, os.getcwd(), cwd, what]
+def _command(what: str, cwd: str, known: Mapping[str, Any]) -> list[str]:
+    python = sys.executable or "/usr/bin/python3"
+    return [python, "-I", "-S", PROGRAM, os.getcwd(), cwd, what, json.dumps(known)]
 
 
 def _read(data: bytes) -> dict[str, Any]:

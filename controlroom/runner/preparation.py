@@ -35,8 +35,11 @@ def start(environ: dict[str, str]) -> Child:
     return agent_process.start([python, "-I", "-S", PROGRAM, here], environ, here)
 
 
-def result(environ: dict[str, str], cwd: str) -> tuple[str, dict[str, Any]]:
-    """Take what came of it: where to work, what to tell of it; `environ` gets its variables. Raises `Unfit`."""
+def result(environ: dict[str, str], cwd: str) -> tuple[str, dict[str, Any], str]:
+    """Take what came of it: where to work, what to tell of it, its git directory; `environ` gets its variables.
+
+    Raises `Unfit`.
+    """
     try:
         value = json.loads(read_regular(folder.WORKTREE, _MOST))
     except (OSError, ValueError, RecursionError):
@@ -44,6 +47,6 @@ def result(environ: dict[str, str], cwd: str) -> tuple[str, dict[str, Any]]:
     if not isinstance(value, dict) or "problem" in value:
         raise Unfit(str(value["problem"]) if isinstance(value, dict) else "its worktree was not made")
     if not value:
-        return cwd, {}
+        return cwd, {}, ""
     environ.update(value["variables"])
-    return value["cwd"], {name: value["worktree"][name] for name in _SHOWN}
+    return value["cwd"], {name: value["worktree"][name] for name in _SHOWN}, value["worktree"]["repository"]

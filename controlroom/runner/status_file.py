@@ -56,8 +56,16 @@ class StatusFile:
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.fields: dict[str, Any] = {"format": FORMAT, **fields}
+        self.repository = ""
+        """The git directory that its worktree belongs to; "": none was made for it."""
         self._written = self.unsaved = False
         self._keep_reserve()
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """How its work began, as we know it (`worktree.look.Known`): it may change what stands in its folder."""
+        base = self.fields.get("worktree", {}).get("base", "")
+        return {"started": self.fields["started"], "base": base, "repository": self.repository}
 
     def save(self, log_bytes: int = 0, **changes: Any) -> bool:
         """Take changes and write the file when one beside `log_bytes` is new.

@@ -175,6 +175,15 @@ def test_what_no_commit_has_is_lost_only_where_a_person_says_so(node: NodeClient
     assert at(top, "main") == head
 
 
+@pytest.mark.parametrize("bit", ["--assume-unchanged", "--skip-worktree"])
+def test_what_git_was_told_not_to_tell_of_is_lost_only_where_a_person_says_so(
+    node: NodeClient, top: Path, bit: str
+) -> None:
+    run_agent(node, "docs-1", f"git update-index {bit} story.txt && echo words >> story.txt")
+    assert "1 file that no commit has" in drop(node, "docs-1").reason
+    assert (tree_of(node, "docs-1") / "story.txt").exists()
+
+
 def test_what_was_not_made_for_an_agent_is_not_dropped(node: NodeClient, top: Path) -> None:
     assert node.spawn("mine", 1, "sh", "-c", "echo x > y", cwd="app").outcome == Outcome.DONE
     node.wait_agent("mine", lambda seen: seen.ended, PATIENCE)

@@ -177,6 +177,21 @@ def test_what_checks_leave_behind_is_no_part_of_the_merge(work: Work) -> None:
     assert git(work.top, "show", "next:docs.txt") == "words"
 
 
+def test_a_check_that_puts_a_link_in_the_place_of_the_merge_takes_no_other_worktree_along(work: Work) -> None:
+    work.agent("one", "a.txt", "a\n")
+    work.agent("two", "b.txt", "b\n")
+    (work.folder / "two" / "unsaved").touch()
+
+    def check(ground: Ground) -> str:
+        Path(ground.top).rename(work.folder / "moved")
+        Path(ground.top).symlink_to(work.folder / "two")
+        return ""
+
+    work.accept("one", check=check)
+    assert (work.folder / "two" / "unsaved").exists()
+    assert not os.path.lexists(work.folder / "state" / "merges" / "one")
+
+
 def test_a_branch_that_is_checked_out_is_left_to_whoever_did_that(work: Work) -> None:
     work.agent("docs-1", "docs.txt", "words\n")
     with pytest.raises(Refusal, match=r"main is checked out in .*/app.*git merge agents/docs-1"):

@@ -102,6 +102,43 @@ def test_guarded_files_that_it_changed_are_named_beside_the_result(start: Make) 
     assert seen.detail == f"done, checked; changed guarded files: {', '.join(named)}"
 
 
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("spec.json", """s,"guarded": [^]]*],"guarded": [],"""),
+        ("status.json", """s,"started": [0-9]*,"started": 9999999999999,"""),
+    ],
+)
+def test_what_is_guarded_is_what_was_ordered_whatever_the_agent_writes_in_its_folder(
+    start: Make, tmp_path: Path, file: str, change: str
+) -> None:
+    place = tmp_path / "state" / "agents" / "one.1" / file
+    work = f"echo two > page; echo 'exit 0' > tests/run.sh; sed -i '{change}' {place}; grep -q 'ed.: .[]9]' {place}"
+    seen = start(work, guarded=("tests/",)).finish()
+    assert seen.detail == "done, checked; changed guarded files: tests/run.sh"
+
+
+@pytest.mark.parametrize("bit", ["--assume-unchanged", "--skip-worktree"])
+def test_guarded_files_that_git_was_told_not_to_tell_of_are_named(start: Make, bit: str) -> None:
+    work = f"echo two > page; git update-index {bit} tests/run.sh package.lock; echo 'exit 0' > tests/run.sh"
+    seen = start(work, guarded=("tests/", "*.lock")).finish()
+    assert seen.detail == "done, checked; changed guarded files: tests/run.sh"
+
+
+def test_a_fresh_checkout_takes_no_other_worktree_along(start: Make, repository: Path, tmp_path: Path) -> None:
+    away, mine, place = tmp_path / "away", tmp_path / "mine", tmp_path / "state" / "agents" / "one.1"
+    for one in (away, mine):
+        git(repository, "worktree", "add", "-q", str(one))
+    (mine / "unsaved").touch()
+    away.rename(tmp_path / "elsewhere")
+    seen = start(f"echo two > page; {COMMIT}; ln -s {mine} {place}/checkout", clean=True).finish()
+    assert seen.detail == "done, checked"
+    assert (repository / ".git" / "worktrees" / "away").is_dir(), "its disk is not there now"
+    assert (mine / "unsaved").exists(), "a link led to it"
+    assert not (place / "checkout").is_symlink()
+    assert sorted(path.name for path in (repository / ".git" / "worktrees").iterdir()) == ["away", "mine"]
+
+
 def test_where_git_tells_nothing_it_says_so(start: Make, repository: Path) -> None:
     (repository / ".git").rename(repository.parent / "gone")
     seen = start("echo two > page", guarded=("tests/",)).finish()

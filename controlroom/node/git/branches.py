@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 
 from controlroom.runner.git import GitFailed, Repository, displayable, opened, origin
+from controlroom.runner.worktree.hidden import hidden_changes
 from controlroom.wire.branches import ChangedFile, Commit, WorkRead
 
 HEADS, ORIGIN = "refs/heads/", "origin"
@@ -142,9 +143,10 @@ def read_work(folder: str, environ: Mapping[str, str], began: Beginning, common:
 
 
 def uncommitted(repository: Repository) -> int:
-    """Count the files that are changed, or new, and not committed."""
+    """Count the files that are changed, or new, and not committed: those, too, that git was told not to tell of."""
     said = repository.run("status", "--porcelain", "-z", "--no-renames", seconds=_SECONDS, limit=_OUTPUT)
-    return len(said.fields)
+    told = {line[3:] for line in said.fields}
+    return len(told.union(hidden_changes(repository)))
 
 
 def only_here(repository: Repository, head: str, branch: str) -> int:

@@ -46,7 +46,7 @@ def run(order: dict[str, Any], source: int) -> dict[str, Any]:
     """Run the checks of an order to their end, or until whoever wants them is gone (`source` ends)."""
     selector = selectors.DefaultSelector()
     wanted = CheckOrder(tuple(tuple(command) for command in order["commands"]), order["minutes"])
-    checks = CheckRunner(wanted, selector, _NoLog(), lambda: time.time_ns() // 1_000_000, lambda: 0)
+    checks = CheckRunner(wanted, selector, _NoLog(), lambda: time.time_ns() // 1_000_000, lambda: 0, {})
     gone: list[bool] = []
     selector.register(source, selectors.EVENT_READ, lambda _mask: _listen(selector, source, gone))
     checks.begin(order["environ"], order["folder"])

@@ -7,7 +7,6 @@ the names of the files, and the worktree is removed whatever happens.
 
 import contextlib
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -27,7 +26,17 @@ from controlroom.node.git.branches import (
 )
 from controlroom.node.spawn import Refusal
 from controlroom.runner.files import make_private, read_regular
-from controlroom.runner.git import REMOTE, GitFailed, Identity, Repository, displayable, located, opened, reachable
+from controlroom.runner.git import (
+    REMOTE,
+    GitFailed,
+    Identity,
+    Repository,
+    displayable,
+    located,
+    opened,
+    reachable,
+    remove_tree,
+)
 from controlroom.text.names import branch_name_problem
 from controlroom.wire.branches import AcceptWork
 
@@ -250,8 +259,7 @@ def _tree(source: Repository, job: Job, commit: str) -> Iterator[Repository]:
             tree.run("reset", "--hard", commit, seconds=TREE_SECONDS)
             yield tree
     finally:
-        source.run("worktree", "remove", "--force", job.scratch, check=False, seconds=TREE_SECONDS)
-        shutil.rmtree(job.scratch, ignore_errors=True)
+        source.remove_worktree(job.scratch)
 
 
 def _ground(source: Repository, tree: Repository, job: Job) -> Ground:
@@ -273,8 +281,8 @@ def sweep(state: str, environ: Mapping[str, str]) -> None:
 
 def _remove(path: str, environ: Mapping[str, str]) -> None:
     with contextlib.suppress(GitFailed, OSError, ValueError), opened(located(path).common, environ) as owner:
-        owner.run("worktree", "remove", "--force", path, check=False, seconds=TREE_SECONDS)
-    shutil.rmtree(path, ignore_errors=True)
+        owner.remove_worktree(path)
+    remove_tree(path)
 
 
 def _lives(pid: str) -> bool:

@@ -1,37 +1,35 @@
-"""Looks at an agent's work by git: `python3 -I -S …/runner/worktree/look.py FOLDER CWD WHAT`.
+"""Looks at an agent's work by git: `python3 -I -S …/runner/worktree/look.py FOLDER CWD WHAT KNOWN`.
 
 It has the environment of the agent; FOLDER is the agent's, CWD where it works. WHAT: `changed`, whether it has changed
 anything since its run began; `begin`, which guarded files it has changed, and a fresh checkout where its checks are to
-run in one; `end`, that away again. One line of JSON says what came of it (`Looked`). A program of its own, so that a
-runner stays small, answers meanwhile, and can end it. Nothing that came with the repository runs (`runner.git`).
+run in one; `end`, that away again. KNOWN: what its runner knows (`Known`), as JSON. One line of JSON says what came of
+it (`Looked`). A program of its own, so that a runner stays small, answers meanwhile, and can end it. Nothing that came
+with the repository runs (`runner.git`).
 """
 
 import fnmatch
 import json
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
     sys.dont_write_bytecode = True
 
-from controlroom.runner import folder
-from controlroom.runner.files import read_regular, why
-from controlroom.runner.git import GitFailed, Repository, displayable, opened
+from controlroom.runner.files import why
+from controlroom.runner.git import GitFailed, Repository, displayable, opened, remove_tree
 from controlroom.runner.outcome import Unfit
-from controlroom.runner.spec import read_order
-from controlroom.text.checks import MOST_GUARDED, CheckOrder
+from controlroom.runner.worktree.hidden import hidden_changes
+from controlroom.text.checks import MOST_GUARDED
 from controlroom.text.json_fields import table, text, whole
 
 CHECKOUT = "checkout"
 """The fresh checkout, in the agent's folder."""
 
-_SPEC_MOST, _STATUS_MOST = 16 * 1024 * 1024, 1024 * 1024
 _SECONDS = 600.0
 _TICK = 0.02
 """Seconds by which the times of files may be behind the clock."""
@@ -58,18 +56,30 @@ class Looked(NamedTuple):
     """Why they cannot run, whatever it does."""
 
 
+class Known(NamedTuple):
+    """What is known of it by its runner. Nothing of that is read from the agent's folder, where it can write."""
+
+    started: int
+    """UTC ms."""
+    base: str
+    """The commit that its worktree began from; "": it has none of its own."""
+    repository: str
+    """The git directory which that belongs to."""
+    clean: bool
+    guarded: tuple[str, ...]
+
+
 class Work:
     """What an agent has done in its repository since its run began."""
 
-    def __init__(self, repository: Repository, status: dict[str, Any]) -> None:
-        """`status`: that of the agent. Raises `GitFailed` where there is nothing to look at."""
+    def __init__(self, repository: Repository, known: Known) -> None:
+        """Raises `GitFailed` where there is nothing to look at."""
         if not repository.place.top:
             raise GitFailed(f"{displayable(repository.place.git_dir)} is a bare repository")
-        self.repository, self._began = repository, whole(status.get("started")) / 1000
+        self.repository, self._began = repository, known.started / 1000
         self.head = _commit(repository, "HEAD")
-        base = text(table(status.get("worktree")).get("base"), 100)
         then = datetime.fromtimestamp(max(0.0, self._began - 1), timezone.utc)  # git's record has whole seconds
-        self.base = _commit(repository, base or f"HEAD@{{{then:%Y-%m-%d %H:%M:%S} +0000}}") or self.head
+        self.base = _commit(repository, known.base or f"HEAD@{{{then:%Y-%m-%d %H:%M:%S} +0000}}") or self.head
 
     def uncommitted(self) -> Iterator[str]:
         """Yield the paths of files that are in no commit as they are, and were touched since the run began."""
@@ -82,6 +92,7 @@ class Work:
         if self.base != self.head:
             yield from self._names("diff", "--name-only", "-z", "--no-renames", self.base, self.head, "--")
         yield from self.uncommitted()
+        yield from filter(self._is_new, hidden_changes(self.repository))
 
     def _names(self, *words: str) -> list[str]:
         listed = self.repository.run(*words, check=False, limit=_NAMES)
@@ -118,12 +129,12 @@ def _commit(repository: Repository, name: str) -> str:
     return found.text.strip().split("\n")[-1] if found.code == 0 else ""
 
 
-def begin(order: CheckOrder, work: Work, place: str, cwd: str) -> Looked:
+def begin(known: Known, work: Work, place: str, cwd: str) -> Looked:
     """Name the guarded files that were changed, and make the fresh checkout in `place`, where one is wanted."""
-    paths = sorted({path for path in work.changed() if is_guarded(path, order.guarded)}) if order.guarded else []
+    paths = sorted({path for path in work.changed() if is_guarded(path, known.guarded)}) if known.guarded else []
     named = tuple(displayable(path, 200) for path in paths[:MOST_GUARDED])
     looked = Looked(guarded=named, more_guarded=max(0, len(paths) - MOST_GUARDED))
-    if not order.clean:
+    if not known.clean:
         return looked
     if not work.head:
         return looked._replace(problem="nothing is committed yet, and the checks run in a fresh checkout of a commit")
@@ -155,40 +166,38 @@ def end(repository: Repository, place: str) -> None:
     """Take the fresh checkout away."""
     path = os.path.join(place, CHECKOUT)
     if os.path.lexists(path):
-        repository.run("worktree", "remove", "--force", "--force", path, check=False)
-        shutil.rmtree(path, ignore_errors=True)
-        repository.run("worktree", "prune", check=False)
+        repository.remove_worktree(path)
 
 
-def _looked(place: str, cwd: str, what: str) -> Looked:
-    order = read_order(read_regular(os.path.join(place, folder.SPEC), _SPEC_MOST)).spec.checks
+def _looked(place: str, cwd: str, what: str, known: Known) -> Looked:
     try:
-        status = json.loads(read_regular(os.path.join(place, folder.STATUS), _STATUS_MOST))
-        with opened(cwd, os.environ, _common(place)) as repository:
+        with opened(cwd, os.environ, known.repository) as repository:
             if what == "end":
                 end(repository, place)
                 return Looked()
-            work = Work(repository, table(status))
-            return begin(order, work, place, cwd) if what == "begin" else Looked(any(True for _ in work.changed()))
-    except (GitFailed, ValueError, RecursionError) as problem:
-        shutil.rmtree(os.path.join(place, CHECKOUT), ignore_errors=True)
-        return Looked(guards_unknown=str(problem), unfit=f"no fresh checkout: {problem}" if order.clean else "")
+            work = Work(repository, known)
+            return begin(known, work, place, cwd) if what == "begin" else Looked(any(True for _ in work.changed()))
+    except (GitFailed, ValueError) as problem:
+        remove_tree(os.path.join(place, CHECKOUT))
+        return Looked(guards_unknown=str(problem), unfit=f"no fresh checkout: {problem}" if known.clean else "")
 
 
-def _common(place: str) -> str:
-    """The git directory that the agent's worktree belongs to, as it was made; "": it has none of its own."""
-    try:
-        made = json.loads(read_regular(os.path.join(place, folder.WORKTREE), _STATUS_MOST))
-    except FileNotFoundError:
-        return ""
-    return text(table(table(made).get("worktree")).get("repository"), 4096)
+def _known(said: str) -> Known:
+    value = table(json.loads(said))
+    return Known(
+        whole(value.get("started")),
+        text(value.get("base"), 100),
+        text(value.get("repository"), 4096),
+        value.get("clean") is True,
+        tuple(value.get("guarded") or ()),
+    )
 
 
-def main(place: str, cwd: str, what: str) -> int:
+def main(place: str, cwd: str, what: str, known: str) -> int:
     """Look, and say what was found."""
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
     try:
-        looked = _looked(place, cwd, what)
+        looked = _looked(place, cwd, what, _known(known))
     except (Unfit, OSError) as error:
         words = str(error) if isinstance(error, Unfit) else why(error)
         looked = Looked(guards_unknown=words, unfit=words)
@@ -197,4 +206,4 @@ def main(place: str, cwd: str, what: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:4]))
+    sys.exit(main(*sys.argv[1:5]))
