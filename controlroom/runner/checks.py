@@ -185,6 +185,8 @@ class CheckRunner:
     def fields(self) -> dict[str, Any]:
         """Return what the status says of them."""
         fields = self.checks._asdict()
+        if self.stale and self.checks.state is CheckState.PASSED:  # what it has done since may not pass
+            fields["state"] = CheckState.UNFINISHED
         fields["output"] = self.checks.output[-OUTPUT:]
         fields["runs"] = [run._asdict() for run in self.checks.runs]
         return fields

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import selectors
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from controlroom.node.git.check_process import _NoLog
+from controlroom.runner.checks import CheckRunner
 from controlroom.text.checks import CheckOrder, CheckState
 from controlroom.wire.messages import AgentSeen
 from tests.lab.agent_under_test import MakeAgent, alive
@@ -160,6 +165,22 @@ def test_what_a_check_prints_is_made_safe_and_tells_no_key(agent: MakeAgent) -> 
         assert KEY not in text
     assert KEY.encode() not in (run.folder / "log.000001").read_bytes()
     assert KEY.encode() not in (run.folder / "status.json").read_bytes()
+
+
+def test_what_has_passed_says_nothing_any_more_once_the_agent_has_worked_again() -> None:
+    selector = selectors.DefaultSelector()
+    checks = CheckRunner(CheckOrder((("true",),)), selector, _NoLog(), lambda: 7, lambda: 0, {})
+    checks.begin(dict(os.environ), "/")
+    while checks.busy:
+        for key, mask in selector.select(0.05):
+            key.data(mask)
+        with suppress(ChildProcessError):
+            checks.reaped(*os.waitpid(-1, os.WNOHANG))
+        checks.due(works=False)
+    assert checks.fields()["state"] == CheckState.PASSED
+    checks.worked()
+    assert checks.fields()["state"] == CheckState.UNFINISHED
+    selector.close()
 
 
 def test_a_runner_loads_no_code_for_checks_that_nobody_wants() -> None:
