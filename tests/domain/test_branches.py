@@ -202,6 +202,18 @@ def test_how_checks_came_out_stands_in_the_row_and_guarded_files_below() -> None
     assert row(Collected(ended(checks=Checks(CheckState.FAILED)), WORK), NOON)[2] == "failed"
 
 
+def test_checks_of_something_else_than_what_is_shown_are_told_as_that() -> None:
+    passed = Checks(CheckState.PASSED, (CheckRun("make test"),))
+    other = Collected(ended(checks=passed._replace(clean=True, commit="f" * 40)), WORK)
+    assert row(other, NOON)[2] == "passed at ffffffffffff"
+    assert "- checked at `ffffffffffff`, which is another commit: `make test`" in markdown([other], NOON)
+    same = Collected(ended(checks=passed._replace(clean=True, commit=SHA)), replace(WORK, uncommitted=1))
+    assert row(same, NOON)[2] == "passed"
+    assert "- checked: `make test`" in markdown([same], NOON)
+    more = Collected(ended(checks=passed), replace(WORK, uncommitted=1))
+    assert "- checked with 1 file that no commit has: `make test`" in markdown([more], NOON)
+
+
 def test_nothing_to_merge_is_told_from_what_is_not_known() -> None:
     assert Collected(ended(), WORK).why == ""
     assert Collected(ended(), replace(WORK, commit_count=0)).why == "it has committed nothing"

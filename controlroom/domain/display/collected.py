@@ -54,7 +54,7 @@ def row(one: Collected, now: int) -> tuple[str, ...]:
     return (
         agent.id,
         str(agent.state) + ", nothing changed" * agent.nothing_changed,
-        _checked(agent),
+        _checked(one),
         *figures,
         spent,
         lasted(agent, now),
@@ -62,12 +62,22 @@ def row(one: Collected, now: int) -> tuple[str, ...]:
     )
 
 
-def _checked(agent: Agent) -> str:
+def _checked(one: Collected) -> str:
     """How its own checks came out, in a word, and how many guarded files it has changed."""
-    if agent.checks is None or not agent.checks.state.value:
+    checks = one.agent.checks
+    if checks is None or not checks.state.value:
         return _DASH
-    guarded = len(agent.checks.guarded) + agent.checks.more_guarded
-    return f"{agent.checks.state}, {guarded} guarded" if guarded else str(agent.checks.state)
+    other = _other_commit(one)
+    state = f"{checks.state} at {other}" if other else str(checks.state)
+    guarded = len(checks.guarded) + checks.more_guarded
+    return f"{state}, {guarded} guarded" if guarded else state
+
+
+def _other_commit(one: Collected) -> str:
+    """The commit that was checked, where that is not the one that is shown; empty: it is, or nobody knows."""
+    checks, work = one.agent.checks, one.work
+    differs = checks is not None and work is not None and work.head and checks.commit not in ("", work.head)
+    return checks.commit[:_SHORT] if checks and differs else ""
 
 
 def last_words(one: Collected) -> str:
@@ -148,7 +158,7 @@ def _section(one: Collected, now: int) -> Iterator[str]:
     facts = [f"- {_code(agent.id)}, {lasted(agent, now)}{cost}"]
     if work is not None and work.head:
         facts.insert(0, f"- {_code(work.branch or 'no branch')} at {_code(work.head[:_SHORT])}{_figures(work)}")
-    facts += [f"- checked: {_code(run.command)}" for run in _passed(agent)]
+    facts += [f"- checked{_of_what(one)}: {_code(run.command)}" for run in _passed(agent)]
     if agent.checks and agent.checks.guarded_words:
         facts.append(f"- {_code(agent.checks.guarded_words)}")
     yield "\n".join(facts)
@@ -156,6 +166,14 @@ def _section(one: Collected, now: int) -> Iterator[str]:
         yield "\n".join(_commits(work))
     if work is not None and work.files:
         yield "\n".join(_files(work))
+
+
+def _of_what(one: Collected) -> str:
+    """What was checked, where that is not the commit that is shown."""
+    if other := _other_commit(one):
+        return f" at {_code(other)}, which is another commit"
+    beside = one.work.uncommitted if one.work and one.agent.checks and not one.agent.checks.clean else 0
+    return f" with {_count(beside, 'file')} that no commit has" if beside else ""
 
 
 def _passed(agent: Agent) -> Sequence[CheckRun]:
