@@ -184,6 +184,16 @@ def test_what_git_was_told_not_to_tell_of_is_lost_only_where_a_person_says_so(
     assert (tree_of(node, "docs-1") / "story.txt").exists()
 
 
+def test_of_two_that_are_dropped_at_once_the_last_one_keeps_what_both_have(node: NodeClient, top: Path) -> None:
+    run_agent(node, "docs-1", f"echo words > docs.txt && {COMMIT} 'write docs'")
+    run_agent(node, "docs-2", "git reset -q --hard controlroom/docs-1")
+    numbers = [node.number(), node.number()]
+    for number, name in zip(numbers, ("docs-1", "docs-2"), strict=True):
+        node.send(DropBranch(number, name, 1, unsaved=False))
+    told = [node.wait(Reply, lambda reply, number=number: reply.id == number, PATIENCE) for number in numbers]
+    assert sorted(reply.outcome for reply in told) == [Outcome.DONE, Outcome.REFUSED]
+
+
 def test_what_was_not_made_for_an_agent_is_not_dropped(node: NodeClient, top: Path) -> None:
     assert node.spawn("mine", 1, "sh", "-c", "echo x > y", cwd="app").outcome == Outcome.DONE
     node.wait_agent("mine", lambda seen: seen.ended, PATIENCE)

@@ -6,6 +6,7 @@ to remove anything: it would go by what the repository says.
 
 import os
 import shutil
+import threading
 
 from controlroom.node.git.branches import HEADS, branch_of, commit_of, only_here, uncommitted
 from controlroom.node.git.merging import Job, first_line, shown_head
@@ -16,11 +17,19 @@ from controlroom.runner.worktree.record import Worktree
 OURS = "controlroom/"
 """How the names of branches begin that are made for agents."""
 
+_one_by_one = threading.Lock()
+"""Two at once would each find that the other has what would be lost."""
+
 
 def drop(job: Job, made: Worktree | None, folder: str, *, unsaved: bool) -> str:
     """Remove a worktree, in a folder of ours, and its branch; return what was done. Raises `Refusal`, `GitFailed`."""
     if made is None:
         raise Refusal(f"{job.agent} works in a folder that was not made for it: nothing of that is dropped")
+    with _one_by_one:
+        return _dropped(job, made, folder, unsaved=unsaved)
+
+
+def _dropped(job: Job, made: Worktree, folder: str, *, unsaved: bool) -> str:
     try:
         with opened(made.path, job.environ, made.repository) as tree:
             if not _is_ours(tree, made, folder):
