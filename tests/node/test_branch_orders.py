@@ -190,7 +190,10 @@ def test_of_two_that_are_dropped_at_once_the_last_one_keeps_what_both_have(node:
     numbers = [node.number(), node.number()]
     for number, name in zip(numbers, ("docs-1", "docs-2"), strict=True):
         node.send(DropBranch(number, name, 1, unsaved=False))
-    ours = lambda: [reply.outcome for reply in node.all(Reply) if reply.id in numbers]  # noqa: E731
+
+    def ours() -> list[Outcome]:
+        return [reply.outcome for reply in node.all(Reply) if reply.id in numbers]
+
     wait_for(lambda: len(ours()) == 2, PATIENCE, "both to be answered")
     assert sorted(ours()) == [Outcome.DONE, Outcome.REFUSED]
 

@@ -201,6 +201,23 @@ def test_a_branch_that_is_checked_out_is_left_to_whoever_did_that(work: Work) ->
         work.accept("docs-1", "mine")
 
 
+@pytest.mark.parametrize("how", ["rebase", "rebase --apply", "bisect"])
+def test_a_branch_that_git_is_in_the_middle_of_something_with_is_left_to_whoever_does_that(
+    work: Work, how: str
+) -> None:
+    work.agent("one", "a.txt", "a\n")
+    git(work.top, "checkout", "-q", "-b", "other")
+    work.commit(work.top, "story.txt", "other\n", "other")
+    git(work.top, "checkout", "-q", "main")
+    before = work.commit(work.top, "story.txt", "mine\n", "mine")
+    words = ("bisect", "start", "HEAD", "HEAD~1") if how == "bisect" else (*how.split(), "other")
+    git(work.top, *words, check=False)
+    git(work.top, "checkout", "-q", "--detach", check=False)
+    with pytest.raises(Refusal, match=f"main is checked out in {work.top}"):
+        work.accept("one", "main")
+    assert work.at("main") == before
+
+
 def test_a_branch_that_stands_for_another_one_does_not_move_that(work: Work) -> None:
     work.agent("docs-1", "docs.txt", "words\n")
     main = work.at("main")

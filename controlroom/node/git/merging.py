@@ -189,19 +189,27 @@ def known_origin(source: Repository) -> str:
 
 
 def checked_out_at(common: str, branch: str) -> str:
-    """Name the folder where a branch is checked out; "": nowhere. No git is asked: it would not say it of the main one.
+    """Name the folder where a branch is checked out, or rebased or bisected; "": nowhere.
+
+    No git is asked: it would not say it of the main one.
 
     A repository with its references in tables (`reftable`) keeps that elsewhere; its branches are never moved.
     """
-    wanted = f"ref: {HEADS}{branch}"
-    if first_line(os.path.join(common, "HEAD")) == wanted:
+    if _is_at(common, branch):
         return os.path.dirname(common) if os.path.basename(common) == ".git" else common
     trees = os.path.join(common, "worktrees")
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir(trees))[:_MOST_TREES]:
-            if first_line(os.path.join(trees, name, "HEAD")) == wanted:
+            if _is_at(os.path.join(trees, name), branch):
                 return os.path.dirname(first_line(os.path.join(trees, name, "gitdir"))) or os.path.join(trees, name)
     return ""
+
+
+def _is_at(git_dir: str, branch: str) -> bool:
+    """Whether a work tree is at a branch, or goes back to it when git has finished what it is in the middle of."""
+    ref = HEADS + branch
+    told = {"HEAD": f"ref: {ref}", "rebase-merge/head-name": ref, "rebase-apply/head-name": ref, "BISECT_START": branch}
+    return any(first_line(os.path.join(git_dir, name)) == line for name, line in told.items())
 
 
 def first_line(path: str) -> str:
