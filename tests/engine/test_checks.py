@@ -59,6 +59,25 @@ async def test_before_work_is_merged_it_is_checked_as_its_task_and_profile_say()
         assert accepted.spec.checks.minutes == 20.0
 
 
+@pytest.mark.parametrize("verb", ["resume", "retry"])
+async def test_an_agent_that_goes_on_after_its_task_is_done_is_checked_as_that_said(verb: str) -> None:
+    host = Roomy()
+    async with queue_room(host, settings=SETTINGS) as here:
+        await add(here, "a", checks=AS_PROFILE._replace(commands=(("make", "docs"),)))
+        await runs(here, host, "a-t1")
+        host.end("a-t1", session="11111111-2222-4333-8444-555555555555")
+        await became(here, "t1", TaskState.DONE)
+        resume = intents.ResumeAgent("vm1/a-t1", 1, "resolve the conflict")
+        await here.order(resume if verb == "resume" else intents.RetryAgent("vm1/a-t1", 1))
+        await runs(here, host, "a-t1", "a-t1")
+        assert host.spawned[-1].spec.checks.commands == (("make", "docs"),)
+        host.end("a-t1")
+        await here.until(lambda: here.engine.store.fleet.agents["vm1/a-t1"].has_ended)
+        await here.order(Accept("vm1/a-t1", 2, "next"))
+        accepted = next(message for message in host.heard if isinstance(message, AcceptWork))
+        assert accepted.spec.checks.commands == (("make", "docs"),)
+
+
 async def test_a_task_whose_checks_fail_has_failed_and_to_retry_goes_on_in_its_session() -> None:
     host = Roomy()
     async with queue_room(host, settings=SETTINGS) as here:

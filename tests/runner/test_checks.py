@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from controlroom.node.git.check_process import _NoLog
 from controlroom.runner.checks import CheckRunner
+from controlroom.runner.log_writer import LinePart
 from controlroom.text.checks import CheckOrder, CheckState
 from controlroom.wire.messages import AgentSeen
 from tests.lab.agent_under_test import MakeAgent, alive
@@ -167,9 +167,17 @@ def test_what_a_check_prints_is_made_safe_and_tells_no_key(agent: MakeAgent) -> 
     assert KEY.encode() not in (run.folder / "status.json").read_bytes()
 
 
+class Unlogged:
+    """Keeps nothing of what is logged."""
+
+    def note(self, words: str) -> None: ...
+
+    def output(self, pieces: list[LinePart]) -> None: ...
+
+
 def test_what_has_passed_says_nothing_any_more_once_the_agent_has_worked_again() -> None:
     selector = selectors.DefaultSelector()
-    checks = CheckRunner(CheckOrder((("true",),)), selector, _NoLog(), lambda: 7, lambda: 0, {})
+    checks = CheckRunner(CheckOrder((("true",),)), selector, Unlogged(), lambda: 7, lambda: 0, {})
     checks.begin(dict(os.environ), "/")
     while checks.busy:
         for key, mask in selector.select(0.05):

@@ -9,7 +9,7 @@ from itertools import takewhile
 
 from controlroom.domain.checks import check_words
 from controlroom.domain.model import Agent, Fleet, LinkState, State
-from controlroom.domain.orders import NO_TERMS, Order, RunTerms
+from controlroom.domain.orders import Order, RunTerms
 from controlroom.domain.preconditions import MAX_TASK
 from controlroom.domain.tasks import KEPT_OUT, Attempt, AttemptEnd, Halt, QueueRules, Task, TaskState
 from controlroom.domain.words import dollars
@@ -267,14 +267,17 @@ def terms(fleet: Fleet, agent: Agent) -> RunTerms:
         last = task.last if task.state in (TaskState.WAITING, TaskState.RUNNING) else None
         if last is not None and (last.id, last.epoch) == (agent.id, agent.epoch):
             return run_terms(task)
-    return NO_TERMS
+    return RunTerms(checks=checks(fleet, agent))
 
 
 def checks(fleet: Fleet, agent: Agent) -> CheckOrder:
-    """What the task of an agent's last run says of its checks, also when it is done; of none: as its profile says."""
-    lasts = ((task, task.last) for task in fleet.tasks.values())
-    ours = (task for task, last in lasts if last is not None and (last.id, last.epoch) == (agent.id, agent.epoch))
-    return next((task.checks for task in ours), AS_PROFILE)
+    """What the newest task of an agent says of its checks, also when that is done; of none: as its profile says.
+
+    A run that has gone on since, as one that resolves a conflict, is proven by what its task is proven by.
+    """
+    lasts = [(task.last, task.checks) for task in fleet.tasks.values()]
+    ours = [(last.epoch, order) for last, order in lasts if last and last.id == agent.id and last.epoch <= agent.epoch]
+    return max(ours, key=lambda one: one[0], default=(0, AS_PROFILE))[1]
 
 
 def is_too_dear(task: Task, agent: Agent | None = None) -> bool:
