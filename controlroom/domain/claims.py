@@ -10,6 +10,7 @@ is claimed of it unless a person says so.
 import hashlib
 import json
 import posixpath
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -172,7 +173,7 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None, *, k
         *_differs("kind", run.kind, seen.kind, same=seen.kind in (AgentKind.UNSAID, run.kind)),
         *_differs("profile", run.profile, seen.profile, same=seen.profile in ("", run.profile)),
         *_differs("model", model, seen.model, same=_is_model(model, seen.model) or run.is_also(seen.model)),
-        *_differs("cwd", cwd, seen.cwd, same=_is_folder(cwd, seen.cwd) or bool(run.worktree and seen.worktree)),
+        *_differs("cwd", cwd, seen.cwd, same=_is_folder(cwd, seen.cwd) or (bool(run.worktree) and _is_worktree(seen))),
         *_differs("task", "", "", same=not seen.task or _is_shown(task, seen.task)),
         *payer,
     )
@@ -295,6 +296,12 @@ def _is_folder(ordered: str, said: str) -> bool:
         return posixpath.normpath(said) == wanted
     below = wanted.removeprefix("~/")  # of `~other` a folder of that name is meant: no shell reads it
     return f"/{posixpath.normpath(said)}".endswith(f"/{below}")
+
+
+def _is_worktree(seen: Agent) -> bool:
+    """Whether an agent's folder may be a worktree that was made for it."""
+    place = posixpath.normpath(seen.cwd)
+    return seen.worktree is not None and re.search(rf"/worktrees/{re.escape(seen.name)}\.\d+/.", place) is not None
 
 
 def _is_shown(task: str, said: str) -> bool:

@@ -60,11 +60,13 @@ class _Asked:
 
 @dataclass
 class _Judged:
-    """A question that was judged. `open`: it may be judged again, for its answer was not taken."""
+    """A question that was judged. `open`: it may be judged again, for its answer was not taken. `answered`: it was, or
+    an answer to it is under way."""
 
     asked: _Asked
     tries: int = 0
     open: bool = True
+    answered: bool = False
 
 
 Submit = Callable[[AnswerQuestion, str, str], Awaitable[Result]]
@@ -134,7 +136,7 @@ class RuleBook:
             self.trouble = trouble
             alarm = Alarm(trouble, AlarmLevel.WARNING, self._store.clock()) if trouble else None
             self._store.apply(Alarmed("rules", alarm))
-        self._judged.clear()
+        self._judged = {agent: judged for agent, judged in self._judged.items() if judged.answered}
         self._consider(self._store.fleet.agents)
 
     # ----------------------------------------------------------------------- what is told of them
@@ -226,7 +228,7 @@ class RuleBook:
         judgement = self.judge(call)
         verdict = _VERDICTS.get(judgement.verdict) if judgement.verdict else None
         if verdict is not None:
-            judged.tries += 1
+            judged.tries, judged.answered = judged.tries + 1, True
             self._answering.begin(self._answer(agent.id, judged, verdict, judgement, self._count(judgement)))
 
     def _count(self, judgement: Judgement) -> list[Written]:
@@ -243,14 +245,19 @@ class RuleBook:
     async def _answer(
         self, agent: str, judged: "_Judged", verdict: Verdict, judgement: Judgement, counted: Sequence[Written]
     ) -> None:
+        rules = self.rules
         if [problem for problem in [await each for each in counted] if problem]:
             return  # how often it has answered cannot be kept: a person answers
+        if self._halted or self.rules is not rules:
+            judged.open, judged.answered = True, False
+            self._consider([agent])  # by what is said now
+            return
         words = f"Denied by {_by(judgement)}: {judgement.why}." if verdict is Verdict.DENY else ""
         asked = judged.asked
         intent = AnswerQuestion(agent, asked.question, verdict, words, asked.digest)
         result = await self._submit(intent, _by(judgement), judgement.by)
         if not result.ok:
-            judged.open = True
+            judged.open, judged.answered = True, False
             log.info("%s: %s did not answer: %s", agent, _by(judgement), result.reason)
 
 

@@ -1,12 +1,13 @@
 """Rules that answer what agents ask: what they let through, and above all what they do not."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from controlroom.domain.permissions.calls import Call
 from controlroom.domain.permissions.floor import Floor
-from controlroom.domain.permissions.judge import Judgement, RuleSet
+from controlroom.domain.permissions.judge import MOST_WORDS, Judgement, RuleSet
 from controlroom.domain.permissions.rules import Rule, RuleVerdict, problem_of, read_what
 
 ALLOW, DENY, ASK = RuleVerdict.ALLOW, RuleVerdict.DENY, RuleVerdict.ASK
@@ -98,10 +99,21 @@ LOOK_HARMLESS = [
     "sort --compress-program=./evil big",
     "sort -o Makefile notes",
     "rg --pre ./evil x",
+    "git fetch -o -- --upload-pack=./evil .",
+    "git push -o -- --receive-pack=./evil . topic",
+    "git clone -b -- -u ./evil . x",
+    "git grep -e -- -e x -O./evil",
+    "git format-patch -v -- --output=Makefile -1",
+    "git apply --unsafe-paths patch",
     # places outside, names that become options
     "cat /etc/passwd",
     "cat ../secrets",
     "ls --file=/etc/passwd",
+    "ls -la/etc",
+    "cat -nf../../secrets",
+    "git commit -aF/etc/passwd",
+    "git commit -aF../secrets",
+    "git commit -aF..",
     "cat src/../../other",
     "cd .. && cat notes",
     "cd /tmp && ls",
@@ -158,6 +170,7 @@ ALLOWED = [
     ("make \\\n  test", "make test"),
     ("cat src/*.py", "cat *"),
     ("cat ./src/a.py", "cat *"),
+    ("cat -I./src a", "cat *"),
     ("cp notes /tmp/out/notes", "cp * /tmp/out/*"),
     ("python -m pytest -q tests", "python -m pytest *"),
     ("find . -name '*.py' -mtime -3", "find *"),
@@ -225,6 +238,7 @@ PROGRAMS = [
     ("make SHELL=./evil", "make *"),
     ("make test -f evil", "make test *"), ("awk evil", "awk *"), ("tar xf a --to-command=evil", "tar *"),
     ("curl evil", "curl *"), ("sed -i x notes", "sed *"), ("gh api x", "gh api *"), ("cargo build", "cargo *"),
+    ("deno run evil.js", "deno run *"), ("bun run evil.js", "bun run *"),
 ]  # fmt: skip
 
 
@@ -233,7 +247,69 @@ def test_of_a_program_that_does_anything_a_rule_names_what(command: str, pattern
     assert judged(command, rule(f"Bash: {pattern}")).verdict is None
 
 
+EVALUATED = [
+    ("test -v 'a[$(touch owned)]'", "test *"), ("test -n x -a -v 'a[$(touch owned)]'", "test *"),
+    ("printf -v 'a[$(touch owned)]' x", "printf *"), ("printf -vPATH %s /srv/app/evil", "printf *"),
+    ("print -v 'a[$(touch owned)]' x", "print *"), ("getopts x 'a[$(touch owned)]' -x", "getopts *"),
+    ("jobs -x ./evil", "jobs *"), ("wait -p x", "wait *"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "pattern"), EVALUATED)
+def test_words_of_the_shell_that_carry_out_their_words_or_set_a_variable_are_allowed_by_no_rule(
+    command: str, pattern: str
+) -> None:
+    for what in (f"Bash: {pattern}", f"Bash: {command}"):
+        assert judged(command, Rule("r", ALLOW, *read_what(what))).verdict is not ALLOW
+    assert judged("test -f src/a", rule("Bash: test *")).verdict is ALLOW
+
+
+ELSEWHERE = [
+    ("uniq notes .git/config", "uniq *"), ("xxd -r notes .git/config", "xxd *"), ("shuf -o Makefile notes", "shuf *"),
+    ("sdiff --diff-program=./evil a b", "sdiff *"), ("ag --pager ./evil x", "ag *"), ("bat --pager=./evil x", "bat *"),
+    ("hg log --config hooks.pre-log=./evil", "hg log *"), ("go test -exec ./evil", "go test *"),
+    ("go vet -vettool=./evil", "go vet *"), ("npm run test --script-shell ./evil", "npm run test *"),
+    ("npm run test --prefix evil", "npm run test *"), ("npm test --script-sh=./evil", "npm test *"),
+    ("cargo test --config evil.toml", "cargo test *"), ("kubectl get pods --kubeconfig=evil", "kubectl get *"),
+    ("helm template --post-renderer ./evil .", "helm template *"), ("gradle test -I evil", "gradle test *"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "pattern"), ELSEWHERE)
+def test_options_that_run_or_write_something_else_are_covered_by_no_star(command: str, pattern: str) -> None:
+    begin = command.split(" -")[0]
+    assert judged(begin, rule(f"Bash: {pattern}")).verdict is not DENY
+    assert judged(command, rule(f"Bash: {pattern}")).verdict is not ALLOW
+
+
+def test_the_shell_measures_a_cd_in_the_folder_that_it_leads_to() -> None:
+    rules = rule("Bash: cd *", name="cd"), rule("Bash: rm *", name="rm")
+    for command in ("cd; rm -rf work", "time cd; rm -rf work", "time -p cd -; rm -rf work"):
+        assert judged(command, *rules).verdict is not ALLOW, command
+    assert judged("time rm -rf work", *rules).verdict is ALLOW
+
+
+def test_of_a_text_with_very_many_words_no_more_than_a_bounded_number_is_looked_at() -> None:
+    cds = "".join(f"cd d{number}; " for number in range(9))
+    rules = [rule("Bash: ls *", name="ls"), rule("Edit: vendor/**", DENY, "no")]
+    for words, verdict in ((MOST_WORDS - 10, ALLOW), (MOST_WORDS + 10, None)):
+        said = judged("ls " + " ".join(f"{number:x}" for number in range(words)), *rules)
+        assert said.verdict is verdict, said.why
+    many = judged(f"{cds}env " + " ".join(f"a/{number}" for number in range(600)), *rules)
+    assert (many.verdict, "more words" in many.why) == (None, True)
+
+
 # ---------------------------------------------------------------------- denials, and the floor
+
+
+def test_a_denial_that_is_written_as_claude_writes_it_holds_too() -> None:
+    rules = rule("Bash: git push:*", DENY, "no"), rule("Bash: git push *", name="yes")
+    assert judged("git push origin topic", *rules).verdict is DENY
+
+
+@pytest.mark.parametrize("what", ["bash", "bash: npm publish", "edit", "Webfetch: *.python.org"])
+def test_a_tool_that_is_written_otherwise_is_no_tool(what: str) -> None:
+    assert "is no tool" in problem_of(Rule("r", DENY, *read_what(what)))
 
 
 @pytest.mark.parametrize(
@@ -379,6 +455,8 @@ def test_what_a_rule_does_not_know_of_a_call_it_does_not_allow() -> None:
     ]
     assert asked("Write", *every, file_path=f"{HERE}/a", content="x", also="y") is None
     assert asked("Write", *every, content="x") is None
+    for odd in (" /etc/cron.d/x", f"{HERE}/a ", "\t~/.bashrc", f"{HERE}/a\u200c"):
+        assert asked("Write", *every, file_path=odd, content="x") is not ALLOW
     assert asked("Write", *every, file_path=["a"]) is None
     assert asked("Bash", *every, command="make", dangerouslyDisableSandbox=True) is None
     assert asked("Bash", *every, command="make", shell="evil") is None
@@ -428,6 +506,18 @@ def test_a_rule_holds_for_whom_it_says() -> None:
     ):  # fmt: skip
         assert judged("make", rule("Bash: make", ALLOW, "r", **{name: fits})).verdict is ALLOW
         assert judged("make", rule("Bash: make", ALLOW, "r", **{name: other})).verdict is None
+
+
+@pytest.mark.parametrize("folder", ["~/app", "~/*", "/home/ann/app", "**/app", "/home/ann/.state/**"])
+def test_a_rule_for_a_folder_holds_where_it_was_ordered_and_where_it_is(folder: str) -> None:
+    for ordered in ("app", "~/app"):
+        tree = Call("Bash", {"command": "make"}, folder="/home/ann/.state/worktrees/a.1/app", ordered=ordered)
+        plain = replace(tree, folder="/home/ann/app")
+        no = RuleSet((rule("Bash", DENY, folder=folder),))
+        said = [no.judge(call, NOW, {}).verdict for call in (tree, plain)]
+        assert DENY in said
+        assert said == [DENY, DENY] or folder.startswith("/home/ann")
+    assert not rule("Bash", DENY, folder="~/app").is_for(Call("Bash", folder="/home/ann/api", ordered="~/api"))
 
 
 def test_a_rule_says_nothing_once_its_time_is_over_or_its_uses_are_gone() -> None:

@@ -23,6 +23,7 @@ def test_of_a_command_rules_are_proposed_from_its_words_alone_to_all_that_begins
     assert proposed("Bash", command="npm run test -x") == [["Bash: npm run test -x"], ["Bash: npm run *"]]
     assert proposed("Bash", command="ls -la src") == [["Bash: ls -la src"], ["Bash: ls *"]]
     assert proposed("Bash", command="git commit -m 'a b*'")[0] == ["Bash: git commit -m 'a b[*]'"]
+    assert proposed("Bash", command="git push origin x") == [["Bash: git push origin x"], ["Bash: git push *"]]
 
 
 def test_a_line_of_several_commands_gets_a_rule_for_each_and_one_for_the_file_it_writes() -> None:

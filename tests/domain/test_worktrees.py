@@ -167,3 +167,23 @@ def test_what_is_not_known_of_a_worktree_would_be_lost() -> None:
         "1 file that no commit has and 1 commit that no other branch has"
     )
     assert lost_with(replace(kept, only_here=None, problem="it is gone")) == "what is not known (it is gone)"
+
+
+@pytest.mark.parametrize(
+    ("said", "differs"),
+    [
+        ("/home/ann/.local/state/controlroom/worktrees/a1.1/src", False),
+        ("/srv/state/worktrees/a1.3/src/docs", False),
+        ("/home/ann/src", False),
+        ("/", True),
+        ("/home/ann", True),
+        ("/srv/worktrees/other.1/app", True),
+        ("/srv/worktrees/a1.1/../../..", True),
+    ],
+)
+def test_a_worktree_is_the_folder_of_the_agent_that_it_was_made_for_and_no_other(said: str, differs: bool) -> None:
+    """Rules go by an agent's folder: what its host says of a worktree must not make all of the disk one."""
+    run = OrderedRun("vm1", "a1", 1, AgentKind.HEADLESS, "", "", "~/src", "", "", "", "", 1, worktree="HEAD")
+    tree = Worktree(said, "controlroom/a1.1", "0" * 40)
+    seen = joined(replace(agent("a1"), cwd=said, worktree=tree), run)
+    assert [claim.field for claim in seen.claims] == ["cwd"] * differs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -158,6 +159,45 @@ async def test_one_question_is_answered_once_and_another_one_under_its_id_anew()
         other = bash("make test --other")
         assert (await say(here, host, other))[-1].digest == other.digest
         assert len(told(host)) == 2
+
+
+async def test_a_question_whose_answer_is_under_way_is_not_answered_again_when_the_rules_change() -> None:
+    host = Slow()
+    asking(host, None)
+    rules(RULES)
+    async with room(host) as here:
+        await say(here, host, bash("make test"))
+        rules(RULES + '[rules.more]\nallow = "Bash: ls *"\n')
+        here.engine.rules.look()
+        await here.engine.wait_idle()
+        assert len(told(host)) == 1
+        assert {each.rule.name: each.used for each in here.engine.rules.kept()}["tests"] == 1
+
+
+@pytest.mark.parametrize("meanwhile", ["halted", "removed"])
+async def test_an_answer_that_waits_for_the_disk_is_not_given_once_the_room_is_halted_or_the_rule_gone(
+    meanwhile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = ScriptedHost()
+    asking(host, None)
+    rules(RULES)
+    async with room(host) as here:
+        await here.up("vm1")
+        disk: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        outbox = here.engine.ledger_writer.outbox
+        put = outbox.put
+        monkeypatch.setattr(outbox, "put", lambda rows, *keep: disk if "rule_uses" in str(rows) else put(rows, *keep))
+        asking(host, bash("make once"), detail="asks")
+        host.show()
+        await here.until(lambda: here.engine.rules.busy)
+        if meanwhile == "halted":
+            await here.engine.submit(intents.HaltRoom(), "ann")
+        else:
+            rules(RULES.replace("make once", "make other"))
+            here.engine.rules.look()
+        disk.set_result("")
+        await here.engine.wait_idle()
+        assert [order for order in told(host) if order.verdict] == []
 
 
 class Refusing(ScriptedHost):

@@ -22,6 +22,8 @@ class Call:
     profile: str = ""
     folder: str = ""
     """Where the agent works, as home knows it; "": it is not known."""
+    ordered: str = ""
+    """Where it was ordered to work: that may be said from the host user's home, and its worktree lies elsewhere."""
 
     @property
     def command(self) -> str:
@@ -61,6 +63,8 @@ class Call:
         main = "command" if self.tool == BASH else _PATHS.get(self.tool, "")
         if main and main in self.given and not isinstance(self.given[main], str):
             return f"its {main} is no text"
+        if self.path != self.path.strip() or not self.path.isprintable():
+            return f"its {main} has white space around it, or signs in it that cannot be seen"
         return ""
 
     def _text(self, name: str) -> str:
@@ -115,7 +119,12 @@ def call_of(agent: Agent, question: Question) -> Call | str:
     given = read_input(question.input)
     if given is None:
         return "the input of the call cannot be read"
-    return Call(question.tool, given, agent.host, agent.name, agent.profile, agent.cwd)
+    return Call(question.tool, given, agent.host, agent.name, agent.profile, agent.cwd, ordered_folder(agent))
+
+
+def ordered_folder(agent: Agent) -> str:
+    """Where an agent was ordered to work; "": this room did not order it."""
+    return "" if agent.ordered is None else agent.ordered.cwd or "~"
 
 
 def read_input(text: str) -> dict[str, Any] | None:

@@ -100,16 +100,24 @@ def _is_work(path: str, folder: str) -> bool:
     return is_any(path, _WORK, folder) and not is_any(path, _BESIDE_WORK, folder)
 
 
-def look_at_command(floor: Floor, words: Sequence[str], home: str, folders: Sequence[str]) -> Iterator[Finding]:
-    """Find what the floor says of one command, in whichever of `folders` it runs; `home`: the agent's."""
+def look_at_command(
+    floor: Floor, words: Sequence[str], home: str, folders: Sequence[str], seen: set[tuple[str, bool]]
+) -> Iterator[Finding]:
+    """Find what the floor says of one command, in whichever of `folders` it runs; `home`: the agent's.
+
+    `seen`: the words that were looked at, and whether as files that are written: they are not looked at again.
+    """
     program = program_of(words[0])
     if program == "controlroom" or (program == "python" and tuple(words[1:3]) == ("-m", "controlroom")):
         yield Finding(RuleVerdict.DENY, "own files", "an agent does not steer the room that it works for")
     if any(_is_command(glob, words) for glob in floor.secrets):
         yield Finding(RuleVerdict.DENY, "credentials", f"{' '.join(words[:3])[:60]} prints credentials")
-    for word in words:
-        for path in dict.fromkeys((word, *paths_in(word), *_BESIDE.split(word))):
-            yield from look_at_path(floor, path, folders, writes=program in WRITERS)
+    writes = program in WRITERS
+    for word in dict.fromkeys(words):
+        if (word, writes) not in seen:
+            seen.add((word, writes))
+            for path in dict.fromkeys((word, *paths_in(word), *_BESIDE.split(word))):
+                yield from look_at_path(floor, path, folders, writes=writes)
     if program == "git":
         yield from _pushes(floor, words)
     if floor.deletes:
@@ -124,6 +132,7 @@ WRITERS = frozenset(
         *("cp", "mv", "rm", "rmdir", "tee", "touch", "truncate", "ln", "install", "dd", "sed", "patch", "chmod"),
         *("chown",),
         *("unlink", "shred", "mkdir", "rsync", "scp", "tar", "unzip", "curl", "wget", "ed", "perl"),
+        *("uniq", "xxd", "shuf", "iconv", "sponge", "split", "csplit", "sort", "sdiff", "tree"),
     )
 )
 """Programs that write, move or delete the files that they name."""
@@ -184,7 +193,7 @@ _DELETERS = frozenset({"rm", "rmdir", "unlink", "shred", "trash", "rimraf", "srm
 
 
 def _deletes(floor: Floor, program: str, words: Sequence[str], home: str, folders: Sequence[str]) -> Iterator[Finding]:
-    for path in _deleted(program, words):
+    for path in dict.fromkeys(_deleted(program, words)):
         places = [resolved(path, folder) or path for folder in folders]
         if all(is_any(place, floor.scratch, "") for place in places):
             continue

@@ -1,7 +1,7 @@
 """What the rules of a room say of a call, together: the floor and denials first, then what asks, then what allows."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 
@@ -11,6 +11,7 @@ from controlroom.domain.permissions.calls import BASH, EDITORS, READERS, Call
 from controlroom.domain.permissions.floor import Finding, Floor
 from controlroom.domain.permissions.paths import inside, resolved
 from controlroom.domain.permissions.rules import (
+    Place,
     Rule,
     RuleVerdict,
     allows_command,
@@ -18,8 +19,10 @@ from controlroom.domain.permissions.rules import (
     command_pattern,
     forbids_command,
     forbids_path,
+    forbids_place,
     is_about,
     is_place,
+    place_of,
 )
 
 
@@ -86,6 +89,9 @@ class RuleSet:
 
 NO_RULES = RuleSet()
 
+MOST_WORDS = 1_000
+"""Different words of a script that are looked at, at most, each from all folders that it may run in."""
+
 _FOLDERS = 8
 """Folders that a command may run in after so many `cd`, at most."""
 
@@ -99,6 +105,9 @@ class _Look:
         self._rules, self._call, self._now, self._used = rules, call, now, used
         self._script = shell.parsed(call.command) if call.tool == BASH else shell.Script()
         self._steps = list(_steps(self._script, call.folder))
+        while sum(step.size for step in self._steps) > MOST_WORDS:
+            self._script = replace(self._script, problem=self._script.problem or "it has more words than are looked at")
+            self._steps.pop()
 
     def judgement(self) -> Judgement:
         """Ask in the order of what beats what."""
@@ -124,8 +133,9 @@ class _Look:
         floor, home = self._rules.floor, self._call.folder
         yield from ground.look_at_call(floor, self._call)
         for step in self._steps:
+            seen = set[tuple[str, bool]]()
             for words in step.spread:
-                yield from ground.look_at_command(floor, words, home, step.folders)
+                yield from ground.look_at_command(floor, words, home, step.folders, seen)
             for redirect in step.command.redirects:
                 yield from ground.look_at_path(floor, redirect.target.value, step.folders, writes=redirect.writes)
 
@@ -156,9 +166,25 @@ class _Look:
                 return True
             return any(forbids_command(rule, words) for step in self._steps for words in step.spread)
         if rule.tool in EDITORS or rule.tool in READERS:
-            paths = ((path, step) for step in self._steps for path in step.paths(writes=rule.tool in EDITORS))
-            return any(forbids_path(rule, path, folder) for path, step in paths for folder in step.folders)
+            places = self._written if rule.tool in EDITORS else self._named
+            return bool(places) and (not rule.pattern or any(forbids_place(rule, place) for place in places if place))
         return False
+
+    @cached_property
+    def _written(self) -> Collection[Place | None]:
+        """The files that the commands may write."""
+        return self._places(writes=True)
+
+    @cached_property
+    def _named(self) -> Collection[Place | None]:
+        """The files that the commands may read or write."""
+        return self._places(writes=False)
+
+    def _places(self, *, writes: bool) -> Collection[Place | None]:
+        steps = self._steps
+        return {
+            place_of(path, folder) for step in steps for path in step.paths(writes=writes) for folder in step.folders
+        }
 
     def _forbids(self, rule: Rule) -> bool:
         call = self._call
@@ -246,8 +272,16 @@ class _Step:
         """Its words, and those of commands that it runs by its words, as far as that can be seen."""
         return list(_spread([word.value for word in self.command.words], 0))
 
-    def paths(self, *, writes: bool) -> Iterator[str]:
+    @cached_property
+    def size(self) -> int:
+        """How much of it is to be looked at: its different words, from each folder."""
+        return len({word for words in self.spread for word in words}) * len(self.folders)
+
+    def paths(self, *, writes: bool) -> Collection[str]:
         """Words that may be files it reads, or writes."""
+        return dict.fromkeys(self._paths(writes=writes))
+
+    def _paths(self, *, writes: bool) -> Iterator[str]:
         for redirect in self.command.redirects:
             if redirect.writes or not writes:
                 yield redirect.target.value
@@ -269,8 +303,13 @@ def _steps(script: shell.Script, home: str) -> Iterator[_Step]:
         place = _cd(command)
         if place is not None and len(folders) < _FOLDERS:
             folders |= dict.fromkeys(resolved(place, folder) for folder in folders)
-        elif command.words and command.words[0].value in ("cd", "pushd", "popd", "chdir"):
+        elif _goes([word.value for word in command.words]):
             folders |= {"": None}  # anywhere
+
+
+def _goes(words: Sequence[str]) -> bool:
+    """Whether a command goes to another folder: `time` is a word of the shell, so what it measures does."""
+    return bool(words) and programs.unwrapped(words)[0] in ("cd", "pushd", "popd", "chdir")
 
 
 def _cd(command: shell.Command) -> str | None:

@@ -37,6 +37,7 @@ def outside(path: str, folder: str) -> bool:
 
 
 _INSIDE = re.compile(r"(?:^|[=:@,])(?=[/~])")
+_BEHIND = re.compile(r"\.{1,2}(?=/|$)|/|~")
 _ADDRESS = re.compile(r"(?:https?|ssh|git)://[^\s]*", re.IGNORECASE)
 
 
@@ -47,6 +48,8 @@ def paths_in(word: str) -> Iterator[str]:
         yield plain[match.end() :]
     if plain.startswith("-") and len(plain) > 2 and plain[1] != "-":
         yield plain[2:]
+        if behind := _BEHIND.search(plain, 2):  # of several letters in one word the last may take all that follows
+            yield plain[behind.start() :]
     for part in re.split(r"[=:@,]", plain):
         if ".." in part.split("/"):
             yield part

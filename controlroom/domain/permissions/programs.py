@@ -6,7 +6,7 @@ Options and subcommands: the manuals of GNU coreutils and findutils, Git 2.47, r
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -24,6 +24,8 @@ NEVER = frozenset(
         *("tmux", "screen", "at", "batch", "crontab", "systemd-run", "launchctl", "expect", "unbuffer", "entr"),
         *("nix-shell", "vim", "vi", "nvim", "view", "ex", "ed", "emacs", "nano", "less", "more", "man", "ftp", "sftp"),
         *("dbus-run-session", "faketime", "firejail", "bwrap", "runcon", "setpriv", "setarch", "prlimit", "cpulimit"),
+        *("print", "getopts", "getln", "pushln", "jobs", "wait", "sched", "vared", "zparseopts", "zformat", "zstyle"),
+        *("private", "integer", "float", "foreach", "disable", "unhash", "unfunction", "functions", "sysread"),
         *("direnv", "dotenv", "mise", "asdf", "op", "aws-vault", "chpst", "daemonize", "start-stop-daemon", "sg"),
     )
 )
@@ -58,6 +60,7 @@ SEVERAL = frozenset(
 
 _RUN_OTHERS = frozenset(
     (
+        *(("deno", "run"), ("bun", "run"), ("bun", "x"), ("npm", "explore"), ("dotnet", "run"), ("swift", "run")),
         *(("npm", "exec"), ("npm", "x"), ("pnpm", "exec"), ("pnpm", "dlx"), ("yarn", "exec"), ("yarn", "dlx")),
         *(("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("pdm", "run"), ("hatch", "run"), ("rye", "run")),
         *(("conda", "run"), ("bundle", "exec"), ("cargo", "run"), ("go", "run"), ("docker", "run"), ("docker", "exec")),
@@ -140,17 +143,17 @@ def _not_named(program: str, words: Sequence[str], named: int) -> str:
     if program in EXACT:
         return f"{program} can do too much by its options: only a rule with these words and no * allows it"
     second = words[1] if len(words) > 1 else ""
+    if (program, second) in _RUN_OTHERS:
+        third = words[2] if len(words) > 2 else ""
+        if named < 3 or third.startswith("-"):
+            return f"{program} {second} runs what is named behind it: a rule names that, too"
+        return _not_named(program_of(third), words[2:], named - 2) or problem(words[2:], named - 2, exact=False)
     if program in SCRIPTS:
         as_module = program in ("python", "pypy") and second == "-m"
         if named < (3 if as_module else 2) or (second.startswith("-") and not as_module) or len(words) < 2:
             return f"{program} carries out what it is given: a rule names that, as in {program} SCRIPT *"
     elif program in SEVERAL and (named < 2 or second.startswith("-")) and len(words) > 1 and program != "git":
         return f"{program} does many things: a rule names which, as in {program} {_plain(second)} *"
-    elif (program, second) in _RUN_OTHERS:
-        third = words[2] if len(words) > 2 else ""
-        if named < 3 or third.startswith("-"):
-            return f"{program} {second} runs what is named behind it: a rule names that, too"
-        return _not_named(program_of(third), words[2:], named - 2) or problem(words[2:], named - 2, exact=False)
     return ""
 
 
@@ -177,6 +180,7 @@ _GIT_OPTIONS = (
     *("--upload-pack", "--receive-pack", "--exec", "--ext-diff", "--textconv", "--open-files-in-pager", "--output"),
     *("--template", "--separate-git-dir", "--config", "--strategy", "--reference", "--no-index", "--contents"),
     *("--output-directory", "--git-dir", "--work-tree", "--exec-path", "--config-env", "--show-signature"),
+    "--unsafe-paths",
 )
 _GIT_LETTERS = {
     "clone": "cu", "ls-remote": "u", "rebase": "xs", "grep": "Of", "diff": "O", "log": "O", "show": "O", "archive": "o",
@@ -192,9 +196,7 @@ def _git(words: Sequence[str]) -> str:
         return f"git {sub[:20]} before its subcommand changes what it runs, or where"
     if sub not in _GIT:
         return f"git {_plain(sub)} may be an alias, or runs other commands"
-    for word in words[2:]:
-        if word == "--":
-            break
+    for word in words[2:]:  # also behind --, which may be the value of an option before it
         if "::" in word:
             return "git takes :: for a program that fetches"
         if option := _is_of(word, _GIT_OPTIONS) or _letter(word, _GIT_LETTERS.get(sub, "")):
@@ -232,16 +234,62 @@ def _make(words: Sequence[str]) -> str:
     return ""
 
 
-def _sort(words: Sequence[str]) -> str:
-    return _vetoed(words, ("--output", "--compress-program", "--temporary-directory", "--files0-from"), "oT")
+_ELSEWHERE: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "sort": (("--output", "--compress-program", "--temporary-directory", "--files0-from"), "oT"),
+    "rg": (("--pre", "--hostname-bin", "--pre-glob"), ""),
+    "tree": (("--output",), "o"),
+    "shuf": (("--output", "--random-source"), "o"),
+    "iconv": (("--output",), "o"),
+    "sdiff": (("--output", "--diff-program"), "o"),
+    "diff3": (("--diff-program",), ""),
+    "ag": (("--pager",), ""),
+    "ack": (("--pager", "--ackrc"), ""),
+    "bat": (("--pager",), ""),
+    "batcat": (("--pager",), ""),
+    "hg": (("--config", "--config-file", "--cwd", "--repository", "--debugger"), "R"),
+    **dict.fromkeys(
+        ("npm", "pnpm", "yarn", "bun"),
+        (
+            ("--script-shell", "--prefix", "--node-options", "--userconfig", "--globalconfig", "--cwd", "--dir"),
+            "C",
+        ),
+    ),
+    "cargo": (("--config", "--manifest-path"), "C"),
+    "kubectl": (("--kubeconfig", "--helm-command", "--enable-exec", "--enable-alpha-plugins"), ""),
+    "helm": (("--kubeconfig", "--post-renderer"), ""),
+    "gradle": (("--init-script", "--build-file", "--settings-file", "--project-dir"), "Ibcp"),
+    "mvn": (("--file", "--settings", "--global-settings"), "f"),
+    "just": (("--justfile", "--shell", "--shell-arg", "--working-directory", "--command"), "fdc"),
+}
+"""Options by which a program runs another one, takes its orders from another place or writes a file."""
 
 
-def _ripgrep(words: Sequence[str]) -> str:
-    return _vetoed(words, ("--pre", "--hostname-bin", "--pre-glob"), "")
+def _elsewhere(words: Sequence[str]) -> str:
+    return _vetoed(words, *_ELSEWHERE[program_of(words[0])])
 
 
-def _tree(words: Sequence[str]) -> str:
-    return _vetoed(words, ("--output",), "o")
+_GO = frozenset({"exec", "toolexec", "vettool", "overlay", "modfile", "C"})
+
+
+def _go(words: Sequence[str]) -> str:
+    names = (word.lstrip("-").split("=", 1)[0] for word in words[1:] if word.startswith("-"))
+    option = next((name for name in names if name in _GO), "")
+    return f"go -{option} runs or reads something else" if option else ""
+
+
+def _test(words: Sequence[str]) -> str:
+    """The shell's own `test` carries out what stands in the index of a variable."""
+    return "test -v carries out what a name has in brackets" if {"-v", "-R"} & set(words) else ""
+
+
+def _printf(words: Sequence[str]) -> str:
+    return "printf -v sets a variable" if words[1:2] and words[1].startswith("-v") else ""
+
+
+def _two_files(words: Sequence[str]) -> str:
+    """What reads the first file that it is given, and writes the second."""
+    files = [word for word in words[1:] if not word.startswith("-") or word == "-"]
+    return f"{words[0][:20]} writes the second file that it is given" if len(files) > 1 else ""
 
 
 def _vetoed(words: Sequence[str], options: tuple[str, ...], letters: str) -> str:
@@ -271,7 +319,10 @@ _OWN: dict[str, Callable[[Sequence[str]], str]] = {
     "find": _find,
     "make": _make,
     "gmake": _make,
-    "sort": _sort,
-    "rg": _ripgrep,
-    "tree": _tree,
+    "test": _test,
+    "printf": _printf,
+    "uniq": _two_files,
+    "xxd": _two_files,
+    "go": _go,
+    **dict.fromkeys(_ELSEWHERE, _elsewhere),
 }

@@ -83,6 +83,8 @@ def _commands(call: Call, verdict: RuleVerdict) -> Iterator[Sequence[What]]:
 
 
 def _pattern(words: Sequence[str], count: int | None) -> str:
+    if count == 1 and programs.program_of(words[0]) in programs.SEVERAL:
+        count = 2  # of these the first word says nothing
     begin = [_quoted(word) for word in words[:count]]
     if count is None or len(words) < count:
         return " ".join(begin)

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from posixpath import normpath
+from typing import NamedTuple
 
 from controlroom.domain.permissions import programs
-from controlroom.domain.permissions.calls import BASH, EDITORS, READERS, Call
+from controlroom.domain.permissions.calls import BASH, EDITORS, FIELDS, READERS, Call
 from controlroom.domain.permissions.paths import inside, is_below, outside, paths_in, resolved
+from controlroom.domain.permissions.paths import pattern as path_pattern
 from controlroom.domain.permissions.shell import Word
 from controlroom.text.names import agent_name_problem
 from controlroom.text.states import StrEnum
@@ -68,7 +70,7 @@ class Rule:
         """Whether a call is of an agent that it holds for."""
         pairs = ((self.host, call.host), (self.profile, call.profile), (self.agent, call.agent))
         return all(not glob or fnmatchcase(name, glob) for glob, name in pairs) and (
-            not self.folder or is_below(call.folder, self.folder, "")
+            not self.folder or is_below(call.folder, self.folder, "") or is_below(call.ordered, self.folder, "~")
         )
 
 
@@ -91,6 +93,8 @@ def problem_of(rule: Rule) -> str:
     allows = rule.verdict is RuleVerdict.ALLOW
     if allows and re.search(r"[*?]", rule.tool) and not re.fullmatch(r"mcp__[\w-]+?__\*", rule.tool):
         return f"{rule.tool} stands for tools that nobody has thought of: allow each by its name, or mcp__SERVER__*"
+    if known := next((tool for tool in FIELDS if tool != rule.tool and tool.casefold() == rule.tool.casefold()), ""):
+        return f"{rule.tool} is no tool: it is written {known}"
     if rule.pattern and rule.tool not in PATTERNED:
         return f"what {rule.tool} takes is not understood here: a rule is about all of it, without a pattern"
     if rule.folder and not rule.folder.startswith(("/", "~", "**")):
@@ -211,7 +215,7 @@ def forbids_command(rule: Rule, words: Sequence[str]) -> bool:
     if not words or not (_is(words[0], wanted[0]) or _is(programs.program_of(words[0]), wanted[0])):
         return False
     rest = iter(words[1:])
-    return all(any(_is(word, glob) for word in rest) for glob in wanted[1:])
+    return all(any(_is(word, glob) or word == glob.removesuffix(":*") for word in rest) for glob in wanted[1:])
 
 
 # ---------------------------------------------------------------------- files, the web and the rest
@@ -229,14 +233,41 @@ def allows_path(rule: Rule, path: str, folder: str) -> bool:
     return is_below(path, rule.pattern, folder) if rule.pattern else inside(path, folder)
 
 
+class Place(NamedTuple):
+    """A file or folder, as rules that deny or ask look at it: in lower case."""
+
+    whole: str
+    below: str
+    """Its way from the agent's folder; "": it is not in there."""
+    outside: bool
+
+
+@lru_cache(maxsize=4096)
+def place_of(path: str, folder: str) -> Place | None:
+    """Where a path leads, a relative one from `folder`; None: it cannot be told."""
+    whole = resolved(path, folder)
+    if not path or not whole:
+        return None
+    home = resolved(folder, "").rstrip("/")
+    below = whole[len(home) + 1 :] if inside(whole, folder) else ""
+    return Place(whole.casefold(), below.casefold(), outside(path, folder))
+
+
+def forbids_place(rule: Rule, place: Place) -> bool:
+    """Whether a rule that denies or asks is about a file, by its pattern."""
+    glob = rule.pattern.casefold()
+    if glob.startswith(("/", "~", "**")):
+        return path_pattern(glob).fullmatch(place.whole) is not None
+    glob = glob.removeprefix("./")
+    if place.outside:
+        return path_pattern(f"**/{glob}").fullmatch(place.whole) is not None
+    return bool(place.below) and path_pattern(glob).fullmatch(place.below) is not None
+
+
 def forbids_path(rule: Rule, path: str, folder: str) -> bool:
     """Whether a rule that denies or asks is about a file."""
-    if not rule.pattern:
-        return True
-    wide = rule.pattern if rule.pattern.startswith(("/", "~", "**")) else f"**/{rule.pattern.removeprefix('./')}"
-    return is_below(path, rule.pattern, folder, fold=True) or (
-        outside(path, folder) and is_below(path, wide, folder, fold=True)
-    )
+    place = place_of(path, folder)
+    return not rule.pattern or (place is not None and forbids_place(rule, place))
 
 
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]{1,253})(/[^\s\\]*)?", re.IGNORECASE)

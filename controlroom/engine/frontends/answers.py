@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from controlroom.domain.model import LogPlace
 from controlroom.domain.money.plausible import DoubtedUse
-from controlroom.domain.permissions.calls import Call, read_input
+from controlroom.domain.permissions.calls import Call, ordered_folder, read_input
 from controlroom.engine.budgets.advisor import compared, estimated
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.spending import Spending
@@ -152,8 +152,9 @@ def _ruled(parts: Answering, asked: AskRules | TryCall) -> Rules | Judged:
         return Judged(asked.id, reason=f"there is no agent {short(asked.agent, _REASON)}")
     call = Call(asked.tool, given, asked.host, "", asked.profile, asked.folder)
     if agent is not None:
-        folder = asked.folder or agent.cwd
-        call = Call(asked.tool, given, asked.host or agent.host, agent.name, asked.profile or agent.profile, folder)
+        folder, ordered = asked.folder or agent.cwd, "" if asked.folder else ordered_folder(agent)
+        whose = asked.host or agent.host, agent.name, asked.profile or agent.profile
+        call = Call(asked.tool, given, *whose, folder, ordered)
     book.look()
     said = book.judge(call)
     return Judged(asked.id, str(said.verdict or ""), said.rules, said.why, said.parts)
