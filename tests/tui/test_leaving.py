@@ -212,7 +212,7 @@ def test_an_engine_that_is_killed_leaves_a_screen_that_can_be_left(tmp_path: Pat
     command = f"{sys.executable} -m controlroom; code=$?; stty -a; echo left with $code; sleep 600"
     terminal = Terminal(tmp_path / "t", command, 120, 40, {**env, "COLORTERM": "truecolor"}, ROOT)
     try:
-        terminal.wait_for_text("No hosts yet", "+ quit", deadline=30)
+        terminal.wait_for_text("No hosts yet", "} quit", deadline=30)
         assert "48;2;16;32;48m" in terminal.colours()
         first = engine()
         os.kill(first, signal.SIGKILL)

@@ -63,7 +63,7 @@ async def test_taps_do_what_keys_do() -> None:
         await here.settle()
         await here.pilot.click(offset=(6, 2))
         await here.settle()
-        assert "controlroom help tasks" in here.text()
+        assert "controlroom help rules" in here.text()
 
 
 async def test_a_page_that_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
