@@ -57,7 +57,7 @@ class OpenOrder:
     """Its link was lost, or the engine ended: only looking can tell."""
     sent: ToNode | None = None
     """What its host was sent, while the engine that sent it lives."""
-    patience: float = PATIENCE
+    patience: float = field(default_factory=lambda: PATIENCE)
     tries: int = 0
     """How often its second half was asked for again."""
     before: Agent | None = field(default=None)
