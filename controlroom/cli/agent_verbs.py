@@ -94,7 +94,7 @@ STEER: tuple[Verb, ...] = (
             "controlroom answer docs-1 allow",
             "controlroom answer infra deny 'not before Monday'",
             "controlroom answer 'host:vm1 name:docs-*' allow",
-            "controlroom answer --alike 3f9c02d1 allow",
+            "controlroom answer --alike 3f9c02d1a4b7e865 allow",
             "controlroom answer web-2 --question 1 --choose 1,3 --question 2 --words 'as it was'",
         ),
         "questions:answer",

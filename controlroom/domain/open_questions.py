@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.questions import Question, QuestionKind
 
-_ID = 8
-"""Hexadecimal digits that name what is asked."""
+_ID = 16
+"""Hexadecimal digits that name what is asked: nobody finds another call of the same name."""
 _TOGETHER = (QuestionKind.PERMISSION, QuestionKind.CHOICES)
 """What can be answered for several at once."""
 

@@ -307,6 +307,22 @@ def test_a_denial_that_is_written_as_claude_writes_it_holds_too() -> None:
     assert judged("git push origin topic", *rules).verdict is DENY
 
 
+@pytest.mark.parametrize(
+    "pattern", ["secrets", "secrets/", "./secrets/", "secrets/**", "**/secrets", "/srv/app/secrets"]
+)
+def test_a_denial_for_a_folder_is_about_all_that_is_in_it(pattern: str) -> None:
+    no = rule(f"Read: {pattern}", DENY, "no"), rule("Read", name="yes"), rule("Bash: cat *", name="cat")
+    assert asked("Read", *no, file_path=f"{HERE}/secrets/deep/key") is DENY
+    assert judged("cat secrets/key", *no).verdict is DENY
+    assert asked("Read", *no, file_path=f"{HERE}/secretsx") is ALLOW
+
+
+@pytest.mark.parametrize("pattern", ["rm -rf | sh", "git add . && git commit", "a; b", "a & b"])
+def test_a_rule_about_a_command_is_not_about_several(pattern: str) -> None:
+    assert "more than one command" in problem_of(Rule("r", DENY, "Bash", pattern))
+    assert problem_of(Rule("r", DENY, "Bash", "find . -name ';' '|' x 'a & b' https://x/?a=1")) == ""
+
+
 @pytest.mark.parametrize("what", ["bash", "bash: npm publish", "edit", "Webfetch: *.python.org"])
 def test_a_tool_that_is_written_otherwise_is_no_tool(what: str) -> None:
     assert "is no tool" in problem_of(Rule("r", DENY, *read_what(what)))

@@ -108,3 +108,17 @@ def test_a_rule_that_cannot_be_leaves_the_file_as_it_is(path: Path) -> None:
     with pytest.raises(ConfigProblem):
         keep_rule(path, rule("Bash: sudo *"))
     assert path.read_text() == WRITTEN
+
+
+@pytest.mark.parametrize("command", ["'x", "*", "gh | x"])
+def test_a_command_of_the_floor_that_cannot_be_read_is_a_mistake_in_the_file(path: Path, command: str) -> None:
+    path.write_text(f'[floor]\nsecrets = ["{command}"]\n')
+    with pytest.raises(ConfigProblem, match=r"floor\.secrets: "):
+        load_rules(path)
+
+
+@pytest.mark.parametrize("when", ["1970-01-01T00:00:00Z", "1026-12-24T18:00:00Z"])
+def test_a_rule_that_ended_long_ago_has_ended(path: Path, when: str) -> None:
+    path.write_text(f'[rules.a]\nallow = "Bash: ls"\nexpires = {when}\n')
+    [old] = load_rules(path).rules
+    assert old.is_over(1_900_000_000_000, 0)

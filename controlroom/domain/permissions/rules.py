@@ -117,6 +117,8 @@ def _pattern_problem(rule: Rule, *, allows: bool) -> str:
         wanted = command_pattern(rule.pattern)
     except ValueError as error:
         return f"{rule.pattern!a} cannot be read as words: {str(error).lower()}"
+    if _joins(rule.pattern):
+        return f"{rule.pattern!a} is more than one command: write a rule for each"
     if not allows:
         return ""
     if not wanted.named:
@@ -124,6 +126,21 @@ def _pattern_problem(rule: Rule, *, allows: bool) -> str:
     if programs.program_of(wanted.words[0]) in programs.NEVER:
         return f"{wanted.words[0]} runs other commands, or changes what they mean: no rule allows it"
     return ""
+
+
+def command_problem(pattern: str) -> str:
+    """Say what is wrong with a pattern that must name a program; "": nothing."""
+    return "" if command_pattern(pattern).words else f"{pattern!a} names no program"
+
+
+def _joins(pattern: str) -> bool:
+    """Whether a sign stands in a pattern, outside of quotes, that joins commands: no word of a command is one."""
+    signs = shlex.shlex(pattern, posix=False, punctuation_chars=";&|")
+    signs.whitespace_split, signs.commenters = True, ""
+    try:
+        return any(set(word) <= set(";&|") for word in signs)
+    except ValueError:  # quotes within words are not read without escapes
+        return False
 
 
 # ---------------------------------------------------------------------- commands
@@ -254,8 +271,8 @@ def place_of(path: str, folder: str) -> Place | None:
 
 
 def forbids_place(rule: Rule, place: Place) -> bool:
-    """Whether a rule that denies or asks is about a file, by its pattern."""
-    glob = rule.pattern.casefold()
+    """Whether a rule that denies or asks is about a file, by its pattern: about what is below it, too."""
+    glob = f"{rule.pattern.casefold().rstrip('/').removesuffix('/**')}/**"
     if glob.startswith(("/", "~", "**")):
         return path_pattern(glob).fullmatch(place.whole) is not None
     glob = glob.removeprefix("./")

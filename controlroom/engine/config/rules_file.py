@@ -12,9 +12,10 @@ import tomli_w
 import tomllib
 from pydantic import Field, model_validator
 
+from controlroom.domain.permissions.calls import BASH
 from controlroom.domain.permissions.floor import Floor
 from controlroom.domain.permissions.judge import RuleSet
-from controlroom.domain.permissions.rules import Rule, RuleVerdict, problem_of, read_what
+from controlroom.domain.permissions.rules import Rule, RuleVerdict, command_problem, problem_of, read_what
 from controlroom.engine.atomic_file import replace_file
 from controlroom.engine.config.toml_file import MAX_FILE, ConfigProblem, parsed
 from controlroom.engine.config.toml_tables import Table, read
@@ -87,7 +88,10 @@ def load_rules(path: Path) -> RuleSet:
 
 
 def _floor(table: FloorTable, path: Path) -> Floor:
-    """The floor as a file says it, with the files beside that file."""
+    """The floor as a file says it, with the files beside that file. Raises `ConfigProblem`."""
+    for command in table.secrets:
+        if wrong := problem_of(Rule("floor", RuleVerdict.DENY, BASH, command)) or command_problem(command):
+            raise ConfigProblem(f"{path}: floor.secrets: {wrong}")
     own = *table.own, f"{path.parent}/*.toml"
     lists = table.branches, table.scratch, table.credentials, table.secrets, own, table.asks
     branches, scratch, credentials, secrets, own_files, asks = map(tuple, lists)
@@ -99,7 +103,7 @@ def rule_of(name: str, table: RuleTable) -> Rule:
     verdict = next(one for one in RuleVerdict if getattr(table, one).strip())
     tool, pattern = read_what(getattr(table, verdict))
     where = table.folder, table.profile, table.host, table.agent
-    expires = int(table.expires.timestamp() * 1000) if table.expires else 0
+    expires = max(1, int(table.expires.timestamp() * 1000)) if table.expires else 0
     return Rule(name, verdict, tool, pattern, *where, expires, table.uses)
 
 
