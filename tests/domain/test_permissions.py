@@ -139,6 +139,7 @@ WRAPPERS = [
     "time sudo ls", "nice xargs ls", "ssh host ls", "watch ls", "parallel ls", "setsid ls", "stdbuf -o0 ls",
     "script -c ls", "su -c ls", "export PATH=.", "FOO=1 ls", "PATH=. ls", "/usr/bin/env ls", "e\\nv ls", "'sudo' ls",
     "timeout -s$(x) 5 ls", "timeout 5s", "nice -n ls", "coproc ls", "flock x ls", "tmux new ls",
+    "caffeinate ls", "xvfb-run ls", "hyperfine ls", "fakeroot ls", "arch ls",
 ]  # fmt: skip
 
 
@@ -238,6 +239,7 @@ PROGRAMS = [
     ("make SHELL=./evil", "make *"),
     ("make test -f evil", "make test *"), ("awk evil", "awk *"), ("tar xf a --to-command=evil", "tar *"),
     ("curl evil", "curl *"), ("sed -i x notes", "sed *"), ("gh api x", "gh api *"), ("cargo build", "cargo *"),
+    ("rustup run x evil", "rustup run *"), ("nix run evil", "nix run *"),
     ("deno run evil.js", "deno run *"), ("bun run evil.js", "bun run *"),
 ]  # fmt: skip
 
@@ -459,6 +461,10 @@ def test_a_rule_for_files_is_about_paths_as_they_read() -> None:
     assert asked("Read", rule("Read", name="all"), file_path=f"{HERE}/.env") is DENY
     assert asked("Glob", rule("Read", name="all"), pattern="**/*.py") is ALLOW
     assert asked("Glob", rule("Read", name="all"), pattern="/etc/**") is None
+    assert asked("Glob", rule("Read", name="all"), pattern="src/*.{py,toml}") is ALLOW
+    for braced in ("{..,x}/*", "{/etc,x}/*", "a/{b,../..}/*", "{~,x}/*"):
+        assert asked("Glob", rule("Read", name="all"), pattern=braced) is None
+        assert asked("Grep", rule("Read", name="all"), pattern="x", glob=braced) is None
     assert asked("Grep", rule("Read", name="all"), pattern="x", path="../other") is None
 
 
@@ -494,6 +500,11 @@ def test_a_rule_for_the_web_is_about_the_host_that_is_asked() -> None:
     assert asked("WebFetch", path, url="https://docs.python.org/3/library", prompt="x") is ALLOW
     assert asked("WebFetch", path, url="https://docs.python.org/3/../2", prompt="x") is None
     assert asked("WebFetch", path, url="http://docs.python.org/3/x", prompt="x") is None
+    assert asked("WebFetch", path, url="https://docs.python.org/3/%2E%2e/2", prompt="x") is None
+    both = rule("WebFetch", name="all"), rule("WebFetch: evil.com", DENY, "no")
+    for url in ("https://evil.com/x", "https://ev%69l.com/", "https://\uff45vil.com/", "https://a@EVIL.com:80/"):
+        assert asked("WebFetch", *both, url=url, prompt="x") is DENY, url
+    assert asked("WebFetch", *both, url="http://localhost:3000/", prompt="x") is ALLOW
 
 
 def test_other_tools_are_allowed_by_their_names_and_those_of_a_server_together() -> None:

@@ -1,6 +1,7 @@
 """What an agent asks leave for, as rules see it: the tool, its whole input, and whose call it is."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,7 +41,7 @@ class Call:
         """All that it reads or writes, as paths: what it does not name is the agent's folder."""
         if self.tool not in _PATHS:
             return ()
-        pattern = self._text("pattern") if self.tool == "Glob" else self._text("glob")
+        pattern = self._places
         leads = pattern.startswith(("/", "~")) or ".." in pattern.split("/")
         return (self.path or ("" if self.tool in EDITORS or self.tool == "Read" else "."), *[pattern] * leads)
 
@@ -65,12 +66,21 @@ class Call:
             return f"its {main} is no text"
         if self.path != self.path.strip() or not self.path.isprintable():
             return f"its {main} has white space around it, or signs in it that cannot be seen"
+        if self.tool in ("Glob", "Grep") and _BRACED.search(self._places):
+            return "its pattern of files may lead elsewhere, by braces"
         return ""
+
+    @property
+    def _places(self) -> str:
+        """The pattern of files that a search is about."""
+        return self._text("pattern" if self.tool == "Glob" else "glob")
 
     def _text(self, name: str) -> str:
         value = self.given.get(name)
         return value if isinstance(value, str) else ""
 
+
+_BRACED = re.compile(r"[{,](?:[/~]|\.\.)")
 
 BASH = "Bash"
 EDITORS = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})

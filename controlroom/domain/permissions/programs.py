@@ -26,6 +26,9 @@ NEVER = frozenset(
         *("dbus-run-session", "faketime", "firejail", "bwrap", "runcon", "setpriv", "setarch", "prlimit", "cpulimit"),
         *("print", "getopts", "getln", "pushln", "jobs", "wait", "sched", "vared", "zparseopts", "zformat", "zstyle"),
         *("private", "integer", "float", "foreach", "disable", "unhash", "unfunction", "functions", "sysread"),
+        *("caffeinate", "arch", "xvfb-run", "fakeroot", "proot", "hyperfine", "perf", "rlwrap", "ssh-agent", "chronic"),
+        *("sem", "watchexec", "nodemon", "concurrently", "cross-env", "dotenvx", "numactl", "linux32", "linux64"),
+        *("systemd-inhibit", "catchsegv", "rr", "gosu", "su-exec", "tini", "dumb-init"),
         *("direnv", "dotenv", "mise", "asdf", "op", "aws-vault", "chpst", "daemonize", "start-stop-daemon", "sg"),
     )
 )
@@ -61,6 +64,8 @@ SEVERAL = frozenset(
 _RUN_OTHERS = frozenset(
     (
         *(("deno", "run"), ("bun", "run"), ("bun", "x"), ("npm", "explore"), ("dotnet", "run"), ("swift", "run")),
+        *(("rustup", "run"), ("opam", "exec"), ("nix", "run"), ("nix", "shell"), ("nix", "develop"), ("pixi", "run")),
+        *(("devbox", "run"), ("composer", "exec"), ("lerna", "exec"), ("nx", "exec"), ("mix", "run")),
         *(("npm", "exec"), ("npm", "x"), ("pnpm", "exec"), ("pnpm", "dlx"), ("yarn", "exec"), ("yarn", "dlx")),
         *(("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("pdm", "run"), ("hatch", "run"), ("rye", "run")),
         *(("conda", "run"), ("bundle", "exec"), ("cargo", "run"), ("go", "run"), ("docker", "run"), ("docker", "exec")),

@@ -12,6 +12,8 @@ from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from posixpath import normpath
 from typing import NamedTuple
+from unicodedata import normalize
+from urllib.parse import unquote
 
 from controlroom.domain.permissions import programs
 from controlroom.domain.permissions.calls import BASH, EDITORS, FIELDS, READERS, Call
@@ -295,8 +297,9 @@ def is_place(pattern: str, url: str, *, wide: bool) -> bool:
     match = _URL.fullmatch(url.strip())
     scheme, _, place = pattern.partition("://") if "://" in pattern else ("", "", pattern)
     name, _, path = place.partition("/")
-    if match is None or (not wide and ".." in url):
-        return wide and name.strip("*.").casefold() in url.casefold()
+    plain = normalize("NFKC", unquote(url)).casefold()
+    if match is None or (not wide and ".." in plain):
+        return wide and name.strip("*.").casefold() in plain
     if scheme and scheme.casefold() != match[1].casefold():
         return False
     is_host = fnmatchcase(match[2].casefold().rstrip("."), name.casefold())
