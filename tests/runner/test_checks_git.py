@@ -125,6 +125,12 @@ def test_guarded_files_that_git_was_told_not_to_tell_of_are_named(start: Make, b
     assert seen.detail == "done, checked; changed guarded files: tests/run.sh"
 
 
+def test_where_git_has_not_kept_where_it_began_nobody_says_what_it_changed(start: Make) -> None:
+    work = f"echo two > page; echo 'exit 0' > tests/run.sh; {COMMIT}; rm -r .git/logs"
+    seen = start(work, guarded=("tests/",)).finish()
+    assert seen.detail.startswith("done, checked; whether it changed guarded files is not known: git has not kept")
+
+
 def test_a_fresh_checkout_takes_no_other_worktree_along(start: Make, repository: Path, tmp_path: Path) -> None:
     away, mine, place = tmp_path / "away", tmp_path / "mine", tmp_path / "state" / "agents" / "one.1"
     for one in (away, mine):
@@ -194,6 +200,12 @@ def test_a_run_that_has_changed_nothing_and_said_nothing_is_no_plain_done(
 ) -> None:
     seen = start(script, checked=False).finish()
     assert (seen.state, seen.detail, seen.nothing_changed) == ("done", detail, bool(detail))
+
+
+@pytest.mark.parametrize("script", ["rm -r .git/logs", f"echo two > page; {COMMIT}; rm .git/logs/HEAD"])
+def test_where_git_has_not_kept_where_it_began_it_is_done(start: Make, script: str) -> None:
+    seen = start(script, checked=False).finish()
+    assert (seen.state, seen.detail, seen.nothing_changed) == ("done", "", False)
 
 
 def test_where_nobody_can_tell_whether_anything_has_changed_it_is_done(start: Make, repository: Path) -> None:

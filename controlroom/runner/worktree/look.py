@@ -34,6 +34,8 @@ _SECONDS = 600.0
 _TICK = 0.02
 """Seconds by which the times of files may be behind the clock."""
 
+_UNKNOWN = "git has not kept where its work began"
+
 _NAMES = 4 * 1024 * 1024
 """Bytes of names that are read of one list."""
 
@@ -79,7 +81,8 @@ class Work:
         self.repository, self._began = repository, known.started / 1000
         self.head = _commit(repository, "HEAD")
         then = datetime.fromtimestamp(max(0.0, self._began - 1), timezone.utc)  # git's record has whole seconds
-        self.base = _commit(repository, known.base or f"HEAD@{{{then:%Y-%m-%d %H:%M:%S} +0000}}") or self.head
+        self.base = _commit(repository, known.base or f"HEAD@{{{then:%Y-%m-%d %H:%M:%S} +0000}}")
+        """The commit that its work began from; "": git has not kept that."""
 
     def uncommitted(self) -> Iterator[str]:
         """Yield the paths of files that are in no commit as they are, and were touched since the run began."""
@@ -89,7 +92,7 @@ class Work:
 
     def changed(self) -> Iterator[str]:
         """Yield the paths of all files that it has changed; one may come twice."""
-        if self.base != self.head:
+        if self.base and self.base != self.head:
             yield from self._names("diff", "--name-only", "-z", "--no-renames", self.base, self.head, "--")
         yield from self.uncommitted()
         yield from filter(self._is_new, hidden_changes(self.repository))
@@ -133,7 +136,8 @@ def begin(known: Known, work: Work, place: str, cwd: str) -> Looked:
     """Name the guarded files that were changed, and make the fresh checkout in `place`, where one is wanted."""
     paths = sorted({path for path in work.changed() if is_guarded(path, known.guarded)}) if known.guarded else []
     named = tuple(displayable(path, 200) for path in paths[:MOST_GUARDED])
-    looked = Looked(guarded=named, more_guarded=max(0, len(paths) - MOST_GUARDED))
+    unknown = "" if work.base or not known.guarded else _UNKNOWN
+    looked = Looked(guarded=named, more_guarded=max(0, len(paths) - MOST_GUARDED), guards_unknown=unknown)
     if not known.clean:
         return looked
     if not work.head:
@@ -176,7 +180,9 @@ def _looked(place: str, cwd: str, what: str, known: Known) -> Looked:
                 end(repository, place)
                 return Looked()
             work = Work(repository, known)
-            return begin(known, work, place, cwd) if what == "begin" else Looked(any(True for _ in work.changed()))
+            if what == "begin":
+                return begin(known, work, place, cwd)
+            return Looked(any(True for _ in work.changed()) or (False if work.base else None))
     except (GitFailed, ValueError) as problem:
         remove_tree(os.path.join(place, CHECKOUT))
         return Looked(guards_unknown=str(problem), unfit=f"no fresh checkout: {problem}" if known.clean else "")
