@@ -15,6 +15,7 @@ import re
 import select
 import shutil
 import signal
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -329,7 +330,22 @@ def remove_tree(path: str) -> None:
     """Remove what lies at a path: a folder with all that is in it, or a link and not what that leads to."""
     if os.path.islink(path):
         os.unlink(path)
-    shutil.rmtree(path, ignore_errors=True)
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+    except OSError:
+        _open_up(path)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _open_up(path: str) -> None:
+    """Let folders be written that are there to be read alone, as what a language's tools keep of packages is."""
+    for _, folders, _, descriptor in os.fwalk(path):
+        for name in folders:
+            with contextlib.suppress(OSError):
+                if stat.S_ISDIR(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode):
+                    os.chmod(name, 0o700, dir_fd=descriptor)
 
 
 def reachable(url: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.runner import git
-from controlroom.runner.git import REMOTE, GitFailed, Identity, Repository, opened
+from controlroom.runner.git import REMOTE, GitFailed, Identity, Repository, opened, remove_tree
 from tests.runner.hostile_repository import HostileRepository
 from tests.runner.hostile_repository import git as plain_git
 
@@ -252,3 +252,27 @@ def test_a_remote_is_told_without_credentials_and_spoken_to_by_ssh_or_https_only
     url: str, told: str, spoken: bool
 ) -> None:
     assert (git.origin(url), git.reachable(url)) == (told, spoken)
+
+
+def test_folders_that_may_only_be_read_are_removed_and_what_a_link_leads_to_is_not(tmp_path: Path) -> None:
+    package, kept = tmp_path / "tree" / "modules" / "package", tmp_path / "kept"
+    package.mkdir(parents=True)
+    kept.mkdir(0o500)
+    (package / "source").touch()
+    (package.parent / "link").symlink_to(kept)
+    for folder in (tmp_path, kept, *package.parents[:2], package):
+        os.chown(folder, 65534 if os.getuid() == 0 else -1, -1)
+    for folder in (package, package.parent):
+        folder.chmod(0o500)
+    child = os.fork()
+    if child == 0:  # root may write everywhere
+        try:
+            os.chdir(tmp_path)
+            if os.getuid() == 0:
+                os.setuid(65534)
+            remove_tree("tree")
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert not (tmp_path / "tree").exists()
+    assert kept.stat().st_mode & 0o777 == 0o500

@@ -11,7 +11,7 @@ import threading
 from controlroom.node.git.branches import HEADS, branch_of, commit_of, only_here, uncommitted
 from controlroom.node.git.merging import Job, first_line, shown_head
 from controlroom.node.spawn import Refusal
-from controlroom.runner.git import GitFailed, Repository, displayable, opened
+from controlroom.runner.git import GitFailed, Repository, displayable, opened, remove_tree
 from controlroom.runner.worktree.record import Worktree
 
 OURS = "controlroom/"
@@ -42,7 +42,9 @@ def _dropped(job: Job, made: Worktree, folder: str, *, unsaved: bool) -> str:
         if os.path.lexists(made.path) and not unsaved:
             raise
         note, branch, head = "", "", ""
-    shutil.rmtree(folder)
+    remove_tree(folder)
+    if os.path.lexists(folder):
+        raise OSError(f"{displayable(folder)} could not be removed, or not all of it: look there")
     if note:
         shutil.rmtree(note, ignore_errors=True)
     gone = _branch_gone(made, job, head) if branch == made.branch else False
