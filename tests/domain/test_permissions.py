@@ -512,6 +512,8 @@ def test_other_tools_are_allowed_by_their_names_and_those_of_a_server_together()
     assert asked("mcp__github__get_issue", rule("mcp__github__*"), number=4) is ALLOW
     assert asked("mcp__githubber__x", rule("mcp__github__*")) is None
     assert asked("mcp__fs__write", rule("mcp__fs__*"), path="/home/ann/.ssh/config") is ASK
+    assert asked("mcp__fs__read_many", rule("mcp__fs__*"), paths=["a", "~/.ssh/config"]) is ASK
+    assert asked("mcp__fs__do", rule("mcp__fs__*"), all=[{"at": {"uri": "file:///home/ann/.netrc"}}]) is ASK
 
 
 def test_a_denial_for_files_holds_for_commands_that_name_them() -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from controlroom.domain.permissions.calls import BASH, EDITORS, READERS, Call
 from controlroom.domain.permissions.paths import inside, is_any, outside, paths_in, resolved
@@ -70,10 +71,22 @@ def look_at_call(floor: Floor, call: Call) -> Iterator[Finding]:
         for path in call.places:
             yield from look_at_path(floor, path, (call.folder,), writes=call.tool in EDITORS)
         return
-    for value in call.given.values():
-        if isinstance(value, str) and len(value) < 4096:
-            for finding in look_at_path(floor, value, (call.folder,), writes=False):
-                yield Finding(RuleVerdict.ASK, finding.part, finding.why)
+    for text in dict.fromkeys(_texts(call.given)):
+        for finding in look_at_path(floor, text, (call.folder,), writes=False):
+            yield Finding(RuleVerdict.ASK, finding.part, finding.why)
+
+
+def _texts(given: Any) -> Iterator[str]:
+    """The shorter texts in an input, however deep they stand."""
+    ahead = [given]
+    while ahead:
+        value = ahead.pop()
+        if isinstance(value, dict):
+            ahead += value.values()
+        elif isinstance(value, list):
+            ahead += value
+        elif isinstance(value, str) and len(value) < 4096:
+            yield value.removeprefix("file://")
 
 
 def look_at_path(floor: Floor, path: str, folders: Sequence[str], *, writes: bool) -> Iterator[Finding]:
