@@ -10,10 +10,10 @@ from controlroom.cli.room import code_of, confirmed, find_agent, person_types, w
 from controlroom.client.client import Client
 from controlroom.domain.branch_conflicts import give_back
 from controlroom.domain.branch_intents import Accept, DropWork, PullRequest, PushBranch
-from controlroom.domain.branch_work import BranchWork
 from controlroom.domain.display.collected import Collected, markdown, title, would_be_lost
 from controlroom.domain.model import Agent
 from controlroom.domain.orders import Result
+from controlroom.text.branch_work import BranchWork
 
 PATIENCE = 590.0
 """Seconds to wait for a merge or a push: checks run, and remotes answer when they do."""

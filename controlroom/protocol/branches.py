@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from controlroom.domain.branch_work import BranchWork
 from controlroom.domain.worktrees import KeptWorktree
+from controlroom.text.branch_work import BranchWork
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """What home asks a node about the commits of an agent, and what it orders to be done with them.
 
-Names of branches keep `text.names.branch_name_problem`, commits are hexadecimal; subjects, paths and answers are as the
-host has them. What is checked before a merge counts comes with the order: no host is asked what was ordered.
+Names of branches keep `text.names.branch_name_problem`. What is checked before a merge counts comes with the order: no
+host is asked what was ordered.
 """
 
 from dataclasses import dataclass, field
 
+from controlroom.text.branch_work import BranchWork
 from controlroom.wire.spec import AgentSpec
 
 # --------------------------------------------------------------------------- inquiry
@@ -21,58 +22,11 @@ class ReadWork:
 
 
 @dataclass(frozen=True)
-class Commit:
-    """One commit, and when it was made (UTC ms)."""
-
-    id: str
-    subject: str
-    at: int
-
-
-@dataclass(frozen=True)
-class ChangedFile:
-    """A file that differs from the base. Lines: -1 for what is no text."""
-
-    path: str
-    added: int
-    removed: int
-
-
-@dataclass(frozen=True)
 class WorkRead:
     """The answer to `ReadWork`."""
 
     id: int
-    answer: str = ""
-    """What it said last; "": nothing was found."""
-    answered: int = 0
-    answer_cut: bool = False
-    clone: str = ""
-    """The repository's folder on the host, which all its worktrees share; "": there is none, for this reason."""
-    reason: str = ""
-    origin: str = ""
-    """Which repository it was cloned from, without credentials: `example.org/team/docs`."""
-    branch: str = ""
-    """"": none, its head is a commit alone."""
-    head: str = ""
-    base: str = ""
-    """The commit that its work began at; "": that is not known, nor what follows of commits and files."""
-    base_name: str = ""
-    """What the base was found by, as `origin/main`."""
-    commits: tuple[Commit, ...] = ()
-    """The newest ones, newest first."""
-    commit_count: int = 0
-    files: tuple[ChangedFile, ...] = ()
-    """The first ones by name."""
-    file_count: int = 0
-    added: int = 0
-    removed: int = 0
-    uncommitted: int = 0
-    """Files that are changed, or new, and not committed."""
-    unpushed: int = 0
-    """Commits that are on no branch of a remote, as far as this clone knows."""
-    only_here: int = 0
-    """Commits that no other branch has, here or at a remote, nor a tag: lost when this one is dropped."""
+    work: BranchWork = field(default_factory=BranchWork)
 
 
 # --------------------------------------------------------------------------- orders

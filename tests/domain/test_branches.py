@@ -21,11 +21,11 @@ from controlroom.domain.branch_intents import (
     PushBranch,
     PushOn,
 )
-from controlroom.domain.branch_work import BranchWork, ChangedFile, Commit
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.display.collected import HEAD, Collected, last_words, markdown, notes, row
 from controlroom.domain.model import Agent, LinkState
 from controlroom.domain.orders import OF_BRANCHES, Work
+from controlroom.text.branch_work import BranchWork, Commit, FileChange
 from controlroom.text.checks import CheckRun, Checks, CheckState
 from controlroom.text.names import branch_name_problem
 from controlroom.text.states import AgentKind, State
@@ -152,7 +152,7 @@ WORK = BranchWork(
     base_name="main",
     commits=(Commit(SHA, "write the docs", NOON),),
     commit_count=1,
-    files=(ChangedFile("docs/a.md", 12, 3), ChangedFile("logo.png", None, None)),
+    files=(FileChange("docs/a.md", 12, 3), FileChange("logo.png", None, None)),
     file_count=2,
     added=12,
     removed=3,
@@ -226,7 +226,7 @@ HOSTILE = "@everyone closes #1 ![x](http://evil/x.png)\n```\n<img src=x>\n````\n
 
 def test_in_markdown_the_words_of_agents_stand_in_fences_and_code_spans() -> None:
     commits = (Commit(SHA, "closes #1 `x` @you | y", NOON),)
-    files = (ChangedFile("a`|`b @you.md", 1, 0),)
+    files = (FileChange("a`|`b @you.md", 1, 0),)
     hostile = replace(WORK, answer=HOSTILE, branch="", commits=commits, files=files)
     text = markdown([Collected(ended(), hostile), Collected(ended(), hostile)], NOON)
     outside = re.sub(r"^(`{3,})text\n.*?\n\1$", "", text, flags=re.MULTILINE | re.DOTALL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from controlroom.client.client import Client
@@ -12,12 +14,11 @@ from controlroom.engine.frontends.watcher_view import HIDDEN, Watcher
 from controlroom.engine.hosts.translate import HostContext
 from controlroom.engine.hosts.translate_branches import ANSWER, to_work
 from controlroom.protocol.branches import AskWork, WorkTold
+from controlroom.text.branch_work import BranchWork, Commit, FileChange
 from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.branches import (
     AcceptWork,
-    ChangedFile,
-    Commit,
     DropBranch,
     PushWork,
     ReadWork,
@@ -29,8 +30,7 @@ from tests.engine.scripted import NOON, ScriptedChannel, ScriptedHost, seen
 from tests.lab.world import World
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
-READ = WorkRead(
-    0,
+READ = BranchWork(
     answer="It is \x1b[31mdone\x1b[0m.\nReally.",
     answered=NOON,
     clone="/srv/app/.git",
@@ -41,7 +41,7 @@ READ = WorkRead(
     base_name="origin/main",
     commits=(Commit(SHA, "write \x1b]0;t\x07 it", NOON), Commit("no commit", "x", NOON)),
     commit_count=1,
-    files=(ChangedFile("a\nb", 1, -1),),
+    files=(FileChange("a\nb", 1, None),),
     file_count=1,
     added=1,
     removed=0,
@@ -60,7 +60,7 @@ class Merges(ScriptedHost):
 
     def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
         if isinstance(message, ReadWork):
-            channel.say(WorkRead(**{**vars(self.read), "id": message.id}))
+            channel.say(WorkRead(message.id, self.read))
         elif isinstance(message, AcceptWork | PushWork | RequestPull | DropBranch):
             reply = self.reply
             channel.say(wire.Reply(message.id, reply.outcome, reply.reason, reply.conflicts))
@@ -192,11 +192,11 @@ def test_what_a_host_says_of_commits_is_made_safe_to_show() -> None:
 
 
 def test_what_cannot_be_is_left_out() -> None:
-    lies = WorkRead(1, answer="x" * 10**6, clone="/x", head="HEAD", branch="--force", reason="", added=-5)
+    lies = BranchWork(answer="x" * 10**6, clone="/x", head="HEAD", branch="--force", reason="", added=-5)
     work = to_work(lies, setting())
     assert (work.clone, work.head, work.branch) == ("", "", "")
     assert work.reason
     assert len(work.answer) <= ANSWER
     assert work.answer_cut
-    odd = to_work(WorkRead(**{**vars(READ), "branch": "--force", "base": "x", "added": -5}), setting())
+    odd = to_work(replace(READ, branch="--force", base="x", added=-5), setting())
     assert (odd.branch, odd.head, odd.base, odd.commit_count, odd.added) == ("", SHA, "", 0, 0)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.text.branch_work import BranchWork
 from controlroom.text.checks import CheckOrder
 from controlroom.text.states import Outcome
 from controlroom.wire.branches import AcceptWork, DropBranch, PushWork, ReadWork, RequestPull, WorkRead
@@ -38,10 +39,10 @@ def top(home: World) -> Path:
     return folder
 
 
-def work_of(node: NodeClient, name: str, epoch: int = 1) -> WorkRead:
+def work_of(node: NodeClient, name: str, epoch: int = 1) -> BranchWork:
     number = node.number()
     node.send(ReadWork(number, name, epoch))
-    return node.wait(WorkRead, lambda read: read.id == number)
+    return node.wait(WorkRead, lambda read: read.id == number).work
 
 
 def ask(node: NodeClient, make: Callable[[int], ToNode]) -> Reply:

@@ -11,7 +11,6 @@ from functools import cache
 from controlroom.client.client import AgentScreen, Attachment, DiffLines, EngineUnavailable, LogPage, NoAttachment
 from controlroom.domain import events, intents
 from controlroom.domain.attached import FrontEnd
-from controlroom.domain.branch_work import BranchWork, Commit
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.display.checkup import checks, link_check
 from controlroom.domain.display.diff import DiffLine, diff_lines
@@ -29,6 +28,7 @@ from controlroom.domain.tasks import Drain, Halt, Hold, Task
 from controlroom.protocol.branches import WorkTold
 from controlroom.protocol.messages import AgentChanges, Attached, Costs, Flowing, History, HostChecked, TaskText
 from controlroom.protocol.rule_messages import Rules
+from controlroom.text.branch_work import BranchWork, Commit
 from controlroom.text.changes import BEGINNING, DIFF_PAGE, ChangedFile, Changes
 from controlroom.text.event_text import LogRecord
 from controlroom.text.host_sample import HostCheck

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from controlroom.domain.branch_work import BranchWork, ChangedFile
 from controlroom.domain.model import Agent
 from controlroom.domain.orders import Result
 from controlroom.domain.words import dollars, seconds
+from controlroom.text.branch_work import BranchWork, FileChange
 from controlroom.text.checks import CheckRun, CheckState
 
 HEAD = ("AGENT", "STATE", "CHECKS", "COMMITS", "FILES", "LINES", "COST", "TIME", "BRANCH")
@@ -207,7 +207,7 @@ def _files(work: BranchWork) -> Iterator[str]:
     yield "\n</details>"
 
 
-def _lines(file: ChangedFile) -> str:
+def _lines(file: FileChange) -> str:
     return "binary" if file.added is None or file.removed is None else f"+{file.added} -{file.removed}"
 
 

@@ -216,7 +216,7 @@ async def _work(parts: Answering, asked: AskWork, rank: Rank) -> WorkTold:
     fleet = parts.store.fleet
     there = fleet.hosts.get(host)
     ahead = there.facts.clock_offset if there and there.facts else 0
-    return WorkTold(asked.id, to_work(read, HostContext(host, fleet.room, parts.store.clock(), ahead)))
+    return WorkTold(asked.id, to_work(read.work, HostContext(host, fleet.room, parts.store.clock(), ahead)))
 
 
 async def _worktrees(parts: Answering, asked: AskWorktrees, rank: Rank) -> WorktreesTold:

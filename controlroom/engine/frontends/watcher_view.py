@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from controlroom.domain.anonymize import unnamed, unnamed_text
 from controlroom.domain.audit import AuditLine
-from controlroom.domain.branch_work import BranchWork
 from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm, AlarmKind
 from controlroom.domain.model import Agent, Fleet, LogPlace, Overlap, Question, with_changes
@@ -55,6 +54,7 @@ from controlroom.protocol.messages import (
     TaskText,
 )
 from controlroom.protocol.messages import Question as Asked
+from controlroom.text.branch_work import BranchWork
 from controlroom.text.checks import AS_PROFILE, Checks
 from controlroom.text.names import is_adopted_name
 from controlroom.text.states import Outcome

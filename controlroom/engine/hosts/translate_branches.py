@@ -3,10 +3,9 @@
 import re
 from dataclasses import replace
 
-from controlroom.domain.branch_work import BranchWork, ChangedFile, Commit
 from controlroom.engine.hosts.translate import HostContext, long, short
+from controlroom.text.branch_work import BranchWork, Commit, FileChange
 from controlroom.text.names import branch_name_problem
-from controlroom.wire.branches import WorkRead
 
 ANSWER = 16 * 1024
 """Characters of an agent's last words that are kept."""
@@ -17,7 +16,7 @@ _MOST_COMMITS, _MOST_FILES = 50, 300
 _MOST = 10**9
 
 
-def to_work(read: WorkRead, setting: HostContext) -> BranchWork:
+def to_work(read: BranchWork, setting: HostContext) -> BranchWork:
     """Make what a host found fit to show. What cannot be a commit is none."""
     work = BranchWork(
         answer=long(read.answer, ANSWER).strip(),
@@ -49,7 +48,7 @@ def to_work(read: WorkRead, setting: HostContext) -> BranchWork:
         ),
         commit_count=_count(read.commit_count),
         files=tuple(
-            ChangedFile(short(file.path, _PATH), _lines(file.added), _lines(file.removed))
+            FileChange(short(file.path, _PATH), _lines(file.added), _lines(file.removed))
             for file in read.files[:_MOST_FILES]
         ),
         file_count=_count(read.file_count),
@@ -63,5 +62,5 @@ def _count(number: int) -> int:
     return max(0, min(number, _MOST))
 
 
-def _lines(number: int) -> int | None:
-    return number if 0 <= number <= _MOST else None
+def _lines(number: int | None) -> int | None:
+    return number if number is not None and 0 <= number <= _MOST else None

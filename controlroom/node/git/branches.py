@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from controlroom.runner.git import GitFailed, Repository, displayable, opened, origin
 from controlroom.runner.worktree.hidden import hidden_changes
-from controlroom.wire.branches import ChangedFile, Commit, WorkRead
+from controlroom.text.branch_work import BranchWork, Commit, FileChange
 
 HEADS, ORIGIN = "refs/heads/", "origin"
 _SECONDS = 10.0
@@ -125,13 +125,12 @@ def origin_of(repository: Repository) -> str:
     return origin(url) if url else ""
 
 
-def read_work(folder: str, environ: Mapping[str, str], began: Beginning, common: str = "") -> WorkRead:
+def read_work(folder: str, environ: Mapping[str, str], began: Beginning, common: str = "") -> BranchWork:
     """Look at what is committed where an agent works. Raises `GitFailed`."""
     with opened(folder, environ, common) as repository:
         head, branch = head_of(repository), branch_of(repository)
         start = start_of(repository, head, branch, began)
-        work = WorkRead(
-            0,
+        work = BranchWork(
             clone=repository.place.common,
             origin=origin_of(repository),
             branch=branch,
@@ -155,7 +154,7 @@ def only_here(repository: Repository, head: str, branch: str) -> int:
     return int(repository.run("rev-list", "--count", head, "--not", *others, seconds=_SECONDS).text)
 
 
-def _since(repository: Repository, work: WorkRead, start: Start) -> WorkRead:
+def _since(repository: Repository, work: BranchWork, start: Start) -> BranchWork:
     span = f"{start.commit}..{work.head}"
     files = list(changed(repository, start.commit, work.head))
     unpushed = repository.run("rev-list", "--count", work.head, "--not", "--remotes", seconds=_SECONDS).text
@@ -167,8 +166,8 @@ def _since(repository: Repository, work: WorkRead, start: Start) -> WorkRead:
         commit_count=int(repository.run("rev-list", "--count", span, seconds=_SECONDS).text),
         files=tuple(files[:_MOST_FILES]),
         file_count=len(files),
-        added=sum(max(0, file.added) for file in files),
-        removed=sum(max(0, file.removed) for file in files),
+        added=sum(file.added or 0 for file in files),
+        removed=sum(file.removed or 0 for file in files),
         unpushed=int(unpushed),
     )
 
@@ -181,14 +180,14 @@ def commits(repository: Repository, span: str, most: int = _MOST_COMMITS) -> Ite
         yield Commit(name, displayable(subject, _TEXT), int(at) * 1000 if at.isdecimal() else 0)
 
 
-def changed(repository: Repository, base: str, head: str) -> Iterator[ChangedFile]:
+def changed(repository: Repository, base: str, head: str) -> Iterator[FileChange]:
     """Return the files that differ between two commits. Bytes of a name that are no text become signs for that."""
     words = ("--numstat", "-z", "--no-renames", base, head)
     for line in repository.run("diff", *words, seconds=_SECONDS, limit=_OUTPUT).fields:
         added, removed, path = [*line.split("\t", 2), "", ""][:3]
         plain = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        yield ChangedFile(plain[:_TEXT], _lines(added), _lines(removed))
+        yield FileChange(plain[:_TEXT], _lines(added), _lines(removed))
 
 
-def _lines(text: str) -> int:
-    return int(text) if text.isdecimal() else -1
+def _lines(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None

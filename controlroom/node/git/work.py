@@ -11,6 +11,7 @@ from controlroom.node.logs.final_answer import final_answer
 from controlroom.runner.environment import expanded
 from controlroom.runner.git import GitFailed, displayable
 from controlroom.runner.worktree.record import Worktree, every
+from controlroom.text.branch_work import BranchWork
 from controlroom.text.json_fields import table, text
 from controlroom.wire.branches import ReadWork, WorkRead
 from controlroom.wire.lines import PeerError
@@ -58,13 +59,14 @@ def work_read(state: str, asked: ReadWork, login: Mapping[str, str]) -> WorkRead
     """Look up what an agent has done. Takes seconds in a large repository: for a thread of its own. Raises nothing."""
     entry = entry_of(state, asked.name, asked.epoch)
     if entry is None:
-        return WorkRead(asked.id, reason=f"run {asked.epoch} of {ascii(asked.name)[:60]} is not on this host")
+        nowhere = f"run {asked.epoch} of {ascii(asked.name)[:60]} is not on this host"
+        return WorkRead(asked.id, BranchWork(reason=nowhere))
     environ = git_environ(login)
     place = workplace(state, entry, environ["HOME"])
     try:
         work = read_work(place.folder, environ, place.began, place.common)
     except (GitFailed, OSError, ValueError) as error:
         gone = f"{displayable(place.folder)}, where it worked, is gone"
-        work = WorkRead(0, reason=str(error) if os.path.isdir(place.folder) else gone)
+        work = BranchWork(reason=str(error) if os.path.isdir(place.folder) else gone)
     said = final_answer(entry.folder)
-    return replace(work, id=asked.id, answer=said.text, answered=said.at, answer_cut=said.cut)
+    return WorkRead(asked.id, replace(work, answer=said.text, answered=said.at, answer_cut=said.cut))

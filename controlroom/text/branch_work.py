@@ -1,4 +1,7 @@
-"""What an agent has done, as its host says: its last words, and what it has committed since its work began."""
+"""What an agent has done, as its host says: its last words, and what it has committed since its work began.
+
+Commits are hexadecimal; subjects, paths and answers are as the host has them until they are translated.
+"""
 
 from dataclasses import dataclass
 
@@ -13,7 +16,7 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class ChangedFile:
+class FileChange:
     """A file that differs from the base, and lines; None for what is no text."""
 
     path: str
@@ -43,7 +46,7 @@ class BranchWork:
     commits: tuple[Commit, ...] = ()
     """The newest ones, newest first; `commit_count` counts all."""
     commit_count: int = 0
-    files: tuple[ChangedFile, ...] = ()
+    files: tuple[FileChange, ...] = ()
     """The first ones by name; `file_count` counts all."""
     file_count: int = 0
     added: int = 0
