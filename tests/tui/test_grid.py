@@ -268,6 +268,7 @@ async def test_a_storm_of_sizes_with_the_panes_open(seed: int) -> None:
             await here.pilot.resize_terminal(dice.randint(1, 210), dice.randint(1, 60))
             churn(here, dice)
             await here.pilot.press(dice.choice(["j", "k", "1", "7", "0", "p", "space", "o", "u", "g", "enter", "a"]))
+            await here.calm()
             whole(here)
 
 
