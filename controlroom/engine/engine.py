@@ -58,6 +58,10 @@ OpenLink = Callable[[Sink, str, str, str], Link]
 """(sink, host, address, fingerprint) -> a link that reports to the sink."""
 
 
+_BEGINNING = (intents.SpawnAgent, intents.ReassignAgent, intents.RetryAgent, intents.ResumeAgent)
+"""What begins a run: it waits until it is known what that costs."""
+
+
 class Engine:
     """The parts of one room. All methods are called on its event loop."""
 
@@ -218,7 +222,7 @@ class Engine:
         """
         if (apart := self._apart.get(type(intent))) is not None:
             return await apart(intent, who)
-        if isinstance(intent, intents.SpawnAgent):
+        if isinstance(intent, _BEGINNING):
             await self.spending.sheet_tried()
         op = self.store.new_id()
         decision = decide(self.store.fleet, intent, op, self.store.clock(), who)

@@ -10,7 +10,15 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain.budgets import Rung, RungAction
-from controlroom.domain.intents import KillAgent, ReassignAgent, RemoveBudget, SetBudget
+from controlroom.domain.intents import (
+    Intent,
+    KillAgent,
+    ReassignAgent,
+    RemoveBudget,
+    ResumeAgent,
+    RetryAgent,
+    SetBudget,
+)
 from controlroom.domain.money.budget import LADDER, BudgetRule
 from controlroom.domain.money.sharing import Sharing
 from controlroom.domain.orders import Result
@@ -340,6 +348,32 @@ async def test_a_budget_of_the_users_own_file_is_not_changed(home: World, words:
 def orders_of(host: Payer) -> list[object]:
 
     return [message for message in host.heard if isinstance(message, Grant)]
+
+
+@pytest.mark.parametrize(
+    "intent",
+    [ReassignAgent("vm1/a1", 1, "go on"), RetryAgent("vm1/a1", 1), ResumeAgent("vm1/a1", 1)],
+)
+async def test_who_has_an_agent_go_on_before_the_price_sheet_is_read_is_heard_once_it_is(
+    home: World, intent: Intent
+) -> None:
+    reading, read = threading.Event(), threading.Event()
+
+    def prices() -> Sheet:
+        reading.set()
+        read.wait(60)
+        return PRICES
+
+    async with budgeted(Payer(), DAY, prices) as here:
+        try:
+            await here.until(reading.is_set)
+            begun = asyncio.create_task(here.engine.submit(intent, "ann"))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert not begun.done()
+        finally:
+            read.set()
+        assert "price sheet" not in (await begun).reason
 
 
 async def test_who_spawns_before_the_price_sheet_is_read_is_not_told_off(home: World) -> None:
