@@ -132,7 +132,9 @@ async def test_a_claude_that_has_the_pid_of_an_adopted_one_by_now_is_not_taken_f
     host = vms(1)["vm1"]
     script = (
         "cp /bin/sleep ~/claude; mkdir -p ~/.claude/sessions; tmux new-session -d -s work ~/claude 100000;"
-        " pid=$(tmux display-message -p -t =work: '#{pane_pid}'); start=$(cut -d' ' -f22 /proc/$pid/stat);"
+        " pid=$(tmux display-message -p -t =work: '#{pane_pid}');"
+        ' until [ "$(cat /proc/$pid/comm)" = claude ]; do sleep 0.05; done;'  # its name before has a space in it
+        " start=$(cut -d' ' -f22 /proc/$pid/stat);"
         ' echo "{\\"pid\\": $pid, \\"sessionId\\": \\"11111111-2222-4333-8444-555555555555\\", \\"cwd\\": \\"$HOME\\",'
         ' \\"procStart\\": \\"$start\\", \\"status\\": \\"busy\\"}" > ~/.claude/sessions/$pid.json; echo $pid'
     )
