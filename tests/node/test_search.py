@@ -312,11 +312,19 @@ def test_the_text_of_an_expression_is_looked_for_first() -> None:
 async def test_an_expression_without_end_is_ended(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searcher, "PATIENCE", 0.5)
+    monkeypatch.setattr(searcher, "EFFORT", 1)
     write(folder, 1, record("a" * 60 + "!"))
     found = await ask(tmp_path, r"(a+)+$", regex=True)
     assert "takes too long" in found.reason
     assert found.hits == ()
+
+
+async def test_a_host_that_is_too_busy_to_search_is_not_blamed_on_the_expression(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searcher, "PATIENCE", 0.0)
+    write(folder, 1, record("hay"))
+    assert "is the host very busy?" in (await ask(tmp_path, "h.y", regex=True)).reason
 
 
 @pytest.mark.parametrize("text", ["(", "a{99999999999999}", "(?P<x", "*", "(" * 500])

@@ -1,7 +1,7 @@
-"""Searches with a regular expression, in a process that can be ended: `python3 -I -S …/search_process.py FOLDER`.
+"""Searches with a regular expression, in a process that can be ended: `python3 -I -S …/search_process.py FOLDER S`.
 
-An expression may take for ever on a line, and nothing in an interpreter stops it there. The search comes on stdin as
-one line of the wire, its answer leaves on stdout as one.
+An expression may take for ever on a line, and nothing in an interpreter stops it there: the kernel does, by SIGXCPU
+after S seconds of CPU. The search comes on stdin as one line of the wire, its answer leaves on stdout as one.
 """
 
 import os
@@ -16,17 +16,14 @@ from controlroom.node.logs.search import Query, QueryProblem, Searching  # noqa:
 from controlroom.wire.inquiries import Found, Search  # noqa: E402
 from controlroom.wire.messages import pack, read_to_node  # noqa: E402
 
-SECONDS = 5
-"""Seconds of CPU after which the kernel ends this process, should nobody else."""
-
-
 NICE = 10
 """How much it stands back: agents, and whoever else asks something of this host, come first."""
 
 
-def main(folder: str) -> int:
-    """Answer the search on stdin."""
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+def main(folder: str, seconds: int) -> int:
+    """Answer the search on stdin, with so many seconds of CPU."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(NICE)
     wanted = read_to_node(sys.stdin.buffer.readline().strip())
     if not isinstance(wanted, Search):
@@ -42,4 +39,4 @@ def main(folder: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))
