@@ -72,6 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
     leftovers.mark()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does so for what it starts with &
         signal.signal(signal.SIGINT, signal.default_int_handler)  # else Ctrl-C does nothing to what tests start
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # many a container has it: each of a thousand Pythons would compile
+    sys.dont_write_bytecode = False
     for name in ("COLUMNS", "LINES"):  # readline puts them into our environment, past os.environ
         os.unsetenv(name)
     hypothesis.settings.load_profile("long" if config.getoption("long") else "quick")

@@ -6,7 +6,6 @@ The map is the docstring of `controlroom/__init__.py`: one line per folder, `nam
 from __future__ import annotations
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -557,7 +556,7 @@ def test_a_private_part_is_seen(code: str, times: int, tmp_path: Path) -> None:
 
 def test_what_tests_import_lets_python_keep_bytecode() -> None:
     """Else each worker of a run compiles every test anew."""
-    assert not sys.dont_write_bytecode or "PYTHONDONTWRITEBYTECODE" in os.environ
+    assert not sys.dont_write_bytecode
 
 
 def test_no_test_waits_for_a_fixed_time() -> None:

@@ -16,12 +16,12 @@ import sys
 import tempfile
 import termios
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from controlroom.domain.address import Address, HostKind, parse_address
 from controlroom.domain.model import Agent, Fleet, Host
 from controlroom.protocol.home import Home
 from controlroom.protocol.ssh_command import ALIVE, own_config, target
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import agent_name_problem, tmux_socket
 from controlroom.text.sanitize import redact, sanitize
 

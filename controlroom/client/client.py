@@ -11,7 +11,6 @@ import itertools
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from controlroom.client.attach import Attachment, NoAttachment, attachment
@@ -100,6 +99,7 @@ from controlroom.protocol.messages import (
 from controlroom.protocol.rule_messages import AskRules, Judged, Rules, TryCall
 from controlroom.text.changes import ChangedFile, ChangeKind
 from controlroom.text.event_text import LogRecord
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import Span, sanitize
 from controlroom.wire.inquiries import Hit
 from controlroom.wire.lines import PeerError

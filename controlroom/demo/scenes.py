@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from random import Random
+
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ A name reaches `ProxyCommand` and `Match exec` lines of ~/.ssh/config, which a s
 
 import ipaddress
 import re
-from dataclasses import dataclass
 
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import LOCAL
 from controlroom.text.states import StrEnum
 

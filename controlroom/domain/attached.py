@@ -1,10 +1,10 @@
 """Who is attached to a room: people at front ends, from where, with what rights, since when."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from controlroom.domain.display.views import Line
 from controlroom.domain.words import age
+from controlroom.text.lazy_dataclass import dataclass
 
 _MAY = {"all": "may do everything", "look": "may only look"}
 

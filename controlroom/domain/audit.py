@@ -1,7 +1,5 @@
 """The audit: who did what, as the ledger keeps it."""
 
-from dataclasses import dataclass
-
 from controlroom.domain.branch_intents import DropWork, PullRequest, PushBranch
 from controlroom.domain.intents import (
     AddHost,
@@ -30,6 +28,7 @@ from controlroom.domain.intents import (
 )
 from controlroom.domain.permissions.intents import AddRule, RemoveRule
 from controlroom.domain.worktrees import DropWorktree
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

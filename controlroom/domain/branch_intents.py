@@ -3,9 +3,8 @@
 Each names the run it was shown for, and the commit where one was shown: it is refused where that is no longer so.
 """
 
-from dataclasses import dataclass
-
 from controlroom.text.checks import AS_PROFILE, CheckOrder
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

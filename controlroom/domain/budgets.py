@@ -3,9 +3,9 @@
 Money is micro-dollars. A budget counts in one unit and no other. Times are UTC milliseconds.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import OpenStrEnum, StrEnum
 
 

@@ -5,7 +5,7 @@ of ten thousand as in one of ten.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Generic, TypeVar
 
 from controlroom.domain.budgets import Budget
@@ -13,6 +13,7 @@ from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, with_changes
 from controlroom.domain.persistent_tables import HostedTable, Table, hosted, table
 from controlroom.domain.tasks import Queue, Task
+from controlroom.text.lazy_dataclass import dataclass
 
 V = TypeVar("V")
 

@@ -12,12 +12,12 @@ import json
 import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from controlroom.domain.model import Agent, Evidence, State, with_changes
 from controlroom.domain.orders import Claim, Work
 from controlroom.domain.words import named_some
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import redact, sanitize
 from controlroom.text.states import KINDS, AgentKind, Cause
 

@@ -5,7 +5,7 @@ presses cannot both take the last of anything.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple, get_args
 
 from controlroom.domain import intents
@@ -52,6 +52,7 @@ from controlroom.domain.queue import attempts
 from controlroom.domain.queue.credentials import credential_for, lacks_for
 from controlroom.domain.words import nearest, since
 from controlroom.domain.worktrees import DropWorktree
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem, is_model, shown_name_problem
 from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, TellKind, Verdict
 

@@ -1,7 +1,7 @@
 """What happened. `reduce` turns these into a new fleet; nothing else does."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, Headroom
@@ -10,6 +10,7 @@ from controlroom.domain.orders import Order, Result
 from controlroom.domain.overlap import Edits
 from controlroom.domain.tasks import Drain, Queue, Task
 from controlroom.text.host_sample import HostSample
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

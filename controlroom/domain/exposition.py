@@ -6,11 +6,11 @@ has no sample. Names that come from people or hosts are made safe, and of too ma
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from controlroom.domain.figures import Figures
 from controlroom.domain.history import Metric
 from controlroom.domain.model import Fleet, State
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import redact, sanitize
 
 MOST_NAMES = 100

@@ -6,7 +6,7 @@ prices. None: not known, or there is none.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import ceil, log
 from statistics import median
 
@@ -15,6 +15,7 @@ from controlroom.domain.model import Fleet, LinkState, State
 from controlroom.domain.money.costs import CostRow, per_hour
 from controlroom.domain.persistent_tables import hosted
 from controlroom.domain.tasks import AttemptEnd, Task, TaskState
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Payer
 
 HOUR, DAY = 3_600_000, 86_400_000

@@ -4,8 +4,9 @@ Money is micro-dollars. Times are UTC milliseconds.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import OpenStrEnum, StrEnum
 
 

@@ -6,10 +6,10 @@ not connected, or no engine ran, has no points: nothing is known of it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.text.host_sample import HostSample
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import StrEnum
 
 STEP = 300_000

@@ -1,7 +1,7 @@
 """What somebody wants, and what is asked of the world when it may be done."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controlroom.domain.branch_intents import (
     Accept,
@@ -18,6 +18,7 @@ from controlroom.domain.orders import NO_TERMS, Order, RunTerms
 from controlroom.domain.permissions.intents import RuleIntent
 from controlroom.domain.tasks import TaskChange, TaskWish
 from controlroom.domain.worktrees import DropWorktree, DropWorktreeOn
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind, ItemAnswer, TellKind, Verdict
 
 

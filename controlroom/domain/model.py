@@ -6,7 +6,7 @@ Text that came from a host is sanitized already (`engine.hosts.translate` saniti
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controlroom.domain.address import HostKind, kind_of
 from controlroom.domain.budgets import Budget
@@ -19,6 +19,7 @@ from controlroom.domain.tasks import Drain, Queue, Task
 from controlroom.domain.worktrees import Worktree
 from controlroom.text.checks import Checks
 from controlroom.text.host_sample import HostSample
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import ENDED, LIVE, AgentKind, Cause, Payer, State, StrEnum, has_ended, lives
 
 __all__ = ["ENDED", "LIVE", "State"]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import AlarmKind, AlarmLevel
@@ -11,6 +11,7 @@ from controlroom.domain.orders import ENDS
 from controlroom.domain.questions import asking
 from controlroom.domain.tasks import Task, TaskState
 from controlroom.domain.words import dollars
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Payer, StrEnum
 
 

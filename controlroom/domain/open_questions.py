@@ -9,12 +9,12 @@ one.
 import json
 import re
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.questions import Question, QuestionKind
+from controlroom.text.lazy_dataclass import dataclass
 
 _ID = 16
 """Hexadecimal digits that name what is asked: nobody finds another call of the same name."""

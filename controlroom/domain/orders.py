@@ -1,8 +1,9 @@
 """An order to a host, from the decision to its result; and what was ordered of a run, beside what its host claims."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controlroom.text.checks import AS_PROFILE, CheckOrder
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind, Outcome
 
 STARTS = frozenset({"spawn", "reassign", "resume"})

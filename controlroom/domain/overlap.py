@@ -7,11 +7,11 @@ of one piece of work. How many others there are of an agent does not matter: eac
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 
 from controlroom.domain.gauges import Alarm, AlarmKind
 from controlroom.domain.model import Agent, Edited, Fleet, Overlap
+from controlroom.text.lazy_dataclass import dataclass
 
 OTHERS = 8
 """Agents that are named beside one."""

@@ -6,7 +6,7 @@ small records of their own here: a line costs a patch about a hundred bytes, a w
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from operator import attrgetter
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.model import Agent, Fleet, Host, Limits, LinkState, Money, Profile, with_changes
 from controlroom.domain.persistent_tables import differing, hosted, table
 from controlroom.domain.tasks import Queue, Restarts, Task
+from controlroom.text.lazy_dataclass import dataclass
 
 LINE = ("last_line", "last_line_at")
 """What is different of an agent that said something."""

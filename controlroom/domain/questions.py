@@ -1,8 +1,9 @@
 """What a person must answer, whether an answer fits what was asked, and answering several items in turn."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Item, ItemAnswer, StrEnum
 
 

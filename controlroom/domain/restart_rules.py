@@ -1,7 +1,6 @@
 """Which agents are started again without being asked, and which are kept running, as profiles say it."""
 
-from dataclasses import dataclass
-
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import OpenStrEnum
 
 

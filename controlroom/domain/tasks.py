@@ -6,7 +6,7 @@ its whole text stands in the ledger.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from controlroom.domain.waits import Wait
 from controlroom.text.checks import AS_PROFILE, CheckOrder, Checks
 from controlroom.text.host_sample import FolderCheck
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import OpenStrEnum
 
 

@@ -1,7 +1,6 @@
 """Why a task, or an agent that is to be started again, waits. Times are UTC milliseconds of the engine's clock."""
 
-from dataclasses import dataclass
-
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import OpenStrEnum
 
 

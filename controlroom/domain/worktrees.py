@@ -1,8 +1,8 @@
 """Git worktrees of agents, as hosts tell of them: claims, made fit to show."""
 
 import re
-from dataclasses import dataclass
 
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import agent_name_problem
 
 HEAD = "HEAD"

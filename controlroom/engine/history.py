@@ -5,7 +5,7 @@ Means are of five minutes. What happens to tasks and what the API answers is cou
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from controlroom.domain.changes import Changes
@@ -30,6 +30,7 @@ from controlroom.engine.ledger.usage_tables import RunKey
 from controlroom.engine.ledger.usage_views import costs, hours
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
+from controlroom.text.lazy_dataclass import dataclass
 
 MOST_SERIES = 2_000
 """Metrics of hosts and windows in five minutes; windows are named by hosts, which may name any number."""

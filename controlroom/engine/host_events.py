@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from controlroom.domain import events
 from controlroom.domain.clock_set import later
@@ -25,6 +25,7 @@ from controlroom.engine.limits.limit_tracker import LimitTracker
 from controlroom.engine.orders import OrderBook
 from controlroom.engine.overlaps import OverlapWatch
 from controlroom.engine.store import FleetStore
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Outcome
 from controlroom.wire.messages import Reply
 

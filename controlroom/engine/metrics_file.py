@@ -5,7 +5,6 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +19,7 @@ from controlroom.engine.history import HistoryRecorder, flow_kept
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.run_tables import known_alive
 from controlroom.engine.store import FleetStore
+from controlroom.text.lazy_dataclass import dataclass
 
 PREFIX = "controlroom_"
 

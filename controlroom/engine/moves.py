@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from controlroom.engine.hosts.translate import short
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.orders import SHOWN_TASK, OrderBook
 from controlroom.engine.store import FleetStore
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind, Outcome
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import ReadSpec, SpecRead

@@ -6,7 +6,7 @@ ended, is never sent again: once its host says what it has, that decides. What s
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from controlroom.domain.branch_intents import AcceptOn, BranchEffect
 from controlroom.domain.events import AgentsObserved, Alarmed, Concluded, HostMet
@@ -23,6 +23,7 @@ from controlroom.engine.ledger.ledger import KnownAgent
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 from controlroom.text.checks import CheckOrder
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import redact
 from controlroom.text.states import AgentKind, Outcome, TellKind
 from controlroom.wire.branches import AcceptWork

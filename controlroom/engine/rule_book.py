@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 
 from controlroom.domain.audit import verb_of
 from controlroom.domain.changes import Changes
@@ -31,6 +31,7 @@ from controlroom.engine.ledger.rule_tables import RULE_USES, keep_use
 from controlroom.engine.ledger.writer import Keep, LedgerWriter, Written
 from controlroom.engine.store import FleetStore
 from controlroom.protocol.home import Home
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import redact
 from controlroom.text.states import Outcome, Verdict
 

@@ -1,9 +1,8 @@
 """What front ends ask about the work of agents, and are told."""
 
-from dataclasses import dataclass
-
 from controlroom.domain.worktrees import KeptWorktree
 from controlroom.text.branch_work import BranchWork
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

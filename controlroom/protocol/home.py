@@ -16,8 +16,9 @@ import shlex
 import stat
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from controlroom.text.lazy_dataclass import dataclass
 
 MAX_SOCKET_PATH = 100
 """Bytes; the kernel ends at 107 (Linux) or 103 (macOS)."""

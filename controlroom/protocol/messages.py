@@ -5,7 +5,7 @@ A front end begins with `Hello`; the engine answers `Welcome` or `Unwelcome` and
 Requests carry an id of the front end's own; their answers carry it back. Imports stay light: front ends read this.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import get_args
 
 from controlroom import __version__
@@ -26,7 +26,8 @@ from controlroom.domain.patch import Patch
 from controlroom.protocol.branches import AskWork, AskWorktrees, WorkTold, WorktreesTold
 from controlroom.protocol.rule_messages import AskRules, Judged, Rules, TryCall
 from controlroom.text.changes import Changes
-from controlroom.wire.codec import decode, encode
+from controlroom.text.lazy_dataclass import dataclass
+from controlroom.wire.codec import base64_size, decode, encode
 from controlroom.wire.inquiries import DiffRead, Hit
 from controlroom.wire.lines import PeerError, from_line, to_line
 
@@ -593,8 +594,3 @@ def _kind(kinds: dict[str, type], name: object) -> type:
     if cls is None:
         raise PeerError(f"unknown message {ascii(name)[:40]}")
     return cls
-
-
-def base64_size(data: str) -> int:
-    """Return the number of bytes that a base64 text stands for."""
-    return len(data) * 3 // 4 - data[-2:].count("=")

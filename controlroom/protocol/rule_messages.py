@@ -1,10 +1,11 @@
 """What front ends ask about rules, and what the engine answers."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controlroom.domain.permissions.floor import Floor
 from controlroom.domain.permissions.intents import KeptRule
 from controlroom.domain.permissions.judge import Part
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Commits are hexadecimal; subjects, paths and answers are as the host has them until they are translated.
 """
 
-from dataclasses import dataclass
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

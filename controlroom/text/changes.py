@@ -4,9 +4,9 @@ Paths are as git names them, bytes that are no UTF-8 as surrogates: hostile unti
 """
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import OpenStrEnum
 
 

@@ -1,7 +1,6 @@
 """What a machine uses and has left, and what it offers agents: read on a host, bounded at home."""
 
-from dataclasses import dataclass
-
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import DISK_FULL, OpenStrEnum
 
 

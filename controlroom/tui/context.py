@@ -1,7 +1,7 @@
 """What screens, widgets and actions share: a context to read from, and messages that ask the app for something."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -10,6 +10,7 @@ from textual.message import Message
 
 from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Fleet
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.engine_client import Source
 from controlroom.tui.link import EngineLink
 from controlroom.tui.logs.log_follower import LogFollower

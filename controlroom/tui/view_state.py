@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, tzinfo
 from enum import Enum
 
 from controlroom.domain.display.views import Counts
 from controlroom.domain.model import Fleet
+from controlroom.text.lazy_dataclass import dataclass
 
 
 class Engine(Enum):

@@ -4,9 +4,10 @@ Names of branches keep `text.names.branch_name_problem`. What is checked before 
 host is asked what was ordered.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controlroom.text.branch_work import BranchWork
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.wire.spec import AgentSpec
 
 # --------------------------------------------------------------------------- inquiry

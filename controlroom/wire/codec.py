@@ -146,3 +146,8 @@ def _str(value: Any) -> str:
 
 
 _SCALARS: dict[Any, _Reader] = {bool: _bool, int: _int, float: _float, str: _str}
+
+
+def base64_size(data: str) -> int:
+    """Return the number of bytes that a base64 text stands for."""
+    return len(data) * 3 // 4 - data[-2:].count("=")

@@ -1,6 +1,6 @@
 """What agents have edited in repositories, told by their host as far as it is known there."""
 
-from dataclasses import dataclass
+from controlroom.text.lazy_dataclass import dataclass
 
 MOST_PATHS = 500
 """Paths of one agent that are told, and bytes that they may have together: of further files nothing is known."""

@@ -4,7 +4,9 @@ An allowance is a ceiling over a whole run (an agent's epoch), by the runner's o
 on; so a grant that comes twice, late or out of order changes nothing, and the number says which one is newer.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

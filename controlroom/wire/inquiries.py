@@ -3,10 +3,11 @@
 A node answers every inquiry, with a reason when there is nothing to give. Text and bytes are as the host has them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controlroom.text.changes import BEGINNING, Changes, DiffPlace
 from controlroom.text.host_sample import FolderCheck, HostCheck
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.wire.branches import ReadWork, WorkRead
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.worktrees import ListWorktrees, WorktreesListed

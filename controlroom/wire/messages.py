@@ -5,11 +5,11 @@ process) or of the machine (CPU of a host). Text is as the host gave it: hostile
 """
 
 import typing
-from dataclasses import dataclass
 from typing import Any
 
 from controlroom.text.checks import Checks
 from controlroom.text.host_sample import HostSample
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Item, ItemAnswer, Outcome, TellKind, Verdict
 from controlroom.wire.branches import BranchOrder
 from controlroom.wire.codec import decode, encode

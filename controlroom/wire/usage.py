@@ -7,8 +7,7 @@ Agents that others started have no such file. Of each of their transcripts the n
 have written: the place is then one in the transcript, and the epoch is a number that names that file.
 """
 
-from dataclasses import dataclass
-
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Uncounted
 
 USAGE_PIECE = 64 * 1024

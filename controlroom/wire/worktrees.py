@@ -1,6 +1,6 @@
 """What a host says of git worktrees that were made there for agents. Names and paths are as the host has them."""
 
-from dataclasses import dataclass
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from controlroom.domain.model import LogPlace
 from controlroom.protocol.lines import PageQueue
-from controlroom.protocol.messages import Page, base64_size
+from controlroom.protocol.messages import Page
+from controlroom.wire.codec import base64_size
 
 
 def page(agent: str, number: int, size: int) -> Page:

@@ -5,7 +5,6 @@ keys pay and what plans cover are compared apart, never together. Money is micro
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import ceil
 
 from controlroom.domain.calculators.offers import Offers, Plan
@@ -13,6 +12,7 @@ from controlroom.domain.calculators.use import DAY, MINUTE, Alike, Use, Week, bo
 from controlroom.domain.words import days, dollars, percent
 from controlroom.metering.prices import Price, Sheet, bare_name, micro
 from controlroom.metering.usage import Usage
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Payer
 
 

@@ -5,7 +5,6 @@ as assumed. Money is micro-dollars a month.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 from controlroom.domain.calculators.offers import Housing, Market, Offers, housings
@@ -14,6 +13,7 @@ from controlroom.domain.limits.buckets import Ceilings, Tier
 from controlroom.domain.words import percent, size
 from controlroom.metering.prices import Price, Sheet, micro
 from controlroom.metering.usage import Usage
+from controlroom.text.lazy_dataclass import dataclass
 
 CASES = ("low", "mid", "high")
 

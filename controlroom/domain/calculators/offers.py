@@ -4,10 +4,11 @@ How many tokens a plan holds is published by nobody: it has windows and percenta
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controlroom.domain.calculators.use import Requests
 from controlroom.domain.limits.buckets import Tiers
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

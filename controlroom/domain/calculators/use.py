@@ -1,10 +1,11 @@
 """What was really used, in the form that advice is worked out from: sums of messages that are alike."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import Usage
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Payer
 
 DAY = 86_400_000

@@ -4,7 +4,7 @@ Keys and verbs are those of the table of actions, so that what is said here is w
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controlroom.domain.display.views import limit_is_over
 from controlroom.domain.keys.actions import BY_NAME
@@ -13,6 +13,7 @@ from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.money.ladder import is_paused, pausing
 from controlroom.domain.questions import command, wants_words
 from controlroom.domain.words import since
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind, Cause
 
 LONG_START = 60_000

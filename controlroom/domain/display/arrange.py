@@ -4,7 +4,6 @@ import re
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from controlroom.domain.display.filters import fits
 from controlroom.domain.display.views import ORDER, AgentRow, agent_row, need, row_age, short_model
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.persistent_tables import differing
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import StrEnum
 
 

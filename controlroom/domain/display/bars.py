@@ -5,13 +5,13 @@ writes one as it stands on the wall.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from controlroom.domain.budgets import STOPPING, Budget, BudgetUnit, Period, Rung, RungAction
 from controlroom.domain.display.views import short_model
 from controlroom.domain.gauges import AlarmLevel, Headroom, LimitKind
 from controlroom.domain.model import Fleet
 from controlroom.domain.words import age, count, dollars, percent
+from controlroom.text.lazy_dataclass import dataclass
 
 Clock = Callable[[int], str]
 

@@ -5,7 +5,7 @@ nothing is known there is a dot on the ground line, and no height. Times are UTC
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from enum import Enum
 
@@ -13,6 +13,7 @@ from controlroom.domain.display.spans import SpendRow
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.history import HOST_METRICS, Metric, Point, columns
 from controlroom.domain.words import age, amount, count, dollars, percent, seconds, size
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import StrEnum
 
 _HOUR = 3_600_000

@@ -6,7 +6,6 @@ cannot put a command into its operator's hands.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from controlroom.domain.address import HostKind
 from controlroom.domain.display.views import Line
@@ -15,6 +14,7 @@ from controlroom.domain.questions import QuestionKind, command
 from controlroom.domain.tasks import Preflight
 from controlroom.domain.words import ago, percent, since, size
 from controlroom.text.host_sample import HostCheck
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import StrEnum
 
 _GIB, _MIB = 1024**3, 1024**2

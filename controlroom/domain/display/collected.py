@@ -6,13 +6,13 @@ closed and no picture is loaded.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from controlroom.domain.model import Agent
 from controlroom.domain.orders import Result
 from controlroom.domain.words import dollars, seconds
 from controlroom.text.branch_work import BranchWork, FileChange
 from controlroom.text.checks import CheckRun, CheckState
+from controlroom.text.lazy_dataclass import dataclass
 
 HEAD = ("AGENT", "STATE", "CHECKS", "COMMITS", "FILES", "LINES", "COST", "TIME", "BRANCH")
 RIGHT = frozenset({3, 4, 5, 6, 7})

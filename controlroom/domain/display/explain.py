@@ -4,7 +4,7 @@ Pure: (Fleet, Agent, now) -> Explanation; `lines` and `record` are the same for 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controlroom.domain.alarms import payer_doubt, payer_words
 from controlroom.domain.checks import check_lines
@@ -21,6 +21,7 @@ from controlroom.domain.orders import STARTS
 from controlroom.domain.overlap import edited_words, overlap_words
 from controlroom.domain.queue.restarts import key_of
 from controlroom.domain.words import age, ago, since
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind, Cause
 
 _SIGNALS = {

@@ -5,7 +5,6 @@ any; a value may be a pattern with `*` and `?`. A word stands somewhere in the r
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -13,6 +12,7 @@ from controlroom.domain.display.views import AgentRow
 from controlroom.domain.model import Agent, State
 from controlroom.domain.tasks import Task, TaskState
 from controlroom.domain.words import nearest
+from controlroom.text.lazy_dataclass import dataclass
 
 _PATTERN = frozenset("*?[")
 

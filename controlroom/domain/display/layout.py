@@ -1,13 +1,14 @@
 """The arrangement of the screen: sort, groups, live panes; how it is kept and read again. Damage counts as none."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from controlroom.domain.display.arrange import Group, Sort, TaskSort
 from controlroom.domain.model import Agent, Fleet, State
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import StrEnum
 
 MOST = 16

@@ -1,7 +1,6 @@
 """Limits and budgets as rows, records and sentences, for screen, verbs and scripts. Times are UTC milliseconds."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from controlroom.domain.budgets import Budget, BudgetUnit, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.display.bars import Clock, amount, calm_moment, reached
@@ -9,6 +8,7 @@ from controlroom.domain.display.views import short_model
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.money.budget import window
 from controlroom.domain.words import age, count, dollars, percent
+from controlroom.text.lazy_dataclass import dataclass
 
 _WINDOWS = ("5 h", "week")
 _MOST_NAMED = 3

@@ -6,10 +6,10 @@ Only here and in `engine.hosts.translate` does what an agent wrote become text; 
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from controlroom.domain.model import LogPlace
 from controlroom.text.event_text import COLOURED, LONGEST, LogRecord, shown_lines
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import PLAIN, Span, redact, sanitize, spans
 
 KINDS = ("out", "err", "say", "tool", "result", "error", "ask", "note", "think", "done", "input")

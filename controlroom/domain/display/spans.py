@@ -5,13 +5,14 @@ pays for a row is not known counts as covered, which nobody was billed for.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta, tzinfo
 from operator import attrgetter
 
 from controlroom.domain.display.views import short_model
 from controlroom.domain.money.costs import HOUR, CostRow, per_hour
 from controlroom.domain.words import dollars
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Payer, StrEnum
 from controlroom.text.time_zones import day_name, hour_name
 

@@ -1,7 +1,7 @@
 """What is said of tasks and of the queue: why one waits, what another one's attempts came to, for screen and verbs."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from math import inf
 
@@ -15,6 +15,7 @@ from controlroom.domain.queue.repeat import coming, cron_of
 from controlroom.domain.tasks import Attempt, AttemptEnd, Queue, Task, TaskState, in_order
 from controlroom.domain.waits import CredentialWait, HostWait, Wait, WaitReason
 from controlroom.domain.words import age, ago, amount, count, dollars, named_some, seconds, since, size
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind
 
 _ORDER = (

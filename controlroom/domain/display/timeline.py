@@ -5,11 +5,12 @@ Times are UTC milliseconds of our clock: what a host's own clock is ahead was ta
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timezone
 
 from controlroom.domain.display.loglines import KINDS, LogLine
 from controlroom.domain.model import LogPlace
+from controlroom.text.lazy_dataclass import dataclass
 
 LEVELS = {
     "error": ("error", "err"),

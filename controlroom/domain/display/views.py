@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from controlroom.domain.tasks import Drain
 from controlroom.domain.words import age, ago, dollars, size
 from controlroom.text.checks import CheckState
 from controlroom.text.host_sample import HostSample
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Payer
 
 How = tuple[State, bool, bool, bool]

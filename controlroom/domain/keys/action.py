@@ -1,6 +1,6 @@
 """Something that a person can do: what keys, palette, footer, help and verbs know of it."""
 
-from dataclasses import dataclass
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

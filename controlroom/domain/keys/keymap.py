@@ -5,12 +5,13 @@ phone keyboards begin with a capital. Backspace and Esc always lead back, digits
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from controlroom.domain.keys.action import Action
 from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.words import nearest
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What is done to many agents or tasks at once: to which, each as it was listed, and the sum of what became of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from controlroom.domain import intents
@@ -14,6 +14,7 @@ from controlroom.domain.open_questions import Asking
 from controlroom.domain.orders import Result
 from controlroom.domain.questions import Question, answer_words, same, wants_words
 from controlroom.domain.tasks import Task, TaskChange, TaskState
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import ItemAnswer, Outcome, Verdict
 
 AT_ONCE = 10

@@ -7,13 +7,14 @@ milliseconds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.limits.headroom import MINUTE
 from controlroom.metering.prices import bare_name
 from controlroom.metering.usage import Message
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ its words hold no figure that moves. Times are UTC milliseconds.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel, Headroom, LimitKind
 from controlroom.domain.words import count, dollars
+from controlroom.text.lazy_dataclass import dataclass
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 

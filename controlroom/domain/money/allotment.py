@@ -1,10 +1,11 @@
 """What is shared out among agents that run: budgets, runs, and what each was granted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controlroom.domain.budgets import BudgetUnit, ScopeKind, read_scope
 from controlroom.domain.money.budget import BudgetRule, counts, covers
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Payer
 
 MONEY = (BudgetUnit.BILLED, BudgetUnit.COVERED, BudgetUnit.TOKENS)

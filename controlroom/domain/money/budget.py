@@ -6,7 +6,7 @@ payer is not known counts in both, to be safe. Periods begin in the operator's t
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from controlroom.domain.budgets import (
 )
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.words import count, dollars
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Payer
 
 ACTIONS = tuple(action for action in RungAction if action != RungAction.UNKNOWN)

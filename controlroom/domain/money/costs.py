@@ -5,8 +5,9 @@ two stand side by side and are never summed.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Payer
 
 BY = ("agent", "profile", "host", "model", "folder", "time")

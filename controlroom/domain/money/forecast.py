@@ -1,12 +1,12 @@
 """When a budget will be gone, what may come on top of it, and how far agents can go alone on what they were granted."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.money.allotment import FOREVER, MONEY, Run
 from controlroom.domain.money.budget import BudgetRule, Spend, amount
 from controlroom.domain.words import age
+from controlroom.text.lazy_dataclass import dataclass
 
 QUARTER, HOUR = 900_000, 3_600_000
 

@@ -7,13 +7,13 @@ was granted, by what was ordered, and by time. Times are UTC milliseconds.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.money.allotment import FEW
 from controlroom.metering.prices import DOLLAR
 from controlroom.metering.usage import Usage
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Payer
 
 MOST_PROMPT, MOST_ANSWER, MOST_SEARCHES = 1_000_000, 1_000_000, 200

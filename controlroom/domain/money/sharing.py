@@ -17,7 +17,7 @@ looking at the others. Where an order is kept and little is left for many, all r
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from controlroom.domain.budgets import BudgetUnit, Scope, ScopeKind, StopOrder, 
 from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, NextGrant, Run, RunGrant, least_worth
 from controlroom.domain.money.budget import counts
 from controlroom.domain.money.forecast import dearest_under_way
+from controlroom.text.lazy_dataclass import dataclass
 
 Key = tuple[str, str, int]
 """Host, name and epoch of a run."""

@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from controlroom.domain.model import Agent
 from controlroom.domain.questions import Question, QuestionKind
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """What rules would do with what is asked now: which open questions they answer, and why the others stay open."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.permissions.calls import Call, call_of
 from controlroom.domain.permissions.judge import RuleSet
 from controlroom.domain.permissions.rules import Rule, RuleVerdict
 from controlroom.domain.questions import Question
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ own files. Where it cannot tell (a push that does not name its branch), and for 
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -15,6 +14,7 @@ from controlroom.domain.permissions.calls import BASH, EDITORS, READERS, Call
 from controlroom.domain.permissions.paths import inside, is_any, outside, paths_in, resolved
 from controlroom.domain.permissions.programs import program_of
 from controlroom.domain.permissions.rules import Rule, RuleVerdict, command_pattern, forbids_command
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

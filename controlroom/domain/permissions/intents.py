@@ -1,8 +1,7 @@
 """What somebody wants done with the rules of a room, and how each of them stands."""
 
-from dataclasses import dataclass
-
 from controlroom.domain.permissions.rules import Rule
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

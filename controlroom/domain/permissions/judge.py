@@ -1,7 +1,7 @@
 """What the rules of a room say of a call, together: the floor and denials first, then what asks, then what allows."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from itertools import chain
 
@@ -24,6 +24,7 @@ from controlroom.domain.permissions.rules import (
     is_place,
     place_of,
 )
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 import shlex
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controlroom.domain.permissions import programs, shell
 from controlroom.domain.permissions.calls import BASH, EDITORS, READERS, Call
 from controlroom.domain.permissions.claude_rules import name_of
 from controlroom.domain.permissions.judge import RuleSet
 from controlroom.domain.permissions.rules import Rule, RuleVerdict, problem_of
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

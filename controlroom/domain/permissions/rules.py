@@ -7,7 +7,6 @@ or between, other letters of a path, commands in commands), for there a mistake 
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from posixpath import normpath
@@ -20,6 +19,7 @@ from controlroom.domain.permissions.calls import BASH, EDITORS, FIELDS, READERS,
 from controlroom.domain.permissions.paths import inside, is_below, outside, paths_in, resolved
 from controlroom.domain.permissions.paths import pattern as path_pattern
 from controlroom.domain.permissions.shell import Word
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import agent_name_problem
 from controlroom.text.states import StrEnum
 

@@ -8,9 +8,10 @@ The grammar is more lenient than a shell in places; where that was seen, the tex
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+
+from controlroom.text.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from tree_sitter import Node

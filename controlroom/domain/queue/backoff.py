@@ -5,13 +5,14 @@ time; then one task probes it, and once that is at work the others follow, twice
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
 from controlroom.domain.model import Fleet, Profile, State
 from controlroom.domain.tasks import KEPT_OUT, Attempt, AttemptEnd, Task
 from controlroom.domain.waits import Wait, WaitReason
+from controlroom.text.lazy_dataclass import dataclass
 
 LONGEST_PROBE = 900_000
 """Milliseconds after a failure until one task tries again, at most: the pause is doubled each time.

@@ -6,7 +6,7 @@ One start at a time: the fleet is another one after it. What is on its way count
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from controlroom.domain.queue.credentials import LOOK_AGAIN, Credentials, all_he
 from controlroom.domain.queue.naming import agent_name
 from controlroom.domain.tasks import Attempt, Task, TaskState
 from controlroom.domain.waits import HostWait, Wait, WaitReason
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind
 
 GROWING = 180_000

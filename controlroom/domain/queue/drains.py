@@ -1,12 +1,12 @@
 """What leaves a drained host, and where it goes on; what keeps it there. Pure."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.money import ladder
 from controlroom.domain.queue.dispatch import World
 from controlroom.domain.tasks import Task, TaskState
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind
 
 MOVED_AT_ONCE = 10

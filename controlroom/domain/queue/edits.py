@@ -1,7 +1,7 @@
 """What operators do to tasks and the queue: (fleet, wish, now) -> the tasks as they become, or a refusal. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from controlroom.domain.checks import problem
@@ -32,6 +32,7 @@ from controlroom.domain.tasks import (
     read_id,
 )
 from controlroom.domain.words import nearest
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import redact, sanitize
 from controlroom.text.states import AgentKind
 

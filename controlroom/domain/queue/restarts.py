@@ -5,7 +5,7 @@ wants to go on once there is room. They keep to all that tasks keep to: `dispatc
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
 from controlroom.domain.queue.credentials import moments_of
@@ -14,6 +14,7 @@ from controlroom.domain.restart_rules import Restart, RestartRules
 from controlroom.domain.tasks import Restarts, Task, TaskState
 from controlroom.domain.waits import HostWait, Wait, WaitReason
 from controlroom.domain.words import age
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import TROUBLES, AgentKind, Cause, StrEnum
 
 LONGEST_PAUSE = 1_800_000

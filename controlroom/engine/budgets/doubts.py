@@ -7,7 +7,7 @@ granted here, so that invented runs gain nothing. What is set aside counts as fa
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from controlroom.domain import events
@@ -41,6 +41,7 @@ from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
 from controlroom.metering.usage import MOST_TOKENS, Message, Usage
 from controlroom.metering.usage_file import Report
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Outcome, Payer
 
 MOST_OPEN = 5_000

@@ -6,7 +6,6 @@ first request has no session to go on in, and begins its task again.
 """
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from controlroom.domain import intents
@@ -20,6 +19,7 @@ from controlroom.domain.words import named_some
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.ledger.usage_tables import RunKey
 from controlroom.engine.store import FleetStore
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind
 
 Submit = Callable[[intents.Intent, str], Coroutine[Any, Any, Result]]

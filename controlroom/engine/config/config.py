@@ -6,7 +6,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from controlroom.domain import model
@@ -32,6 +32,7 @@ from controlroom.engine.config.toml_tables import read
 from controlroom.engine.config.written_files import rules
 from controlroom.protocol.home import Home
 from controlroom.text import time_zones
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import LOCAL
 from controlroom.text.states import AgentKind, Payer
 from controlroom.wire.spec import AgentSpec, Credential

@@ -1,6 +1,6 @@
 """Answers to questions of front ends, which change nothing; where there is nothing to give, the reason."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controlroom.domain.model import LogPlace
 from controlroom.domain.money.plausible import DoubtedUse
@@ -66,6 +66,7 @@ from controlroom.protocol.messages import (
     TaskText,
 )
 from controlroom.protocol.rule_messages import AskRules, Judged, Rules, TryCall
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.wire.branches import ReadWork, WorkRead
 from controlroom.wire.inquiries import (
     ChangesListed,

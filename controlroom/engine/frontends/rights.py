@@ -6,7 +6,6 @@ anything that acts: a watcher's session has nothing to call.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from controlroom.domain.changes import Changes
 from controlroom.domain.intents import Intent
@@ -22,6 +21,7 @@ from controlroom.protocol.messages import (
     Page,
     Question,
 )
+from controlroom.text.lazy_dataclass import dataclass
 
 LOOK_ONLY = "a watcher may look, and change nothing"
 

@@ -28,7 +28,7 @@ import threading
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -36,6 +36,7 @@ from typing import Any, TypeVar
 
 import controlroom
 from controlroom.engine.hosts.channel import Channel, HostRefuses, LinkLost
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import redact, sanitize
 
 _OURS = ("text", "metering", "wire", "runner", "node")

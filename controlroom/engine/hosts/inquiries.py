@@ -7,7 +7,7 @@ asker has left or given up is withdrawn from its host, too.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from controlroom.domain.model import LinkState
 from controlroom.engine.hosts.translate import to_check
 from controlroom.engine.store import FleetStore
 from controlroom.protocol.messages import CHECKING
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.wire import inquiries as wire
 from controlroom.wire.inquiries import Finding, Inquiry
 from controlroom.wire.messages import Fetch, Fetched, GiveUp

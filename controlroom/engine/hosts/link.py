@@ -10,7 +10,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from controlroom.domain.events import Event, HostClockSeen, LinkChanged
@@ -32,6 +32,7 @@ from controlroom.engine.hosts.inquiries import Inquiries
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate import HostContext, short, to_events, to_met, to_reply
 from controlroom.engine.hosts.translate_usage import Counted, read_counted
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import shown_name_problem
 from controlroom.wire import messages as wire
 from controlroom.wire.branches import WorkRead

@@ -14,8 +14,9 @@ from typing import Protocol
 from controlroom.domain.model import Agent, LogPlace
 from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered
 from controlroom.engine.hosts.translate import short
-from controlroom.protocol.messages import Page, base64_size
+from controlroom.protocol.messages import Page
 from controlroom.text.names import is_adopted_name, shown_name_problem
+from controlroom.wire.codec import base64_size
 from controlroom.wire.messages import Credit, Fetch, Fetched, Follow, LinesOnShow, LogChunk, LogStart
 
 CATCH_UP = 1000

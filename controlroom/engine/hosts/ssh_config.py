@@ -18,7 +18,6 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +26,7 @@ from controlroom.engine.hosts.channel import HostRefuses, LinkLost
 from controlroom.engine.hosts.deploy import shown
 from controlroom.engine.hosts.host_keys import HostKeys
 from controlroom.protocol.ssh_command import account_home, home_moved, own_config, target
+from controlroom.text.lazy_dataclass import dataclass
 
 BROKEN = "/nonexistent/controlroom-broken-line-"
 """How the names of the identity files that stand for broken lines begin; then comes the line's place in the list."""

@@ -7,7 +7,7 @@ question are named, so that nothing stands out of sight: a command may hold hund
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from controlroom.text.checks import (
     CheckState,
 )
 from controlroom.text.host_sample import FolderCheck, HostCheck, HostSample
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.text.sanitize import redact, sanitize, sanitize_lines
 from controlroom.text.states import AgentKind, Item, Option, Outcome, Payer, has_ended, read_cause

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from controlroom.domain.limits.headroom import OVERAGE, Reading, believable
 from controlroom.domain.model import Agent
@@ -10,6 +9,7 @@ from controlroom.engine.hosts.translate import HostContext, short
 from controlroom.engine.ledger.usage_tables import RESERVED
 from controlroom.metering.usage import Damaged, Message
 from controlroom.metering.usage_file import Refusal, Report, from_line
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import agent_name_problem, is_adopted_name
 from controlroom.wire.usage import LimitsSeen, UsagePlace, UsageSeen, WindowSeen
 

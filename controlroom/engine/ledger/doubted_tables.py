@@ -6,12 +6,12 @@ stands here is never booked again from a host's files: what a person has decided
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from controlroom.engine.ledger.usage_tables import DOUBTED, SETTLED, Statement
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import Usage
+from controlroom.text.lazy_dataclass import dataclass
 
 OPEN, STRUCK, ACCEPTED = "", "struck", "accepted"
 

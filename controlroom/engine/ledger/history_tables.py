@@ -5,11 +5,11 @@ Values are whole, in the units of their metric: shares in hundredths of a per ce
 
 # ruff: noqa: S608 - only our own words go into these
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from controlroom.domain.history import KEPT, STEP, Metric, Point, width_of
 from controlroom.engine.ledger.usage_tables import Statement
+from controlroom.text.lazy_dataclass import dataclass
 
 _DAY = 86_400_000
 

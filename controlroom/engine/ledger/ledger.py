@@ -14,7 +14,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -55,6 +54,7 @@ from controlroom.engine.ledger.usage_tables import (
     Touched,
     true_sums,
 )
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import redact
 from controlroom.text.states import AgentKind
 

@@ -9,12 +9,13 @@ and a command only a digest (SHA-256) is kept, beside the first characters of th
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from controlroom.domain.claims import OrderedRun
 from controlroom.domain.model import Agent, Evidence, Fleet, State
 from controlroom.engine.ledger.usage_tables import Statement
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import ADOPTED, is_adopted_name
 from controlroom.text.sanitize import redact
 

@@ -5,7 +5,7 @@ of whole days of UTC: a span begins with the one that its first moment lies in.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from controlroom.domain.calculators.use import MINUTE, Alike, Requests, Use
@@ -35,6 +35,7 @@ from controlroom.engine.ledger.usage_tables import (
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import Usage
 from controlroom.metering.usage_file import Report
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Payer
 
 _KEYS = {

@@ -11,7 +11,6 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from itertools import islice
@@ -36,6 +35,7 @@ from controlroom.engine.ledger.ledger import (
 from controlroom.engine.ledger.run_tables import RunBook, drop_ended, keep_ended
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.engine.store import FleetStore
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import is_adopted_name
 from controlroom.text.sanitize import redact
 from controlroom.text.states import Cause, Outcome

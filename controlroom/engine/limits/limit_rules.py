@@ -1,7 +1,7 @@
 """The operator's limits: what the config says, on top of what is known of tiers and plans."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controlroom.domain.calculators.offers import Offers
 from controlroom.domain.limits.buckets import Ruling
@@ -11,6 +11,7 @@ from controlroom.engine.config.config import Config
 from controlroom.engine.config.settings import ApiTable, OrganisationTable, PlanTable
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.protocol.home import Home
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from controlroom.domain.changes import Changes
@@ -21,6 +21,7 @@ from controlroom.domain.gauges import Alarm
 from controlroom.domain.news import NEVER, News, NotificationQueue, Wish, happened, still, told
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.store import FleetStore
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import redact
 
 log = logging.getLogger("controlroom.notify")

@@ -1,7 +1,7 @@
 """Looks at hosts before agents are started there, so that many do not die alike of one cause."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from operator import attrgetter
 
 from controlroom.domain.display.checkup import preflight
@@ -15,6 +15,7 @@ from controlroom.engine.hosts.translate import to_check, to_folders
 from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.store import FleetStore
 from controlroom.text.host_sample import FolderCheck
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind, Cause
 from controlroom.wire import inquiries as wire
 

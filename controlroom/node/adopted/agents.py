@@ -8,7 +8,7 @@ import hashlib
 import os
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from controlroom.node.adopted.claudes import (
@@ -40,6 +40,7 @@ from controlroom.node.observation.processes import (
 from controlroom.runner.claude import login
 from controlroom.runner.claude.edits import is_path
 from controlroom.runner.claude.interactive import DIALOG, GOES_ON
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import ADOPTED
 from controlroom.text.sanitize import redact
 from controlroom.text.states import Cause, State

@@ -8,12 +8,12 @@ two places. Nothing is kept: each answer is read anew.
 import base64
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from controlroom.node.adopted.agents import AdoptedAgents, AdoptedSources
 from controlroom.node.adopted.claudes import said_at, spoken
 from controlroom.runner.files import read_piece
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import is_adopted_name
 from controlroom.wire.messages import Fetch, Fetched, Follow, LogChunk
 from controlroom.wire.records import EVENT, NOTE, OUT, pack

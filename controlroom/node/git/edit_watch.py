@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controlroom.node import agent_folders
 from controlroom.node.git.edits import Worker, edits_of, home_of
@@ -19,6 +19,7 @@ from controlroom.runner.files import read_piece
 from controlroom.runner.folder import EDITS, WORKTREE, agent_folder
 from controlroom.runner.git import GitFailed, opened
 from controlroom.runner.worktree import record
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.wire.edits import AgentEdits
 
 PROMPT, CALM, SELDOM = 0.2, 3.0, 60.0

@@ -9,12 +9,12 @@ import asyncio
 import base64
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from controlroom.node.logs import segments
 from controlroom.node.logs.segments import MAX_RECORD, Records, tail
 from controlroom.runner.folder import agent_folder
 from controlroom.text.event_text import LogRecord, telling_words
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import agent_name_problem
 from controlroom.text.sanitize import redact
 from controlroom.wire.messages import LOG_WINDOW, Fetch, Fetched, Follow, LastLine, LogChunk

@@ -6,7 +6,7 @@ Those are its process, tmux and Claude's session file. A source that disagrees i
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NamedTuple
 
 from controlroom.node import agent_folders
@@ -25,6 +25,7 @@ from controlroom.node.tmux_server import Pane
 from controlroom.runner.claude import settings
 from controlroom.runner.files import read_regular
 from controlroom.runner.folder import STATUS
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Cause, State
 from controlroom.wire.lines import PeerError, from_line
 from controlroom.wire.messages import AgentSeen, EvidenceSeen

@@ -1,7 +1,6 @@
 """Sheets: dialogs at the foot of a screen. A confirmation, a report to read, and the base of forms."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.style import Style
@@ -14,6 +13,7 @@ from textual.screen import ModalScreen
 
 from controlroom.domain.display.views import Line as Told
 from controlroom.domain.intents import Intent
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.context import Context, SubmitOrder, context_of
 from controlroom.tui.screens.base import BREAKPOINTS, plain_key
 from controlroom.tui.theme import styled

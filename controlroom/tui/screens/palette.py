@@ -1,7 +1,6 @@
 """The palette: every action, agent, host, task and theme, found by typing a part of its name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -14,6 +13,7 @@ from controlroom.domain.display.views import agent_rows, host_rows
 from controlroom.domain.keys.action import Action
 from controlroom.domain.keys.groups import OTHER_WORDS
 from controlroom.domain.keys.keymap import shown
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.context import OpenAgent, OpenHosts, OpenTasks, OpenThemes, RunAction
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.dialogs import Sheet

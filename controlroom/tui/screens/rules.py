@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events, on
@@ -19,6 +18,7 @@ from controlroom.domain.permissions.proposals import Proposal, proposals
 from controlroom.domain.permissions.rules import Rule as AnsweringRule
 from controlroom.domain.permissions.rules import RuleVerdict, problem_of, read_what
 from controlroom.domain.words import named_some
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.context import SubmitOrder
 from controlroom.tui.screens.dialogs import Choices
 from controlroom.tui.screens.forms import Form

@@ -1,13 +1,13 @@
 """The themes in a sheet: the screen above it uses each one as the cursor comes to it, until one is kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.context import Level, Say, UseTheme
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, Sheet

@@ -5,8 +5,9 @@ import shlex
 import signal
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from controlroom.text.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Nothing is drawn dim: mosh drops it. Without colours what colour says is said by
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from textual.theme import Theme
 
 from controlroom.domain.display.views import ASCII_GLYPHS, GLYPHS
 from controlroom.domain.model import LinkState, State
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.colours import READABLE, Depth, contrast, of_sixteen, parts
 from controlroom.tui.theme.styled import Line

@@ -5,7 +5,6 @@ The format is explained in `themes/dusk.toml`.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import tomllib
 
 import controlroom
 from controlroom.domain.words import nearest
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.theme.colours import READABLE, contrast
 
 DEFAULT = "dusk"

@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.segment import Segment
 from rich.style import Style
@@ -12,6 +11,7 @@ from textual.message import Message
 from controlroom.domain.display.diff import SIGNS, DiffLine, amount, letter, remarks, shown_path
 from controlroom.domain.words import count, size
 from controlroom.text.changes import ChangedFile, FileSort, LineKind
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.logs.diff_pages import DiffPages
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line

@@ -1,7 +1,6 @@
 """The foot of a screen: the keys that do something here, and above them a message about what was just done."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events
@@ -10,6 +9,7 @@ from textual.timer import Timer
 
 from controlroom.domain.keys.action import Action
 from controlroom.domain.keys.keymap import shown
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.context import Level
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line

@@ -1,7 +1,6 @@
 """The line on top of every screen: how many agents are in which state, what asks for a person, the time."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events
@@ -10,6 +9,7 @@ from textual.message import Message
 from controlroom.domain.display.views import Headline, headline, spent_words
 from controlroom.domain.model import LinkState, State
 from controlroom.domain.words import age
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.view_state import Engine, ViewState

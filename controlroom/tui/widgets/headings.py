@@ -1,12 +1,12 @@
 """What heads a part of a screen: a rule with a title, or a line of tabs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events
 from textual.message import Message
 
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.style import Style
@@ -17,6 +16,7 @@ from controlroom.domain.model import Agent, State
 from controlroom.domain.overlap import row_words
 from controlroom.domain.tasks import Task
 from controlroom.domain.words import age, ago, percent, size
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.context import RunAction, context_of
 from controlroom.tui.terminal.throttle import NARROW, frame_of
 from controlroom.tui.theme import styled

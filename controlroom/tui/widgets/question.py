@@ -1,7 +1,7 @@
 """A question in full, with the keys that answer it. It counts as read when its last line was on show."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.style import Style
@@ -12,6 +12,7 @@ from controlroom.domain.keys.action import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.questions import CUT, Draft, Question, QuestionKind, Row, same
 from controlroom.domain.words import age
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Verdict
 from controlroom.tui.context import NOTHING_ASKED, Asked, Say
 from controlroom.tui.theme import styled

@@ -1,13 +1,14 @@
 """What was spent: a table with a bar a row, and the sum of it above."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rich.style import Style
 
 from controlroom.domain.display.bars import cells
 from controlroom.domain.display.spans import By, SpendRow, remarks, total
 from controlroom.domain.words import count, dollars, history, percent
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.limits import packed

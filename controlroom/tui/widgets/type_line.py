@@ -1,12 +1,12 @@
 """Text entry in one line of a screen: a prompt, and the filter."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events
 from textual.message import Message
 
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
