@@ -42,15 +42,19 @@ STEER: tuple[Verb, ...] = (
     Verb(
         "reassign",
         "steer",
-        "(AGENT... | --all) (--task TEXT | --task-file F | --host H) [--continue]\n       [--trust-host] [--yes]",
+        "(AGENT... | --all) (--task TEXT | --task-file F | --host H) [--continue]\n"
+        "       [--leave-folder] [--trust-host] [--yes]",
         "Give agents a new task, or another host; the old run is ended first.",
         f"{_WHO} Several are listed first, and need --yes where nobody can be asked. It stays in its folder and begins "
         "a new Claude session, or goes on in the old one with --continue. Earlier logs stay: controlroom logs AGENT "
         "--run N. With --host it moves: proved gone here, it starts there with the same task (or --task), profile, "
-        "model, folder name and command; files and session stay behind.",
+        "model, folder name and command; files and session stay behind. With --host and --continue it goes on there in "
+        "its session and its folder: branch, commits, index, uncommitted and new files of its git repository are "
+        "carried into a worktree of its own, and nothing starts before they are proved to have arrived. What git "
+        "ignores stays, and is named. --leave-folder takes the session alone.",
         (
             "controlroom reassign docs-1 --continue --task 'Now the same for the FAQ.'",
-            "controlroom reassign docs-1 --host vm2",
+            "controlroom reassign docs-1 --host vm2 --continue",
             "controlroom reassign host:vm1 state:live --host vm2",
         ),
         "agents:reassign",

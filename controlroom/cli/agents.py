@@ -98,7 +98,8 @@ async def to_all(
 ) -> int:
     """Do an action to several agents. Of a pattern's agents, those that it cannot be done to are left out."""
     agents, named = await find_agents(client, args)
-    todo = plan(client.fleet, [agent.id for agent in agents], action, host=host).saying(text, keep, host)
+    leave = getattr(args, "leave", False)
+    todo = plan(client.fleet, [agent.id for agent in agents], action, host=host).saying(text, keep, host, leave)
     return await carry_out(client, args, todo, named, host=host)
 
 
@@ -117,7 +118,7 @@ async def carry_out(
     listed = BY_NAME[action].danger or action in _LISTED
     if listed and not args.yes and not (todo.alike and len(todo.targets) == 1):
         _confirm(client.fleet, todo, client.now())
-    gate, patience = asyncio.Semaphore(AT_ONCE), MOVE_PATIENCE if host else ORDER_PATIENCE
+    gate, patience = asyncio.Semaphore(AT_ONCE), _patience(host, keep=_keeps_sessions(todo))
     outcomes = await asyncio.gather(*(_submit(client, target.intent, gate, patience) for target in todo.targets))
     for target, outcome in zip(todo.targets, outcomes, strict=True):
         if host and outcome.ok:
@@ -130,6 +131,11 @@ async def carry_out(
     if any(agent.id in named for agent, _ in todo.left_out) or not todo.targets:
         codes.add(Exit.REFUSED)
     return next((code for code in (Exit.UNKNOWN, Exit.REFUSED) if code in codes), Exit.DONE)
+
+
+def _keeps_sessions(todo: Plan[Agent]) -> bool:
+    moves = (target.intent for target in todo.targets)
+    return any(isinstance(intent, intents.ReassignAgent) and intent.keep_session for intent in moves)
 
 
 def _results(fleet: Fleet, todo: Plan[Agent], outcomes: Sequence[Result]) -> list[Done]:
@@ -170,6 +176,15 @@ async def _submit(client: Client, intent: Intent, gate: asyncio.Semaphore, patie
 
 MOVE_PATIENCE = 240.0
 """Seconds to wait for a move: ending a stubborn tree takes the longest."""
+
+CARRY_PATIENCE = 1800.0
+"""The same for one that takes session and folder along: a large repository may have to pass a slow link."""
+
+
+def _patience(host: str, *, keep: bool) -> float:
+    if not host:
+        return ORDER_PATIENCE
+    return CARRY_PATIENCE if keep else MOVE_PATIENCE
 
 
 def spawn(args: argparse.Namespace, entry_points: EntryPoints) -> int:
@@ -223,6 +238,8 @@ async def _kill(client: Client, args: argparse.Namespace) -> int:
 def reassign(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Give agents a new task, or another host."""
     args.task = task_text(args.task, args.task_file)
+    if args.leave and not (args.host and args.keep):
+        raise Stop(Exit.USAGE, "--leave-folder needs --host H and --continue: without these no folder goes along")
     if args.task is None and not args.host:
         raise Stop(Exit.USAGE, "what should it do now? say --task TEXT or --task-file F, or --host H to move it")
     return with_room(_reassign, args)
@@ -266,9 +283,12 @@ async def _retry(client: Client, args: argparse.Namespace) -> int:
 async def _move(client: Client, agent: Agent, args: argparse.Namespace) -> int:
     host_of(client.fleet, args.host)
     await wait_settled(client, args.host)
-    intent = intents.ReassignAgent(agent.id, agent.epoch, args.task or "", args.keep, args.host, args.trust)
+    wanted = agent.id, agent.epoch, args.task or "", args.keep, args.host, args.trust
+    intent = intents.ReassignAgent(*wanted, leave_folder=args.leave)
     moved = f"{args.host}/{agent.name}"
-    code = await order(client, intent, f"{agent.id} has ended, and its task goes on as {moved}", MOVE_PATIENCE)
+    goes_on = "it goes on" if args.keep else "its task goes on"
+    words = f"{agent.id} has ended, and {goes_on} as {moved}"
+    code = await order(client, intent, words, _patience(args.host, keep=args.keep))
     output.data(moved)
     return code
 

@@ -180,6 +180,8 @@ def reassign(parser: argparse.ArgumentParser) -> None:
     _task(parser)
     parser.add_argument("--host", metavar="H", default="", help="move it there; without a task it keeps its own")
     parser.add_argument("--continue", dest="keep", action="store_true", help="go on in the same Claude session")
+    leave = "with --host and --continue: take the session along, and leave its files where they are"
+    parser.add_argument("--leave-folder", dest="leave", action="store_true", help=leave)
     what = "trust what its host claims about it (kind, profile, model, folder), when this room did not order it"
     parser.add_argument("--trust-host", dest="trust", action="store_true", help=what)
 

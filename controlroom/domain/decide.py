@@ -51,7 +51,7 @@ from controlroom.domain.questions import CUT, NOTHING_LASTING, Question, Questio
 from controlroom.domain.queue import attempts
 from controlroom.domain.queue.credentials import credential_for, lacks_for
 from controlroom.domain.words import nearest, since
-from controlroom.domain.worktrees import DropWorktree
+from controlroom.domain.worktrees import HEAD, DropWorktree
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem, is_model, shown_name_problem
 from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, TellKind, Verdict
@@ -317,8 +317,6 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, now: int) -> Decision:
 
 def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -> Decision:
     """The same agent on another host: all that can be known against it is said before anything is ended."""
-    if intent.keep_session:
-        raise Refusal(f"--continue cannot go with --host: the Claude session of {agent.id} lives on {agent.host}")
     if not fleet.reachable(agent):
         raise Refusal(_unmovable(host_named(fleet, agent.host), agent, now))
     reachable(fleet, agent.host, now)
@@ -327,7 +325,11 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
     there = fleet.agents.get(f"{target.name}/{agent.name}")
     if there and (there.pending or not there.has_ended):
         raise Refusal(f"{there.id} is there already, {state_words(fleet, there, now)}: kill it first, or choose a host")
-    work = movable_work(agent, intent.task, trust=intent.trust)
+    folder = intent.keep_session and not intent.leave_folder
+    session = agent.session if intent.keep_session else ""
+    task = intent.task or (intents.GO_ON if session else "")
+    work = movable_work(agent, task, trust=intent.trust, carried=folder)
+    check_session(fleet, agent, session)
     profile = profile_named(fleet, work.profile)
     check_size("the task", intent.task)
     if reason := no_room_for(fleet, target, work.kind):
@@ -344,12 +346,14 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
         target.name,
         agent.name,
         there.epoch + 1 if there else 1,
-        intent.task,
+        task,
         work.kind,
         work.profile,
         work.model,
         work.cwd,
         profile.command if profile else (),
+        session,
+        worktree=(work.worktree or HEAD) if folder else "",
         terms=intent.terms if intent.terms != NO_TERMS else attempts.terms(fleet, agent),
         chosen=work.chosen,
         credential=credential,
@@ -357,7 +361,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
     )
     row = replace(starting(start, now), task=shown_task(intent.task) or agent.task, model=agent.model)
     end = intents.KillOn(agent.host, agent.name, agent.epoch, f"moved to {target.name}")
-    return Decision(effect=intents.MoveOn(end, start), row=row, note=taken)
+    return Decision(effect=intents.MoveOn(end, start, session, folder), row=row, note=taken)
 
 
 def _unmovable(host: Host, agent: Agent, now: int) -> str:

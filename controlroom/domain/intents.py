@@ -64,7 +64,7 @@ class ReassignAgent:
     epoch: int
     task: str
     keep_session: bool = False
-    """Go on in the same Claude session (`--continue`)."""
+    """Go on in the same Claude session (`--continue`); to another host it goes with its session and its folder."""
     host: str = ""
     """Move it there: the same task when `task` is empty, as epoch 1 or the next there; empty: it stays."""
     trust: bool = False
@@ -73,6 +73,8 @@ class ReassignAgent:
     decided: str = ""
     """The credential that the queue decided on; empty: the one that was chosen for it, in its session as before, else
     the one with the most left."""
+    leave_folder: bool = False
+    """To another host it goes with its session alone: its files stay where they are."""
 
 
 @dataclass(frozen=True)
@@ -440,6 +442,10 @@ class MoveOn:
 
     end: KillOn
     start: SpawnOn
+    session: str = ""
+    """The Claude session that is carried there; empty: none, it begins its task again."""
+    folder: bool = False
+    """Its folder is carried there, as it is in its git repository."""
 
 
 @dataclass(frozen=True)

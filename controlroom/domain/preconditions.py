@@ -128,12 +128,15 @@ def ordered_work(agent: Agent, *, trust: bool) -> Work:
     return claimed_work(agent)
 
 
-def movable_work(agent: Agent, task: str, *, trust: bool) -> Work:
-    """What was ordered of an agent that is to go on elsewhere. Raises `Refusal` for what only its host claims."""
-    if agent.ordered.worktree if agent.ordered else agent.worktree:
+def movable_work(agent: Agent, task: str, *, trust: bool, carried: bool = False) -> Work:
+    """What was ordered of an agent that is to go on elsewhere. Raises `Refusal` for what only its host claims.
+
+    `carried`: its folder goes along.
+    """
+    if (agent.ordered.worktree if agent.ordered else agent.worktree) and not carried:
         raise Refusal(
-            f"{agent.id} works in a git worktree on {agent.host}, and what it has done stays there: it cannot be "
-            "moved. Let it end, take its work over (collect), and spawn what is left to do on the other host"
+            f"{agent.id} works in a git worktree on {agent.host}, and what it has done would stay there. To take it "
+            "along, with its session: --continue"
         )
     work = ordered_work(agent, trust=trust)
     if agent.ordered is None and work.kind == AgentKind.COMMAND:

@@ -109,7 +109,9 @@ class Engine:
         parts = orders, claims, unordered, budgets, self.spending, self.headroom, inquiries, logs, writer, history
         self.host_events = HostEvents(store, *parts, OverlapWatch(store))
         happened, moves = self.host_events.happened, home.state_folder / "moves"
-        self.moves = MoveCoordinator(store, orders, inquiries, claims, writer, budgets.first, moves, happened)
+        self.moves = MoveCoordinator(
+            store, orders, inquiries, claims, writer, budgets.first, moves, happened, config.carry_most
+        )
         templates = home.config.parent / "templates"
         self._metrics = MetricsFile(config.metrics, store, ledger, history, self.spending) if config.metrics else None
         self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates, config.zone)

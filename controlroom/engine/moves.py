@@ -1,5 +1,9 @@
 """Moves: an agent ends on one host, provably, and only then starts on another. Never two, never silently none.
 
+Where it is to go on with its session and its folder, these are carried in between (`carrying`): that they can be is
+found out before it ends, and nothing starts before the other host has proved that it has what was sent. Then a fence
+on the old host keeps the session from being gone on in there.
+
 A move is an order of its own in the ledger; its two halves, the kill and the spawn, are orders like any other. What is
 to be started stands in a file of the room's state folder from before the kill until the move is concluded, so that an
 engine which comes back can finish: once a host says what it has, that decides (`MoveCoordinator.recall`).
@@ -23,6 +27,7 @@ from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import NextGrant
 from controlroom.domain.orders import Order, Result
 from controlroom.engine.atomic_file import replace_file
+from controlroom.engine.carrying import Carriage, Carried, Carrier, Uncarried
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.hosts.inquiries import Inquiries, Unanswered
 from controlroom.engine.hosts.translate import short
@@ -43,6 +48,9 @@ Again = Callable[[ReassignAgent], Awaitable[Result]]
 TRIES = 5
 """How often a half that neither succeeds nor fails is tried."""
 
+CARRY_TRIES = 20
+"""The same, where something is carried: each try goes on where the one before it ended."""
+
 FRESH = 10 * 60_000
 """Milliseconds for which an order may still end a running agent after the engine that took it has gone."""
 
@@ -59,6 +67,13 @@ class Move:
     at: int
     end: KillOn
     start: SpawnOn
+    carriage: Carriage | None = None
+    """What is carried along; None: its task begins again."""
+
+    @property
+    def left(self) -> tuple[str, str, int]:
+        """The host, the name and the run that it leaves."""
+        return self.end.host, self.end.name, self.end.epoch
 
     @property
     def old(self) -> str:
@@ -118,6 +133,13 @@ class _Way:
     """It was begun by an engine that has ended since."""
     ended: bool = False
     """Its old run is proved gone."""
+    carried: Carried | None = None
+    """What has arrived of what is carried."""
+
+    @property
+    def carries(self) -> bool:
+        """Whether something is still to be carried."""
+        return self.move.carriage is not None and self.carried is None
 
 
 class MoveCoordinator:
@@ -133,11 +155,13 @@ class MoveCoordinator:
         first: Callable[[SpawnOn], NextGrant | None],
         folder: Path,
         observe: Callable[[events.AgentsObserved], object],
+        most: int,
     ) -> None:
         """`first`: what a run that begins is granted; `folder`: where moves are kept that are under way.
 
-        `observe` takes what is known of a host's agents.
+        `observe` takes what is known of a host's agents; `most`: bytes that are carried of one agent.
         """
+        self._carrier, self._most = Carrier(inquiries, store.new_id, orders.spec_for), most
         self._store, self._orders, self._inquiries, self._claims = store, orders, inquiries, claims
         self._ledger_writer, self._first, self._shelf, self._observe = ledger_writer, first, Shelf(folder), observe
         self._ways: dict[asyncio.Task[None], _Way] = {}
@@ -147,7 +171,8 @@ class MoveCoordinator:
 
     def begin(self, effect: MoveOn, order: Order, was: Fleet) -> Result:
         """Start a move that was decided; `was`: the fleet before it."""
-        move = Move(order.op, order.who, order.at, effect.end, effect.start)
+        carriage = Carriage(effect.session, effect.folder, self._most) if effect.session or effect.folder else None
+        move = Move(order.op, order.who, order.at, effect.end, effect.start, carriage)
         self._take(move, was)
         return Result(Outcome.ASKED, op=order.op, agent=move.new, epoch=move.start.epoch)
 
@@ -227,6 +252,7 @@ class MoveCoordinator:
             log.exception("the move of %s failed", way.move.old)
             words = f"Control Room made a mistake ({type(mistake).__name__}): look where {way.move.end.name} runs"
             conclusion = Result(Outcome.UNKNOWN, words)
+        await self._tidied(way, conclusion)
         self._conclude(way, conclusion)
 
     async def _written(self, way: _Way) -> Result | None:
@@ -235,8 +261,11 @@ class MoveCoordinator:
         try:
             if not _is_whole(move.start):
                 way.move = move = replace(move, start=await self._read(move))
+            if move.carriage is not None:
+                surveyed = await self._carrier.survey(move.left, move.start, move.carriage)
+                way.move = move = replace(move, carriage=surveyed)
             await asyncio.to_thread(self._shelf.keep, move)
-        except (Unanswered, OSError) as problem:
+        except (Unanswered, Uncarried, OSError) as problem:
             return Result(Outcome.REFUSED, short(f"nothing was moved: {problem}", _REASON))
         unwritten = await self._ledger_writer.ordered(_order(move), None)
         return Result(Outcome.REFUSED, f"nothing was moved: {unwritten}") if unwritten else None
@@ -250,7 +279,7 @@ class MoveCoordinator:
 
     async def _carried(self, way: _Way) -> Result:
         move, reason = way.move, ""
-        for _ in range(TRIES):
+        for _ in range(CARRY_TRIES if move.carriage else TRIES):
             await self._until(lambda: not self._waits(way))
             if missing := [host for host in self._needed(way) if host not in self._store.fleet.hosts]:
                 return Result(Outcome.UNKNOWN, self._stranded(way, f"{missing[0]} is no longer in the room"))
@@ -259,11 +288,13 @@ class MoveCoordinator:
             if self._is_halted and not way.ended:
                 return Result(Outcome.REFUSED, self._stranded(way, "the room was halted meanwhile"))
             half = await self._end(way) if not way.ended else Result(Outcome.DONE)
+            if half.outcome is Outcome.DONE and way.carries:
+                half = await self._carry(way)
             if half.outcome is Outcome.DONE:
                 await self._until(lambda: not self._is_halted)
                 half = await self._start(way)
             if half.outcome is Outcome.DONE:
-                return half
+                return replace(half, reason=way.carried.words) if way.carried else half
             reason = half.reason
             if half.outcome is Outcome.REFUSED and not half.looked and not self._awaited(way):
                 outcome = Outcome.UNKNOWN if way.ended else Outcome.REFUSED
@@ -284,6 +315,33 @@ class MoveCoordinator:
         way.ended = half.outcome is Outcome.DONE
         return half
 
+    async def _carry(self, way: _Way) -> Result:
+        """Take its session and its folder across, and fence the session off where it was."""
+        move, carriage = way.move, way.move.carriage
+        assert carriage is not None
+        try:
+            carried = await self._carrier.carry(move.op, move.left, move.start, carriage)
+            if carriage.session:
+                await self._carrier.fence(move.op, move.left, carriage.session, move.start.host)
+        except Unanswered as problem:
+            return Result(Outcome.UNKNOWN, str(problem))
+        except Uncarried as problem:
+            return Result(Outcome.REFUSED, str(problem))
+        way.carried, way.move = carried, replace(move, start=arriving(move.start, carried))
+        return Result(Outcome.DONE)
+
+    async def _tidied(self, way: _Way, conclusion: Result) -> None:
+        """Remove what lies on both hosts for a move that is over, and what was unpacked if it came to nothing."""
+        move, carriage = way.move, way.move.carriage
+        if carriage is None or not way.ended:
+            return
+        failed = conclusion.outcome is not Outcome.DONE and not self._arrived(move)
+        with contextlib.suppress(Unanswered, Uncarried):
+            if failed and carriage.session:
+                await self._carrier.fence(move.op, move.left, carriage.session, "")
+        await self._carrier.discard(move.op, move.start.host, move.start.name, undo=failed)
+        await self._carrier.discard(move.op, move.end.host, move.end.name)
+
     async def _start(self, way: _Way) -> Result:
         start = way.move.start
         return await self._ordered(start, "spawn", way, self._first(start))
@@ -300,6 +358,8 @@ class MoveCoordinator:
         if not way.ended:
             return f"{move.old} was not moved: {reason}"
         again = f"controlroom reassign {move.old} --host HOST (or --task TEXT, to go on there)"
+        if move.carriage is not None and move.carriage.session:
+            again = f"controlroom resume {move.old} (its session and its folder are still there)"
         return f"{move.old} has ended, and was not started on {move.start.host}: {reason}. To start it again: {again}"
 
     def _conclude(self, way: _Way, conclusion: Result) -> None:
@@ -323,7 +383,7 @@ class MoveCoordinator:
 
     def _needed(self, way: _Way) -> tuple[str, ...]:
         """Return the hosts that the next half needs."""
-        return (way.move.start.host,) if way.ended else (way.move.end.host, way.move.start.host)
+        return (way.move.start.host,) if way.ended and not way.carries else (way.move.end.host, way.move.start.host)
 
     def _awaited(self, way: _Way) -> bool:
         """Whether a host is to come back first."""
@@ -387,6 +447,21 @@ def filled(start: SpawnOn, run: OrderedRun | None, spec: SpecRead) -> SpawnOn:
         if run is None or not run.is_command(command):
             raise Unanswered(f"its host gives another command of {start.name} than was ordered: spawn it with its own")
     return replace(start, task=task, command=command)
+
+
+def arriving(start: SpawnOn, carried: Carried) -> SpawnOn:
+    """Return how a run begins that goes on in what was carried: where, and told of it where it has a session."""
+    if not carried.cwd:
+        return start
+    told = f"{start.task}\n\n({MOVED.format(folder=short(carried.cwd, _REASON))})" if start.resume else start.task
+    return replace(start, cwd=carried.checkout or start.cwd, task=told)
+
+
+MOVED = (
+    "You go on on another machine. Your folder lies in {folder} now, with all that git keeps of it and your "
+    "uncommitted changes; what git ignores did not come along."
+)
+"""What an agent is told that was moved with its folder."""
 
 
 def _is_whole(start: SpawnOn) -> bool:

@@ -125,6 +125,12 @@ class OrderBook:
             return opened.result.result()
         return Result(Outcome.ASKED, op=order.op, agent=order.subject if order.agent else "", epoch=order.epoch)
 
+    def spec_for(self, start: SpawnOn) -> AgentSpec:
+        """Return how a run will be run that is to begin."""
+        message = to_node(start, 0, self._spec(start))
+        assert isinstance(message, Spawn)
+        return message.spec
+
     def _spec(self, effect: NodeEffect) -> AgentSpec:
         """Return what the config says of a run that begins, or whose work is to be checked."""
         if isinstance(effect, SpawnOn):

@@ -1,6 +1,7 @@
 """The half that lives on a host: it sees and acts there, and serves logs. Shipped, never installed.
 
     adopted/      agents that others started on this host
+    carrying/     an agent's session and folder, taken along to another host
     git/          the repositories that agents work in, and what they change there
     observation/  what is seen here, again and again: agents, processes, the machine, files that grow
     logs/         agents' logs: read, followed, searched

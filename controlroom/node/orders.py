@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from controlroom.node.agent_folders import Entry, entry_of, epochs, is_live, read_status
+from controlroom.node.carrying.carrier import session_is_elsewhere
 from controlroom.node.ending import (
     end_by_force,
     find_runner,
@@ -105,6 +106,8 @@ class Actor:
         entries = epochs(self._place.state, wanted.name)
         wanted = inherited(wanted, entries)
         self._spawner.check(wanted)
+        if wanted.spec.resume:
+            session_is_elsewhere(self._place.state, wanted.name, wanted.spec.resume)
         if wanted.grant:
             await self._sheets.check(wanted.grant, now())
         if any(entry.epoch == wanted.epoch for entry in entries):

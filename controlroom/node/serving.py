@@ -20,6 +20,8 @@ from controlroom.node.adopted.last_look import LastLook
 from controlroom.node.adopted.logs import AdoptedLogs
 from controlroom.node.adopted.tmux import UserTmux
 from controlroom.node.adopted.usage import AdoptedUsage
+from controlroom.node.carrying import staging
+from controlroom.node.carrying.carrier import Carrier
 from controlroom.node.file_watch import FileWatch
 from controlroom.node.git.acting import BranchActor
 from controlroom.node.git.edit_watch import EditWatch
@@ -42,6 +44,7 @@ from controlroom.runner.claude import nested
 from controlroom.text.names import is_adopted_name
 from controlroom.text.states import Outcome
 from controlroom.wire.branches import AcceptWork, BranchOrder
+from controlroom.wire.carrying import CarryStep
 from controlroom.wire.grants import Prices
 from controlroom.wire.inquiries import Inquiry
 from controlroom.wire.lines import LineSplitter, PeerError
@@ -138,6 +141,7 @@ class Node:
         self._owner: Owner | None = None
         turns = Turns()
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
+        self._carrier = Carrier(place, ownership, self._login_environment)
         self._branches = BranchActor(place, ownership, turns, self._login_shell)
         self._adopted = _adopted(place) if greeting.adopt else None
         self._starts = NewClaudes(os.environ, os.path.expanduser("~")) if greeting.adopt else None
@@ -215,6 +219,8 @@ class Node:
             self._adopted_usage.take(message)
         elif isinstance(message, Inquiry):
             self._inquiries[message.id] = self._begin(self._inquire(message), self._tasks)
+        elif isinstance(message, CarryStep):
+            self._begin(self._carry(message), self._acts)
         elif isinstance(message, GiveUp):
             self._give_up(message)
         elif isinstance(message, Greet):
@@ -250,6 +256,9 @@ class Node:
             await self._edits.merged(wanted.name, wanted.head)
         self._edits.acted()
         self._outbox.send(reply)
+
+    async def _carry(self, asked: CarryStep) -> None:
+        self._outbox.send(await self._carrier.step(asked))
 
     async def _keep(self, prices: Prices) -> None:
         if problem := await self._actor.keep(prices):
@@ -433,6 +442,7 @@ class Node:
         """Finish what a node before us was killed at."""
         if self._ownership.mine():
             await asyncio.to_thread(sweep_aside, self._place.state)
+            await asyncio.to_thread(staging.sweep, self._place.state)
             await asyncio.to_thread(sweep_merges, self._place.state, dict(os.environ))
 
     async def _keep_noticing(self) -> None:

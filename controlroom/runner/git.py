@@ -31,6 +31,9 @@ LIMIT = 16 * 1024 * 1024
 REMOTE = frozenset({"ssh", "https"})
 """Protocols by which a remote may be spoken to. A local one would run the hooks that lie in the other repository."""
 
+BUNDLE = frozenset({"file"})
+"""By which a bundle is fetched from a file of ours: nobody is spoken to, and the person's own config does not count."""
+
 _CONFIG_MOST = 1024 * 1024
 _ERRORS_MOST = 65_536
 _POINTER_MOST = 4096
@@ -50,7 +53,7 @@ _OFF = (
 # what it can start. `dirty`: a change of a submodule's commit is told, but no git is started within it.
 _DIFF = ("--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=dirty")
 _COMMANDS: dict[str, tuple[str, ...]] = {
-    "branch": (), "cat-file": (), "check-attr": (), "check-ignore": (), "check-ref-format": (),
+    "branch": (), "bundle": (), "cat-file": (), "check-attr": (), "check-ignore": (), "check-ref-format": (),
     "checkout": ("--quiet", "--no-recurse-submodules"), "cherry-pick": (), "clean": (), "commit-tree": (),
     "config": (), "diff": _DIFF, "diff-files": _DIFF, "diff-index": _DIFF, "diff-tree": _DIFF,
     "fetch": ("--no-recurse-submodules", "--no-auto-maintenance", "--no-write-fetch-head"),
@@ -138,8 +141,8 @@ class Repository:
     """A repository as `opened` gives it."""
 
     def __init__(self, place: Place, stand_in: str, program: str, environ: Mapping[str, str]) -> None:
-        self.place, self.settings = place, dict[str, list[str]]()
-        self._stand_in, self._program, self._environ = stand_in, program, environ
+        self.place, self.settings, self.environ = place, dict[str, list[str]](), environ
+        self._stand_in, self._program = stand_in, program
 
     def run(
         self,
@@ -237,11 +240,11 @@ class Repository:
         return re.sub(r"[\x00-\x1f\x7f<>]|[\ud800-\udfff]", "", said)[:200].strip()
 
     def _variables(self, identity: Identity | None, remote: frozenset[str]) -> dict[str, str]:
-        kept = {"GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_CAINFO"} if remote else set()
+        kept = {"GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_CAINFO"} if remote - BUNDLE else set()
         dropped = {"PAGER", "EDITOR", "VISUAL", "SSH_ASKPASS", "LANG", "LANGUAGE"}
         variables = {
             name: value
-            for name, value in self._environ.items()
+            for name, value in self.environ.items()
             if name in kept or not (name.startswith(("GIT_", "LC_")) or name in dropped)
         }
         variables |= {
@@ -253,7 +256,7 @@ class Repository:
         }  # fmt: skip
         if self.place.top:
             variables["GIT_WORK_TREE"] = self.place.top
-        if not remote:
+        if not remote - BUNDLE:
             variables |= {
                 "GIT_CONFIG_NOSYSTEM": "1",
                 "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -311,6 +314,13 @@ def opened(path: str, environ: Mapping[str, str], common: str = "") -> Iterator[
     place = located(path)
     if common and os.path.realpath(place.common) != os.path.realpath(common):
         raise GitFailed(f"{displayable(path)} does not belong to the repository {displayable(common)} any more")
+    with opened_at(place, environ) as repository:
+        yield repository
+
+
+@contextlib.contextmanager
+def opened_at(place: Place, environ: Mapping[str, str]) -> Iterator[Repository]:
+    """Open a repository whose parts lie where they are said to, as `opened` does. Raises `GitFailed`."""
     program = shutil.which("git", path=os.pathsep.join(_absolute(environ.get("PATH") or os.defpath)))
     if program is None:
         raise GitFailed("git is not there on this host: install it (2.38 or newer), or let PATH reach it")
@@ -321,7 +331,8 @@ def opened(path: str, environ: Mapping[str, str], common: str = "") -> Iterator[
         repository.take_over()
         yield repository
     except OSError as error:
-        raise GitFailed(f"{displayable(path)} cannot be worked on: {error.strerror}") from None
+        where = displayable(place.top or place.git_dir)
+        raise GitFailed(f"{where} cannot be worked on: {error.strerror}") from None
     finally:
         shutil.rmtree(stand_in, ignore_errors=True)
 

@@ -12,6 +12,7 @@ from controlroom.text.host_sample import HostSample
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Item, ItemAnswer, Outcome, TellKind, Verdict
 from controlroom.wire.branches import BranchOrder
+from controlroom.wire.carrying import CarryAnswer, CarryStep
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.edits import EditsSeen
 from controlroom.wire.grants import Grant, GrantOrder
@@ -480,10 +481,10 @@ class Notice:
 
 
 _Order = Spawn | Kill | Tell | Forget | Take | GrantOrder | BranchOrder | DropWorktree
-ToNode = Greet | Ping | _Order | Follow | LinesOnShow | Credit | Fetch | GiveUp | Inquiry | UsageOrder
+ToNode = Greet | Ping | _Order | Follow | LinesOnShow | Credit | Fetch | GiveUp | Inquiry | CarryStep | UsageOrder
 HostRecord = HostSample | OwnerSeen | TmuxSeen | UsageGaps | Notice
 AgentRecord = AgentsSeen | AdoptedSeen | LastLines | Loads | EditsSeen | HostRecord
-FromNode = Welcome | Pong | Reply | AgentRecord | LogChunk | Fetched | Finding | UsageSeen | LimitsSeen
+FromNode = Welcome | Pong | Reply | AgentRecord | LogChunk | Fetched | Finding | CarryAnswer | UsageSeen | LimitsSeen
 
 NODE_PATIENCE = 30.0
 """Seconds without a message from home after which a node ends."""

@@ -11,6 +11,7 @@ from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.display.views import agent_row
 from controlroom.domain.events import Ordered
 from controlroom.domain.model import Agent, Fleet, LinkState, State
+from controlroom.domain.orders import Work
 from controlroom.domain.reduce import reduce
 from controlroom.text.states import AgentKind
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order
@@ -73,7 +74,6 @@ def test_from_a_lost_host_nothing_is_moved_and_it_says_what_would_help() -> None
 @pytest.mark.parametrize(
     ("one", "target", "intent", "words"),
     [
-        (agent(), host("vm2"), replace(MOVE, keep_session=True), "the Claude session of vm1/docs-1 lives on vm1"),
         (agent(), host("vm2"), replace(MOVE, host="vm3"), "there is no host 'vm3'"),
         (agent(), host("vm2", free=1024), MOVE, "an agent needs 400M (limits.memory_per_agent_mb); vm1/docs-1 goes on"),
         (agent(), host("vm2", facts=facts(tmux="")), MOVE, "vm2 has no tmux"),
@@ -92,3 +92,42 @@ def test_what_is_against_a_move_is_said_first(one: Agent, target: object, intent
 def test_a_name_that_runs_there_is_in_the_way() -> None:
     world = fleet(agent(), agent(on="vm2"), hosts=TWO)
     assert "vm2/docs-1 is there already, working for 5m" in refused(world)
+
+
+SESSION = "11111111-2222-4333-8444-555555555555"
+ALONG = replace(MOVE, keep_session=True)
+
+
+def test_it_goes_on_in_its_session_and_its_folder_where_that_is_wanted() -> None:
+    world = fleet(agent(session=SESSION), hosts=TWO)
+    effect = accepted(world, ALONG).effect
+    assert isinstance(effect, intents.MoveOn)
+    assert (effect.session, effect.folder) == (SESSION, True)
+    assert (effect.start.resume, effect.start.worktree, effect.start.task) == (SESSION, "HEAD", intents.GO_ON)
+    said = accepted(world, replace(ALONG, task="and the FAQ")).effect
+    assert isinstance(said, intents.MoveOn)
+    assert said.start.task == "and the FAQ"
+    alone = accepted(world, replace(ALONG, leave_folder=True)).effect
+    assert isinstance(alone, intents.MoveOn)
+    assert (alone.session, alone.folder, alone.start.worktree) == (SESSION, False, "")
+
+
+def test_without_a_session_its_folder_goes_along_and_its_task_begins_again() -> None:
+    effect = accepted(fleet(agent(session=""), hosts=TWO), ALONG).effect
+    assert isinstance(effect, intents.MoveOn)
+    assert (effect.session, effect.folder, effect.start.resume, effect.start.task) == ("", True, "", "")
+
+
+def test_one_in_a_worktree_moves_only_with_its_folder() -> None:
+    work = replace(agent().ordered or Work(AgentKind.HEADLESS), worktree="main")
+    world = fleet(replace(agent(session=SESSION), ordered=work), hosts=TWO)
+    assert "--continue" in refused(world)
+    assert "--continue" in refused(world, replace(ALONG, leave_folder=True))
+    effect = accepted(world, ALONG).effect
+    assert isinstance(effect, intents.MoveOn)
+    assert effect.start.worktree == "main"
+
+
+def test_a_session_that_two_are_said_to_be_in_is_not_carried() -> None:
+    twice = agent("api-1", session=SESSION)
+    assert "one of the two cannot be" in refused(fleet(agent(session=SESSION), twice, hosts=TWO), ALONG)

@@ -103,7 +103,7 @@ def test_an_agent_in_a_worktree_is_not_moved_and_its_host_is_drained_around_it()
     at_work = agent("x", on="vm1", profile="trees", ordered=IN_A_TREE)
     decision = decide(world(rows=(at_work,)), intents.ReassignAgent("vm1/x", 1, "", host="vm2"), 7, NOON)
     assert isinstance(decision, Refused)
-    assert decision.reason.startswith("vm1/x works in a git worktree on vm1, and what it has done stays there")
+    assert decision.reason.startswith("vm1/x works in a git worktree on vm1, and what it has done would stay")
     for worktree, leaves in (("", True), (HEAD, False)):
         row = replace(at_work, ordered=replace(IN_A_TREE, worktree=worktree))
         made = world(rows=(row,))

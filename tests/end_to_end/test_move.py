@@ -38,7 +38,8 @@ def test_a_command_moves_with_its_task_and_leaves_nothing_running(
     room.run("spawn", "job", "--host", "vm1", "--cwd", "work", "--task", TASK, "--", "sh", "-c", script)
     room.wait_for_state("job", "working")
     wait_for(lambda: (vm1.home / "work" / "got").exists(), 20)
-    assert "lives on vm1" in room.run("reassign", "job", "--host", "vm2", "--continue", expect=1)
+    said = room.run("reassign", "job", "--host", "vm2", "--continue", expect=1)
+    assert "is in no git repository, and its files would stay behind. To move it without them: --leave-folder" in said
     assert "there is no host 'vm3'" in room.run("reassign", "job", "--host", "vm3", expect=5)
     assert room.run("reassign", "job", "--host", "vm2") == "vm2/job\n"
     wait_for(lambda: (vm2.home / "work" / "got").read_text() == TASK, 20, "the task to arrive")

@@ -51,13 +51,21 @@ class Plan(Generic[Subject]):
     alike: bool = False
     """All of them ask the same: once it was shown, one key answers it."""
 
-    def saying(self: "Plan[Agent]", text: str, keep: bool = False, host: str = "") -> "Plan[Agent]":
-        """The same plan for the same runs, with these words; `host`: where they are to go, but for those there."""
+    def saying(
+        self: "Plan[Agent]", text: str, keep: bool = False, host: str = "", leave: bool = False
+    ) -> "Plan[Agent]":
+        """The same plan for the same runs, with these words; `host`: where they are to go, but for those there.
+
+        `keep`: in their sessions; `leave`: without their folders.
+        """
         stay: tuple[tuple[Agent, str], ...] = tuple(
             (target.subject, _is_there(target.subject)) for target in self.targets if target.subject.host == host
         )
         targets = (
-            Target(target.subject, _paced(intent_of(target.subject, self.action, text, keep, host), len(self.targets)))
+            Target(
+                target.subject,
+                _paced(intent_of(target.subject, self.action, text, keep, host, leave), len(self.targets)),
+            )
             for target in self.targets
             if target.subject.host != host
         )
@@ -67,7 +75,13 @@ class Plan(Generic[Subject]):
     def title(self) -> str:
         """Ask for it in a sentence."""
         if self.host:
-            return f"Move {self._counted} to {self.host}? Their runs are ended first; files and sessions stay behind."
+            moves = [target.intent for target in self.targets if isinstance(target.intent, intents.ReassignAgent)]
+            along = "they go on in their sessions"
+            if not any(intent.keep_session for intent in moves):
+                along = "files and sessions stay behind"
+            elif not all(intent.leave_folder for intent in moves):
+                along += ", with their folders"
+            return f"Move {self._counted} to {self.host}? Their runs are ended first; {along}."
         if self.answer:
             return f"Answer {self._counted} with {self.answer}?"
         return _TITLES[self.action].format(self._counted, asks="asks" if len(self.targets) == 1 else "ask")
@@ -261,7 +275,9 @@ def _is_there(agent: Agent) -> str:
     return f"{agent.name} is on {agent.host} already"
 
 
-def intent_of(agent: Agent, action: str, text: str = "", keep: bool = False, host: str = "") -> Intent:
+def intent_of(
+    agent: Agent, action: str, text: str = "", keep: bool = False, host: str = "", leave: bool = False
+) -> Intent:
     """What an action asks for one agent; of an agent that waits, to go on is a message."""
     if action in ("allow", "always", "deny") and agent.question is not None:
         return intents.AnswerQuestion(agent.id, agent.question.id, Verdict(action), text, agent.question.digest)
@@ -270,7 +286,8 @@ def intent_of(agent: Agent, action: str, text: str = "", keep: bool = False, hos
     if action == "model":
         return intents.SetModel(agent.id, agent.epoch, text)
     if action == "reassign":
-        return intents.ReassignAgent(agent.id, agent.epoch, text, keep and bool(agent.session), host)
+        keep = keep and bool(agent.session or host)
+        return intents.ReassignAgent(agent.id, agent.epoch, text, keep, host, leave_folder=leave)
     if action == "resume" and not agent.has_ended:
         return intents.SendMessage(agent.id, agent.epoch, intents.GO_ON)
     return _INTENTS[action](agent.id, agent.epoch)

@@ -298,6 +298,18 @@ class MetricsTable(Table):
     interval_seconds: float = Field(60.0, ge=5, le=3_600, description="seconds from one to the next")
 
 
+class MovesTable(Table):
+    """How agents are moved to another host."""
+
+    most_mb: int = Field(
+        1024,
+        ge=1,
+        le=1024 * 1024,
+        description="MiB that are carried of one agent at most: its session, and the commits and files that the other "
+        "host lacks",
+    )
+
+
 class WatchTable(Table):
     """What watchers get to see."""
 
@@ -352,6 +364,10 @@ class ConfigFile(Table):
     templates: Templates = Field(
         {}, description="texts of tasks: `controlroom task add --template NAME`; templates/NAME.md beside this file too"
     )
+    moves: MovesTable = Field(
+        default=MovesTable.model_validate({}),
+        description="what goes along with an agent: `controlroom reassign AGENT --host H --continue`",
+    )
     metrics: MetricsTable = Field(
         default=MetricsTable.model_validate({}), description="figures in the OpenMetrics format, for a collector"
     )
@@ -374,6 +390,7 @@ TABLES: dict[str, type[Table]] = {
     "limits": LimitsTable,
     "queue": QueueTable,
     "templates": TemplateTable,
+    "moves": MovesTable,
     "metrics": MetricsTable,
     "watch": WatchTable,
     "notify": NotifyTable,
@@ -384,4 +401,4 @@ TABLES: dict[str, type[Table]] = {
 }
 """The tables of config.toml by their key; all but those in `SINGLE` hold one for each name."""
 
-SINGLE = frozenset({"limits", "queue", "money", "plan", "api", "watch", "metrics"})
+SINGLE = frozenset({"limits", "queue", "money", "plan", "api", "watch", "metrics", "moves"})

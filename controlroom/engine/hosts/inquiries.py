@@ -18,6 +18,7 @@ from controlroom.engine.store import FleetStore
 from controlroom.protocol.messages import CHECKING
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.wire import inquiries as wire
+from controlroom.wire.carrying import CarryAnswer, CarryStep
 from controlroom.wire.inquiries import Finding, Inquiry
 from controlroom.wire.messages import Fetch, Fetched, GiveUp
 
@@ -35,8 +36,8 @@ BREATH = 0.05
 """Seconds that a place of watchers stays empty after each question: each may start a program on the host, which has
 agents to serve."""
 
-Asked = Inquiry | Fetch
-Answer = Finding | Fetched
+Asked = Inquiry | Fetch | CarryStep
+Answer = Finding | Fetched | CarryAnswer
 A = TypeVar("A", bound=Answer)
 
 

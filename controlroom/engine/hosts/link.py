@@ -28,18 +28,15 @@ from controlroom.engine.hosts.channel import (
     SecretWanted,
 )
 from controlroom.engine.hosts.host_keys import host_key_question, question_id
-from controlroom.engine.hosts.inquiries import Inquiries
+from controlroom.engine.hosts.inquiries import Answer, Inquiries
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate import HostContext, short, to_events, to_met, to_reply
 from controlroom.engine.hosts.translate_usage import Counted, read_counted
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import shown_name_problem
 from controlroom.wire import messages as wire
-from controlroom.wire.branches import WorkRead
-from controlroom.wire.inquiries import ChangesListed, Checked, DiffRead, Found, ScreenShown, SpecRead
 from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
 from controlroom.wire.usage import LimitsSeen, UsageSeen
-from controlroom.wire.worktrees import WorktreesListed
 
 log = logging.getLogger("controlroom.link")
 
@@ -466,9 +463,7 @@ class _Session:
         match message:
             case wire.LogChunk():
                 return shown_name_problem(message.name) is None and link._sink.logs.chunk(link._host, message)
-            case wire.Fetched() | ScreenShown() | SpecRead() | Found() | Checked():
-                return link._sink.inquiries.answered(link._host, message)
-            case ChangesListed() | DiffRead() | WorkRead() | WorktreesListed():
+            case _ if isinstance(message, Answer):
                 return link._sink.inquiries.answered(link._host, message)
             case wire.Pong():
                 self._pong(message)

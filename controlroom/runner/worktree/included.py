@@ -27,11 +27,17 @@ def copy_included(repository: Repository, target: str) -> tuple[int, int]:
 
     Raises `Unfit` when they are too many or cannot be copied, `GitFailed`.
     """
+    paths, size = named(repository)
+    return sum(_copied(repository.place.top, target, path) for path in paths), size
+
+
+def named(repository: Repository) -> tuple[list[str], int]:
+    """Return the ignored files of a checkout that are to go along, and their bytes. Raises `Unfit`, `GitFailed`."""
     top = repository.place.top
     try:
         patterns = read_regular(os.path.join(top, FILE), _PATTERNS_MOST) if top else b""
     except FileNotFoundError:
-        return 0, 0
+        return [], 0
     except OSError as error:
         raise Unfit(f"{FILE} of {displayable(top)} cannot be read: {error.strerror}") from None
     paths = _ignored(repository, patterns) if patterns.strip() else []
@@ -42,7 +48,7 @@ def copy_included(repository: Repository, target: str) -> tuple[int, int]:
         raise Unfit(
             f"{FILE} of {displayable(top)} names {size >> 20:,} MiB, more than {MOST_BYTES >> 20:,}: {_INSTEAD}"
         )
-    return sum(_copied(top, target, path) for path in paths), size
+    return paths, size
 
 
 _INSTEAD = "let worktree_setup make the large ones"

@@ -53,6 +53,27 @@ class Making:
         self._say(f"goes on in {displayable(worktree.path)} on branch {displayable(worktree.branch)}")
         return worktree
 
+    def arrived(self, out: Callable[[bytes], object], log: str) -> Worktree | None:
+        """The worktree that was carried here for this run, made ready; None: none was. Raises `Unfit`."""
+        own = (pair for pair in record.every(self._state) if pair[1].name == self._order.name and pair[1].carried)
+        folder, worktree = next((pair for pair in own if pair[1].epoch == self._order.epoch), ("", None))
+        if worktree is None:
+            return None
+        try:
+            with record.locked(self._state):
+                worktree = worktree._replace(ports=self._ports(self._order.spec.worktree_ports))
+                record.write(folder, worktree)
+            self._say(f"goes on in {displayable(worktree.path)} on branch {displayable(worktree.branch)}, carried here")
+            with opened(worktree.checkout or worktree.repository, self._environ) as repository:
+                self._make_ready(repository, worktree, out, log)
+            worktree = worktree._replace(ready=True)
+            record.write(folder, worktree)
+        except GitFailed as error:
+            raise Unfit(f"its worktree cannot be gone on in: {error}") from None
+        except OSError as error:
+            raise Unfit(f"its worktree cannot be gone on in: {why(error)}") from None
+        return worktree
+
     def make(self, out: Callable[[bytes], object], log: str) -> Worktree:
         """Make a new one; `out` takes what its setup says. Raises `Unfit`, and then nothing of it is left."""
         spec = self._order.spec
@@ -67,7 +88,7 @@ class Making:
                     worktree = worktree._replace(ready=True)
                     record.write(folder, worktree)
                 except BaseException:
-                    _unmake(repository, folder, worktree)
+                    unmake(repository, folder, worktree)
                     raise
         except GitFailed as error:
             raise Unfit(f"no worktree: {error}") from None
@@ -80,14 +101,14 @@ class Making:
         order, place = self._order, repository.place
         inner = os.path.relpath(os.path.realpath(cwd), place.top) if place.top else "."
         with record.locked(self._state):
-            folder = _new_folder(record.root(self._state), f"{order.name}.{order.epoch}")
+            folder = new_folder(record.root(self._state), f"{order.name}.{order.epoch}")
             worktree = Worktree(
                 order.name,
                 order.epoch,
                 order.epoch,
-                os.path.join(folder, _fit_name(place.top or place.common)),
+                os.path.join(folder, fit_name(place.top or place.common)),
                 "" if inner == "." else inner,
-                _new_branch(repository, order.name),
+                new_branch(repository, order.name),
                 commit,
                 "" if order.spec.worktree == HEAD else order.spec.worktree,
                 place.common,
@@ -175,7 +196,8 @@ def _commit(repository: Repository, base: str) -> str:
     raise Unfit(f"there is no branch or commit {displayable(base, 100)} in {where} to begin a worktree from")
 
 
-def _new_folder(root: str, name: str) -> str:
+def new_folder(root: str, name: str) -> str:
+    """Make a folder for a worktree, under this name or one with a number behind it. Raises `Unfit`."""
     for number in range(1, _MOST_TRIES):
         folder = os.path.join(root, name if number == 1 else f"{name}-{number}")
         with contextlib.suppress(FileExistsError):
@@ -184,7 +206,8 @@ def _new_folder(root: str, name: str) -> str:
     raise Unfit(f"{root} has too many worktrees of that name: drop some (controlroom worktree list)")
 
 
-def _new_branch(repository: Repository, name: str) -> str:
+def new_branch(repository: Repository, name: str) -> str:
+    """Name a branch for an agent that is not there yet. Raises `Unfit`."""
     listed = repository.run("for-each-ref", "--format=%(refname)", "refs/heads/controlroom/").text.split("\n")
     for number in range(1, _MOST_TRIES):
         branch = _BRANCH.format(name=name) + (f"-{number}" if number > 1 else "")
@@ -193,7 +216,7 @@ def _new_branch(repository: Repository, name: str) -> str:
     raise Unfit(f"there are too many branches controlroom/{name}-…: remove some")
 
 
-def _fit_name(path: str) -> str:
+def fit_name(path: str) -> str:
     """What the work tree's folder is called: as the checkout's, for many tools show that."""
     name = os.path.basename(path.removesuffix("/.git").removesuffix(".git").rstrip("/"))
     return re.sub(r"[^A-Za-z0-9._-]", "-", name)[:60].strip(".-") or "tree"
@@ -211,7 +234,7 @@ def _note(worktree: Worktree) -> str:
     return ""
 
 
-def _unmake(repository: Repository, folder: str, worktree: Worktree) -> None:
+def unmake(repository: Repository, folder: str, worktree: Worktree) -> None:
     """Take away what was made so far: no agent has worked in it."""
     with contextlib.suppress(GitFailed):
         note = _note(worktree)
@@ -229,6 +252,9 @@ def prepared(
 ) -> Worktree | None:
     """Find the worktree that an agent is to work in, or make it; None: it needs none. Raises `Unfit`."""
     making = Making(order, state, environ, now, say)
+    log = os.path.join(os.getcwd(), record.SETUP_LOG)
+    if carried := making.arrived(out, log):
+        return carried
     if order.spec.resume and (found := making.go_on()):
         return found
     if not order.spec.worktree:
@@ -236,4 +262,4 @@ def prepared(
     if order.spec.resume:
         raise Unfit("the worktree that its session worked in is gone (dropped): give it its task again (retry)")
     make_private(record.root(state))
-    return making.make(out, os.path.join(os.getcwd(), record.SETUP_LOG))
+    return making.make(out, log)

@@ -55,6 +55,8 @@ class Worktree(NamedTuple):
     """UTC ms."""
     ready: bool = False
     """It was made to the end: an agent has worked in it."""
+    carried: int = 0
+    """The move that brought it from another host, by its number; 0: none did."""
 
     @property
     def cwd(self) -> str:
@@ -98,7 +100,7 @@ def from_fields(value: Any) -> Worktree | None:
     if not isinstance(value, dict):
         return None
     ports = value.get("ports", [])
-    numbers = [value.get(name, 0) for name in ("epoch", "last", "made")]
+    numbers = [value.get(name, 0) for name in ("epoch", "last", "made", "carried")]
     texts = [value.get(name, "") for name in _TEXTS]
     if not isinstance(ports, list) or len(ports) not in (0, 2) or not all(type(n) is int for n in (*ports, *numbers)):
         return None
@@ -107,8 +109,10 @@ def from_fields(value: Any) -> Worktree | None:
     named = dict(zip(_TEXTS, texts, strict=True))
     if not os.path.isabs(named["path"]) or not os.path.isabs(named["repository"]) or not named["name"]:
         return None
-    epoch, last, made = numbers
-    return Worktree(**named, epoch=epoch, last=last, made=made, ports=tuple(ports), ready=value.get("ready") is True)
+    epoch, last, made, carried = numbers
+    ready = value.get("ready") is True
+    whole = {"epoch": epoch, "last": last, "made": made, "carried": carried, "ports": tuple(ports), "ready": ready}
+    return Worktree(**named, **whole)
 
 
 _TEXTS = ("name", "path", "inner", "branch", "base", "onto", "repository", "checkout", "origin")

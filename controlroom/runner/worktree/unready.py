@@ -47,9 +47,9 @@ def _hooks(tree: Repository, checkout: str) -> str:
 
 def _filtered(tree: Repository, checkout: str, *, has_setup: bool) -> str:
     top = tree.place.top
-    for path, name in _filters(tree):
+    for path, name in filters(tree):
         if name == "lfs":
-            if _is_pointer(os.path.join(top, path)) and not _is_pointer(os.path.join(checkout or top, path)):
+            if is_pointer(os.path.join(top, path)) and not is_pointer(os.path.join(checkout or top, path)):
                 return (
                     f"{displayable(path)} is kept in Git LFS, and is a pointer in the worktree: "
                     "let worktree_setup fetch such files (git lfs pull)"
@@ -62,7 +62,7 @@ def _filtered(tree: Repository, checkout: str, *, has_setup: bool) -> str:
     return ""
 
 
-def _filters(tree: Repository) -> list[tuple[str, str]]:
+def filters(tree: Repository) -> list[tuple[str, str]]:
     """The files that pass through a filter, each with its name."""
     listed = tree.run("ls-files", "-z", limit=_MOST)
     attributes = [path for path in listed.fields if os.path.basename(path) == ".gitattributes"]
@@ -73,5 +73,6 @@ def _filters(tree: Repository) -> list[tuple[str, str]]:
     return [(path, name) for path, name in triples if name not in ("unspecified", "unset", "set")]
 
 
-def _is_pointer(path: str) -> bool:
+def is_pointer(path: str) -> bool:
+    """Return whether a file is what git keeps of one in Git LFS."""
     return read_piece(path, 0, len(_POINTER)) == _POINTER
