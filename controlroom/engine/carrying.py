@@ -116,7 +116,8 @@ class Carrier:
             await self._transfer(op, host, start.host, name, part)
         unpack = wire.Unpack(self._new_id(), name, start.epoch, op, manifest, carriage.repository, self._spec_of(start))
         unpacked = await self._ask(start.host, unpack, Unpacked, PATIENCE)
-        return Carried(unpacked.cwd, unpacked.checkout, told(manifest, unpacked))
+        where = (unpacked.cwd, unpacked.checkout) if carriage.folder else ("", "")
+        return Carried(*where, told(manifest, unpacked))
 
     async def _transfer(self, op: int, source: str, target: str, name: str, part: Part) -> None:
         """Take one part across: pieces are read some ahead of those that are written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import pytest
 from controlroom.node.agent_folders import Entry
 from controlroom.node.carrying import packing, staging, unpacking
 from controlroom.node.carrying.unpacking import Arrival
+from controlroom.node.spawn import Refusal
+from controlroom.runner.git import GitFailed
 from controlroom.runner.worktree import record
 from controlroom.wire.carrying import (
     FindRepository,
@@ -24,6 +27,7 @@ from controlroom.wire.carrying import (
     Unpacked,
 )
 from tests.node.work_in_git import WorkInGit, git
+from tests.runner.hostile_repository import HostileRepository
 
 MOST = 64 * 1024 * 1024
 OP = 77
@@ -44,6 +48,12 @@ class Hosts:
     @property
     def environ(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.home)}
+
+    def works_in(self, top: Path) -> None:
+        """Have the agent work in another repository."""
+        self.old.top = top
+        order = {"format": 1, "name": ENTRY, "epoch": 1, "spec": {"kind": "command", "cwd": str(top)}}
+        (self.old.state / "agents" / f"{ENTRY}.1" / "spec.json").write_text(json.dumps(order))
 
     def leaving(self, has_setup: bool = False) -> packing.Leaving:
         entry = Entry(ENTRY, 1, str(self.old.state / "agents" / f"{ENTRY}.1"))
@@ -160,3 +170,117 @@ def test_a_checkout_of_the_same_origin_gets_only_what_it_lacks(hosts: Hosts) -> 
     assert git(worktree, "branch", "--show-current").strip() == "controlroom/docs-1-2", "main is the checkout's own"
     assert git(there, "for-each-ref", "refs/carried") == ""
     assert status(there) == []
+
+
+def test_nothing_that_came_with_a_hostile_repository_runs(hosts: Hosts, tmp_path: Path) -> None:
+    hostile = HostileRepository(tmp_path)
+    hostile.edit()
+    hosts.works_in(hostile.top)
+    hostile.forget()
+    with pytest.raises(GitFailed, match=r"the submodule inner in .* is checked out, and would stay behind"):
+        hosts.look(has_setup=True)
+    (hostile.top / "inner").rename(tmp_path / "aside")
+    (hostile.top / "inner").mkdir()
+    with pytest.raises(GitFailed, match=r"story.evil in .* passes through the filter evil, which is not run here"):
+        hosts.look()
+    manifest = hosts.pack(has_setup=True)
+    there = Path(hosts.unpack(manifest).cwd)
+    assert hostile.ran == set()
+    assert (there / "story.evil").read_text() == "changed by an agent\n"
+    assert (there / "new.evil").read_text() == "new\n"
+    assert os.listdir(there / "inner") == [], "a submodule is carried as its commit"
+    kept = [record_.repository for _, record_ in record.every(str(hosts.state))]
+    assert not (Path(kept[0]) / "hooks").exists()
+    assert "ext::" not in (Path(kept[0]) / "config").read_text()
+
+
+@pytest.mark.parametrize(
+    ("under_way", "words"),
+    [
+        (("merge", "other"), "a merge is under way"),
+        (("rebase", "other"), "a rebase is under way"),
+        (("cherry-pick", "other"), "a cherry-pick is under way"),
+    ],
+)
+def test_what_is_under_way_keeps_it_where_it_is(hosts: Hosts, under_way: tuple[str, ...], words: str) -> None:
+    old = hosts.old
+    git(old.top, "checkout", "-q", "-b", "other")
+    old.write("gone.txt", "theirs\n")
+    old.commit("theirs")
+    git(old.top, "checkout", "-q", "main")
+    old.write("gone.txt", "ours\n")
+    old.commit("ours")
+    with pytest.raises(subprocess.CalledProcessError):
+        git(old.top, *under_way)
+    with pytest.raises(GitFailed, match=words):
+        hosts.look()
+
+
+def test_what_git_was_told_not_to_tell_of_comes_along(hosts: Hosts) -> None:
+    git(hosts.old.top, "update-index", "--assume-unchanged", "old.py")
+    git(hosts.old.top, "update-index", "--skip-worktree", "docs/a.md")
+    hosts.old.write("old.py", "hidden\n")
+    hosts.old.write("docs/a.md", "hidden, too\n")
+    _, there = hosts.moved()
+    assert ((there / "old.py").read_text(), (there / "docs/a.md").read_text()) == ("hidden\n", "hidden, too\n")
+
+
+def test_a_file_that_became_a_folder_and_a_folder_that_became_a_link_arrive(hosts: Hosts, tmp_path: Path) -> None:
+    old = hosts.old
+    (old.top / "gone.txt").unlink()
+    old.write("gone.txt/now/a.folder", "x")
+    (old.top / "docs").rename(tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", old.top / "docs")
+    _, there = hosts.moved()
+    assert (there / "gone.txt/now/a.folder").read_text() == "x"
+    assert os.readlink(there / "docs") == str(tmp_path / "elsewhere")
+    assert (tmp_path / "elsewhere/a.md").read_text().startswith("line 1\n"), "nothing is written through a link"
+
+
+def test_more_than_is_let_through_is_not_packed(hosts: Hosts) -> None:
+    with (hosts.old.top / "huge.bin").open("wb") as file:
+        file.truncate(3 * MOST)
+    with pytest.raises(Refusal, match=r"192 MiB would have to be carried, more than 64 \(moves.most_mb\)"):
+        hosts.pack()
+    assert not list((hosts.old.state / "moves").glob("*/work"))
+
+
+def test_other_bytes_than_were_sent_are_no_folder(hosts: Hosts) -> None:
+    manifest = hosts.pack()
+    assert manifest.folder is not None
+    damaged = Path(hosts.carry(manifest), "work")
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1] + b"?")
+    asked = Unpack(4, ENTRY, 3, OP, manifest)
+    with pytest.raises(Refusal, match="did not arrive as it was sent"):
+        unpacking.unpack(Arrival(asked, str(hosts.state), str(damaged.parent), hosts.environ))
+    assert staging.arrived(str(damaged.parent), manifest.parts[1]) == 0, "it is sent again"
+    for field in ("head", "staged", "work"):
+        said = manifest._replace(folder=manifest.folder._replace(**{field: "a" * 40}))
+        with pytest.raises((Refusal, GitFailed)):
+            hosts.unpack(said)
+    assert Path(hosts.unpack(manifest).cwd, "old.py").exists(), "and once it is right, it is there"
+    assert len(record.every(str(hosts.state))) == 1
+
+
+def test_a_step_that_comes_twice_is_one_and_one_that_came_to_nothing_leaves_nothing(hosts: Hosts) -> None:
+    there = hosts.home / "app"
+    git(hosts.home, "clone", "-q", str(hosts.old.top), str(there))
+    for top in (hosts.old.top, there):
+        git(top, "config", "remote.origin.url", "git@example.org:team/app.git")
+    manifest = hosts.pack(*hosts.find("example.org/team/app", "app").tips)
+    first, again = hosts.unpack(manifest, str(there)), hosts.unpack(manifest, str(there))
+    assert first == again
+    assert git(there, "branch", "--list", "controlroom/*").strip() == "+ controlroom/docs-1"
+    unpacking.undo(str(hosts.state), OP, hosts.environ)
+    assert record.every(str(hosts.state)) == []
+    assert git(there, "branch", "--list", "controlroom/*") == ""
+    assert git(there, "worktree", "list").count("\n") == 1
+
+
+def test_the_address_of_the_origin_comes_along_without_a_password(hosts: Hosts) -> None:
+    git(hosts.old.top, "remote", "add", "origin", "https://ann:hush@example.org/team/app.git")
+    manifest, there = hosts.moved()
+    assert "hush" not in repr(manifest)
+    assert git(there, "remote", "get-url", "origin").strip() == "https://example.org/team/app.git"
+    assert hosts.find("example.org/team/app").path.endswith("repositories/repository-docs-1.77")

@@ -1,0 +1,234 @@
+"""An agent is carried: links are cut and the engine is killed at every step, and one lives in the end, never two."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controlroom.domain import intents
+from controlroom.domain.model import State
+from controlroom.domain.orders import Result
+from controlroom.engine.ledger.ledger import connect
+from controlroom.text.states import Outcome
+from controlroom.wire import carrying
+from controlroom.wire import messages as wire
+from tests.engine.carrying import PARTS, SESSION, CarryingHost
+from tests.engine.rooms import Room, room
+from tests.engine.scripted import orders
+
+pytestmark = pytest.mark.usefixtures("home")
+
+TASK = "two\nlines"
+MOVE = intents.ReassignAgent("vm1/a1", 1, "", keep_session=True, host="vm2")
+
+
+class Watch:
+    """Counts the orders and steps that arrive, does something at one of them, and sees that never two are at work."""
+
+    def __init__(self) -> None:
+        self.hosts: tuple[CarryingHost, ...] = ()
+        self.count = 0
+        self.at = 0
+        self.kinds: list[str] = []
+
+    def __call__(self, host: CarryingHost, message: wire.ToNode, after: bool) -> None:
+        live = [name for each in self.hosts for name in each.live]
+        assert len(live) < 2, f"{live} are at work at {type(message).__name__}"
+        self.count += 1
+        self.kinds.append(f"{type(message).__name__} {host.name} {'after' if after else 'before'}")
+        if self.count == self.at:
+            self.strike(host)
+
+    def strike(self, host: CarryingHost) -> None:
+        host.cut()
+
+
+def hosts(folder: Path, watch: Watch) -> tuple[CarryingHost, CarryingHost]:
+    watch.hosts = found = CarryingHost("vm1", folder, watch), CarryingHost("vm2", folder, watch)
+    return found
+
+
+def live(*hosts: CarryingHost) -> list[str]:
+    return [name for host in hosts for name in host.live]
+
+
+async def moved(here: Room, intent: intents.ReassignAgent = MOVE) -> Result:
+    """Spawn and move."""
+    assert (await here.order(intents.SpawnAgent("a1", TASK, "vm1", cwd="app"))).outcome == "done"
+    await here.until(lambda: here.agent("vm1/a1").session)
+    return await here.order(intent)
+
+
+async def test_it_goes_on_elsewhere_in_its_session_and_its_folder(tmp_path: Path) -> None:
+    vm1, vm2 = hosts(tmp_path, Watch())
+    async with room(vm1, vm2) as here:
+        told = await moved(here)
+        assert told.outcome == "done"
+        assert "carried its session (5B, sha256 " in told.reason
+        assert "feature at aaaaaaaaaaaa, files cccccccccccc" in told.reason
+        assert "left behind, as git ignores it: node_modules/" in told.reason
+        assert live(vm1, vm2) == ["vm2/a1"]
+        (started,) = [order for order in orders(vm2) if isinstance(order, wire.Spawn)]
+        assert (started.spec.resume, started.spec.worktree, started.spec.cwd) == (SESSION, "HEAD", "/home/ann/app")
+        assert started.task.startswith(intents.GO_ON)
+        assert "/state/worktrees/a1.1/app" in started.task
+        assert (vm1.fenced, vm1.kept, vm2.kept) == ("vm2", [], [])
+        pieces = [step for step in vm2.heard if isinstance(step, carrying.WritePiece)]
+        assert max(len(step.data) for step in pieces) <= 4 * carrying.PIECE / 3
+        await here.until(lambda: here.agent("vm2/a1").state is State.WORKING)
+        await here.engine.wait_idle()
+        (line,) = [line for line in here.ledger.audit() if line.verb == "move"]
+        assert line.reason == told.reason
+        assert [alarm for alarm in here.engine.store.fleet.alarms if "a1" in alarm] == [], "the host claims nothing odd"
+        refused = await here.order(intents.ResumeAgent("vm1/a1", 1))
+        assert refused == Result(Outcome.REFUSED, "its session has moved to vm2")
+
+
+@pytest.mark.parametrize(
+    ("where", "kind"), [("vm1", carrying.LookAtFolder), ("vm2", carrying.FindRepository), ("vm1", carrying.Pack)]
+)
+async def test_what_a_host_has_against_it_is_said(where: str, kind: type, tmp_path: Path) -> None:
+    vm1, vm2 = hosts(tmp_path, Watch())
+    (vm1 if where == "vm1" else vm2).reasons[kind] = "there is something"
+    async with room(vm1, vm2) as here:
+        told = await moved(here)
+        assert f"{where}: there is something" in told.reason
+        if kind is carrying.Pack:
+            assert told.outcome == "unknown"
+            assert "controlroom resume vm1/a1" in told.reason
+            assert live(vm1, vm2) == []
+            assert (await here.order(intents.ResumeAgent("vm1/a1", 1))).outcome == "done"
+        else:
+            assert told.outcome == "refused"
+            assert live(vm1, vm2) == ["vm1/a1"], "nothing was ended"
+            assert "vm2/a1" not in here.engine.store.fleet.agents
+
+
+@pytest.mark.parametrize("kind", [carrying.Unpack, carrying.Fence, wire.Spawn])
+async def test_after_one_that_came_to_nothing_it_can_go_on_where_it_was(kind: type, tmp_path: Path) -> None:
+    vm1, vm2 = hosts(tmp_path, Watch())
+    if kind is wire.Spawn:
+        (vm2.place_ / "fence").write_text("vm3")  # what begins there in a session is refused
+    else:
+        (vm1 if kind is carrying.Fence else vm2).reasons[kind] = "no"
+    async with room(vm1, vm2) as here:
+        assert (await moved(here)).outcome == "unknown"
+        assert (vm1.fenced, vm2.unpacked, vm1.kept, vm2.kept) == ("", [], [], [])
+        assert (await here.order(intents.ResumeAgent("vm1/a1", 1))).outcome == "done"
+        assert live(vm1, vm2) == ["vm1/a1"]
+
+
+async def test_other_bytes_than_were_said_start_nothing(tmp_path: Path) -> None:
+    vm1, vm2 = hosts(tmp_path, Watch())
+    vm1.damaged = True
+    async with room(vm1, vm2) as here:
+        assert "did not arrive as it was sent" in (await moved(here)).reason
+        assert live(vm1, vm2) == []
+
+
+async def test_more_than_the_setting_lets_through_stays(tmp_path: Path) -> None:
+    vm1, vm2 = hosts(tmp_path, Watch())
+    vm1.size = 2 * 1024**3
+    async with room(vm1, vm2) as here:
+        told = await moved(here)
+        assert told.outcome == "refused"
+        assert "2.0G would have to be carried, more than 1.0G (moves.most_mb)" in told.reason
+        assert live(vm1, vm2) == ["vm1/a1"]
+
+
+async def test_without_its_folder_only_its_session_goes(tmp_path: Path) -> None:
+    vm1, vm2 = hosts(tmp_path, Watch())
+    async with room(vm1, vm2) as here:
+        assert (await moved(here, replace(MOVE, leave_folder=True))).outcome == "done"
+        (started,) = [order for order in orders(vm2) if isinstance(order, wire.Spawn)]
+        assert (started.spec.resume, started.spec.worktree, started.spec.cwd) == (SESSION, "", "app")
+        assert started.task == intents.GO_ON
+
+
+async def test_a_link_that_is_cut_at_any_step_ends_in_one_agent(tmp_path: Path) -> None:
+    steps, kinds = 1, []
+    while not kinds or steps <= len(kinds):
+        folder = tmp_path / f"{steps}"
+        folder.mkdir()
+        os.environ["CONTROLROOM_HOME"] = str(folder / "room")
+        watch = Watch()
+        vm1, vm2 = hosts(folder, watch)
+        async with room(vm1, vm2) as here:
+            assert (await here.order(intents.SpawnAgent("a1", TASK, "vm1", cwd="app"))).outcome == "done"
+            await here.until(lambda: here.agent("vm1/a1").session)
+            watch.at = watch.count + steps if steps > 1 else 0
+            began = watch.count
+            told = await here.order(MOVE)
+            kinds = kinds or watch.kinds[began:]
+            at = watch.kinds[watch.at - 1] if watch.at else "no step"
+            assert len(live(vm1, vm2)) == 1, f"cut at {at}: {told}"
+            ended = any(isinstance(order, wire.Kill) for order in orders(vm1))
+            assert live(vm1, vm2) == (["vm2/a1"] if ended else ["vm1/a1"]), f"cut at {at}: {told}"
+            assert told.outcome == ("done" if ended else "refused"), f"cut at {at}: {told}"
+        steps += 1
+    assert len(PARTS["session"]) > carrying.PIECE
+    assert len(kinds) > 30, "the scenario has become too short to mean anything"
+
+
+class Dies(Watch):
+    """The engine's process ends at a step."""
+
+    def strike(self, host: CarryingHost) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def scenario(folder: Path, step: int) -> None:
+    watch = Dies()
+    async with room(*hosts(folder, watch)) as here:
+        await here.order(intents.SpawnAgent("a1", TASK, "vm1", cwd="app"))
+        await here.until(lambda: here.agent("vm1/a1").session)
+        watch.at = watch.count + step
+        await here.order(MOVE)
+        await here.engine.wait_idle()
+
+
+def dies(folder: Path, step: int) -> bool:
+    """Move in a process that is killed at a step; False when it came to its end."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            asyncio.run(scenario(folder, step))
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert status in (0, signal.SIGKILL), f"step {step}: the engine failed by itself"
+    return status != 0
+
+
+async def look_again(folder: Path) -> tuple[list[str], list[str]]:
+    vm1, vm2 = hosts(folder, Watch())
+    async with room(vm1, vm2) as here:
+        await here.engine.wait_idle()
+        return live(vm1, vm2), [agent.id for agent in here.engine.store.fleet.agents.values() if agent.pending]
+
+
+@pytest.mark.timeout(400)
+def test_an_engine_that_is_killed_at_any_step_leaves_one_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, died, ends = 0, True, set()
+    while died:
+        step += 1
+        folder = tmp_path / f"{step}"
+        folder.mkdir()
+        monkeypatch.setenv("CONTROLROOM_HOME", str(folder / "room"))
+        died = dies(folder, step)
+        alive, pending = asyncio.run(look_again(folder))
+        assert (len(alive), pending) == (1, []), f"step {step}: {alive}, on its way: {pending}"
+        ends.add(alive[0])
+        database = connect(folder / "room" / "ledger.db")
+        assert database.execute("select * from orders where outcome is null").fetchall() == []
+        database.close()
+        assert not list((folder / "room" / "moves").glob("*.json")), f"step {step}"
+    assert ends == {"vm1/a1", "vm2/a1"}
+    assert step > 30, "the scenario has become too short to mean anything"
