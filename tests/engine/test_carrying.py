@@ -151,7 +151,7 @@ async def test_without_its_folder_only_its_session_goes(tmp_path: Path) -> None:
 
 
 async def test_a_link_that_is_cut_at_any_step_ends_in_one_agent(tmp_path: Path) -> None:
-    steps, kinds = 1, []
+    steps, kinds = 1, list[str]()
     while not kinds or steps <= len(kinds):
         folder = tmp_path / f"{steps}"
         folder.mkdir()

@@ -255,8 +255,9 @@ def test_other_bytes_than_were_sent_are_no_folder(hosts: Hosts) -> None:
     with pytest.raises(Refusal, match="did not arrive as it was sent"):
         unpacking.unpack(Arrival(asked, str(hosts.state), str(damaged.parent), hosts.environ))
     assert staging.arrived(str(damaged.parent), manifest.parts[1]) == 0, "it is sent again"
-    for field in ("head", "staged", "work"):
-        said = manifest._replace(folder=manifest.folder._replace(**{field: "a" * 40}))
+    folder, other = manifest.folder, "a" * 40
+    for wrong in (folder._replace(head=other), folder._replace(staged=other), folder._replace(work=other)):
+        said = manifest._replace(folder=wrong)
         with pytest.raises((Refusal, GitFailed)):
             hosts.unpack(said)
     assert Path(hosts.unpack(manifest).cwd, "old.py").exists(), "and once it is right, it is there"
