@@ -2,6 +2,7 @@
 
     tui/       the screen: Textual app, screens, widgets, theme         imports client and what is below it
     cli/       the verbs: data to stdout, messages to stderr            imports client and what is below it
+    mcp/       the verbs of a lead, as tools for an agent (MCP)         imports client and what is below it
     demo/      a scripted agent and its scenes, on the real parts       imports node, runner, wire, metering, text
     client/    a front end's end of the socket; an agent's terminal     imports protocol, domain, wire, metering, text
     engine/    the half at home: store, orders, hosts, ledger, budgets  imports protocol, domain, wire, metering, text

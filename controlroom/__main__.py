@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name); give its exit code."""
-    entry_points = EntryPoints(_screen, _engine, _demo, _reports, _at_boot, _first_run, _bridge, _estimate)
+    entry_points = EntryPoints(_screen, _engine, _demo, _reports, _at_boot, _first_run, _bridge, _mcp, _estimate)
     return run(sys.argv[1:] if argv is None else argv, entry_points)
 
 
@@ -104,6 +104,20 @@ def _first_run() -> "FirstRun":
     from controlroom.protocol.home import find_home
 
     return FirstRun(find_home(os.environ), Path.home())
+
+
+def _mcp(token_file: str) -> int:
+    from controlroom.mcp.session import NoToken, read_token
+
+    try:
+        token = read_token(token_file)
+    except NoToken as problem:
+        raise Stop(Exit.USAGE, str(problem)) from None
+    try:
+        from controlroom.mcp.serve import run as run_mcp
+    except ModuleNotFoundError as missing:
+        raise Stop(Exit.REFUSED, f"this needs {missing.name}: pip install 'controlroom[mcp]'") from None
+    return run_mcp(token, output.talk)
 
 
 def _estimate(wish: "Wish") -> "Estimated":

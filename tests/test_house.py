@@ -77,6 +77,11 @@ FLOORS = {
         not_loaded=("asyncssh", "anthropic", "genai_prices"),
     ),
     "cli": Floor(("client", "protocol", "domain", "metering", "text"), not_loaded=HEAVY),
+    "mcp": Floor(
+        ("client", "protocol", "domain", "metering", "text"),
+        ("mcp", "mcp_types"),
+        not_loaded=("textual", "asyncssh", "anthropic", "genai_prices"),
+    ),
 }
 
 DATA = {"manual"}  # folders of the package that hold no code

@@ -64,5 +64,7 @@ class EntryPoints(NamedTuple):
     """What this room begins with."""
     bridge: Bridge
     """The way in for a front end on another machine."""
+    mcp: Callable[[str], int]
+    """The tools of a lead, over stdin and stdout; its token is in this file, or where the environment says."""
     estimate: "Callable[[Wish], Estimated]"
     """An estimate from the data files alone, without an engine; blocks, for seconds when prices were never listed."""

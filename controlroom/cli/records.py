@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from controlroom.cli.branch_records import COLLECTED
 from controlroom.cli.diff_records import DIFF_ANSWERS
+from controlroom.cli.lead_records import LEAD_ANSWERS
 from controlroom.cli.record_fields import Field, Get, Kind, field_of, record
 from controlroom.cli.rule_records import RULE_ANSWERS
 from controlroom.cli.task_records import CHECKS, FIGURES, TASK_ANSWERS, USED
@@ -581,6 +582,7 @@ ANSWERS: Mapping[str, tuple[Field, ...]] = {
     **dict.fromkeys(("pause", "resume", "model"), _each("agents", _DONE)),
     "collect": _each("agents", COLLECTED),
     **RULE_ANSWERS,
+    **LEAD_ANSWERS,
     "worktree list": _each("worktrees", KEPT_WORKTREE),
     "audit": _each("lines", _AUDIT),
     "ledger doubted": _each("bookings", _DOUBTED),

@@ -75,7 +75,8 @@ _TASK = (
     field_of(Kind.TEXT, "every", "task.every", "how often it is done again; null: once"),
     field_of(Kind.TIME, "next_at", "next", "when it is done again, as far as that is known"),
     field_of(Kind.TEXT, "added_by", "task.origin.who"),
-    field_of(Kind.TEXT, "source", "task.origin.source", "operator or file"),
+    field_of(Kind.TEXT, "source", "task.origin.source", "operator, file or agent"),
+    field_of(Kind.TEXT, "lead", "task.origin.lead", "the lead that gave it; null: none did"),
     field_of(Kind.TEXT, "agent", "row.agent", "that carries it out, or last did"),
     Field(
         "wait", Kind.TEXT, lambda shown: shown.task.wait and shown.task.wait.reason, "why it waits, in a word or two"

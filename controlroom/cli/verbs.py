@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from controlroom.cli import arguments as take
 from controlroom.cli.agent_verbs import STEER
 from controlroom.cli.branch_verbs import BRANCHES
+from controlroom.cli.lead_verbs import LEADS
 from controlroom.cli.rule_verbs import RULES
 from controlroom.cli.task_verbs import TASKS
 from controlroom.cli.verb import Verb
@@ -466,7 +467,7 @@ _ROOM: tuple[Verb, ...] = (
     ),
 )
 
-VERBS: tuple[Verb, ...] = (*_LOOK, *_MONEY, *STEER, *RULES, *BRANCHES, *WORKTREES, *TASKS, *_HOSTS, *_ROOM)
+VERBS: tuple[Verb, ...] = (*_LOOK, *_MONEY, *STEER, *RULES, *BRANCHES, *WORKTREES, *TASKS, *LEADS, *_HOSTS, *_ROOM)
 
 GROUPS = {
     "look": "Look",
@@ -474,6 +475,7 @@ GROUPS = {
     "work": "What agents have done",
     "rules": "Rules",
     "tasks": "Tasks and the queue",
+    "leads": "Agents that lead others",
     "hosts": "Hosts",
     "room": "The room",
 }

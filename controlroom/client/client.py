@@ -268,12 +268,14 @@ class Client:
         ask: bool = False,
         way: Transport | None = None,
         told: Callable[[str], None] | None = None,
+        token: str = "",
     ) -> "Client":
         """Reach the engine of the room that the environment names, starting it when none runs (and `start`).
 
         `role`: tui, cli, watch (at the watchers' socket, where nobody can change anything, and no engine is started),
         or stop (may only stop an engine, of whatever version).
         `pace`: seconds between two pieces of news at least. `ask`: ssh, if that is the way, may ask on this terminal.
+        `token`: of a lead (role lead), whose `way` is to the socket for leads.
         `way`: instead of the one that the environment names. `told` is told that an engine is waited for which is
         just starting, where none is to be started from here.
         Raises `EngineUnavailable` with the engine's own sentence when it cannot start.
@@ -284,7 +286,7 @@ class Client:
         while True:
             client = cls(home, way, await way.open(end, start=start, watching=role == "watch"))
             try:
-                if await client._greet(role, pace):
+                if await client._greet(role, pace, token):
                     return client
                 if problem := await way.broken():
                     raise problem
@@ -485,10 +487,10 @@ class Client:
 
     # ----------------------------------------------------------------------- talking
 
-    async def _greet(self, role: str, pace: float) -> bool:
+    async def _greet(self, role: str, pace: float, token: str) -> bool:
         """Say hello; False when it was the socket of an engine that is about to end."""
         self._role = role
-        wishes: list[Request] = [Hello(VERSION, role, user(), terminal())]
+        wishes: list[Request] = [Hello(VERSION, role, user(), terminal(), token)]
         wishes += [Watch(pace)] * (role != "stop")
         try:
             async with asyncio.timeout(GRACE):

@@ -15,6 +15,7 @@ TOPICS = (
     "agents",
     "rules",
     "tasks",
+    "leads",
     "results",
     "hosts",
     "states",

@@ -140,9 +140,14 @@ class Here:
         home: Home,
         environ: Mapping[str, str] = os.environ,
         told: Callable[[str], None] | None = None,
+        *,
+        leading: bool = False,
     ) -> None:
-        """`told` is told, once, that an engine which somebody else is starting is waited for."""
-        self._home = home
+        """`told` is told, once, that an engine which somebody else is starting is waited for.
+
+        `leading`: at the socket where a token says what one may.
+        """
+        self._home, self._leading = home, leading
         self._environ = environ
         self._told = told
 
@@ -151,7 +156,7 @@ class Here:
         home, starts = self._home, start and not watching
         while True:
             try:
-                return await asyncio.open_unix_connection(home.running_socket(watching=watching))
+                return await asyncio.open_unix_connection(home.running_socket(watching=watching, leading=self._leading))
             except OSError:
                 if not starts and not self._comes():
                     none = "no engine runs for this room"

@@ -26,6 +26,7 @@ from controlroom.domain.intents import (
     TakeHost,
     UndrainHost,
 )
+from controlroom.domain.leads import AddLead, RemoveLead
 from controlroom.domain.permissions.intents import AddRule, RemoveRule
 from controlroom.domain.worktrees import DropWorktree
 from controlroom.text.lazy_dataclass import dataclass
@@ -72,6 +73,8 @@ _VERBS: dict[type, str] = {
     ResumeRoom: "resume",
     AddRule: "rules add",
     RemoveRule: "rules remove",
+    AddLead: "lead add",
+    RemoveLead: "lead remove",
 }
 
 

@@ -33,6 +33,8 @@ class Period(OpenStrEnum):
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+    EVER = "ever"
+    """It does not begin anew: what the agents of a lead may spend in all. No other budget can say so."""
     UNKNOWN = ""
 
 
@@ -60,6 +62,8 @@ class ScopeKind(OpenStrEnum):
     PROFILE = "profile"
     AGENT = "agent"
     ACCOUNT = "account"
+    LEAD = "lead"
+    """The agents that a lead has begun: its ceiling, which stands in its grant and in no file."""
     UNKNOWN = ""
 
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.leads import Lead
 from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, with_changes
 from controlroom.domain.persistent_tables import HostedTable, Table, hosted, table
 from controlroom.domain.tasks import Queue, Task
@@ -29,7 +30,7 @@ class Changes:
     alarms: set[str] = field(default_factory=set)
     tasks: set[str] = field(default_factory=set)
     room: bool = False
-    """Profiles, limits, the money of the whole room, or the queue."""
+    """Profiles, limits, the money of the whole room, the queue, or leads."""
 
     def __bool__(self) -> bool:
         parts = self.agents, self.hosts, self.alarms, self.budgets, self.headroom, self.tasks, self.room
@@ -46,6 +47,9 @@ class Changes:
         self.room |= more.room
 
 
+_ROOM = ("profiles", "limits", "money", "queue", "leads")
+
+
 def between(old: Fleet, new: Fleet) -> Changes:
     """Name all records of two fleets, but those of tables that are the same: for whom nobody has told what changed."""
 
@@ -59,7 +63,7 @@ def between(old: Fleet, new: Fleet) -> Changes:
         keys(old.headroom, new.headroom),
         keys(old.alarms, new.alarms),
         keys(old.tasks, new.tasks),
-        room=(old.profiles, old.limits, old.money, old.queue) != (new.profiles, new.limits, new.money, new.queue),
+        room=any(getattr(old, part) != getattr(new, part) for part in _ROOM),
     )
 
 
@@ -159,9 +163,10 @@ class Draft:
         limits: Limits | None = None,
         money: Money | None = None,
         queue: Queue | None = None,
+        leads: Mapping[str, Lead] | None = None,
     ) -> None:
         """Set what belongs to the whole room."""
-        parts = {"profiles": profiles, "limits": limits, "money": money, "queue": queue}
+        parts = {"profiles": profiles, "limits": limits, "money": money, "queue": queue, "leads": leads}
         for name, value in parts.items():
             if value is not None and value != getattr(self.fleet, name):
                 self._room[name] = value

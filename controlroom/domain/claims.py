@@ -93,6 +93,8 @@ class OrderedRun:
     """What a git worktree of its own begins from; empty: it works in its folder itself."""
     chosen_credential: str = ""
     """The one that a person or a task chose for this and later runs; empty: nobody did."""
+    lead: str = ""
+    """The lead that began this and the runs before it; empty: none did."""
     at: int = 0
     """When it was ordered, by the clock of home; 0: not known any more. Kept with the orders."""
     resumed: bool = False
@@ -120,7 +122,8 @@ class OrderedRun:
     def work(self) -> Work:
         """What later orders go by."""
         credential, chosen = self.credential, self.chosen_credential
-        return Work(self.kind, self.profile, self.model, self.cwd, self.chosen, credential, self.worktree, chosen)
+        place = self.cwd, self.chosen, credential, self.worktree
+        return Work(self.kind, self.profile, self.model, *place, chosen, self.lead)
 
     def is_task(self, text: str) -> bool:
         """Whether a text is the task that was ordered."""

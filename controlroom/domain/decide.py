@@ -13,9 +13,10 @@ from controlroom.domain.address import HostKind, kind_of
 from controlroom.domain.audit import verb_of
 from controlroom.domain.branch_decisions import branch_effect
 from controlroom.domain.branch_intents import BranchIntent
-from controlroom.domain.budgets import ScopeKind, read_scope
+from controlroom.domain.budgets import Period, ScopeKind, read_scope
 from controlroom.domain.events import AdoptedForgotten, Event, HostAdded, HostRemoved, Ordered
 from controlroom.domain.intents import order_of
+from controlroom.domain.lead_rights import check_leads, check_place
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile
 from controlroom.domain.money import budget, ladder
 from controlroom.domain.orders import ENDS, NO_TERMS, ROWS, Order, RunTerms, Work
@@ -139,6 +140,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
     profile = profile_named(fleet, intent.profile)
     check_base(intent.worktree)
     kind = _kind(intent, profile)
+    check_leads(fleet, intent, agent, host, now)
     check_credential(profile, intent.credential, kind)
     command = intent.command or (profile.command if profile else ())
     check_work(kind, command, intent.task)
@@ -149,7 +151,8 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
         raise Refusal(f"{host.name} is not fit for it: {lacks}. To start it all the same: controlroom spawn --anyway …")
     meant = intent.model or (profile.model if profile else "")
     credential, taken = credential_for(fleet, profile, meant, host.name, now, wanted)
-    work = _Work(fleet, kind, host.name, intent.name, intent.profile, ladder.payer(fleet, intent.profile, credential))
+    payer = ladder.payer(fleet, intent.profile, credential)
+    work = _Work(fleet, kind, host.name, intent.name, intent.profile, payer, intent.lead)
     work.check()
     model, note = work.model(meant)
     effect = intents.SpawnOn(
@@ -167,6 +170,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
         credential=credential,
         worktree=intent.worktree or (profile.worktree if profile else ""),
         chosen_credential=intent.credential,
+        lead=intent.lead,
     )
     return Decision((), effect, _both(taken, note), starting(effect, now))
 
@@ -184,6 +188,7 @@ class _Work(NamedTuple):
     name: str
     profile: str
     billing: Payer
+    lead: str = ""
 
     def check(self) -> None:
         """See that no budget holds it. Raises `Refusal`."""
@@ -269,7 +274,7 @@ def _again(
         ordered.credential if session else None,
     )
     payer = ladder.payer(fleet, ordered.profile, credential)
-    work = _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer)
+    work = _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer, ordered.lead)
     if held:
         work.check()
     model, note = work.model(meant)
@@ -290,6 +295,7 @@ def _again(
         credential,
         ordered.worktree,
         ordered.chosen_credential,
+        ordered.lead,
     )
     return Decision((), effect, _both(taken, note), starting(effect, now))
 
@@ -341,7 +347,8 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
     check_credential(profile, work.chosen_credential)
     credential, taken = credential_for(fleet, profile, work.model, target.name, now, work.chosen_credential)
     payer = ladder.payer(fleet, work.profile, credential)
-    _Work(fleet, work.kind, target.name, agent.name, work.profile, payer).check()
+    _Work(fleet, work.kind, target.name, agent.name, work.profile, payer, work.lead).check()
+    check_place(fleet, work.profile, target)
     start = intents.SpawnOn(
         target.name,
         agent.name,
@@ -358,6 +365,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
         chosen=work.chosen,
         credential=credential,
         chosen_credential=work.chosen_credential,
+        lead=work.lead,
     )
     row = replace(starting(start, now), task=shown_task(intent.task) or agent.task, model=agent.model)
     end = intents.KillOn(agent.host, agent.name, agent.epoch, f"moved to {target.name}")
@@ -541,6 +549,9 @@ def _check_shown(fleet: Fleet, name: str, was: budget.BudgetRule | None) -> None
 
 
 def _remove_budget(fleet: Fleet, intent: intents.RemoveBudget, now: int) -> Decision:
+    there = fleet.budgets.get(intent.name)
+    if there is not None and there.period is Period.EVER:
+        raise Refusal(f"{intent.name} is the ceiling of a lead, and ends with it: controlroom lead remove")
     if intent.name not in fleet.budgets:
         names = f" (there are {', '.join(sorted(fleet.budgets))})" if fleet.budgets else " (there are none)"
         raise Refusal(f"there is no budget {ascii(intent.name)[:60]}{nearest(intent.name, fleet.budgets) or names}")

@@ -5,6 +5,7 @@ from dataclasses import field
 
 from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.leads import Lead
 from controlroom.domain.model import Agent, Edited, HostFacts, Limits, LinkState, Money, Profile, Question
 from controlroom.domain.orders import Order, Result
 from controlroom.domain.overlap import Edits
@@ -260,6 +261,13 @@ class QueueSeen:
 
 
 @dataclass(frozen=True)
+class LeadsSeen:
+    """The leads as they stand by now: these and no others."""
+
+    leads: Mapping[str, Lead]
+
+
+@dataclass(frozen=True)
 class Ordered:
     """An order about an agent was accepted and is on its way. A spawn brings the agent's row, in state `starting`."""
 
@@ -304,6 +312,7 @@ Event = (
     | Alarmed
     | TasksSeen
     | QueueSeen
+    | LeadsSeen
     | Ordered
     | Concluded
 )

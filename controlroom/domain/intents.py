@@ -13,6 +13,7 @@ from controlroom.domain.branch_intents import (
     PushBranch,
     PushOn,
 )
+from controlroom.domain.leads import LeadIntent
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import NO_TERMS, Order, RunTerms
 from controlroom.domain.permissions.intents import RuleIntent
@@ -45,6 +46,8 @@ class SpawnAgent:
     """What a git worktree of its own begins from (`worktrees.HEAD`, a branch); empty: as its profile says."""
     decided: str = ""
     """The one that the queue decided on; empty: it is decided now."""
+    lead: str = ""
+    """The lead that wants it, be it by a task; empty: a person does."""
 
 
 @dataclass(frozen=True)
@@ -265,6 +268,8 @@ class AddTasks:
     """Which of its parts this is, from 0."""
     more: bool = False
     """More parts follow: nothing is added yet."""
+    lead: str = ""
+    """The lead that adds them; empty: a person does."""
 
 
 @dataclass(frozen=True)
@@ -387,6 +392,7 @@ Intent = (
     | HaltRoom
     | ResumeRoom
     | RuleIntent
+    | LeadIntent
 )
 
 # --------------------------------------------------------------------------- effects: asked of the world
@@ -419,6 +425,8 @@ class SpawnOn:
     """What a git worktree of its own begins from; empty: it works in its folder itself."""
     chosen_credential: str = ""
     """The one that a person or a task chose for it; empty: nobody did."""
+    lead: str = ""
+    """The lead that began it; empty: none did."""
 
 
 @dataclass(frozen=True)

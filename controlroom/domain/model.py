@@ -11,6 +11,7 @@ from dataclasses import field
 from controlroom.domain.address import HostKind, kind_of
 from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.leads import Lead
 from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.persistent_tables import hosted, table
 from controlroom.domain.questions import Question as Question
@@ -237,6 +238,11 @@ class Agent:
         """`host/name`: what names an agent in the whole fleet."""
         return f"{self.host}/{self.name}"
 
+    @property
+    def lead(self) -> str:
+        """The lead that began it, by what was ordered; empty: none did."""
+        return self.ordered.lead if self.ordered else ""
+
 
 def with_changes(agent: Agent, **changes: object) -> Agent:
     """Do what `dataclasses.replace` does, without setting forty fields one by one: lines come by the hundred."""
@@ -299,6 +305,8 @@ class Profile:
     """Agents of it that are at work go over to cheaper models when a budget says so, and back."""
     worktree: str = ""
     """What the git worktrees of its agents begin from (`worktrees.HEAD`, a branch); empty: they have none."""
+    lead: str = ""
+    """The lead whose token its agents get, to lead others with; empty: none."""
 
 
 @dataclass(frozen=True)
@@ -347,6 +355,8 @@ class Fleet:
     tasks: Mapping[str, Task] = field(default_factory=dict)
     """By id: all that are open, and those that ended last."""
     queue: Queue = field(default_factory=Queue)
+    leads: Mapping[str, Lead] = field(default_factory=dict)
+    """By name."""
 
     def __post_init__(self) -> None:
         """Have the records in tables, whatever they were given in: to change one is cheap, however many there are."""

@@ -60,6 +60,8 @@ class Work:
     """What a git worktree of its own begins from; empty: it works in its folder itself."""
     chosen_credential: str = ""
     """The one that a person or a task chose; empty: at each new beginning the one with the most left."""
+    lead: str = ""
+    """The lead that began it, whose later runs stay its own; empty: a person did."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TypeVar
 from controlroom.domain.budgets import Budget
 from controlroom.domain.changes import Changes, between
 from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.leads import Lead
 from controlroom.domain.model import Agent, Fleet, Host, Limits, LinkState, Money, Profile, with_changes
 from controlroom.domain.persistent_tables import differing, hosted, table
 from controlroom.domain.tasks import Queue, Restarts, Task
@@ -113,6 +114,8 @@ class Patch:
     """Without its restarts; None: as it was."""
     restarts: Mapping[str, Restarts] = field(default_factory=dict)
     """Those of the queue."""
+    leads: Mapping[str, Lead] | None = None
+    """All of them, or None when they are as they were."""
     dropped_hosts: tuple[str, ...] = ()
     dropped_agents: tuple[str, ...] = ()
     dropped_budgets: tuple[str, ...] = ()
@@ -142,6 +145,7 @@ def snapshot(fleet: Fleet) -> Patch:
         tasks=dict(fleet.tasks),
         queue=_alone(fleet.queue),
         restarts=dict(fleet.queue.restarts),
+        leads=fleet.leads,
     )
 
 
@@ -165,6 +169,7 @@ def diff(old: Fleet, new: Fleet, changes: Changes | None = None) -> Patch:
         tasks=_put(old.tasks, new.tasks, at.tasks),
         queue=None if old.queue is new.queue or _alone(old.queue) == _alone(new.queue) else _alone(new.queue),
         restarts=_put(old.queue.restarts, new.queue.restarts, restarts),
+        leads=None if old.leads == new.leads else new.leads,
         dropped_hosts=_gone(old.hosts, new.hosts, at.hosts),
         dropped_agents=_gone(old.agents, new.agents, at.agents),
         dropped_budgets=_gone(old.budgets, new.budgets, at.budgets),
@@ -203,6 +208,7 @@ def apply(fleet: Fleet, patch: Patch) -> Fleet:
         alarms=table(fleet.alarms).updated(patch.alarms, patch.dropped_alarms),
         tasks=table(fleet.tasks).updated(patch.tasks, patch.dropped_tasks),
         queue=_queue(fleet.queue, patch),
+        leads=fleet.leads if patch.leads is None else patch.leads,
     )
 
 

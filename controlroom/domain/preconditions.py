@@ -247,6 +247,7 @@ def starting(effect: "SpawnOn", now: int) -> Agent:
             effect.credential,
             effect.worktree,
             effect.chosen_credential,
+            effect.lead,
         ),
     )
 

@@ -409,6 +409,10 @@ def _tasks_seen(draft: Draft, event: events.TasksSeen) -> None:
         draft.tasks.drop(key)
 
 
+def _leads_seen(draft: Draft, event: events.LeadsSeen) -> None:
+    draft.set_room(leads=dict(event.leads))
+
+
 def _queue_seen(draft: Draft, event: events.QueueSeen) -> None:
     if event.queue.restarts != draft.fleet.queue.restarts:
         watch_restarts(draft, event.queue.restarts)
@@ -475,6 +479,7 @@ _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.Alarmed: _alarmed,
     events.TasksSeen: _tasks_seen,
     events.QueueSeen: _queue_seen,
+    events.LeadsSeen: _leads_seen,
     events.Ordered: _ordered,
     events.Concluded: _concluded,
 }

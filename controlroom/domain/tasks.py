@@ -43,6 +43,8 @@ class Source(OpenStrEnum):
     """An operator wrote it."""
     FILE = "file"
     """It was read from a file or from stdin: issues, lists, what other programs print."""
+    AGENT = "agent"
+    """An agent that leads others wrote it."""
     UNKNOWN = ""
 
 
@@ -179,6 +181,8 @@ class Origin:
 
     who: str = ""
     source: Source = Source.OPERATOR
+    lead: str = ""
+    """The lead that gave it; empty: a person did."""
 
     @property
     def is_outside(self) -> bool:

@@ -91,6 +91,7 @@ class ClaimChecker:
             effect.credential,
             effect.worktree,
             effect.chosen_credential,
+            effect.lead,
             self._store.clock(),
             order.verb == "resume",
         )

@@ -14,6 +14,7 @@ from controlroom.domain import events, intents
 from controlroom.domain.audit import target_of, verb_of
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.gauges import Alarm, AlarmLevel
+from controlroom.domain.leads import LeadIntent
 from controlroom.domain.model import Fleet
 from controlroom.domain.orders import NO_TERMS, ROWS, Result
 from controlroom.domain.permissions.intents import RuleIntent
@@ -30,6 +31,7 @@ from controlroom.engine.hosts.link import Link, Sink
 from controlroom.engine.hosts.links import Links
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.signer import Signer
+from controlroom.engine.lead_book import LeadBook
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.limits.limit_rules import load_rules
@@ -117,6 +119,7 @@ class Engine:
         self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates, config.zone)
         self.dispatcher = Dispatcher(store, self.tasks, claims, self.submit, orders.result_of, inquiries, config)
         self.rules = RuleBook(home, store, ledger, writer, self.submit)
+        self.leads = LeadBook(store, ledger, writer, budgets, self.submit)
         room_editor = RoomEditor(home, config, store, writer, budgets, self.links, self.host_events.removed)
         self._apart: dict[type, Callable[[Any, str], Awaitable[Result]]] = {
             intents.SettleUsage: self.spending.settle,
@@ -125,6 +128,7 @@ class Engine:
             **dict.fromkeys(CHANGES, room_editor.change),
             **dict.fromkeys(get_args(TaskIntent), self.tasks.change),
             **dict.fromkeys(get_args(RuleIntent), self.rules.change),
+            **dict.fromkeys(get_args(LeadIntent), self.leads.change),
         }
         """What is decided elsewhere, by the kind of the intent."""
 
@@ -144,6 +148,7 @@ class Engine:
         self.history.start()
         self.spending.start()
         self.headroom.start()
+        self.leads.start()
         self.budgets.start()
         self.dispatcher.start()
         self.rules.start()
@@ -171,6 +176,7 @@ class Engine:
         self.host_events.forget_old()
         self.history.look()
         self.rules.look()
+        self.leads.look()
         if (words := self._config_watch.look()) is not None:
             alarm = Alarm(words, AlarmLevel.NOTICE, self.store.clock()) if words else None
             self.store.apply(events.Alarmed("config", alarm))
@@ -181,6 +187,7 @@ class Engine:
             self._next_look.cancel()
         self.dispatcher.close()
         await self.rules.close()
+        await self.leads.close()
         if self._metrics is not None:
             self._metrics.close()
         self.logs.close()
@@ -197,6 +204,7 @@ class Engine:
         while self._busy:
             await self.dispatcher.wait_idle()
             await self.rules.wait_idle()
+            await self.leads.wait_idle()
             await self.spending.wait_idle()
             await self.headroom.wait_idle()
             await self.budgets.wait_idle()
@@ -208,7 +216,7 @@ class Engine:
     @property
     def _busy(self) -> bool:
         """Whether anything is under way; all is looked at in one moment, as the end of each begins another."""
-        parts = (self.dispatcher, self.rules, self.spending, self.headroom, self.budgets, self.logs)
+        parts = (self.dispatcher, self.rules, self.leads, self.spending, self.headroom, self.budgets, self.logs)
         return any(part.busy for part in (*parts, self.ledger_writer.outbox)) or bool(self._awaited())
 
     def _awaited(self) -> "list[asyncio.Future[Any]]":

@@ -156,7 +156,7 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     gc.enable()
     await stopping.wait()
     log.info("the engine ends; agents live on")
-    for path in (home.socket, home.watch_socket):
+    for path in (home.socket, home.watch_socket, home.lead_socket):
         path.unlink(missing_ok=True)
     await notifier.close()
     await server.close()

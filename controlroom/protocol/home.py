@@ -27,6 +27,9 @@ MAX_SOCKET_PATH = 100
 _WATCHERS = ".look"
 """How the path of the watchers' socket ends: no longer than `.sock`."""
 
+LEADS = ".lead"
+"""How the path of the socket for leads ends."""
+
 
 class HomeProblem(Exception):
     """The room's folders cannot be used; the text says why, and what to run."""
@@ -125,17 +128,26 @@ class Home:
         """Where a new engine listens to watchers."""
         return self.socket.with_suffix(_WATCHERS)
 
-    def running_socket(self, *, watching: bool = False) -> Path:
+    @property
+    def lead_socket(self) -> Path:
+        """Where a new engine listens to agents that lead others."""
+        return self.socket.with_suffix(LEADS)
+
+    def lead_token(self, name: str) -> Path:
+        """What holds the token of a lead on this machine, unless `lead add` was told another file."""
+        return self.state_folder / "leads" / f"{name}.token"
+
+    def running_socket(self, *, watching: bool = False, leading: bool = False) -> Path:
         """Return the socket of the running engine (or the one that would be), whatever environment it was started in.
 
-        `watching`: the one where nobody can do anything but look.
+        `watching`: the one where nobody can do anything but look. `leading`: the one where a token says what one may.
         """
         try:
             lines = self.lock.read_text("utf-8", "replace").splitlines()
         except OSError:
             lines = []
         socket = Path(lines[1]) if len(lines) > 1 else self.socket
-        return socket.with_suffix(_WATCHERS) if watching else socket
+        return socket.with_suffix(LEADS if leading else _WATCHERS) if watching or leading else socket
 
     def prepare(self) -> None:
         """Make the folders and see that they are ours alone. Raises `HomeProblem`."""

@@ -167,7 +167,7 @@ PROTOCOL = 14
 VERSION = f"{__version__}+{PROTOCOL}"
 """What engines, front ends and bridges call themselves: Control Room's version, and that of what they say."""
 
-ALL, LOOK = "all", "look"
+ALL, LOOK, LEAD = "all", "look", "lead"
 """What a front end may do, as `Welcome` says it."""
 
 STOPPED = "the engine has ended; agents live on"
@@ -186,8 +186,7 @@ MAX_NEWS = 256 * 1024 * 1024
 class Hello:
     """The first line of a front end.
 
-    `role`: tui, cli, watch (which is no promise: what it may do is decided by the socket) or stop (may do just that,
-    and be of any version).
+    `role`: tui, cli, watch, lead (no promise: what it may do the socket decides) or stop (just that, of any version).
     """
 
     version: str
@@ -196,6 +195,8 @@ class Hello:
     """Who sits there, for the audit: the name of an account, and where it was logged in from when that is known."""
     terminal: str = ""
     """The terminal there, as `pts/3`."""
+    token: str = field(default="", repr=False)
+    """Of an agent that leads others: says which lead it is."""
 
 
 @dataclass(frozen=True)
@@ -382,7 +383,7 @@ class Welcome:
     version: str
     room: str
     rights: str = ALL
-    """`ALL` or `LOOK`."""
+    """`ALL`, `LOOK` or `LEAD`."""
     clock: int = 0
     """The engine's clock as this was sent, UTC ms; 0: it does not say."""
 

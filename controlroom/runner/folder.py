@@ -14,6 +14,7 @@
         sessions.jsonl  the sessions of Claude that this is metered from (runner.money.usage_meter)
         status_line.json   what an interactive Claude last told its status line (status_line)
         settings.json   what an interactive Claude is given as --settings
+        mcp.json        what the Claude of an agent that leads others is given as --mcp-config
         checkout/       the fresh checkout that its checks run in, while they do (worktree.look)
         edits.jsonl     the files that its Claude has edited with its own tools (runner.claude.edits)
         limits.json     what its plan leaves, as it was told last (wire.usage), replaced atomically
@@ -36,6 +37,7 @@ SPEC, TASK, ENVIRON, STATUS, CONTROL = "spec.json", "task.md", "environ.json", "
 USAGE, SESSIONS, GRANT, LIMITS = "usage.jsonl", "sessions.jsonl", "grant.json", "limits.json"
 STATUS_LINE, SETTINGS, EDITS = "status_line.json", "settings.json", "edits.jsonl"
 OWNER, WORKTREE = "owner.json", "worktree.json"
+MCP = "mcp.json"
 
 TAG = "CONTROLROOM_AGENT"
 """Stands in the environment of every process of an agent as `NAMESPACE/NAME.EPOCH`: what a sweep looks for."""

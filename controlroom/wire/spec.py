@@ -64,3 +64,6 @@ class AgentSpec(NamedTuple):
     """How many ports in a row are kept free for it."""
     checks: CheckOrder = CheckOrder()
     """What proves its work, and is run when it says that it is done."""
+    mcp: str = ""
+    """What Claude is given as --mcp-config, as JSON: how an agent that leads others reaches its tools. It holds no
+    token, but names the file that does."""

@@ -33,6 +33,10 @@ def no_first_run() -> FirstRun:
     raise AssertionError("nobody asked for that")
 
 
+def no_mcp(token_file: str) -> int:
+    raise AssertionError("nobody asked for that")
+
+
 def no_estimate(wish: Wish) -> Estimated:
     raise AssertionError("nobody asked for that")
 
@@ -49,6 +53,7 @@ class Called(list[object]):
             at_boot=no_boot,
             first_run=no_first_run,
             bridge=lambda *, read_only, start: self._note(("bridge", read_only, start), 0),
+            mcp=lambda token_file: self._note(("mcp", token_file), 0),
             estimate=no_estimate,
         )
 
@@ -211,7 +216,15 @@ def test_our_own_mistake_is_a_sentence_and_a_report(capsys: pytest.CaptureFixtur
     folder = tmp_path / "new" / "room"
     error = RuntimeError("key sk-ant-api03-secret \x1b[2J")
     entry_points = EntryPoints(
-        failing(error), lambda: 0, lambda agents, hold: 0, lambda: folder, no_boot, no_first_run, no_bridge, no_estimate
+        failing(error),
+        lambda: 0,
+        lambda agents, hold: 0,
+        lambda: folder,
+        no_boot,
+        no_first_run,
+        no_bridge,
+        no_mcp,
+        no_estimate,
     )
     assert main([], entry_points) == Exit.UNEXPECTED
     said = capsys.readouterr()
@@ -241,6 +254,7 @@ def test_a_report_finds_another_place(capsys: pytest.CaptureFixture[str], monkey
         no_boot,
         no_first_run,
         no_bridge,
+        no_mcp,
         no_estimate,
     )
     assert main([], entry_points) == Exit.UNEXPECTED
@@ -256,6 +270,7 @@ def test_ctrl_c_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
         no_boot,
         no_first_run,
         no_bridge,
+        no_mcp,
         no_estimate,
     )
     assert main([], entry_points) == Exit.INTERRUPTED

@@ -92,7 +92,7 @@ def fitting(found: Sequence[Gauge], places: int) -> list[Gauge]:
 # --------------------------------------------------------------------------- budgets
 
 
-_FIRST = (Period.DAY, Period.HOUR, Period.WEEK, Period.MONTH)
+_FIRST = (Period.DAY, Period.HOUR, Period.WEEK, Period.MONTH, Period.EVER)
 
 
 def _place(budget: Budget) -> tuple[bool, str, int, str]:

@@ -12,7 +12,7 @@ from controlroom.domain.figures import Figures
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money import ladder
 from controlroom.domain.queue.repeat import coming, cron_of
-from controlroom.domain.tasks import Attempt, AttemptEnd, Queue, Task, TaskState, in_order
+from controlroom.domain.tasks import Attempt, AttemptEnd, Queue, Source, Task, TaskState, in_order
 from controlroom.domain.waits import CredentialWait, HostWait, Wait, WaitReason
 from controlroom.domain.words import age, ago, amount, count, dollars, named_some, seconds, since, size
 from controlroom.text.lazy_dataclass import dataclass
@@ -178,9 +178,10 @@ _WAITS: Mapping[WaitReason, str] = {
     WaitReason.NO_PROFILE: "there is no profile {about}",
     WaitReason.NO_CREDENTIAL: "its profile no longer names the credential chosen for it: choose another with task edit",
     WaitReason.AT_WORK: "its agent {about} is at work, as a person ordered",
-    WaitReason.OUTSIDE: "profile {about} takes no tasks whose text comes from a file: choose another with task edit",
+    WaitReason.OUTSIDE: "profile {about} takes no tasks from files or agents: choose another with task edit",
     WaitReason.STAGGER: "starts are staggered{until}",
     WaitReason.BUDGET: "{about}",
+    WaitReason.LEAD: "{about}",
     WaitReason.LIMIT: "limit {about}: {has} of {most} is used{until}",
     WaitReason.NEW_WINDOW: "limit {about}: {has} % of a new window is used, {most} % are handed out at once{until}",
     WaitReason.LOGIN: "{about}: the login failed, one task tries again{until}",
@@ -413,7 +414,8 @@ def facts(task: Task, now: int, zone: tzinfo) -> list[str]:
         f"checked by {' and '.join(command_words(task.checks))}" if task.checks.commands else "",
         f"key {task.key}" if task.key else "",
     ]
-    outside = ", read from a file" if task.origin.is_outside else ""
+    source = {Source.OPERATOR: "", Source.AGENT: ", an agent"}
+    outside = source.get(task.origin.source, ", read from a file")
     came = [
         f"{len(task.attempts)} attempt{'' if len(task.attempts) == 1 else 's'}" if task.attempts else "not tried yet",
         f"cost {dollars(task.spent)}" if task.spent is not None else "",

@@ -90,6 +90,8 @@ class Run:
     """Whether this room ordered it; else its host claims that it is there."""
     accounts: frozenset[str] = frozenset()
     """Accounts of plans that it is known to use."""
+    lead: str = ""
+    """The lead that began its agent; empty: none did."""
 
     @property
     def id(self) -> str:
@@ -145,7 +147,7 @@ class Fund:
         return (
             name in run.accounts
             if kind is ScopeKind.ACCOUNT
-            else covers(self.rule.scope, run.host, run.name, run.profile)
+            else covers(self.rule.scope, run.host, run.name, run.profile, run.lead)
         )
 
 
@@ -166,6 +168,24 @@ class NextGrant:
         """Whether it leaves nothing to spend in some unit."""
         tops = {BudgetUnit.BILLED: self.billed, BudgetUnit.COVERED: self.covered, BudgetUnit.TOKENS: self.tokens}
         return any(top is not None and top <= self.run.gone(unit) for unit, top in tops.items())
+
+
+IN_FLIGHT = 2
+"""Messages of an agent, and of each of its subagents, that are paid when nothing more may be spent: the one that has
+crossed its ceiling, and the one that was asked for meanwhile."""
+
+
+def kept_back(run: Run) -> int:
+    """What is kept back of a lead's ceiling for messages of a run that are in flight, in micro-dollars.
+
+    While nobody knows what a message of it costs, that of several.
+    """
+    if run.ended:
+        return 0
+    beside = 1 if run.subagents is None else run.subagents
+    few = FEW[BudgetUnit.BILLED]
+    each = few if run.dearest is None else IN_FLIGHT * run.dearest
+    return each + beside * (few if run.dearest_of_any is None else IN_FLIGHT * run.dearest_of_any)
 
 
 def least_worth(fund: Fund, dearest: int | None) -> int:

@@ -23,6 +23,7 @@ from controlroom.domain.budgets import (
     StopOrder,
     read_scope,
 )
+from controlroom.domain.leads import Lead, ceiling_names
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.words import count, dollars
 from controlroom.text.lazy_dataclass import dataclass
@@ -80,6 +81,43 @@ class BudgetRule:
         return max(1, min(self.stop // 10, 20 * self.least))
 
 
+@dataclass(frozen=True)
+class Ceiling(BudgetRule):
+    """What the agents of a lead may spend in all: a stop line that is passed by nothing that is known to be coming.
+
+    What messages in flight may cost is kept back for each of them (`allotment.kept_back`).
+    """
+
+    since: int = 0
+    """From when on it counts: UTC milliseconds."""
+    until: int = 0
+    """When all of it ends; 0: never."""
+
+
+CEILING_RUNGS = (Rung(100, RungAction.PAUSE),)
+"""What follows once a lead has used up what it has: its agents are paused, and it starts no others."""
+
+
+def ceilings(lead: Lead) -> tuple[Ceiling, Ceiling]:
+    """What a lead may spend, as budgets: of what keys pay, and of what plans cover at list prices."""
+    names, units = ceiling_names(lead.name), (BudgetUnit.BILLED, BudgetUnit.COVERED)
+    billed, covered = (
+        Ceiling(
+            name,
+            lead.limit,
+            Period.EVER,
+            f"{ScopeKind.LEAD} {lead.name}",
+            unit,
+            rungs=CEILING_RUNGS,
+            order=StopOrder.ALL,
+            since=lead.added,
+            until=lead.until,
+        )
+        for name, unit in zip(names, units, strict=True)
+    )
+    return billed, covered
+
+
 class Spend(NamedTuple):
     """What one agent has used in some span of time."""
 
@@ -91,13 +129,14 @@ class Spend(NamedTuple):
     tokens: int
 
 
-def covers(scope: str, host: str, agent: str, profile: str) -> bool:
+def covers(scope: str, host: str, agent: str, profile: str, lead: str = "") -> bool:
     """Whether a scope holds an agent; `account` scopes are the business of whoever knows accounts."""
     names = {
         ScopeKind.FLEET: "",
         ScopeKind.HOST: host,
         ScopeKind.PROFILE: profile,
         ScopeKind.AGENT: f"{host}/{agent}",
+        ScopeKind.LEAD: lead or None,
     }
     whose = read_scope(scope)
     return names.get(whose.kind) == whose.name
@@ -159,7 +198,11 @@ def scope_problem(scope: str) -> str | None:
     if kind is ScopeKind.FLEET:
         fits = scope == str(kind)
     else:
-        fits = kind is not ScopeKind.UNKNOWN and name != "" and (kind is not ScopeKind.AGENT or name.count("/") == 1)
+        fits = (
+            kind not in (ScopeKind.UNKNOWN, ScopeKind.LEAD)
+            and name != ""
+            and (kind is not ScopeKind.AGENT or name.count("/") == 1)
+        )
     if fits:
         return None
     return f"{ascii(scope)[:60]} is no scope: say fleet, host NAME, profile NAME or agent HOST/NAME"
@@ -246,6 +289,8 @@ def described(rule: BudgetRule) -> str:
 
 def period_words(rule: BudgetRule) -> str:
     """Of what the limit is: `per day`, `of the week window`."""
+    if rule.period is Period.EVER:
+        return "in all"
     return f"of {window(rule.window)}" if rule.unit is BudgetUnit.WINDOW else f"per {rule.period}"
 
 

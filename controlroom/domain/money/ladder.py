@@ -6,7 +6,17 @@ And what would follow if a budget became another one.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 
-from controlroom.domain.budgets import STOPPING, Budget, BudgetUnit, Rung, RungAction, ScopeKind, StopOrder, read_scope
+from controlroom.domain.budgets import (
+    STOPPING,
+    Budget,
+    BudgetUnit,
+    Period,
+    Rung,
+    RungAction,
+    ScopeKind,
+    StopOrder,
+    read_scope,
+)
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel, LimitKind
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet, State
@@ -55,6 +65,7 @@ def alarm(budget: Budget, until: str, since: int, unstopped: Sequence[str] = ())
     rungs = budget.rungs[: budget.reached]
     stops = any(rung.action in STOPPING for rung in rungs) and not budget.dry_run
     ends = f", until it resets at {until} or is raised" if until else ", until it is raised"
+    ends = "; its lead may start nothing more" if budget.period is Period.EVER else ends
     also = f"; adopted agents spend on: {named_some(unstopped)}" if stops and unstopped else ""
     text = f"{told(budget, rungs[-1])}{ends if _DONE[rungs[-1].action] and not budget.dry_run else ''}{also}"
     level, mark = AlarmLevel.DANGER if stops else AlarmLevel.WARNING, f"{len(rungs)} {ladder(rungs)}"
@@ -182,12 +193,14 @@ def unbound(about: str, agents: Sequence[str], fleet: Fleet, now: int) -> Alarm 
     return Alarm(UNBOUND[about].format(named_some(agents)), AlarmLevel.WARNING, standing.since if standing else now)
 
 
-def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: Payer) -> str | None:
+def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: Payer, lead: str = "") -> str | None:
     """Which budget holds new work of such an agent, or None."""
-    for budget in _binding(fleet, host, name, profile, billing):
+    for budget in _binding(fleet, host, name, profile, billing, lead):
         done = [
             rung for rung in budget.rungs[: budget.reached] if rung.action is RungAction.HOLD or rung.action in STOPPING
         ]
+        if done and budget.period is Period.EVER:
+            return used_up(lead, budget)
         if done:
             period = window(budget.window) if budget.unit is BudgetUnit.WINDOW else f"its {budget.period}"
             return (
@@ -199,6 +212,14 @@ def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: Payer) ->
     return None
 
 
+def used_up(lead: str, budget: Budget | BudgetRule, left: str = "", away: int = 0) -> str:
+    """That a lead has used up what it has; `left`: what is left of it, `away`: what of that its agents may spend."""
+    kept = "which is kept back for what messages in flight may cost"
+    granted = f"{amount(away, budget.unit)} of it granted to its agents, the rest kept back for messages in flight"
+    rest = f"{left} is left of it, {granted if away else kept}" if left else "nothing that is worth a start is left"
+    return f"lead {lead} may spend {amount(budget.limit, budget.unit)} in all, and {rest}: it starts nothing more"
+
+
 def _unsaid(budget: Budget, billing: Payer) -> str:
     """How to say that a plan pays, where nobody has and what keys pay is held."""
     if billing or budget.unit is not BudgetUnit.BILLED:
@@ -207,7 +228,7 @@ def _unsaid(budget: Budget, billing: Payer) -> str:
 
 
 def cheaper(
-    fleet: Fleet, model: str, host: str, name: str, profile: str, billing: Payer, *, margin: int = 0
+    fleet: Fleet, model: str, host: str, name: str, profile: str, billing: Payer, lead: str = "", *, margin: int = 0
 ) -> tuple[str, str]:
     """The model that new work of such an agent goes to, and why, when it is not the one that was meant.
 
@@ -218,7 +239,7 @@ def cheaper(
     place = next((index for index, part in enumerate(chain) if part in model), 0 if not model else None)
     steps = [
         budget.name
-        for budget in _binding(fleet, host, name, profile, billing)
+        for budget in _binding(fleet, host, name, profile, billing, lead)
         for index, rung in enumerate(budget.rungs)
         if rung.action is RungAction.CHEAPER and (index < budget.reached or (margin and _is_near(budget, rung, margin)))
     ]
@@ -306,13 +327,13 @@ def pausing(fleet: Fleet, agent: Agent) -> list[Budget]:
 
 def binding(fleet: Fleet, agent: Agent) -> Iterator[Budget]:
     """The budgets that bind an agent."""
-    return _binding(fleet, agent.host, agent.name, agent.profile, agent.billing)
+    return _binding(fleet, agent.host, agent.name, agent.profile, agent.billing, agent.lead)
 
 
-def _binding(fleet: Fleet, host: str, name: str, profile: str, billing: Payer) -> Iterator[Budget]:
+def _binding(fleet: Fleet, host: str, name: str, profile: str, billing: Payer, lead: str = "") -> Iterator[Budget]:
     for budget in fleet.budgets.values():
         kind, account = read_scope(budget.scope)
-        theirs = covers(budget.scope, host, name, profile) or (
+        theirs = covers(budget.scope, host, name, profile, lead) or (
             kind is ScopeKind.ACCOUNT and any(gauge.account == account for gauge in fleet.headroom.values())
         )
         if theirs and not budget.dry_run and counts(budget.unit, billing):

@@ -22,8 +22,19 @@ from itertools import islice
 from typing import NamedTuple
 
 from controlroom.domain.budgets import BudgetUnit, Scope, ScopeKind, StopOrder, read_scope
-from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, NextGrant, Run, RunGrant, least_worth
-from controlroom.domain.money.budget import counts
+from controlroom.domain.money.allotment import (
+    CLAIMED,
+    CROWD,
+    FEW,
+    MONEY,
+    Fund,
+    NextGrant,
+    Run,
+    RunGrant,
+    kept_back,
+    least_worth,
+)
+from controlroom.domain.money.budget import Ceiling, counts
 from controlroom.domain.money.forecast import dearest_under_way
 from controlroom.text.lazy_dataclass import dataclass
 
@@ -49,12 +60,19 @@ class Balance:
         """By host: runs that this room did not order and that have not ended."""
         self._claimed_sharers = 0
         self._under_way, self._unpriced = 0, 0
+        self.kept = 0
+        """What is given to nobody, of the ceiling of a lead: what messages in flight may cost."""
         self._ranked: dict[Key, int] | None = None
 
     @property
     def free(self) -> int:
         """What is left of it beyond what is given away."""
-        return self.fund.rule.stop - self.fund.spent - self.given
+        return self.room - self.given
+
+    @property
+    def room(self) -> int:
+        """What is left of it, given away or not."""
+        return self.fund.rule.stop - self.fund.spent - self.kept
 
     @property
     def sharers(self) -> int:
@@ -81,6 +99,8 @@ class Balance:
         self._ranked = None
         if unit in MONEY:
             self.given += sign * run.outstanding(unit, self.fund.began)
+        if isinstance(self.fund.rule, Ceiling):
+            self.kept += sign * kept_back(run)
         if run.ended:
             return
         self.live += sign
@@ -192,6 +212,7 @@ class Balances:
     def holding(self, run: Run) -> tuple[Balance, ...]:
         """The budgets that hold a run, in their order."""
         scopes = [Scope(ScopeKind.FLEET), Scope(ScopeKind.HOST, run.host), Scope(ScopeKind.PROFILE, run.profile)]
+        scopes += [Scope(ScopeKind.LEAD, run.lead)] if run.lead else []
         scopes += [Scope(ScopeKind.AGENT, run.id), *(Scope(ScopeKind.ACCOUNT, account) for account in run.accounts)]
         theirs = [balance for scope in scopes for balance in self._by_scope.get(scope, ())]
         held = [balance for balance in theirs if counts(balance.fund.rule.unit, run.billing)]
@@ -370,7 +391,7 @@ class Sharing:
 
         When what is left is no more than crumbs, and an order is kept, those who come last get none of it.
         """
-        room = _room(balance)
+        room = balance.room
         if room <= 0 or kind.cut:
             return 0
         sharers, least = max(1, balance.sharers), least_worth(balance.fund, kind.dearest)
@@ -391,13 +412,9 @@ class Sharing:
                 self._taken[balance.fund.rule.name] += max(0, more)
 
 
-def _room(balance: Balance) -> int:
-    return balance.fund.rule.stop - balance.fund.spent
-
-
 def _served(balance: Balance, kind: Kind) -> int:
     """How many can be given something worth having."""
-    return max(1, _room(balance) // (2 * least_worth(balance.fund, kind.dearest)))
+    return max(1, balance.room // (2 * least_worth(balance.fund, kind.dearest)))
 
 
 def _low(dearest: int | None, part: int) -> int:

@@ -11,6 +11,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from controlroom.domain.lead_rights import lead_waits, may_be_on
 from controlroom.domain.model import Agent, Credential, Fleet, Host, LinkState, Profile, State
 from controlroom.domain.money import ladder
 from controlroom.domain.orders import STARTS
@@ -120,7 +121,7 @@ _SORTED_IN = 100
 
 _PLACE = attrgetter("place", "number")
 
-_WORK = attrgetter("profile", "host", "labels", "model", "cwd", "origin.source", "credential")
+_WORK = attrgetter("profile", "host", "labels", "model", "cwd", "origin.source", "origin.lead", "credential")
 """What decides where a task may begin: for tasks that are alike in it that is worked out once."""
 
 
@@ -313,6 +314,8 @@ class World:
         profile = self._fleet.profiles.get(task.profile, Profile(""))
         if task.profile and task.origin.is_outside and not profile.takes_outside:
             return Wait(WaitReason.OUTSIDE, about=(task.profile,))
+        if task.origin.lead and (no := lead_waits(self._fleet, task.origin.lead, self._now)):
+            return Wait(WaitReason.LEAD, about=(no,))
         there = self._per_profile[task.profile]
         if profile.max_agents and there >= profile.max_agents:
             return Wait(WaitReason.PROFILE_FULL, about=(task.profile,), has=there, most=profile.max_agents)
@@ -360,7 +363,8 @@ class World:
         """Which budget holds new work, in words; empty: none."""
         if profile.kind is AgentKind.COMMAND:
             return ""
-        return ladder.refusal(self._fleet, host, self._name(task), task.profile, profile.billing) or ""
+        whose = self._name(task), task.profile, profile.billing, task.origin.lead
+        return ladder.refusal(self._fleet, host, *whose) or ""
 
     # ----------------------------------------------------------------------- hosts
 
@@ -384,7 +388,7 @@ class World:
     def _host_wait(self, host: Host, task: Task, profile: Profile, session_host: str) -> HostWait | int:
         """Why a host does not take a task now; else the bytes that it would have free."""
         wanted = session_host or task.host
-        if wanted and host.name != wanted:
+        if (wanted and host.name != wanted) or not may_be_on(self._fleet, task.origin.lead, profile, host):
             return HostWait(host.name, WaitReason.HOST_OTHER)
         if barred := self._barred(host, task, profile):
             return barred

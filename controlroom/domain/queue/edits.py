@@ -60,7 +60,15 @@ class Added:
     """The whole texts of the new ones, by id."""
 
 
-def added(fleet: Fleet, wishes: Sequence[TaskWish], known: Mapping[str, Task], first: int, who: str, now: int) -> Added:
+def added(
+    fleet: Fleet,
+    wishes: Sequence[TaskWish],
+    known: Mapping[str, Task],
+    first: int,
+    who: str,
+    now: int,
+    lead: str = "",
+) -> Added:
     """Add all of these, or none. `known`: tasks by key, ended ones too; `first`: the number of the next task.
 
     A key that is known is the same task, whatever else is wished of it. Raises `Refusal`.
@@ -72,7 +80,7 @@ def added(fleet: Fleet, wishes: Sequence[TaskWish], known: Mapping[str, Task], f
         check_wish(fleet, wish)
         task = by_key.get(wish.key) if wish.key else None
         if task is None:
-            task = _task(wish, first + len(texts), who, now)
+            task = _task(wish, first + len(texts), Origin(who, wish.source, lead), now)
             texts[task.id] = wish.text
             if wish.key:
                 by_key[wish.key] = task
@@ -150,12 +158,12 @@ def check_profile(fleet: Fleet, name: str, source: Source) -> None:
         raise Refusal(f"profile {name} is interactive, and nobody sits there: a task needs headless or command")
     if source is not Source.OPERATOR and not profile.takes_outside:
         raise Refusal(
-            f"profile {name} takes no tasks whose text comes from a file: others may have written it. "
+            f"profile {name} takes no tasks whose text comes from a file or an agent: others may have written it. "
             f'Choose another profile, or set profiles.{name}.outside = "always"'
         )
 
 
-def _task(wish: TaskWish, number: int, who: str, now: int) -> Task:
+def _task(wish: TaskWish, number: int, origin: Origin, now: int) -> Task:
     return Task(
         number,
         title(wish.text),
@@ -164,7 +172,7 @@ def _task(wish: TaskWish, number: int, who: str, now: int) -> Task:
         added=now,
         text=summary(wish.text),
         place=float(number),
-        origin=Origin(who, wish.source),
+        origin=origin,
         **wish.terms,
     )
 

@@ -8,6 +8,7 @@ sent, so that no crash in between gives away more than is counted. Times are UTC
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import replace
 
 from controlroom.domain import events
 from controlroom.domain.budgets import Budget
@@ -25,6 +26,7 @@ from controlroom.engine.background_tasks import SOON, Debouncer
 from controlroom.engine.budgets.funds import Funds, SpentSums
 from controlroom.engine.budgets.grants import GrantBook, GrantDelivery
 from controlroom.engine.budgets.ladder import Ladder
+from controlroom.engine.budgets.led_agents import LedAgents
 from controlroom.engine.budgets.pauses import UNSPENT, Pauses, Resuming, Submit
 from controlroom.engine.budgets.run_table import RunTable, SeenFleet, Unbound
 from controlroom.engine.ledger.grant_tables import (
@@ -97,7 +99,9 @@ class BudgetController:
         self._ladder = Ladder(store, ledger_writer, submit, rungs, funds.moment)
         self._resuming = Resuming(store, submit)
         self._pauses = Pauses(self.grants.last)
-        self.spent = SpentSums(self._started)
+        self.led = LedAgents(ledger)
+        """Agents that leads have begun."""
+        self.spent = SpentSums(self._started, self.led.lead_of)
         """What the ledger is known to hold."""
         self._stale = True
         """The ledger holds more than what is known to be spent."""
@@ -246,10 +250,12 @@ class BudgetController:
 
         Its host is sent the prices, which it needs first.
         """
+        begins = self.led.begins(share.run)
         row = self.grants.new(share, self._store.clock())
         self.mail.announce(share.run.host)
         self._tell()
         return self.mail.grant(row, self._store.clock()), [
+            *begins,
             *granted([row]),
             *self.grants.raised(row, share.run, born=True),
         ]
@@ -274,7 +280,10 @@ class BudgetController:
         profile = self._store.fleet.profiles.get(start.profile)
         payer = ladder.payer(self._store.fleet, start.profile, start.credential)
         rank, dearest = profile.priority if profile else 0, self.spent.dearest.get(start.model)
-        return Run(start.host, start.name, start.epoch, start.profile, payer, rank, dearest=dearest)
+        run = Run(start.host, start.name, start.epoch, start.profile, payer, rank, dearest=dearest)
+        beside = max(self.spent.dearest.values(), default=None)
+        lead = start.lead or self.led.lead_of(start.host, start.name)
+        return replace(run, lead=lead, subagents=0, dearest_of_any=beside)
 
     def _catch_up(self) -> None:
         """Read the sums at once, if a period has begun since: what would begin must not wait for it."""
@@ -439,7 +448,8 @@ class BudgetController:
         """Return the next run of a paused agent, as far as it is known who it would be."""
         profile = self._store.fleet.profiles.get(agent.profile)
         rank = profile.priority if profile else 0
-        return Run(agent.host, agent.name, agent.epoch, agent.profile, agent.billing, rank, ended=True)
+        run = Run(agent.host, agent.name, agent.epoch, agent.profile, agent.billing, rank, ended=True)
+        return replace(run, lead=self.led.lead_of(agent.host, agent.name))
 
     def _go_on(self) -> None:
         """Resume agents that were paused, as far as there is money."""

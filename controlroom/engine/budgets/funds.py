@@ -5,9 +5,10 @@ sums alone are read anew. Times are UTC milliseconds.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
+from typing import NamedTuple
 
 from controlroom.domain.budgets import Budget, BudgetUnit, Scope, ScopeKind, read_scope
 from controlroom.domain.gauges import Headroom, LimitKind
@@ -15,9 +16,9 @@ from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money import budget
 from controlroom.domain.money.allotment import MONEY, Fund, Run, least_worth
-from controlroom.domain.money.budget import BudgetRule, Spend, amount, counts, covers, period
+from controlroom.domain.money.budget import BudgetRule, Ceiling, Spend, amount, counts, covers, period
 from controlroom.domain.money.forecast import began, burn_moments, runs_out
-from controlroom.domain.money.ladder import cut, pauses
+from controlroom.domain.money.ladder import cut, pauses, used_up
 from controlroom.domain.money.sharing import Balance, Balances
 from controlroom.engine.ledger.usage_tables import AgentKey, RunKey
 from controlroom.engine.ledger.usage_views import Sums
@@ -26,6 +27,9 @@ from controlroom.text.states import Payer
 Started = Callable[[str, str], int]
 """Says when an agent was started for the first time; 0: long ago, or nobody knows."""
 
+LeadOf = Callable[[str, str], str]
+"""Names the lead that began an agent; empty: none did."""
+
 _Part = tuple[Scope, Payer]
 """A scope, and who pays."""
 
@@ -33,8 +37,8 @@ _Part = tuple[Scope, Payer]
 class SpentSums:
     """What the ledger's sums came to when they were read last."""
 
-    def __init__(self, started: Started = lambda host, name: 0) -> None:
-        self._started = started
+    def __init__(self, started: Started = lambda host, name: 0, lead_of: LeadOf = lambda host, name: "") -> None:
+        self._started, self.lead_of = started, lead_of
         self._since: dict[int, _Since] = {}
         self.runs: dict[RunKey, tuple[int, int]] = {}
         """Micro-dollars and tokens that are booked of each run that was asked for."""
@@ -55,7 +59,7 @@ class SpentSums:
         for moment, spends in sums.since.items():
             since = self._since.get(moment) if agents is not None else None
             if since is None:
-                since = self._since[moment] = _Since(moment)
+                since = self._since[moment] = _Since(moment, self.lead_of)
             since.put(spends, agents or (), self._started)
         self.dearest = sums.dearest
         changed = {key for key, booked in sums.runs.items() if self.runs.get(key) != booked}
@@ -86,10 +90,9 @@ class SpentSums:
 class _Since:
     """What was spent since one moment."""
 
-    def __init__(self, moment: int) -> None:
-        self._moment = moment
-        self._of: dict[AgentKey, tuple[int, list[Spend]]] = {}
-        """When each agent was started, and what it has spent."""
+    def __init__(self, moment: int, lead_of: LeadOf) -> None:
+        self._moment, self._lead_of = moment, lead_of
+        self._of: dict[AgentKey, _Spent] = {}
         self._micro: Counter[_Part] = Counter()
         self._tokens: Counter[_Part] = Counter()
         self._starts: dict[_Part, _Starts] = {}
@@ -98,7 +101,7 @@ class _Since:
     @property
     def spends(self) -> list[Spend]:
         """What all agents spent."""
-        return [spend for _, spends in self._of.values() for spend in spends]
+        return [spend for spent in self._of.values() for spend in spent.parts]
 
     def put(self, spends: Iterable[Spend], agents: Iterable[AgentKey], started: Started) -> None:
         """Take what some agents have spent in place of what they had; those of `agents` that have no part: nothing."""
@@ -111,7 +114,7 @@ class _Since:
     def began_anew(self, host: str, name: str, started: Started) -> None:
         """See when an agent was started."""
         if (host, name) in self._of:
-            self._replace((host, name), self._of[host, name][1], started(host, name))
+            self._replace((host, name), self._of[host, name].parts, started(host, name))
 
     def amount(self, rule: BudgetRule) -> int:
         """Sum up what counts for a budget."""
@@ -128,18 +131,19 @@ class _Since:
         parts = [(read_scope(rule.scope), payer) for payer in self._payers if counts(rule.unit, payer)]
         return [part for part in parts if part in self._starts]
 
-    def _replace(self, agent: AgentKey, parts: list[Spend], start: int) -> None:
-        was, before = self._of.pop(agent, (0, []))
-        for spend in before:
-            self._count(spend, -1, was)
+    def _replace(self, agent: AgentKey, parts: Sequence[Spend], start: int) -> None:
+        before, now = self._of.pop(agent, _Spent()), _Spent(start, self._lead_of(*agent), parts)
+        for spend in before.parts:
+            self._count(spend, -1, before)
         for spend in parts:
-            self._count(spend, 1, start)
+            self._count(spend, 1, now)
         if parts:
-            self._of[agent] = start, parts
+            self._of[agent] = now
 
-    def _count(self, spend: Spend, sign: int, start: int) -> None:
+    def _count(self, spend: Spend, sign: int, of: "_Spent") -> None:
+        start = of.start
         self._payers.add(spend.billing)
-        for scope in _scopes(spend):
+        for scope in _scopes(spend, of.lead):
             part = scope, spend.billing
             self._micro[part] += sign * spend.micro
             self._tokens[part] += sign * spend.tokens
@@ -147,6 +151,14 @@ class _Since:
             starts.count(start, sign)
             if not starts:
                 del self._starts[part], self._micro[part], self._tokens[part]
+
+
+class _Spent(NamedTuple):
+    """What one agent has spent: when it was started, and which lead began it."""
+
+    start: int = 0
+    lead: str = ""
+    parts: Sequence[Spend] = ()
 
 
 class _Starts:
@@ -173,8 +185,10 @@ class _Starts:
         return self._moment if self._moment in self._times else min(self._times)
 
 
-def _scopes(spend: Spend) -> Iterator[Scope]:
-    """Yield the scopes of budgets that what was spent counts for."""
+def _scopes(spend: Spend, lead: str) -> Iterator[Scope]:
+    """Yield the scopes of budgets that what was spent counts for; `lead`: that has begun its agent."""
+    if lead:
+        yield Scope(ScopeKind.LEAD, lead)
     yield Scope(ScopeKind.FLEET)
     yield Scope(ScopeKind.HOST, spend.host)
     if spend.profile:
@@ -183,6 +197,9 @@ def _scopes(spend: Spend) -> Iterator[Scope]:
 
 
 HOUR = 3_600_000
+
+ENDLESS = 3660 * 24 * HOUR
+"""Milliseconds after which the grants of a lead's agents end whose rights have no end."""
 
 LEAD = 180_000
 """Milliseconds before a period ends from which on grants reach to the end of the next one, so that nobody stops."""
@@ -211,10 +228,12 @@ class Funds:
     def next_end(self, now: int) -> int:
         """Say in how many milliseconds something ends by itself: a period, or a quarter of an hour."""
         ends = [self.span(rule, now)[1] for rule in self.rules.values() if rule.unit in MONEY]
-        return min([*ends, now + HOUR // 4], default=FAR) - now
+        return min([*(end for end in ends if end > now), now + HOUR // 4], default=FAR) - now
 
     def span(self, rule: BudgetRule, now: int) -> tuple[int, int]:
-        """Return when the period of a budget began, and when it ends."""
+        """Return when the period of a budget began, and when it ends; the ceiling of a lead has one period."""
+        if isinstance(rule, Ceiling):
+            return rule.since, rule.until or rule.since + ENDLESS
         return period(rule.period, now, self.zone)
 
     def all(self, spent: SpentSums, fleet: Fleet, now: int) -> list[Fund]:
@@ -226,6 +245,8 @@ class Funds:
         began, ends = self.span(rule, now) if rule.unit in MONEY else (0, 0)
         gone = self.gone(rule, spent, fleet, now)
         unread = rule.stop if rule.unit in MONEY else 0
+        if isinstance(rule, Ceiling) and now >= ends:
+            gone = max(gone or 0, unread)  # its time is over: there is nothing left to spend
         return Fund(rule, began, ends, unread if gone is None else gone, cut)
 
     def gone(self, rule: BudgetRule, spent: SpentSums, fleet: Fleet, now: int) -> int | None:
@@ -256,6 +277,8 @@ class Funds:
 
     def _far_end(self, fund: Fund, now: int) -> int:
         """Return when grants end that go by a budget's period: with the next one when this one is nearly over."""
+        if isinstance(fund.rule, Ceiling):
+            return fund.ends
         return fund.ends if fund.ends - now > LEAD else self.span(fund.rule, fund.ends)[1]
 
     def renewed(self, run: Run) -> int:
@@ -317,6 +340,8 @@ class Funds:
         money = [balance for balance in bound if balance.fund.rule.unit in MONEY]
         tightest = min(money, key=lambda balance: balance.free / balance.fund.rule.limit)
         fund, rule, away, free = tightest.fund, tightest.fund.rule, tightest.given, tightest.free
+        if isinstance(rule, Ceiling):
+            return used_up(new.lead, rule, amount(max(0, rule.stop - fund.spent), rule.unit), away)
         left = amount(max(0, rule.stop - fund.spent), rule.unit)
         needs = least_worth(fund, new.dear(rule.unit))
         less = f", less than a start may need ({amount(needs, rule.unit)})" if 0 < free < needs else ""
@@ -344,4 +369,5 @@ def _is_dry(balance: Balance, paused: Iterable[Agent]) -> bool:
     """Return whether a budget has stopped all whom it binds, though crumbs of it are left."""
     if balance.free >= balance.fund.rule.enough or balance.live:
         return False
-    return any(covers(balance.fund.rule.scope, agent.host, agent.name, agent.profile) for agent in paused)
+    scope = balance.fund.rule.scope
+    return any(covers(scope, agent.host, agent.name, agent.profile, agent.lead) for agent in paused)

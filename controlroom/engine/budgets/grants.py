@@ -201,6 +201,7 @@ class GrantBook:
         ordered = agent is None or agent.ordered is not None or _begins(agent)
         rank = priority(fleet, profile) if ordered else lowest(fleet)
         run = Run(*key, profile, priority=rank, booked=money, booked_tokens=tokens, grants=tuple(rows), ordered=ordered)
+        run = replace(run, lead=sums.lead_of(*key[:2]))
         if agent is None:
             return replace(run, until=until, asked=False)
         ended = agent.has_ended and was_seen(agent)

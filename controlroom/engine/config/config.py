@@ -5,8 +5,9 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from controlroom.domain import model
@@ -14,6 +15,7 @@ from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.queue.backoff import KEY_OF, PLAN
 from controlroom.domain.words import nearest
 from controlroom.engine.config import settings
+from controlroom.engine.config.lead_tools import lead_tools
 from controlroom.engine.config.profile_config import (
     CommandCredential,
     FileCredential,
@@ -119,6 +121,11 @@ class Config:
         self._credentials = file.credentials
         self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
 
+    def give_tools(self, tools: Callable[[str], str]) -> None:
+        """Have the agents of profiles that lead others told of their tools; `tools` says how, by the lead."""
+        leads = {name: profile.lead for name, profile in self.profiles.items() if profile.lead}
+        self._specs |= {name: self._specs[name]._replace(mcp=tools(lead)) for name, lead in leads.items()}
+
     def spec(self, profile: str, credential: str = "") -> AgentSpec:
         """Return how to run an agent of `profile`, environment and credential included; "" is no profile.
 
@@ -146,7 +153,9 @@ def load(home: Home) -> Config:
                 f"{home.config}: profiles.{name}.credentials: there is no credential {ascii(unknown)[:60]}"
                 f"{nearest(unknown, there) or f' (there are {chr(44).join(there)})'}: describe it as [credentials.NAME]"
             )
-    return Config(file, room_editor, rules(home, file.budgets))
+    config = Config(file, room_editor, rules(home, file.budgets))
+    config.give_tools(partial(lead_tools, home))
+    return config
 
 
 class ConfigWatch:
@@ -225,6 +234,7 @@ def _profile(name: str, table: ProfileTable, names: "CredentialNames") -> model.
         ),
         switches_model=table.switch_model,
         worktree=base_of(table),
+        lead=table.lead,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from controlroom.domain.leads import NAME as LEAD_NAME
 from controlroom.domain.restart_rules import Restart, RestartRules
 from controlroom.domain.worktrees import HEAD, base_problem
 from controlroom.engine.config.queue_config import OUTSIDE, Outside
@@ -120,6 +121,12 @@ Trouble = Literal["alarm", "stop", "restart"]
 def _base(value: bool | str) -> bool | str:
     if isinstance(value, str) and (problem := base_problem(value)):
         raise ValueError(f"{problem}; or true, for what the repository stands at")
+    return value
+
+
+def _lead(value: str) -> str:
+    if value and not LEAD_NAME.fullmatch(value):
+        raise ValueError(f"{ascii(value)[:60]} cannot name a lead: use 1 to 41 of a-z 0-9 _ -")
     return value
 
 
@@ -295,6 +302,11 @@ class ProfileTable(Table):
         description='files that are named beside the result when the agent has changed them, like ["tests/", "*.lock", '
         '".github/workflows/*"]: a folder with all below it, a name anywhere, a path from the top',
     )
+    lead: Annotated[str, AfterValidator(_lead)] = Field(
+        "",
+        description="a lead, as controlroom lead add names it: its agents get the tools to lead others with, by its "
+        "token; they run where the engine is",
+    )
     keep: int = Field(
         0, ge=0, le=1_000, description="how many of its agents are kept running, as NAME-1, NAME-2 and so on"
     )
@@ -313,6 +325,12 @@ class ProfileTable(Table):
     def _checks_something(self) -> "ProfileTable":
         if (self.clean or self.guarded) and not self.verify:
             raise ValueError("clean and guarded are about checks: say what is to be run with verify")
+        return self
+
+    @model_validator(mode="after")
+    def _can_lead(self) -> "ProfileTable":
+        if self.lead and self.kind == "command":
+            raise ValueError("lead is for Claude: a command gets no tools")
         return self
 
     @model_validator(mode="after")

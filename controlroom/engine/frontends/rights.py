@@ -1,7 +1,7 @@
-"""What a front end may do, decided by the socket it came in at and by nothing that it says.
+"""What a front end may do, decided by the socket it came in at and by nothing that it says but the token of a lead.
 
-A session at the operators' socket holds an `Operator`, one at the watchers' a `Watcher`. Only an `Operator` holds
-anything that acts: a watcher's session has nothing to call.
+A session at the operators' socket holds an `Operator`, one at the watchers' a `Watcher`, one at the leads' what its
+token stands for. Only what is `Acting` holds anything that acts: a watcher's session has nothing to call.
 """
 
 import asyncio
@@ -18,12 +18,17 @@ from controlroom.protocol.messages import (
     MAX_REQUEST,
     Answer,
     FollowedAgent,
+    Hello,
     Page,
     Question,
 )
 from controlroom.text.lazy_dataclass import dataclass
 
 LOOK_ONLY = "a watcher may look, and change nothing"
+
+
+class NotAdmitted(Exception):
+    """A front end is not let in; the text says why."""
 
 
 class Rights:
@@ -38,6 +43,12 @@ class Rights:
     """Requests that may wait for an answer, or answers to be taken; it is not read further before."""
     turns: Turns
     """Those of all front ends at the same socket."""
+    who = ""
+    """What the audit calls it; empty: as the front end says who sits there."""
+
+    def admitted(self, hello: Hello) -> "Rights":
+        """Return what whoever says hello may do. Raises `NotAdmitted`."""
+        return self
 
     def instead(self, question: Question) -> Answer | None:
         """Return what is told instead of an answer; None: it is answered."""
@@ -68,14 +79,20 @@ class Rights:
         return answer
 
 
-@dataclass(frozen=True, eq=False)
-class Operator(Rights):
-    """May do everything."""
+@dataclass(eq=False)
+class Acting(Rights):
+    """May have something done."""
 
     submit: Callable[[Intent, str], Awaitable[Result]]
     """Decides an intent; the text says who wants it."""
     result_of: "Callable[[int], asyncio.Future[Result] | None]"
     """What will become of an order by its number; None: it is concluded."""
+
+
+@dataclass(eq=False)
+class Operator(Acting):
+    """May do everything."""
+
     stop: Callable[[], None]
     """Ends the engine."""
     turns: Turns

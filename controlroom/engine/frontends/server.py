@@ -1,4 +1,4 @@
-"""The engine's two sockets, for operators and for watchers. A slow or stopped front end delays nobody."""
+"""The engine's sockets, for operators, watchers and leads. A slow or stopped front end delays nobody."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,12 @@ from pathlib import Path
 from controlroom.engine.config.config import Withheld
 from controlroom.engine.engine import Engine
 from controlroom.engine.frontends.answers import Answering
+from controlroom.engine.frontends.lead_view import LeadDoor
 from controlroom.engine.frontends.rights import Operator, Rights
 from controlroom.engine.frontends.session import Session
 from controlroom.engine.frontends.turns import Turns
 from controlroom.engine.frontends.watcher_view import Watcher
+from controlroom.protocol.home import LEADS
 from controlroom.protocol.messages import Unwelcome, pack
 
 MAX_READERS = 200
@@ -48,20 +50,21 @@ class Server:
 
     def __init__(self, engine: Engine, stop: Callable[[], None], withheld: Withheld) -> None:
         self._parts = answering(engine)
-        self._doors: tuple[Rights, Rights] = (
+        self._doors: tuple[Rights, ...] = (
             Operator(engine.submit, engine.orders.result_of, stop, Turns()),
             Watcher(withheld),
+            LeadDoor(engine.leads, engine.orders.result_of),
         )
         self.sessions: dict[Session, Rights] = {}
         """Who is connected, at which of the sockets."""
         self._servers: list[asyncio.Server] = []
 
     async def listen(self, path: Path, watchers: Path) -> None:
-        """Listen at `path` for operators and at `watchers`, where nobody can do anything but look.
+        """Listen at `path` for operators, at `watchers`, where nobody can do anything but look, and beside for leads.
 
-        Other users may open neither. The caller holds the engine's lock: a socket that is there is dead.
+        Other users may open none. The caller holds the engine's lock: a socket that is there is dead.
         """
-        for place, rights in zip((path, watchers), self._doors, strict=True):
+        for place, rights in zip((path, watchers, path.with_suffix(LEADS)), self._doors, strict=True):
             serve = partial(self._begin, rights)
             self._servers.append(await asyncio.start_unix_server(serve, sock=_bound(place), backlog=MAX_READERS))
 

@@ -20,7 +20,7 @@ from controlroom.domain.model import Fleet
 from controlroom.domain.orders import Result
 from controlroom.domain.patch import diff, is_empty, snapshot
 from controlroom.engine.frontends.answers import Answering, answer
-from controlroom.engine.frontends.rights import LOOK_ONLY, Operator, Rights
+from controlroom.engine.frontends.rights import LOOK_ONLY, Acting, NotAdmitted, Operator, Rights
 from controlroom.engine.hosts.inquiries import Rank
 from controlroom.engine.people import other_version, terminal, who
 from controlroom.protocol.lines import LIMIT, Lines, PageQueue
@@ -177,8 +177,14 @@ class Session:
             return False
         if hello.role not in self._rights.roles:
             raise PeerError("it did not say hello first")
+        try:
+            self._rights = self._rights.admitted(hello)
+        except NotAdmitted as no:
+            log.warning("a front end was not let in: %s", no)
+            await self._send(Unwelcome(str(no)))
+            return False
         self._role = hello.role
-        self._who = f"{who(hello.user, self._bridge)} ({hello.role})"
+        self._who = self._rights.who or f"{who(hello.user, self._bridge)} ({hello.role})"
         self._parts.connections.came(self, self._introduced(hello))
         await self._send(Welcome(VERSION, self._parts.store.fleet.room, self._rights.name, self._parts.store.clock()))
         return True
@@ -203,7 +209,7 @@ class Session:
                 self._parts.store.subscribe(self._changed)
                 self._parts.logs.lines.show(self, None)
                 self._wake.set()
-            case Submit() if isinstance(self._rights, Operator) and self._role != "stop":
+            case Submit() if isinstance(self._rights, Acting) and self._role != "stop":
                 await self._begin(self._submit(request, self._rights))
             case Submit():
                 await self._begin(self._refuse(request.id, LOOK_ONLY))
@@ -231,9 +237,9 @@ class Session:
         )
         self._tell(self._rights.told(answered, asked))
 
-    async def _submit(self, request: Submit, operator: Operator) -> None:
-        result = await operator.submit(request.intent, self._who)
-        if request.wait and (awaited := operator.result_of(result.op)) is not None:
+    async def _submit(self, request: Submit, acting: Acting) -> None:
+        result = await acting.submit(request.intent, self._who)
+        if request.wait and (awaited := acting.result_of(result.op)) is not None:
             result = await _waited(awaited, result, min(max(0.0, request.deadline), LONGEST))
         self._tell(Answered(request.id, result))
 

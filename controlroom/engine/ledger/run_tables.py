@@ -244,6 +244,9 @@ WORKTREES: Sequence[str] = ("alter table ordered_runs add column worktree text n
 CHOSEN_CREDENTIAL: Sequence[str] = ("alter table ordered_runs add column chosen_credential text not null default ''",)
 """Format 14 of the ledger."""
 
+LED: Sequence[str] = ("alter table ordered_runs add column lead text not null default ''",)
+"""Format 15 of the ledger."""
+
 ORDERED_RUNS = """select ordered_runs.*, ifnull(orders.at, 0), ifnull(orders.verb = 'resume', 0)
     from ordered_runs left join orders using (op) order by op"""
 
@@ -255,7 +258,7 @@ ENDED_BY_ORDER = """select host, agent, epoch, verb, outcome
 than the run was for one of the same number, which has been forgotten.
 """
 
-_WRITE_ORDERED = "insert or replace into ordered_runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_WRITE_ORDERED = "insert or replace into ordered_runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DROP_ORDERED = "delete from ordered_runs where host = ? and agent = ? and epoch <= ?"
 _PRUNE_ORDERED = """delete from ordered_runs where op < (select max(op) from ordered_runs) - ? and not exists
     (select 1 from agents where agents.host = ordered_runs.host and agents.name = ordered_runs.agent)"""

@@ -242,7 +242,7 @@ class Dispatcher:
             again = intents.ReassignAgent(row.id, row.epoch, text, keep_session=True, terms=terms)
             return replace(again, decided=start.credential)
         work = intents.SpawnAgent(start.agent, text, start.host, task.profile, model=task.model, cwd=task.cwd)
-        work = replace(work, worktree=task.worktree)
+        work = replace(work, worktree=task.worktree, lead=task.origin.lead)
         return replace(work, terms=terms, credential=task.credential, decided=start.credential)
 
     def _started(self, begun: Task, result: Result) -> None:

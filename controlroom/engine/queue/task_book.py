@@ -262,7 +262,7 @@ class TaskBook:
         if not wishes:
             raise Refusal("there is no task to add")
         known = await self._known(wishes)
-        addition = edits.added(self.fleet, wishes, known, self._last + 1, who, now)
+        addition = edits.added(self.fleet, wishes, known, self._last + 1, who, now, intent.lead)
         new = [task for task in addition.tasks if task.id in addition.new]
         self._last += len(addition.new)
         new = [task if task.not_before else repeat.timed(task, now, self._zone) for task in new]

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from controlroom.metering.usage_file import pico_of
-from controlroom.runner.claude import result
+from controlroom.runner.claude import lead_tools, result
 from controlroom.runner.claude.questions import (
     CHOICES,
     EDITS,
@@ -97,14 +97,14 @@ def command_line(program: str, more: tuple[str, ...], spec: AgentSpec, session: 
         ("--max-budget-usd", spec.max_budget_usd),
         ("--fallback-model", ",".join(spec.fallback)),
     )
-    return argv + [part for name, value in options if value for part in (name, value)]
+    return [*argv, *lead_tools.arguments(spec), *(part for name, value in options if value for part in (name, value))]
 
 
 def interactive_line(program: str, more: tuple[str, ...], spec: AgentSpec, session: str) -> list[str]:
     """Build the argv of Claude on a terminal; limits on turns and dollars exist only without one."""
     argv = [program, *more, *(("--resume", spec.resume) if spec.resume else ("--session-id", session))]
     options = (("--model", spec.model), ("--permission-mode", spec.permission_mode))
-    return argv + [part for name, value in options if value for part in (name, value)]
+    return [*argv, *lead_tools.arguments(spec), *(part for name, value in options if value for part in (name, value))]
 
 
 class Conversation:
