@@ -153,6 +153,14 @@ async def test_an_agent_is_moved_with_the_task_it_has(size: tuple[int, int]) -> 
         assert here.engine.asked == [ReassignAgent("vm1/docs-1", 1, "", False, "vm2")]
 
 
+async def test_an_agent_is_moved_with_its_session_and_with_its_folder_or_without() -> None:
+    for session, leave in (("2", False), ("3", True)):
+        async with room(scenes.farm()) as here:
+            await here.press("r", "backspace", "backspace")
+            await here.press("3", "enter", session, "enter", "enter")
+            assert here.engine.asked == [ReassignAgent("vm1/docs-1", 1, "", True, "vm2", leave_folder=leave)]
+
+
 async def test_message_and_interrupt() -> None:
     async with room(scenes.farm()) as here:
         here.screen(Overview).table.choose("vm2/api-3")

@@ -223,6 +223,16 @@ async def test_the_same_new_task_for_all_shows_the_list_before_runs_are_ended() 
         assert here.engine.asked == [ReassignAgent(f"vm1/a0{n}", 1, "clean up") for n in range(2)]
 
 
+async def test_agents_are_moved_in_their_sessions_with_their_folders() -> None:
+    async with room(crowd(2), size=WIDE) as here:
+        hosts = ["", *sorted(name for name, each in here.app.context.fleet.hosts.items() if each.link is LinkState.UP)]
+        await here.press(
+            "*", "r", "backspace", "backspace", "2", "enter", str(hosts.index("vm2") + 1), "enter", "enter"
+        )
+        here.screen(ListSheet)
+        assert "they go on in their sessions, with their folders" in here.text()
+
+
 @SIZES
 async def test_five_agents_are_moved_to_another_host_in_twelve_keys(size: tuple[int, int]) -> None:
     async with room(crowd(6), size=size) as here:

@@ -231,6 +231,10 @@ def suggested_name(fleet: Fleet) -> str:
     return next(name for number in range(1, len(taken) + 2) if (name := f"agent-{number}") not in taken)
 
 
+SESSIONS = ["a new one", "keep this one", "keep it, leave the folder"]
+"""What becomes of an agent's session. One that is kept takes the folder along to another host, but for the last."""
+
+
 class ReassignForm(Form):
     """Give an agent another task."""
 
@@ -245,7 +249,8 @@ class ReassignForm(Form):
 
     def fields(self) -> list[Field]:
         """Where it is to run, whether to keep the session, then the task."""
-        sessions = ["a new one", "keep this one"] if self.agent.session else ["a new one"]
+        kept = SESSIONS if len(self._hosts) > 1 else SESSIONS[:-1]
+        sessions = kept if self.agent.session else SESSIONS[:1]
         return [
             *[Choice("host", self._hosts, self.agent.host)] * (len(self._hosts) > 1),
             Choice("session", sessions, sessions[0]),
@@ -276,8 +281,9 @@ class ReassignForm(Form):
         """Carries the epoch that was shown. On another host no task means the one it has."""
         if not self._moves_to() and not self.value("task").strip() and self.agent.kind != AgentKind.COMMAND:
             return "write its new task first"
-        keep = self.value("session") == "keep this one"
-        return ReassignAgent(self.agent.id, self.agent.epoch, self.value("task"), keep, self._moves_to())
+        session, host = self.value("session"), self._moves_to()
+        keep, leave = session != SESSIONS[0], bool(host) and session == SESSIONS[-1]
+        return ReassignAgent(self.agent.id, self.agent.epoch, self.value("task"), keep, host, leave_folder=leave)
 
     def done(self) -> str:
         """It runs again."""
@@ -447,11 +453,7 @@ class ReassignAll(Form):
         if not self.value("task").strip() and not host:
             self.complain(f"write the new task{', or choose a host,' * (len(self._hosts) > 1)} first")
             return
-        keep = self.value("session") == "keep theirs"
-        if keep and host:
-            self.complain("sessions stay on their hosts: choose new ones")
-            return
-        plan = self._plan.saying(self.value("task"), keep, host)
+        plan = self._plan.saying(self.value("task"), self.value("session") == "keep theirs", host)
         if not plan.targets:
             self.complain(f"all of them are on {host} already")
             return
