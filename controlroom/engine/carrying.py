@@ -10,7 +10,7 @@ import binascii
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from controlroom.domain.intents import SpawnOn
 from controlroom.domain.words import size
@@ -24,6 +24,9 @@ from controlroom.wire.spec import AgentSpec
 
 PATIENCE = 900.0
 """Seconds for a host to pack or unpack a repository."""
+
+AT_ONCE = 12
+"""Agents that are carried at once: more wait, and leave hosts and links to others."""
 
 _AHEAD = 3
 """Pieces that are read while others are written."""
@@ -39,6 +42,13 @@ class Uncarried(Exception):
     """What is to be carried cannot be, whatever is tried again; the text is a sentence for people."""
 
 
+class CarryRules(NamedTuple):
+    """How agents are carried, as the config says: bytes of one at most, and whether commits may go through origins."""
+
+    most: int
+    through_origin: bool
+
+
 @dataclass(frozen=True)
 class Carriage:
     """What is carried in a move, as it was found out before anything was ended; kept with the move."""
@@ -51,6 +61,10 @@ class Carriage:
     """The checkout on the new host; "": one is made there."""
     have: tuple[str, ...] = ()
     """Commits that the new host has."""
+    through_origin: bool = False
+    """Commits that it lacks may go through the origin of both, if that can be."""
+    note: str = ""
+    """What became of that."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,7 @@ class Carrier:
     ) -> None:
         """`spec_of`: how a run will be run."""
         self._inquiries, self._new_id, self._spec_of = inquiries, new_id, spec_of
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     async def _ask(self, host: str, step: Asked, kind: type[A], patience: float = 60.0) -> A:
         """Have a host take a step. Raises `Unanswered`, and `Uncarried` with what the host has against it."""
@@ -80,8 +95,12 @@ class Carrier:
             raise Uncarried(f"{host}: {short(reason, _REASON)}")
         return answer
 
-    async def survey(self, old: tuple[str, str, int], start: SpawnOn, wanted: Carriage) -> Carriage:
+    async def survey(self, op: int, old: tuple[str, str, int], start: SpawnOn, wanted: Carriage) -> Carriage:
         """Find out, while the agent is at work, whether it can be carried. Raises `Unanswered` and `Uncarried`."""
+        async with self._places:
+            return await self._surveyed(op, old, start, wanted)
+
+    async def _surveyed(self, op: int, old: tuple[str, str, int], start: SpawnOn, wanted: Carriage) -> Carriage:
         host, name, epoch = old
         look = wire.LookAtFolder(self._new_id(), name, epoch, wanted.session, wanted.folder)
         looked = await self._ask(host, look, wire.FolderLooked, PATIENCE)
@@ -91,7 +110,9 @@ class Carrier:
             find = wire.FindRepository(self._new_id(), looked.folder.origin, places)
             there = await self._ask(start.host, find, wire.RepositoryFound)
             wanted, free = replace(wanted, repository=there.path, have=there.tips[: wire.MOST_TIPS]), there.free
-            if there.tips:
+            if wanted.through_origin and there.path and looked.folder.url:
+                wanted = await self._lent(op, old, start.host, wanted)
+            if wanted.have:
                 look = replace(look, id=self._new_id(), have=wanted.have)
                 looked = await self._ask(host, look, wire.FolderLooked, PATIENCE)
             total += looked.folder.bytes if looked.folder else 0
@@ -104,8 +125,28 @@ class Carrier:
             raise Uncarried(f"{start.host} has {size(free)} of disk left, and {size(total)} would have to be carried")
         return wanted
 
+    async def _lent(self, op: int, old: tuple[str, str, int], to: str, wanted: Carriage) -> Carriage:
+        """Have the commits fetched there through the origin; where that cannot be, they are sent like the rest."""
+        host, name, epoch = old
+        try:
+            push = wire.PushHead(self._new_id(), name, epoch, op)
+            head = (await self._ask(host, push, wire.HeadPushed, PATIENCE)).head
+            try:
+                fetch = wire.FetchHead(self._new_id(), name, op, wanted.repository, head)
+                await self._ask(to, fetch, wire.Stepped, PATIENCE)
+            finally:
+                await self._ask(host, replace(push, id=self._new_id(), gone=True), wire.HeadPushed, PATIENCE)
+        except (Unanswered, Uncarried) as problem:
+            return replace(wanted, note=f"not through the origin: {short(str(problem), 200)}")
+        have = (head, *wanted.have)[: wire.MOST_TIPS]
+        return replace(wanted, have=have, note="its commits went through the origin")
+
     async def carry(self, op: int, old: tuple[str, str, int], start: SpawnOn, carriage: Carriage) -> Carried:
         """Carry it, from wherever an earlier try ended. Raises `Unanswered` and `Uncarried`."""
+        async with self._places:
+            return await self._carried(op, old, start, carriage)
+
+    async def _carried(self, op: int, old: tuple[str, str, int], start: SpawnOn, carriage: Carriage) -> Carried:
         host, name, epoch = old
         parts = carriage.session, carriage.folder, carriage.have, carriage.most
         packed = await self._ask(host, wire.Pack(self._new_id(), name, epoch, op, *parts), wire.Packed, PATIENCE)
@@ -117,7 +158,8 @@ class Carrier:
         unpack = wire.Unpack(self._new_id(), name, start.epoch, op, manifest, carriage.repository, self._spec_of(start))
         unpacked = await self._ask(start.host, unpack, Unpacked, PATIENCE)
         where = (unpacked.cwd, unpacked.checkout) if carriage.folder else ("", "")
-        return Carried(*where, told(manifest, unpacked))
+        words = told(manifest, unpacked)
+        return Carried(*where, f"{words}; {carriage.note}" if carriage.note else words)
 
     async def _transfer(self, op: int, source: str, target: str, name: str, part: Part) -> None:
         """Take one part across: pieces are read some ahead of those that are written."""

@@ -22,6 +22,7 @@ from controlroom.domain.queue import attempts
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.funds import Funds
 from controlroom.engine.budgets.spending import Spending
+from controlroom.engine.carrying import CarryRules
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch
 from controlroom.engine.config.config import Config, ConfigWatch
 from controlroom.engine.history import HistoryRecorder
@@ -112,7 +113,7 @@ class Engine:
         self.host_events = HostEvents(store, *parts, OverlapWatch(store))
         happened, moves = self.host_events.happened, home.state_folder / "moves"
         self.moves = MoveCoordinator(
-            store, orders, inquiries, claims, writer, budgets.first, moves, happened, config.carry_most
+            store, orders, inquiries, claims, writer, budgets.first, moves, happened, CarryRules(*config.carry)
         )
         templates = home.config.parent / "templates"
         self._metrics = MetricsFile(config.metrics, store, ledger, history, self.spending) if config.metrics else None

@@ -27,7 +27,7 @@ from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import NextGrant
 from controlroom.domain.orders import Order, Result
 from controlroom.engine.atomic_file import replace_file
-from controlroom.engine.carrying import Carriage, Carried, Carrier, Uncarried
+from controlroom.engine.carrying import Carriage, Carried, Carrier, CarryRules, Uncarried
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.hosts.inquiries import Inquiries, Unanswered
 from controlroom.engine.hosts.translate import short
@@ -155,13 +155,13 @@ class MoveCoordinator:
         first: Callable[[SpawnOn], NextGrant | None],
         folder: Path,
         observe: Callable[[events.AgentsObserved], object],
-        most: int,
+        rules: CarryRules,
     ) -> None:
         """`first`: what a run that begins is granted; `folder`: where moves are kept that are under way.
 
-        `observe` takes what is known of a host's agents; `most`: bytes that are carried of one agent.
+        `observe` takes what is known of a host's agents; `rules`: how agents are carried.
         """
-        self._carrier, self._most = Carrier(inquiries, store.new_id, orders.spec_for), most
+        self._carrier, self._rules = Carrier(inquiries, store.new_id, orders.spec_for), rules
         self._store, self._orders, self._inquiries, self._claims = store, orders, inquiries, claims
         self._ledger_writer, self._first, self._shelf, self._observe = ledger_writer, first, Shelf(folder), observe
         self._ways: dict[asyncio.Task[None], _Way] = {}
@@ -171,7 +171,10 @@ class MoveCoordinator:
 
     def begin(self, effect: MoveOn, order: Order, was: Fleet) -> Result:
         """Start a move that was decided; `was`: the fleet before it."""
-        carriage = Carriage(effect.session, effect.folder, self._most) if effect.session or effect.folder else None
+        carriage = None
+        if effect.session or effect.folder:
+            most, through_origin = self._rules
+            carriage = Carriage(effect.session, effect.folder, most, through_origin=through_origin)
         move = Move(order.op, order.who, order.at, effect.end, effect.start, carriage)
         self._take(move, was)
         return Result(Outcome.ASKED, op=order.op, agent=move.new, epoch=move.start.epoch)
@@ -262,7 +265,7 @@ class MoveCoordinator:
             if not _is_whole(move.start):
                 way.move = move = replace(move, start=await self._read(move))
             if move.carriage is not None:
-                surveyed = await self._carrier.survey(move.left, move.start, move.carriage)
+                surveyed = await self._carrier.survey(move.op, move.left, move.start, move.carriage)
                 way.move = move = replace(move, carriage=surveyed)
             await asyncio.to_thread(self._shelf.keep, move)
         except (Unanswered, Uncarried, OSError) as problem:

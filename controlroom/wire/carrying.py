@@ -107,6 +107,31 @@ class FindRepository:
 
 
 @dataclass(frozen=True)
+class PushHead:
+    """Push the commit that an agent's folder stands at to its origin, as a branch of ours. Answered by `HeadPushed`.
+
+    `gone`: remove that branch again.
+    """
+
+    id: int
+    name: str
+    epoch: int
+    op: int
+    gone: bool = False
+
+
+@dataclass(frozen=True)
+class FetchHead:
+    """Fetch that branch from the origin into a checkout of it. Answered by `Stepped`."""
+
+    id: int
+    name: str
+    op: int
+    repository: str
+    head: str
+
+
+@dataclass(frozen=True)
 class Pack:
     """Pack what the agent, which has ended, has: its session, its folder. Answered by `Packed`."""
 
@@ -223,6 +248,15 @@ class RepositoryFound:
 
 
 @dataclass(frozen=True)
+class HeadPushed:
+    """The answer to `PushHead`; a reason: it was not."""
+
+    id: int
+    head: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Packed:
     """The answer to `Pack`; a reason: nothing was."""
 
@@ -270,5 +304,6 @@ class Stepped:
     reason: str = ""
 
 
-CarryStep = LookAtFolder | FindRepository | Pack | ReadPiece | Receive | WritePiece | Unpack | Fence | Discard
-CarryAnswer = FolderLooked | RepositoryFound | Packed | PieceRead | Received | Unpacked | Stepped
+_Before = LookAtFolder | FindRepository | PushHead | FetchHead
+CarryStep = _Before | Pack | ReadPiece | Receive | WritePiece | Unpack | Fence | Discard
+CarryAnswer = FolderLooked | RepositoryFound | HeadPushed | Packed | PieceRead | Received | Unpacked | Stepped

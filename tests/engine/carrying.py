@@ -23,7 +23,16 @@ SESSION = "11111111-2222-4333-8444-555555555555"
 PARTS = {"session": b"what was said " * 10_000, "commits": bytes(range(256)), "work": b"new"}
 """What an agent has; its session is larger than a piece."""
 
-FOLDER = Folder("a" * 40, "b" * 40, "c" * 40, "feature", origin="example.org/app", bytes=1000, left=("node_modules/",))
+FOLDER = Folder(
+    "a" * 40,
+    "b" * 40,
+    "c" * 40,
+    "feature",
+    origin="example.org/app",
+    url="git@example.org:app",
+    bytes=1000,
+    left=("node_modules/",),
+)
 Before = Callable[["CarryingHost", wire.ToNode, bool], None]
 
 
@@ -99,6 +108,10 @@ class CarryingHost(OnDisk):
                 return carrying.FolderLooked(asked.id, looked, "/home/ann/app", 1000, reason)
             case carrying.FindRepository():
                 return carrying.RepositoryFound(asked.id, "/home/ann/app", ("d" * 40,), 10**12, reason)
+            case carrying.PushHead():
+                return carrying.HeadPushed(asked.id, "a" * 40, reason)
+            case carrying.FetchHead():
+                return carrying.Stepped(asked.id, reason)
             case carrying.Pack():
                 still = f"{asked.name} is still at work" if self.live else ""
                 return carrying.Packed(asked.id, manifest(asked), reason or still)

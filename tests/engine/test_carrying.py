@@ -14,6 +14,7 @@ from controlroom.domain import intents
 from controlroom.domain.model import State
 from controlroom.domain.orders import Result
 from controlroom.engine.ledger.ledger import connect
+from controlroom.protocol.home import find_home
 from controlroom.text.states import Outcome
 from controlroom.wire import carrying
 from controlroom.wire import messages as wire
@@ -139,6 +140,29 @@ async def test_more_than_the_setting_lets_through_stays(tmp_path: Path) -> None:
         assert told.outcome == "refused"
         assert "2.0G would have to be carried, more than 1.0G (moves.most_mb)" in told.reason
         assert live(vm1, vm2) == ["vm1/a1"]
+
+
+@pytest.mark.parametrize("reason", ["", "the origin did not take it"])
+async def test_commits_go_through_the_origin_where_the_config_lets_them(reason: str, tmp_path: Path) -> None:
+    vm1, vm2 = hosts(tmp_path, Watch())
+    vm1.reasons[carrying.PushHead] = reason
+    home = find_home(os.environ)
+    home.prepare()
+    tables = "".join(f'[hosts.{name}]\naddress = "ann@{name}"\n' for name in ("vm1", "vm2"))
+    home.config.write_text(f"local = false\n[moves]\nthrough_origin = true\n{tables}")
+    home.config.chmod(0o600)
+    async with room(vm1, vm2) as here:
+        told = await moved(here)
+        assert told.outcome == "done"
+        pushed = [step.gone for step in vm1.heard if isinstance(step, carrying.PushHead)]
+        (pack,) = [step for step in vm1.heard if isinstance(step, carrying.Pack)]
+        if reason:
+            assert pushed == [False]
+            assert "not through the origin: vm1: the origin did not take it" in told.reason
+        else:
+            assert pushed == [False, True], "what was pushed for it is removed again"
+            assert pack.have[0] == "a" * 40
+            assert "its commits went through the origin" in told.reason
 
 
 async def test_without_its_folder_only_its_session_goes(tmp_path: Path) -> None:

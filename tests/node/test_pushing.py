@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.node.carrying import remotes
 from controlroom.node.git.branches import UNRECORDED, read_work
 from controlroom.node.git.merging import Conflict, Job, Unsure, accept
 from controlroom.node.git.pushing import push, request_pull
 from controlroom.node.spawn import Refusal
+from controlroom.runner.git import opened
 from controlroom.wire.branches import AcceptWork, PushWork, RequestPull
 from tests.lab.host import Host
 from tests.runner.hostile_repository import git
@@ -209,3 +211,24 @@ def test_what_cannot_become_a_pull_request_is_refused_before_anything_is_pushed(
     with pytest.raises(Refusal, match="push that under a name of its own first"):
         ask(clone, into="agents/docs-1")
     assert not clone.at("agents/docs-1")
+
+
+def test_commits_pass_from_one_clone_to_another_through_the_origin(ssh_host: Host, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    here = Clone(ssh_host, tmp_path)
+    there = Clone(ssh_host, tmp_path / "there")
+    head = here.commit(here.top, "more.txt", "more\n", "more")
+    branch = remotes.branch_of_move("docs-1", 7)
+    with opened(str(here.top), here.environ) as tree, opened(str(there.top), there.environ) as repository:
+        assert remotes.lend(tree, branch) == head
+        assert here.at(branch) == head
+        with pytest.raises(Refusal, match="another commit"):
+            remotes.take(repository, branch, git(here.top, "rev-parse", "HEAD^"))
+        remotes.take(repository, branch, head)
+        remotes.take_back(tree, branch)
+        assert git(there.top, "log", "-1", "--format=%s", head) == "more"
+        remotes.forget(repository, branch)
+    assert here.at(branch) == ""
+    assert "moves" not in git(there.top, "for-each-ref")
+    with pytest.raises(Refusal):
+        remotes.branch_of_move("docs 1:main", 7)

@@ -84,7 +84,8 @@ class Config:
         self.limits = model.Limits(memory, cheaper, time_zones.named(*zone))
         self.withheld = Withheld(not file.watch.tasks, not file.watch.logs, not file.watch.accounts)
         """What watchers do not get to see."""
-        self.carry_most = file.moves.most_mb * 1024 * 1024
+        self.carry = file.moves.most_mb * _MEBIBYTE, file.moves.through_origin
+        """Bytes that are carried of one agent at most, and whether commits may go through an origin."""
         metrics = file.metrics
         place = MetricsPlace(Path(metrics.file).expanduser(), int(metrics.mode, 8), metrics.interval_seconds)
         self.metrics = place if metrics.file else None

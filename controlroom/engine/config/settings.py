@@ -308,6 +308,11 @@ class MovesTable(Table):
         description="MiB that are carried of one agent at most: its session, and the commits and files that the other "
         "host lacks",
     )
+    through_origin: bool = Field(
+        False,
+        description="whether commits that the other host lacks go through the origin where both have one, over ssh or "
+        "https: pushed as branch controlroom/moves/NAME.NUMBER, fetched, and removed there; uncommitted files never do",
+    )
 
 
 class WatchTable(Table):

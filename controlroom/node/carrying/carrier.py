@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from controlroom.node.agent_folders import Entry, entry_of, epochs, is_live, read_order, read_status
-from controlroom.node.carrying import fences, packing, staging, unpacking
+from controlroom.node.carrying import fences, packing, remotes, staging, unpacking
+from controlroom.node.git.merging import Unsure
 from controlroom.node.git.work import git_environ
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.spawn import Refusal
 from controlroom.runner.files import why
-from controlroom.runner.git import GitFailed
+from controlroom.runner.git import GitFailed, opened
 from controlroom.runner.outcome import Unfit
 from controlroom.text.json_fields import table
 from controlroom.wire.carrying import (
@@ -19,13 +20,16 @@ from controlroom.wire.carrying import (
     CarryStep,
     Discard,
     Fence,
+    FetchHead,
     FindRepository,
     FolderLooked,
+    HeadPushed,
     LookAtFolder,
     Manifest,
     Pack,
     Packed,
     PieceRead,
+    PushHead,
     ReadPiece,
     Receive,
     Received,
@@ -44,6 +48,8 @@ _AT_ONCE = 4
 _ANSWERS: dict[type, type[Any]] = {
     LookAtFolder: FolderLooked,
     FindRepository: RepositoryFound,
+    PushHead: HeadPushed,
+    FetchHead: Stepped,
     Pack: Packed,
     ReadPiece: PieceRead,
     Receive: Received,
@@ -52,6 +58,7 @@ _ANSWERS: dict[type, type[Any]] = {
     Fence: Stepped,
     Discard: Stepped,
 }
+_Slow = LookAtFolder | PushHead | FetchHead | Pack | Unpack | Discard
 _QUICK = (ReadPiece, Receive, WritePiece, Fence)
 
 
@@ -76,7 +83,7 @@ class Carrier:
                 return await asyncio.to_thread(self._do, asked, environ)
         except (Refusal, GitFailed, Unfit) as refusal:
             reason = str(refusal)
-        except (OSError, ValueError) as error:
+        except (Unsure, OSError, ValueError) as error:
             reason = why(error)
         answer: CarryAnswer = _ANSWERS[type(asked)](asked.id, reason=reason[:1000])
         return answer
@@ -95,11 +102,17 @@ class Carrier:
             case Fence():
                 return self._fence(asked)
 
-    def _do(self, asked: LookAtFolder | Pack | Unpack | Discard, environ: Mapping[str, str]) -> CarryAnswer:
+    def _do(self, asked: _Slow, environ: Mapping[str, str]) -> CarryAnswer:
         state = self._place.state
         match asked:
             case LookAtFolder():
                 return packing.look(asked, self._leaving(asked.name, asked.epoch, environ), environ)
+            case PushHead():
+                return self._push(asked, environ)
+            case FetchHead():
+                with opened(asked.repository, environ) as repository:
+                    remotes.take(repository, remotes.branch_of_move(asked.name, asked.op), asked.head)
+                return Stepped(asked.id)
             case Pack():
                 return Packed(asked.id, self._packed(asked, environ))
             case Unpack():
@@ -110,6 +123,14 @@ class Carrier:
                     unpacking.undo(state, asked.op, environ)
                 staging.remove(staging.folder_of(state, asked.name, asked.op))
                 return Stepped(asked.id)
+
+    def _push(self, asked: PushHead, environ: Mapping[str, str]) -> HeadPushed:
+        agent, branch = self._leaving(asked.name, asked.epoch, environ), remotes.branch_of_move(asked.name, asked.op)
+        with opened(agent.folder, environ, agent.common) as tree:
+            if asked.gone:
+                remotes.take_back(tree, branch)
+                return HeadPushed(asked.id)
+            return HeadPushed(asked.id, remotes.lend(tree, branch))
 
     def _packed(self, asked: Pack, environ: Mapping[str, str]) -> Manifest:
         """Pack, unless that was done: then say what it was."""

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from controlroom.node.agent_folders import epochs
-from controlroom.node.carrying import fences, sessions, snapshot, staging
+from controlroom.node.carrying import fences, remotes, sessions, snapshot, staging
 from controlroom.node.git.branches import HEADS, commit_of, is_ancestor, is_commit, origin_of
 from controlroom.node.host import now
 from controlroom.node.spawn import Refusal
 from controlroom.runner.claude.settings import config_folder
 from controlroom.runner.environment import expanded, read_env_file
 from controlroom.runner.files import make_private, write_atomic
-from controlroom.runner.git import GitFailed, Repository, displayable, located, opened, origin
+from controlroom.runner.git import GitFailed, Repository, displayable, opened, reachable
 from controlroom.runner.worktree import record
 from controlroom.runner.worktree.making import HEAD, fit_name, new_branch, new_folder, unmake
 from controlroom.runner.worktree.record import Worktree
@@ -33,12 +33,20 @@ def find(asked: FindRepository, state: str, environ: Mapping[str, str]) -> Repos
     system = os.statvfs(state if os.path.isdir(state) else environ["HOME"])
     free = system.f_bavail * system.f_frsize
     for path in _candidates(asked, state, environ["HOME"]) if asked.origin else ():
-        with contextlib.suppress(GitFailed, OSError):
-            place = located(path)
-            with opened(path, environ) as repository:
-                if origin_of(repository) == asked.origin and not os.path.lexists(os.path.join(place.common, "shallow")):
-                    return RepositoryFound(asked.id, place.top or place.common, _tips(repository), free)
+        with contextlib.suppress(GitFailed, OSError), opened(path, environ) as repository:
+            if origin_of(repository) == asked.origin and _takes_worktrees(repository):
+                return RepositoryFound(asked.id, _path(repository), _tips(repository), free)
     return RepositoryFound(asked.id, free=free)
+
+
+def _path(repository: Repository) -> str:
+    return repository.place.top or repository.place.common
+
+
+def _takes_worktrees(repository: Repository) -> bool:
+    """Whether a worktree can be made of it: not where its history is cut, or its branches are kept in tables."""
+    shallow = os.path.lexists(os.path.join(repository.place.common, "shallow"))
+    return not shallow and repository.settings.get("extensions.refstorage", ["files"])[-1].lower() == "files"
 
 
 def _candidates(asked: FindRepository, state: str, home: str) -> Iterator[str]:
@@ -72,7 +80,7 @@ def _made_from(folder: Folder, state: str, mark: str, environ: Mapping[str, str]
         sha256 = folder.format == "sha256"
         lines = ["[core]\n\tbare = true\n", f"\trepositoryformatversion = {int(sha256)}\n"]
         lines += ["[extensions]\n\tobjectformat = sha256\n"] * sha256
-        if folder.url and origin(folder.url) and not set(folder.url) & set('"\\;#\n'):
+        if reachable(folder.url) and not set(folder.url) & set('"\\;#\n'):
             fetched = "+refs/heads/*:refs/remotes/origin/*"
             lines.append(f'[remote "origin"]\n\turl = "{folder.url}"\n\tfetch = {fetched}\n')
         write_atomic(os.path.join(new, "config"), "".join(lines).encode("utf-8", "surrogateescape"))
@@ -149,6 +157,7 @@ def _unpack_folder(arrival: Arrival, folder: Folder) -> Worktree:
         with opened(worktree.path, environ, worktree.repository) as tree:
             _restore(tree, arrival.folder, folder, commit_of(repository, staged))
         repository.run("update-ref", "-d", staged)
+        remotes.forget(repository, remotes.branch_of_move(asked.name, asked.op))
     return worktree
 
 
