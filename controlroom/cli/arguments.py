@@ -104,6 +104,15 @@ def costs(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--csv", action="store_true", help="for a spreadsheet")
 
 
+def costs_import(parser: argparse.ArgumentParser) -> None:
+    """Take a host, how far back, or that it is not to be."""
+    parser.add_argument("host", metavar="HOST", nargs="?", default="", help="its name (default: all that are up)")
+    when = "leave out older messages: 30d, 2026-11-01 (default: count all)"
+    parser.add_argument("--since", metavar="WHEN", type=moment, default=None, help=when)
+    parser.add_argument("--never", action="store_true", help="do not count them, and ask no more")
+    status(parser)
+
+
 def audit(parser: argparse.ArgumentParser) -> None:
     """Take how much of the audit to show."""
     parser.add_argument("-n", "--lines", metavar="N", type=_count, default=50, help="the last N lines (default 50)")

@@ -8,6 +8,7 @@ from controlroom.cli.arguments import is_address
 from controlroom.cli.entry_points import EntryPoints, FirstRun
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.hosts import joined
+from controlroom.cli.imports import offer
 from controlroom.cli.room import wait_settled, with_room
 from controlroom.client.client import Client
 from controlroom.domain import intents
@@ -46,6 +47,7 @@ async def _init(client: Client, args: argparse.Namespace, first_run: FirstRun) -
     await wait_settled(client)
     for name in list(client.fleet.hosts):
         await _look_over(client, name)
+        await offer(client, name)
     offered = [name for name in first_run.ssh_hosts() if _is_new(client.fleet, name)]
     wanted = list(args.host) or _asked(offered)
     failed = [address for address in wanted if not await _join(client, address)]
@@ -101,6 +103,7 @@ async def _join(client: Client, address: str) -> bool:
         output.hanging(f"{name}: ", stop.sentence)
         return False
     await _look_over(client, name)
+    await offer(client, name)
     return True
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from controlroom.cli.branch_records import COLLECTED
 from controlroom.cli.diff_records import DIFF_ANSWERS
+from controlroom.cli.import_records import IMPORTED, IMPORTED_OF_HOST
 from controlroom.cli.lead_records import LEAD_ANSWERS
 from controlroom.cli.record_fields import Field, Get, Kind, field_of, record
 from controlroom.cli.rule_records import RULE_ANSWERS
@@ -114,6 +115,7 @@ _HOST = (
     _text("notice"),
     _texts("labels", says="what tasks and profiles may want of it"),
     _record("drain", _DRAIN, says="why it takes nothing new; null: it takes work"),
+    _record("imported", IMPORTED, says="its transcripts from before; null: none are known"),
 )
 
 _EVIDENCE = (*_several(Kind.TEXT, "source", "state", "value"), _time("at"), _flag("agrees"))
@@ -570,6 +572,7 @@ def _each(name: str, fields: tuple[Field, ...]) -> tuple[Field, ...]:
 ANSWERS: Mapping[str, tuple[Field, ...]] = {
     "status": _STATUS,
     "costs": _COSTS,
+    "costs import": (_records("hosts", (_text("host", "name"), *IMPORTED_OF_HOST), lambda hosts: hosts),),
     "limits": _each("limits", _LIMIT),
     "plan": _PLAN,
     "estimate": _ESTIMATE,

@@ -58,6 +58,19 @@ _LOOK: tuple[Verb, ...] = (
         take.costs,
     ),
     Verb(
+        "costs import",
+        "look",
+        "[HOST] [--since WHEN] [--never] [--json]",
+        "Count what was used before Control Room.",
+        "Reads the transcripts that Claude has left on a host (on all that are up), each message once for ever, "
+        "however often it is said: also when a session goes on, or lies on two hosts. It stands back behind everything "
+        "else there, goes on by itself when something breaks off, and without this command. What it finds is shown "
+        "as (imported), at the prices of its time, and takes nothing from budgets. --never: do not, and ask no more.",
+        ("controlroom costs import local", "controlroom costs import --since 2026-11-01"),
+        "imports:take_in",
+        take.costs_import,
+    ),
+    Verb(
         "limits",
         "look",
         "[--json]",

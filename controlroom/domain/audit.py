@@ -1,6 +1,7 @@
 """The audit: who did what, as the ledger keeps it."""
 
 from controlroom.domain.branch_intents import DropWork, PullRequest, PushBranch
+from controlroom.domain.imports import DeclineImport, FindTranscripts, ImportUsage
 from controlroom.domain.intents import (
     AddHost,
     AddTasks,
@@ -71,6 +72,9 @@ _VERBS: dict[type, str] = {
     SetQueue: "queue set",
     HaltRoom: "halt",
     ResumeRoom: "resume",
+    ImportUsage: "costs import",
+    DeclineImport: "costs import --never",
+    FindTranscripts: "costs import",
     AddRule: "rules add",
     RemoveRule: "rules remove",
     AddLead: "lead add",

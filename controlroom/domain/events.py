@@ -5,6 +5,7 @@ from dataclasses import field
 
 from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.imports import UsageImport
 from controlroom.domain.leads import Lead
 from controlroom.domain.model import Agent, Edited, HostFacts, Limits, LinkState, Money, Profile, Question
 from controlroom.domain.orders import Order, Result
@@ -121,6 +122,14 @@ class HostNoticed:
     host: str
     text: str
     at: int
+
+
+@dataclass(frozen=True)
+class ImportSeen:
+    """How far the transcripts of a host from before are counted."""
+
+    host: str
+    imported: UsageImport
 
 
 @dataclass(frozen=True)
@@ -298,6 +307,7 @@ Event = (
     | HostDrained
     | TmuxFound
     | HostNoticed
+    | ImportSeen
     | AgentsObserved
     | AdoptedObserved
     | AdoptedForgotten

@@ -13,6 +13,7 @@ from controlroom.domain.branch_intents import (
     PushBranch,
     PushOn,
 )
+from controlroom.domain.imports import ImportIntent
 from controlroom.domain.leads import LeadIntent
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import NO_TERMS, Order, RunTerms
@@ -393,6 +394,7 @@ Intent = (
     | ResumeRoom
     | RuleIntent
     | LeadIntent
+    | ImportIntent
 )
 
 # --------------------------------------------------------------------------- effects: asked of the world

@@ -11,6 +11,7 @@ from dataclasses import field
 from controlroom.domain.address import HostKind, kind_of
 from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.imports import UsageImport
 from controlroom.domain.leads import Lead
 from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.persistent_tables import hosted, table
@@ -113,6 +114,8 @@ class Host:
     """What tasks and profiles may want of it, as the config says it."""
     drain: Drain | None = None
     """None: it takes work."""
+    imported: UsageImport | None = None
+    """How far its transcripts from before are counted; None: nothing is known of any."""
 
     @property
     def kind(self) -> HostKind:

@@ -23,6 +23,7 @@ from controlroom.domain.alarms import (
 )
 from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.claims import paused
+from controlroom.domain.imports import IMPORT, import_alarm
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.orders import STARTS
 from controlroom.text.states import Outcome
@@ -127,6 +128,7 @@ def _host_removed(draft: Draft, event: events.HostRemoved) -> None:
     draft.hosts.drop(event.host)
     watch_disk(draft, event.host, None, 0)
     draft.alarms.drop(f"{GAPS}{event.host}")
+    draft.alarms.drop(f"{IMPORT}{event.host}")
     _forget_agents(draft, event.host)
 
 
@@ -240,6 +242,18 @@ def _host_noticed(draft: Draft, event: events.HostNoticed) -> None:
     host = draft.hosts.get(event.host)
     if host is not None:
         draft.hosts.put(host.name, replace(host, notice=event.text, seen=max(host.seen, event.at)))
+
+
+def _import_seen(draft: Draft, event: events.ImportSeen) -> None:
+    host = draft.hosts.get(event.host)
+    if host is None:
+        return
+    draft.hosts.put(host.name, replace(host, imported=event.imported))
+    about = f"{IMPORT}{host.name}"
+    if (alarm := import_alarm(host.name, event.imported)) is not None:
+        draft.alarms.put(about, alarm)
+    elif draft.alarms.get(about) is not None:
+        draft.alarms.drop(about)
 
 
 def _agents_observed(draft: Draft, event: events.AgentsObserved) -> None:
@@ -465,6 +479,7 @@ _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.HostOwned: _host_owned,
     events.TmuxFound: _tmux_found,
     events.HostNoticed: _host_noticed,
+    events.ImportSeen: _import_seen,
     events.AgentsObserved: _agents_observed,
     events.AdoptedObserved: _adopted_observed,
     events.AdoptedForgotten: _adopted_forgotten,

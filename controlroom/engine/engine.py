@@ -14,6 +14,7 @@ from controlroom.domain import events, intents
 from controlroom.domain.audit import target_of, verb_of
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.gauges import Alarm, AlarmLevel
+from controlroom.domain.imports import ImportIntent
 from controlroom.domain.leads import LeadIntent
 from controlroom.domain.model import Fleet
 from controlroom.domain.orders import NO_TERMS, ROWS, Result
@@ -32,6 +33,7 @@ from controlroom.engine.hosts.link import Link, Sink
 from controlroom.engine.hosts.links import Links
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.signer import Signer
+from controlroom.engine.imports import UsageImports
 from controlroom.engine.lead_book import LeadBook
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.writer import LedgerWriter
@@ -109,8 +111,9 @@ class Engine:
         unordered = UnorderedWatch(store, writer, budgets.gave)
         self.orders = orders = OrderBook(store, writer, claims, unordered, budgets, config.spec, send)
         self.history = history = HistoryRecorder(store, writer)
+        self.imports = UsageImports(store, ledger, writer, inquiries, self.spending)
         parts = orders, claims, unordered, budgets, self.spending, self.headroom, inquiries, logs, writer, history
-        self.host_events = HostEvents(store, *parts, OverlapWatch(store))
+        self.host_events = HostEvents(store, *parts, OverlapWatch(store), self.imports)
         happened, moves = self.host_events.happened, home.state_folder / "moves"
         self.moves = MoveCoordinator(
             store, orders, inquiries, claims, writer, budgets.first, moves, happened, CarryRules(*config.carry)
@@ -130,6 +133,7 @@ class Engine:
             **dict.fromkeys(get_args(TaskIntent), self.tasks.change),
             **dict.fromkeys(get_args(RuleIntent), self.rules.change),
             **dict.fromkeys(get_args(LeadIntent), self.leads.change),
+            **dict.fromkeys(get_args(ImportIntent), self.imports.change),
         }
         """What is decided elsewhere, by the kind of the intent."""
 
@@ -192,6 +196,7 @@ class Engine:
         if self._metrics is not None:
             self._metrics.close()
         self.logs.close()
+        await self.imports.close()
         self.spending.close()
         self.headroom.close()
         await self.budgets.close()
@@ -206,6 +211,7 @@ class Engine:
             await self.dispatcher.wait_idle()
             await self.rules.wait_idle()
             await self.leads.wait_idle()
+            await self.imports.wait_idle()
             await self.spending.wait_idle()
             await self.headroom.wait_idle()
             await self.budgets.wait_idle()
@@ -217,8 +223,8 @@ class Engine:
     @property
     def _busy(self) -> bool:
         """Whether anything is under way; all is looked at in one moment, as the end of each begins another."""
-        parts = (self.dispatcher, self.rules, self.leads, self.spending, self.headroom, self.budgets, self.logs)
-        return any(part.busy for part in (*parts, self.ledger_writer.outbox)) or bool(self._awaited())
+        parts = (self.dispatcher, self.rules, self.leads, self.imports, self.spending, self.headroom, self.budgets)
+        return any(part.busy for part in (*parts, self.logs, self.ledger_writer.outbox)) or bool(self._awaited())
 
     def _awaited(self) -> "list[asyncio.Future[Any]]":
         """The links that end, and the orders and moves that no host keeps waiting."""

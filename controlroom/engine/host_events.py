@@ -19,6 +19,7 @@ from controlroom.engine.hosts.channel import HostRefuses
 from controlroom.engine.hosts.inquiries import Inquiries
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate_usage import Counted, LoginSeen
+from controlroom.engine.imports import UsageImports
 from controlroom.engine.ledger.task_tables import keep_drains
 from controlroom.engine.ledger.writer import Keep, LedgerWriter
 from controlroom.engine.limits.limit_tracker import LimitTracker
@@ -58,6 +59,7 @@ class HostEvents:
     ledger_writer: LedgerWriter
     history: HistoryRecorder
     overlaps: OverlapWatch
+    imports: UsageImports
     _met: dict[str, events.HostMet] = field(default_factory=dict)
     """Hosts that are connected and have not said yet which agents they have."""
     _proven: dict[str, set[str]] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class HostEvents:
         self.claims.left(host)
         self.headroom.left(host)
         self.overlaps.all_observed(host)
+        self.imports.removed(host)
         self.ledger_writer.observed(host, Fleet(), complete=True)
         self.ledger_writer.forgotten(host)
         self.ledger_writer.outbox.put(keep_drains(self.store.fleet.hosts.values()), Keep.STATE)
@@ -173,6 +176,7 @@ class HostEvents:
         self.inquiries.host_down(host)
         self.budgets.host_down(host)
         self.spending.host_down(host)
+        self.imports.host_down(host)
         self.ledger_writer.left(host)
         self.orders.host_lost(host)
 
@@ -199,6 +203,7 @@ class HostEvents:
         if met is not None:
             self.logs.host_up(event.host)
             self.spending.host_up(event.host)
+            self.imports.host_up(event.host)
         self.ledger_writer.observed(event.host, self.store.fleet, complete=event.complete)
         self.headroom.observed()
 

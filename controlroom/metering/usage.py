@@ -92,7 +92,13 @@ def messages_of(line: bytes) -> Iterator[Message]:
         entry = json.loads(line, parse_constant=refused)
     except (ValueError, RecursionError) as error:
         raise Damaged(str(error)[:100]) from None
-    message = message_in(entry) if isinstance(entry, dict) else None
+    if isinstance(entry, dict):
+        yield from messages_in(entry)
+
+
+def messages_in(entry: dict[str, Any]) -> Iterator[Message]:
+    """Read what a transcript line says: an answered request, then what advisors said in it. Raises `Damaged`."""
+    message = message_in(entry)
     if message is not None:
         yield message
         yield from _advisors(message, entry["message"]["usage"])

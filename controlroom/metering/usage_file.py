@@ -105,7 +105,11 @@ def to_line(record: Record) -> bytes:
             value["run"] = record.run
         if record.took:
             value["took"] = record.took
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(value).encode() + b"\n"
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+"""Made once: `json.dumps` with an option makes one a call."""
 
 
 def from_line(line: bytes) -> Record:

@@ -5,6 +5,7 @@
     git/          the repositories that agents work in, and what they change there
     observation/  what is seen here, again and again: agents, processes, the machine, files that grow
     logs/         agents' logs: read, followed, searched
+    imports/      transcripts from before: found, and read for what they say of use
     git/          agents' work in git repositories: looked at, merged, pushed
 
 Here: bootstrap (what runs first on a host), serve, main, serving (the node) · orders, inquiries, outbox: what home

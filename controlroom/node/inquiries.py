@@ -26,6 +26,7 @@ from controlroom.node.adopted.agents import AdoptedAgents
 from controlroom.node.agent_folders import entry_of, read_order
 from controlroom.node.git.work import work_read
 from controlroom.node.git.worktrees import list_worktrees
+from controlroom.node.imports.keeper import TranscriptReader
 from controlroom.node.login_shell import LoginEnvironment, alias_of
 from controlroom.node.logs.searcher import search
 from controlroom.node.observation.figures import Figures
@@ -43,6 +44,7 @@ from controlroom.text.json_fields import table
 from controlroom.text.names import is_adopted_name, shown_name_problem
 from controlroom.wire.branches import ReadWork
 from controlroom.wire.codec import decode
+from controlroom.wire.imports import ListTranscripts, ReadTranscripts
 from controlroom.wire.inquiries import (
     MOST_FOLDERS,
     ChangesListed,
@@ -343,6 +345,14 @@ class Inquirer:
     ) -> None:
         """`login`: asks for the environment that agents get; `adopted`: the agents that others started."""
         self._place, self._login, self._adopted = place, login, adopted
+        self._transcripts = TranscriptReader(self._environment)
+
+    async def _environment(self) -> Mapping[str, str]:
+        return environment_of(await self._login())
+
+    def close(self) -> None:
+        """End what was started for answers."""
+        self._transcripts.close()
 
     async def answer(self, asked: Inquiry) -> Finding:
         """Find out. Never raises but for a mistake of ours."""
@@ -359,6 +369,8 @@ class Inquirer:
             return await asyncio.to_thread(checked, asked, self._place, login, alias)
         if isinstance(asked, (ListChanges, ReadDiff)):
             return await self._compare(asked)
+        if isinstance(asked, (ListTranscripts, ReadTranscripts)):
+            return await self._transcripts.answer(asked)
         if isinstance(asked, ListWorktrees):
             return await asyncio.to_thread(
                 list_worktrees, asked, self._place.state, environment_of(await self._login())

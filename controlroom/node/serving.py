@@ -493,6 +493,7 @@ class Node:
             await asyncio.wait(self._acts, timeout=PARTING)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._supervisor.close(), PARTING)
+        self._inquirer.close()
         await self._login.close()
         if self._starts:
             self._starts.close()

@@ -9,6 +9,7 @@ from controlroom.text.changes import BEGINNING, Changes, DiffPlace
 from controlroom.text.host_sample import FolderCheck, HostCheck
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.wire.branches import ReadWork, WorkRead
+from controlroom.wire.imports import ListTranscripts, ReadTranscripts, TranscriptsListed, TranscriptsRead
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.worktrees import ListWorktrees, WorktreesListed
 
@@ -209,5 +210,27 @@ class DiffRead:
     reason: str = ""
 
 
-Inquiry = ReadSpec | ShowScreen | Search | Check | ListChanges | ReadDiff | ReadWork | ListWorktrees
-Finding = SpecRead | ScreenShown | Found | Checked | ChangesListed | DiffRead | WorkRead | WorktreesListed
+Inquiry = (
+    ReadSpec
+    | ShowScreen
+    | Search
+    | Check
+    | ListChanges
+    | ReadDiff
+    | ReadWork
+    | ListWorktrees
+    | ListTranscripts
+    | ReadTranscripts
+)
+Finding = (
+    SpecRead
+    | ScreenShown
+    | Found
+    | Checked
+    | ChangesListed
+    | DiffRead
+    | WorkRead
+    | WorktreesListed
+    | TranscriptsListed
+    | TranscriptsRead
+)

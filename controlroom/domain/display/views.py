@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from controlroom.domain.budgets import Budget
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel, urgency
+from controlroom.domain.imports import import_progress
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Money, Question, State
 from controlroom.domain.overlap import row_words
 from controlroom.domain.persistent_tables import differing
@@ -413,7 +414,9 @@ def host_row(fleet: Fleet, host: Host, now: int, counted: Counts | None = None) 
         host.address,
         host.link,
         age(now - host.since),
-        host.reason or (_DISK_FULL if sample and sample.disk_is_full else host.notice),
+        host.reason
+        or (_DISK_FULL if sample and sample.disk_is_full else host.notice)
+        or import_progress(host.imported),
         sample.cpu_percent if sample else None,
         host.cpu_history,
         sample.memory_used if sample else None,

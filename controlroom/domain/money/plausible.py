@@ -120,6 +120,9 @@ HOUR, DAY = 3_600_000, 86_400_000
 A_DAY = 10
 """Hours' worth of what was not ordered that one host may claim in a day."""
 
+HISTORY_DAYS = 5
+"""Days' worth of that which all Claudes of a host may have used in one day of the past."""
+
 A_RUN = 5
 """What one run that was ordered and is bound by no grant may use in an hour, beside what a host may claim."""
 
@@ -141,7 +144,10 @@ class Amount(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """One bound of some use. `kind`: `granted`, `run`, `host`, `day` or `late`; `span`: which hour or day."""
+    """One bound of some use.
+
+    `kind`: `granted`, `run`, `host`, `day`, `late` or `history`; `span`: which hour or day.
+    """
 
     kind: str
     host: str
@@ -207,6 +213,11 @@ def of_late(host: str, at: int, dollars: int, now: int) -> list[Bound]:
     """The bounds of what this room did not order and is told late: what is told of it in a day shares one."""
     late = Bound("late", host, "", 0, now // DAY, worth(A_DAY * dollars))
     return [late, *of_host(host, at, dollars)] if at > now - DAY else [late]
+
+
+def of_history(host: str, at: int, dollars: int) -> list[Bound]:
+    """The bound of what a host says was used on a day before it was in the room."""
+    return [Bound("history", host, "", 0, at // DAY, worth(HISTORY_DAYS * A_DAY * dollars))]
 
 
 def worth(dollars: int) -> Amount:

@@ -43,6 +43,7 @@ from controlroom.metering.usage import MOST_TOKENS, Message, Usage
 from controlroom.metering.usage_file import Report
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Outcome, Payer
+from controlroom.wire.usage import UsagePlace
 
 MOST_OPEN = 5_000
 """Bookings of one host that are set aside at most: what it has beyond stays there until somebody has settled them."""
@@ -360,6 +361,15 @@ class Doubts:
             source, used, agent, now, messages, reports, bounds, missing, pace, self._began(host, used, agent, pace)
         )
 
+    def history(self, source: Source, file: int, messages: Sequence[Message]) -> Piece:
+        """Take up messages from before, which count when they were; `file` names their transcript by a number."""
+        now = self._store.clock()
+        used = UsagePiece(UsagePlace(source.agent, file, 0), 0, tuple(messages))
+        pace = self._pace(source, used, 0)
+        bounds = {at: bounding.of_history(source.host, at, self._dollars) for at in {each.at for each in messages}}
+        missing = self._taken.missing(bound for each in bounds.values() for bound in each)
+        return Piece(source, used, None, now, list(messages), [], bounds, missing, pace, 0)
+
     def _pace(self, source: Source, used: UsagePiece, earliest: int) -> Pace:
         """Return how fast a file's run spends."""
         oldest = min((message.at for message in used.messages), default=self._store.clock())
@@ -393,9 +403,11 @@ class Doubts:
             return bounding.of_run(*of, at, self._dollars)
         return bounding.of_host(source.host, at, self._dollars)
 
-    def read(self, piece: Piece) -> Booked:
+    def read(self, *pieces: Piece) -> Booked:
         """Read what counts already: for a thread. Raises `LedgerProblem`."""
-        return read_booked(self._ledger, piece.missing, [message.key for message in piece.messages], piece.reports)
+        missing = dict.fromkeys(bound for piece in pieces for bound in piece.missing)
+        keys = [message.key for piece in pieces for message in piece.messages]
+        return read_booked(self._ledger, [*missing], keys, [report for piece in pieces for report in piece.reports])
 
     # ----------------------------------------------------------------------- judging
 

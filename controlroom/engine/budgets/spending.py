@@ -74,9 +74,10 @@ class Spending:
         self._store, self._ledger, self._ledger_writer, self._load = store, ledger, ledger_writer, load
         self._claims, self._budgets, self._send = claims, budgets, send
         self._set_aside = SetAsideDesk(store, ledger, ledger_writer)
-        self._doubts = Doubts(store, ledger, self._set_aside, budgets.ceilings, unordered)
-        store.when_clock_set(self._doubts.told.clock_set)
-        self._sheet: Sheet | None = None
+        self.doubts = Doubts(store, ledger, self._set_aside, budgets.ceilings, unordered)
+        store.when_clock_set(self.doubts.told.clock_set)
+        self.sheet: Sheet | None = None
+        """The prices; None: they have not been read."""
         self._reading: asyncio.Task[None] | None = None
         self._background = BackgroundTasks("booking")
         self._stale: set[str] = set()
@@ -108,6 +109,10 @@ class Spending:
             self._timer.cancel()
         self._background.close()
 
+    def is_full(self, host: str) -> bool:
+        """Return whether so much of a host is set aside that nothing more can be."""
+        return self._set_aside.is_full(host)
+
     @property
     def busy(self) -> bool:
         """Whether anything is being read or booked."""
@@ -119,22 +124,22 @@ class Spending:
 
     def host_up(self, host: str) -> None:
         """A host is there (again): ask for what it has beyond what is booked."""
-        self._doubts.told.up(host, self._store.clock())
-        if self._sheet is not None:
+        self.doubts.told.up(host, self._store.clock())
+        if self.sheet is not None:
             self._background.begin(self._ask(host))
 
     def host_down(self, host: str) -> None:
         """Note until when a host whose link is lost has told everything."""
-        self._doubts.told.down(host, self._store.clock())
+        self.doubts.told.down(host, self._store.clock())
         self._write_told()
 
     def _write_told(self) -> None:
-        self._ledger_writer.keep(self._doubts.told.statements(self._store.clock()))
+        self._ledger_writer.keep(self.doubts.told.statements(self._store.clock()))
 
     def used(self, host: str, used: UsagePiece) -> None:
         """A host has sent a piece."""
-        if self._sheet is not None:
-            self._background.begin(self._book(host, used, self._sheet))
+        if self.sheet is not None:
+            self._background.begin(self._book(host, used, self.sheet))
 
     # ----------------------------------------------------------------------- what cannot be true
 
@@ -147,7 +152,7 @@ class Spending:
         """Strike out what was set aside, or accept it."""
         asked = await self._set_aside.settle(intent, who)
         self._budgets.booked()
-        self._sum_up(*self._store.fleet.hosts)
+        self.sum_up(*self._store.fleet.hosts)
         for host in [*self._full]:
             if not self._set_aside.is_full(host):
                 self._full.discard(host)
@@ -158,9 +163,9 @@ class Spending:
 
     async def _read_sheet(self) -> None:
         try:
-            self._sheet = await asyncio.to_thread(self._load)
-            self._budgets.priced(self._sheet)
-            self._background.begin(self._sum_by(self._sheet))
+            self.sheet = await asyncio.to_thread(self._load)
+            self._budgets.priced(self.sheet)
+            self._background.begin(self._sum_by(self.sheet))
         except ConfigProblem as problem:
             self._not_priced(f"nothing is metered, and no budget knows what is spent: {problem}")
             asyncio.get_running_loop().call_later(AGAIN, self.start)
@@ -204,7 +209,7 @@ class Spending:
         if lost:  # their transcripts are read anew if they are still there
             self._ledger_writer.keep([forgotten(host, name) for name in lost])
         self._send(host, SendUsage(tuple(UsagePlace(*row) for row in rows if row[0] not in lost)))
-        self._sum_up(host)
+        self.sum_up(host)
 
     async def _book(self, host: str, used: UsagePiece, sheet: Sheet) -> None:
         place = used.place
@@ -217,24 +222,24 @@ class Spending:
             self._full.add(host)
             return
         source = self._source(host, used, run)
-        piece = self._doubts.piece(source, used, run)
+        piece = self.doubts.piece(source, used, run)
         try:
-            booked = await asyncio.to_thread(self._doubts.read, piece)
+            booked = await asyncio.to_thread(self.doubts.read, piece)
         except LedgerProblem as unread:
             self._later(host, str(unread))
             return
-        judged = self._doubts.judge(piece, booked, sheet)
+        judged = self.doubts.judge(piece, booked, sheet)
         statements = book(source, judged.bookings, judged.reports) if judged.bookings or judged.reports else []
         noted = read_up_to(host, place.name, place.epoch, used.end, place.mark)
-        written = self._doubts.told.statements(self._store.clock(), WRITTEN)
+        written = self.doubts.told.statements(self._store.clock(), WRITTEN)
         if problem := await self._ledger_writer.outbox.put([*judged.statements, *statements, noted, *written]):
-            self._doubts.not_booked(judged)
+            self.doubts.not_booked(judged)
             self._later(host, problem)
             return
-        self._doubts.booked(judged)
+        self.doubts.booked(judged)
         self._budgets.booked()
         self._send(host, UsageBooked(UsagePlace(place.name, place.epoch, used.end, place.mark)))
-        self._sum_up()
+        self.sum_up()
 
     def _say_lost(self, host: str, used: UsagePiece) -> None:
         """Tell of a file that was emptied, cut short or replaced."""
@@ -269,7 +274,7 @@ class Spending:
 
     # ----------------------------------------------------------------------- sums
 
-    def _sum_up(self, *hosts: str) -> None:
+    def sum_up(self, *hosts: str) -> None:
         """Read the sums of hosts anew, and of whoever has spent, and those of the room.
 
         What is booked while that is done waits for the next time.
@@ -328,7 +333,7 @@ class Spending:
         self._store.apply(events.MoneySeen(await asyncio.to_thread(money, self._ledger, hour, day)))
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(left / 1000 + 1, self._sum_up)
+        self._timer = asyncio.get_running_loop().call_later(left / 1000 + 1, self.sum_up)
 
 
 def _by_session(agents: Iterable[Agent]) -> dict[int, Agent]:

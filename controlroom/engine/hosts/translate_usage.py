@@ -58,10 +58,20 @@ def read_usage(seen: UsageSeen, setting: HostContext) -> UsagePiece | None:
     fits = named and 0 < place.epoch < 2**31 and _MARK.fullmatch(place.mark)
     if not fits or not 0 <= place.offset < seen.end + seen.lost < 2**53:
         return None
+    messages, reports, refusals, damaged = read_records(seen.data, setting)
+    billing = seen.billing if seen.billing in ("api", "plan") else ""
+    session = "" if ours else seen.session
+    return UsagePiece(
+        place, seen.end, tuple(messages), tuple(reports), damaged, session, billing, seen.lost, tuple(refusals)
+    )
+
+
+def read_records(data: str, setting: HostContext) -> tuple[list[Message], list[Report], list[Refusal], int]:
+    """Read lines of use at times of ours; give, last, how many cannot be counted."""
     messages: list[Message] = []
     reports: list[Report] = []
     refusals: list[Refusal] = []
-    lines = [line for line in seen.data.encode("utf-8", "replace").split(b"\n") if line]
+    lines = [line for line in data.encode("utf-8", "replace").split(b"\n") if line]
     for line in lines:
         try:
             record = from_line(line)
@@ -74,12 +84,7 @@ def read_usage(seen: UsageSeen, setting: HostContext) -> UsagePiece | None:
             refusals.append(record._replace(at=at))
         elif not record.id.startswith(RESERVED):
             messages.append(record._replace(at=at, model=short(record.model, _MODEL)))
-    damaged = len(lines) - len(messages) - len(reports) - len(refusals)
-    billing = seen.billing if seen.billing in ("api", "plan") else ""
-    session = "" if ours else seen.session
-    return UsagePiece(
-        place, seen.end, tuple(messages), tuple(reports), damaged, session, billing, seen.lost, tuple(refusals)
-    )
+    return messages, reports, refusals, len(lines) - len(messages) - len(reports) - len(refusals)
 
 
 MOST_PERCENT = 1000.0

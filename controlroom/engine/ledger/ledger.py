@@ -24,6 +24,7 @@ from controlroom.engine.ledger.advice_tables import KEPT, TRUE
 from controlroom.engine.ledger.doubted_tables import DOUBTED_TABLES, TOLD_TABLES
 from controlroom.engine.ledger.grant_tables import CEILINGS, GRANT_TABLES
 from controlroom.engine.ledger.history_tables import HISTORY_TABLES
+from controlroom.engine.ledger.import_tables import IMPORT_TABLES
 from controlroom.engine.ledger.lead_tables import LEAD_TABLES
 from controlroom.engine.ledger.rule_tables import RULE_TABLES
 from controlroom.engine.ledger.run_tables import (
@@ -60,7 +61,7 @@ from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import redact
 from controlroom.text.states import AgentKind
 
-FORMAT = 15
+FORMAT = 16
 """Version of the tables. A newer one is refused; an older one is brought up by `STEPS`."""
 
 BUSY = 5.0
@@ -101,6 +102,7 @@ STEPS: tuple[Sequence[str], ...] = (
     CHOSEN,
     (*RULE_TABLES, *WORKTREES, *CHOSEN_CREDENTIAL),
     (*LED, *LEAD_TABLES),
+    IMPORT_TABLES,
 )
 """What brings format n to n + 1, from 1 on."""
 

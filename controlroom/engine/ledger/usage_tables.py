@@ -43,6 +43,12 @@ DOUBTED = 64
 HIDDEN = 32
 """The flag of such rows."""
 
+IMPORTED = "(imported)"
+"""The agent of what was used before Control Room; no agent can be called so."""
+
+HISTORY = 128
+"""The flag of such messages: they take nothing from budgets."""
+
 DISPUTED = -1
 """The run of a message that two runs claim; 0: none is known."""
 
@@ -305,7 +311,17 @@ _BETTER = "(usage.flags & {0} > excluded.flags & {0} or (usage.flags & {0} = exc
 )
 _RUN = f"""case when excluded.run in (0, usage.run) then usage.run when usage.run = 0 then excluded.run
     else {DISPUTED} end"""
-_CHANGES = _each(f"{{0}} = iif({_BETTER}, excluded.{{0}}, usage.{{0}})", _NUMBERS)
+_CLAIMS = f"(usage.flags & {HISTORY} > 0 and excluded.flags & {HISTORY} = 0 and excluded.run <> 0)"
+"""A run says that it asked for what was taken for history: then it is that run's, at its time."""
+_FLAGS = f"""(iif({_BETTER}, excluded.flags, usage.flags) & ~{HISTORY})
+    | iif({_CLAIMS}, 0, usage.flags & {HISTORY})"""
+_CHANGES = ", ".join(
+    (
+        _each(f"{{0}} = iif({_BETTER}, excluded.{{0}}, usage.{{0}})", [name for name in _NUMBERS if name != "flags"]),
+        f"flags = {_FLAGS}",
+        *(f"{name} = iif({_CLAIMS}, excluded.{name}, usage.{name})" for name in ("source", "at")),
+    )
+)
 _REQUEST = "coalesce((select min(request) from usage where message = ?1 and message <> ''), ?2)"
 """The request that a message stands under already, if it does."""
 
@@ -313,7 +329,7 @@ _BOOK = f"""insert into usage
     select ?1, {_REQUEST}, ?, sources.id, models.id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? from sources, models
     where sources.host = ? and sources.agent = ? and sources.profile = ? and sources.folder = ? and sources.billing = ?
     and sources.epoch = ? and models.name = ?
-    on conflict do update set {_CHANGES}, run = {_RUN} where {_BETTER} or usage.run <> {_RUN}"""
+    on conflict do update set {_CHANGES}, run = {_RUN} where {_BETTER} or usage.run <> {_RUN} or {_CLAIMS}"""
 
 
 def book(source: Source, bookings: Sequence[Booking], reports: Sequence[Report] = ()) -> list[Statement]:
@@ -370,7 +386,7 @@ def read_up_to(host: str, agent: str, epoch: int, offset: int, mark: str) -> Sta
 def _values(source: Source, booking: Booking) -> tuple[int | str, ...]:
     message, cost, at, doubted = booking
     flags = FAST * message.fast | US * message.us | BATCH * message.batch | UNPRICED * (not cost.priced)
-    flags |= ESTIMATED * message.estimated | DOUBTED * doubted
+    flags |= ESTIMATED * message.estimated | DOUBTED * doubted | HISTORY * (source.agent == IMPORTED)
     counts = (*message.usage, cost.pico, run_number(message.run))
     return (message.id, message.request, at, int(not cost.priced), flags, *counts, *source, message.model)
 

@@ -22,6 +22,7 @@ from controlroom.engine.ledger.usage_tables import (
     ESTIMATED,
     FAST,
     HIDDEN,
+    HISTORY,
     LONG_PROMPTS,
     QUARTER,
     UNPRICED,
@@ -95,7 +96,7 @@ def money(ledger: Ledger, hour: int, day: int) -> Money:
 _MONEY = f"""select coalesce(sum(pico * (billing = '{Payer.API}') * (quarter >= ?)), 0),
     coalesce(sum(pico * (billing <> '{Payer.API}') * (quarter >= ?)), 0),
     coalesce(sum(pico * (billing = '{Payer.API}')), 0), coalesce(sum(pico * (billing <> '{Payer.API}')), 0)
-    from spend_times where quarter >= ?"""
+    from spend_times where quarter >= ? and flags & {HISTORY} = 0"""
 
 
 class Span(NamedTuple):
@@ -263,7 +264,8 @@ def _since(moment: int, now: int) -> Query:
     """What every agent has used since a moment; also what lies ahead, as when our clock has been put back."""
     parts = list(spans(range(moment // QUARTER, (max(moment, now) + AHEAD) // QUARTER)))
     each = " union all ".join(
-        f"select source, pico, {_TOKENS} as tokens from {part.table} where {part.column} >= ? and {part.column} < ?"
+        f"select source, pico, {_TOKENS} as tokens from {part.table} where {part.column} >= ? and {part.column} < ? "
+        f"and flags & {HISTORY} = 0"
         for part in parts
     )
     query = (
@@ -277,14 +279,14 @@ def _since_of(moment: int, now: int, agents: Collection[tuple[str, str]]) -> Que
     """What these agents have used since a moment: found by them, not by looking at all that was used since."""
     each = []
     for part in spans(range(moment // QUARTER, (max(moment, now) + AHEAD) // QUARTER)):
-        span = f"{part.column} >= {part.rows.start} and {part.column} < {part.rows.stop}"
+        span = f"{part.column} >= {part.rows.start} and {part.column} < {part.rows.stop} and flags & {HISTORY} = 0"
         if part.column == "day":
             each.append(f"select id, pico, {_TOKENS} as tokens from theirs join spend_days on source = id where {span}")
         elif part.rows:
             rows = ", ".join(f"({row})" for row in part.rows)
             each.append(
                 f"select id, pico, {_TOKENS} as tokens from theirs cross join (values {rows}) as rows "
-                "cross join spend on quarter = rows.column1 and source = id"
+                f"cross join spend on quarter = rows.column1 and source = id and flags & {HISTORY} = 0"
             )
     places = ", ".join(["(?, ?)"] * len(agents)) or "(null, null)"
     query = (
@@ -314,7 +316,9 @@ _MOST = 500
 _SUM = f"""select coalesce(sum(pico), 0), coalesce(sum({_TOKENS}), 0) from spend join sources on source = sources.id
     where host = ? and quarter >= ? and quarter < ?"""
 _OF_RUN = f"{_SUM} and agent = ? and epoch = ?"
-_OF_NOBODY = f"""{_SUM} and not exists (select 1 from ordered_runs where ordered_runs.host = sources.host
+_OF_HISTORY = f"{_SUM} and flags & {HISTORY} > 0"
+_OF_NOBODY = f"""{_SUM} and flags & {HISTORY} = 0 and not exists (select 1 from ordered_runs
+    where ordered_runs.host = sources.host
     and ordered_runs.agent = sources.agent and ordered_runs.epoch = sources.epoch)"""
 _ALL = 2**40
 _METERED = "select run, metered, booked from runs where run in ({})"
@@ -355,8 +359,10 @@ def _bound_query(bound: Bound) -> Query:
     if bound.kind == "granted":  # what was used in the quarter in which it was granted may have been before
         first = bound.span // QUARTER + (bound.span % QUARTER > 0)
         return _OF_RUN, (bound.host, first, _ALL, bound.agent, bound.epoch)
-    length = (DAY if bound.kind == "day" else HOUR) // QUARTER
+    length = (HOUR if bound.kind in ("host", "run") else DAY) // QUARTER
     when = bound.host, bound.span * length, (bound.span + 1) * length
+    if bound.kind == "history":
+        return _OF_HISTORY, when
     return (_OF_RUN, (*when, bound.agent, bound.epoch)) if bound.kind == "run" else (_OF_NOBODY, when)
 
 

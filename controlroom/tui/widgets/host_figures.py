@@ -7,6 +7,7 @@ from rich.style import Style
 from textual import events
 
 from controlroom.domain.display.views import HostRow, drain_words, host_row, stays
+from controlroom.domain.imports import import_words
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.model import Host, LinkState
 from controlroom.domain.words import history, percent, since, size
@@ -351,6 +352,8 @@ def _facts(view: ViewState, host: Host) -> list[tuple[str, str]]:
     found = [("agents", _agents(view, host)), ("address", host.address), ("link", link)]
     if host.drain is not None:
         found.append(("work", f"nothing new: {drain_words(host.drain, view.now, stays(view.fleet, host))}"))
+    if host.imported is not None:
+        found.append(("imported", import_words(host.imported, view.now)))
     if host.labels:
         found.append(("labels", ", ".join(host.labels)))
     if facts:

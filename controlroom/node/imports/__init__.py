@@ -1,0 +1,1 @@
+"""Transcripts from before Control Room: found, and read for what they say of use."""
