@@ -135,6 +135,8 @@ class _Way:
     """Its old run is proved gone."""
     carried: Carried | None = None
     """What has arrived of what is carried."""
+    sent: bool = False
+    """Its new run may have begun: it was ordered, and not refused."""
 
     @property
     def carries(self) -> bool:
@@ -241,6 +243,7 @@ class MoveCoordinator:
     def _take(self, move: Move, was: Fleet, *, recalled: bool = False) -> _Way:
         loop = asyncio.get_running_loop()
         way = _Way(move, was, loop.create_future(), recalled)
+        way.sent = recalled and self._claims.given(move.start.host, move.start.name, move.start.epoch) is not None
         task = loop.create_task(self._see_through(way), name=f"move {move.old}")
         self._ways[task] = way
         self._orders.expect(move.op, way.answer)
@@ -255,8 +258,11 @@ class MoveCoordinator:
             log.exception("the move of %s failed", way.move.old)
             words = f"Control Room made a mistake ({type(mistake).__name__}): look where {way.move.end.name} runs"
             conclusion = Result(Outcome.UNKNOWN, words)
-        await self._tidied(way, conclusion)
+        failed = conclusion.outcome is not Outcome.DONE and not self._arrived(way.move)
+        if failed:
+            await self._taken_back(way)
         self._conclude(way, conclusion)
+        await self._tidied(way.move, undo=failed and not way.sent)
 
     async def _written(self, way: _Way) -> Result | None:
         """Learn from the old host what is to be started, and write it all down; the refusal, if that cannot be."""
@@ -333,21 +339,24 @@ class MoveCoordinator:
         way.carried, way.move = carried, replace(move, start=arriving(move.start, carried))
         return Result(Outcome.DONE)
 
-    async def _tidied(self, way: _Way, conclusion: Result) -> None:
-        """Remove what lies on both hosts for a move that is over, and what was unpacked if it came to nothing."""
-        move, carriage = way.move, way.move.carriage
-        if carriage is None or not way.ended:
-            return
-        failed = conclusion.outcome is not Outcome.DONE and not self._arrived(move)
-        with contextlib.suppress(Unanswered, Uncarried):
-            if failed and carriage.session:
-                await self._carrier.fence(move.op, move.left, carriage.session, "")
-        await self._carrier.discard(move.op, move.start.host, move.start.name, undo=failed)
-        await self._carrier.discard(move.op, move.end.host, move.end.name)
+    async def _taken_back(self, way: _Way) -> None:
+        """Let its session be gone on in where it was, once it is certain that nothing has begun elsewhere."""
+        carriage = way.move.carriage
+        if carriage is not None and carriage.session and way.ended and not way.sent:
+            with contextlib.suppress(Unanswered, Uncarried):
+                await self._carrier.fence(way.move.op, way.move.left, carriage.session, "")
+
+    async def _tidied(self, move: Move, *, undo: bool) -> None:
+        """Remove what lies on both hosts for a move that is over; `undo`: what was unpacked, too."""
+        if move.carriage is not None:
+            await self._carrier.discard(move.op, move.start.host, move.start.name, undo=undo)
+            await self._carrier.discard(move.op, move.end.host, move.end.name)
 
     async def _start(self, way: _Way) -> Result:
-        start = way.move.start
-        return await self._ordered(start, "spawn", way, self._first(start))
+        start, way.sent = way.move.start, True
+        half = await self._ordered(start, "spawn", way, self._first(start))
+        way.sent = half.outcome is not Outcome.REFUSED
+        return half
 
     async def _ordered(self, effect: KillOn | SpawnOn, verb: str, way: _Way, share: NextGrant | None = None) -> Result:
         order = order_of(effect, verb, self._store.new_id(), self._store.clock(), way.move.who)
@@ -361,6 +370,10 @@ class MoveCoordinator:
         if not way.ended:
             return f"{move.old} was not moved: {reason}"
         again = f"controlroom reassign {move.old} --host HOST (or --task TEXT, to go on there)"
+        if way.sent and move.carriage is not None:
+            words = f"{move.old} has ended, and whether it has begun on {move.start.host} is not known: {reason}"
+            again = f"controlroom reassign {move.old} --host {move.start.host} --continue"
+            return f"{words}. Look there (controlroom status); where it has not: {again}"
         if move.carriage is not None and move.carriage.session:
             again = f"controlroom resume {move.old} (its session and its folder are still there)"
         return f"{move.old} has ended, and was not started on {move.start.host}: {reason}. To start it again: {again}"

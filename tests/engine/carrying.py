@@ -48,6 +48,8 @@ class CarryingHost(OnDisk):
         self.reasons: dict[type, str] = {}
         """What it has against steps."""
         self.size = 1000
+        self.unsure: type | None = None
+        """It does not know what came of orders of this kind."""
         self.damaged = False
         """It sends other bytes than it has said."""
 
@@ -79,6 +81,8 @@ class CarryingHost(OnDisk):
         if isinstance(message, carrying.CarryStep):
             self.heard.append(message)
             channel.say(self.carry(message))
+        elif isinstance(message, wire.Spawn) and self.unsure is wire.Spawn:
+            channel.say(wire.Reply(message.id, Outcome.UNKNOWN, "the disk did not answer"))
         elif channel.open:
             super().take(channel, message)
         if counts:

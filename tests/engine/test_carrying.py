@@ -78,6 +78,7 @@ async def test_it_goes_on_elsewhere_in_its_session_and_its_folder(tmp_path: Path
         assert (started.spec.resume, started.spec.worktree, started.spec.cwd) == (SESSION, "HEAD", "/home/ann/app")
         assert started.task.startswith(intents.GO_ON)
         assert "/state/worktrees/a1.1/app" in started.task
+        await here.engine.wait_idle()
         assert (vm1.fenced, vm1.kept, vm2.kept) == ("vm2", [], [])
         pieces = [step for step in vm2.heard if isinstance(step, carrying.WritePiece)]
         assert max(len(step.data) for step in pieces) <= 4 * carrying.PIECE / 3
@@ -119,9 +120,22 @@ async def test_after_one_that_came_to_nothing_it_can_go_on_where_it_was(kind: ty
         (vm1 if kind is carrying.Fence else vm2).reasons[kind] = "no"
     async with room(vm1, vm2) as here:
         assert (await moved(here)).outcome == "unknown"
+        await here.engine.wait_idle()
         assert (vm1.fenced, vm2.unpacked, vm1.kept, vm2.kept) == ("", [], [], [])
         assert (await here.order(intents.ResumeAgent("vm1/a1", 1))).outcome == "done"
         assert live(vm1, vm2) == ["vm1/a1"]
+
+
+async def test_where_it_may_have_begun_its_session_stays_fenced_off(tmp_path: Path) -> None:
+    vm1, vm2 = hosts(tmp_path, Watch())
+    async with room(vm1, vm2) as here:
+        vm2.unsure = wire.Spawn
+        told = await moved(here)
+        assert (told.outcome, vm1.fenced) == ("unknown", "vm2")
+        assert "whether it has begun on vm2 is not known: the disk did not answer" in told.reason
+        await here.engine.wait_idle()
+        assert vm2.unpacked != []
+        assert (await here.order(intents.ResumeAgent("vm1/a1", 1))).outcome == "refused"
 
 
 async def test_other_bytes_than_were_said_start_nothing(tmp_path: Path) -> None:
