@@ -79,7 +79,9 @@ def test_a_claude_goes_on_on_another_host_in_its_session_and_its_folder_and_back
     rows = room.records("rows", "costs", "--by", "agent")
     assert {row["key"]: row["messages"] for row in rows} == {"vm1/docs": 3, "vm2/docs": 1}, "each message counts once"
     audit = [line for line in room.records("lines", "audit") if line["verb"] == "move"]
-    assert all("carried its session" in line["reason"] and "main at" in line["reason"] for line in audit), audit
+    branch = git(project, "branch", "--show-current").strip()
+    assert len(audit) == 2
+    assert all("carried its session" in line["reason"] and f"{branch} at" in line["reason"] for line in audit), audit
 
 
 def spent(room: Room) -> int:
