@@ -181,6 +181,7 @@ _AGENT = (
     _records("evidence", _EVIDENCE, _agent("evidence")),
     _text("pending", lambda at: at.agent.pending.verb if at.agent.pending else None, "the order that is on its way"),
     *(_text(name, _agent(name)) for name in ("profile", "model", "task", "cwd", "session")),
+    _text("lead", _agent("lead"), "the lead that began it; null: none did"),
     _record("worktree", WORKTREE, _agent("worktree"), "the git worktree of its own that it works in, as its host says"),
     _text("credential", _credential, "which of those that its profile names"),
     _count("pid", _agent("pid")),

@@ -5,8 +5,10 @@ What is tried comes from the unions of the protocol, so that a new intent or fra
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -36,6 +38,7 @@ from controlroom.protocol.messages import (
     FetchLog,
     FollowedAgent,
     FollowLogs,
+    Hello,
     Page,
     Question,
     Request,
@@ -44,7 +47,9 @@ from controlroom.protocol.messages import (
     Unwelcome,
     Watch,
     Welcome,
+    pack,
 )
+from controlroom.runner.folder import TAG
 from controlroom.text.states import Outcome
 from tests.engine import scripted
 from tests.engine.budgeted import HEAD
@@ -118,15 +123,9 @@ async def test_a_token_opens_no_other_door() -> None:
             session = await leading(here, Watch(), role=role)
             assert isinstance(await session.until_told(Unwelcome), Unwelcome)
             session.connection.close()
-        session = await raw(here, replace(sample_hello(), role="lead", token=TOKEN))
+        session = await raw(here, Hello(VERSION, "lead", "eve", token=TOKEN))
         assert isinstance(await session.until_told(Unwelcome), Unwelcome)
         session.connection.close()
-
-
-def sample_hello() -> Any:
-    from controlroom.protocol.messages import Hello
-
-    return Hello(VERSION, "cli", "eve")
 
 
 async def test_it_sees_what_is_its_own_and_nothing_else() -> None:
@@ -355,3 +354,41 @@ async def test_without_money_for_a_message_nothing_is_started() -> None:
         assert result.outcome is Outcome.REFUSED
         assert "lead poor may spend $0.50 in all, and $0.50 is left of it" in result.reason
         session.connection.close()
+
+
+BOSS = '[profiles.boss]\nkind = "headless"\nlead = "research"\n'
+CONNECT = """
+import socket, sys
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1])
+connection.sendall(sys.argv[2].encode() + b"\\n")
+print(connection.makefile().readline())
+"""
+BELOW = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]], env={}, check=True)"
+
+
+async def _answer(here: Room, path: str, environ: dict[str, str], *, below: bool) -> str:
+    """What a process is told at a socket that says hello there; `below`: one that has shed its environment."""
+    words = [CONNECT, path, pack(Hello(VERSION, "cli", "eve")).decode().strip()]
+    command = [sys.executable, "-c", *([BELOW] if below else []), *words]
+    process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=asyncio.subprocess.PIPE)
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    return said.decode()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the system does not tell whose process it is")
+async def test_what_an_agent_that_leads_runs_in_its_shell_has_no_other_rights() -> None:
+    place = find_home(os.environ)
+    place.prepare()
+    place.config.write_text(f"local = true\n{DOCS}{BOSS}")
+    place.config.chmod(0o600)
+    host = ScriptedHost("local")
+    host.agents["boss"], host.agents["plain"] = seen("boss", profile="boss"), seen("plain", profile="docs")
+    async with room(host) as here:
+        tag = f"{here.home.namespace}/boss.1"
+        for path in (here.home.socket, here.home.watch_socket):
+            for below in (False, True):
+                said = await _answer(here, str(path), {TAG: tag}, below=below)
+                assert "is a part of local/boss, which leads by a token" in said
+        for other in (f"{here.home.namespace}/plain.1", "elsewhere/boss.1"):
+            assert '"is":"Welcome"' in await _answer(here, str(here.home.socket), {TAG: other}, below=False)

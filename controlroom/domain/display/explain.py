@@ -235,6 +235,8 @@ def _carried_out(fleet: Fleet, agent: Agent, now: int) -> Iterator[tuple[str, st
 def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
     if claimed := claimed_words(agent):
         yield "claimed", f"this room did not order it; {agent.host} says: {claimed}"
+    if agent.lead:
+        yield "lead", f"lead {agent.lead} began it, and what it costs counts for that lead's ceiling"
     if agent.pending:
         who = f" by {agent.pending.who}" if agent.pending.who else ""
         yield "order", f"{agent.pending.verb} ordered{who} {ago(now - agent.pending.at)}, not answered yet"

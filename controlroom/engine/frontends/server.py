@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import struct
@@ -13,12 +14,15 @@ from controlroom.engine.config.config import Withheld
 from controlroom.engine.engine import Engine
 from controlroom.engine.frontends.answers import Answering
 from controlroom.engine.frontends.lead_view import LeadDoor
+from controlroom.engine.frontends.peers import refusal
 from controlroom.engine.frontends.rights import Operator, Rights
-from controlroom.engine.frontends.session import Session
+from controlroom.engine.frontends.session import GREETING, Session
 from controlroom.engine.frontends.turns import Turns
 from controlroom.engine.frontends.watcher_view import Watcher
 from controlroom.protocol.home import LEADS
 from controlroom.protocol.messages import Unwelcome, pack
+
+log = logging.getLogger("controlroom.server")
 
 MAX_READERS = 200
 """Front ends at once at either socket: however many watch, operators get in."""
@@ -88,6 +92,14 @@ class Server:
         if not is_ours(outgoing.get_extra_info("socket")):
             outgoing.transport.abort()
             return
+        if not isinstance(rights, LeadDoor) and (no := self._refusal(outgoing)):
+            log.warning("a front end was not let in: %s", no)
+            with contextlib.suppress(OSError, TimeoutError, ValueError):
+                async with asyncio.timeout(GREETING):
+                    await incoming.readline()  # else what is said here may be lost with what it has sent
+            outgoing.write(pack(Unwelcome(no)))
+            outgoing.close()
+            return
         session = Session(self._parts, rights, incoming, outgoing)
         self.sessions[session] = rights
         try:
@@ -101,6 +113,10 @@ class Server:
         finally:
             del self.sessions[session]
             outgoing.close()
+
+    def _refusal(self, outgoing: asyncio.StreamWriter) -> str:
+        connection, parts = outgoing.get_extra_info("socket"), self._parts
+        return refusal(connection, parts.store.fleet, parts.home.namespace)
 
 
 def _bound(path: Path) -> socket.socket:

@@ -65,8 +65,9 @@ def _line(numbered: tuple[int, Budget]) -> str:
 
 
 def choose_budget(fleet: Fleet) -> Sheet:
-    """What opens first: the form where there is nothing to choose from, else the choice."""
-    budgets = sorted(fleet.budgets.values(), key=lambda budget: (-(budget.percent or 0), budget.name))
+    """What opens first: the form where there is nothing to choose from, else the choice. Ceilings of leads stay."""
+    changeable = (budget for budget in fleet.budgets.values() if budget.period is not Period.EVER)
+    budgets = sorted(changeable, key=lambda budget: (-(budget.percent or 0), budget.name))
     return BudgetsSheet(budgets) if budgets else BudgetForm(None, ())
 
 
