@@ -67,7 +67,7 @@ complete -c controlroom -f -a '(__controlroom)'
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 Known = Callable[[], dict[str, list[str]]]
-"""What stands for each kind of name: `AGENT`, `HOST`, `PROFILE`, `CREDENTIAL`, `MODEL`, `TASK`, `BUDGET`."""
+"""What stands for each kind of name: `AGENT`, `HOST`, `PROFILE`, `CREDENTIAL`, `MODEL`, `TASK`, `BUDGET`, `FLEET`."""
 
 _NAMES = {
     "AGENT": ("AGENT",),
@@ -77,11 +77,12 @@ _NAMES = {
     "M": ("MODEL",),
     "MODEL": ("MODEL",),
     "TASK": ("TASK",),
+    "FLEET": ("FLEET",),
     "NUMBER|HOST|AGENT": ("HOST", "AGENT"),
 }
 """Which names go for an argument that help calls so."""
 
-_FILTERS = {"host": "HOST", "profile": "PROFILE", "model": "MODEL", "name": "AGENT"}
+_FILTERS = {"host": "HOST", "profile": "PROFILE", "model": "MODEL", "name": "AGENT", "fleet": "FLEET"}
 """Which names go for the value of a term of a filter."""
 
 
@@ -229,4 +230,10 @@ def names_in(fleet: "Fleet") -> dict[str, list[str]]:
     models = [*fleet.limits.cheaper, *(agent.model for agent in fleet.agents.values() if is_model(agent.model))]
     names = {"AGENT": [*bare, *fleet.agents], "HOST": [*fleet.hosts], "PROFILE": [*fleet.profiles], "MODEL": models}
     credentials = {one.name for profile in fleet.profiles.values() for one in profile.credentials}
-    return {**names, "CREDENTIAL": [*credentials], "TASK": [*fleet.tasks], "BUDGET": [*fleet.budgets]}
+    return {
+        **names,
+        "CREDENTIAL": [*credentials],
+        "TASK": [*fleet.tasks],
+        "BUDGET": [*fleet.budgets],
+        "FLEET": [*fleet.fleets],
+    }

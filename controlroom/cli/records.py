@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from controlroom.cli.branch_records import COLLECTED
 from controlroom.cli.diff_records import DIFF_ANSWERS
+from controlroom.cli.fleet_records import FLEET_ANSWERS
 from controlroom.cli.import_records import IMPORTED, IMPORTED_OF_HOST
 from controlroom.cli.lead_records import LEAD_ANSWERS
 from controlroom.cli.record_fields import Field, Get, Kind, field_of, record
@@ -21,6 +22,7 @@ from controlroom.cli.worktree_records import KEPT_WORKTREE, WORKTREE
 from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.display.checkup import is_well
 from controlroom.domain.display.limit_rows import left
+from controlroom.domain.display.views import fleet_of
 from controlroom.domain.gauges import Headroom, urgency
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.money import ladder
@@ -184,6 +186,7 @@ _AGENT = (
     _text("lead", _agent("lead"), "the lead that began it; null: none did"),
     _record("worktree", WORKTREE, _agent("worktree"), "the git worktree of its own that it works in, as its host says"),
     _text("credential", _credential, "which of those that its profile names"),
+    _text("fleet", lambda at: fleet_of(at.fleet, at.agent), "by whose file it was started; null: none"),
     _count("pid", _agent("pid")),
     _bytes("memory_bytes", _agent("rss")),
     _flag("memory_is_bound", _agent("rss_bound"), "its memory is at most that: what it shares is not known"),
@@ -587,6 +590,7 @@ ANSWERS: Mapping[str, tuple[Field, ...]] = {
     "collect": _each("agents", COLLECTED),
     **RULE_ANSWERS,
     **LEAD_ANSWERS,
+    **FLEET_ANSWERS,
     "worktree list": _each("worktrees", KEPT_WORKTREE),
     "audit": _each("lines", _AUDIT),
     "ledger doubted": _each("bookings", _DOUBTED),

@@ -38,9 +38,9 @@ def read_tasks(text: str, common: TaskWish) -> list[TaskWish]:
     """The tasks of a file, in order; what one does not say, `common` says. Raises `Stop`."""
     common = replace(common, source=Source.FILE)
     if text.lstrip()[:1] in ("[", "{") and not text.lstrip().startswith("[["):
-        return [_of_record(record, number, common) for number, record in enumerate(_json(text), 1)]
+        return [task_of(record, f"task {number}", common) for number, record in enumerate(_json(text), 1)]
     if re.search(r"^[ \t]*\[\[tasks\]\][ \t]*$", text, re.MULTILINE):
-        return [_of_record(record, number, common) for number, record in enumerate(_toml(text), 1)]
+        return [task_of(record, f"task {number}", common) for number, record in enumerate(_toml(text), 1)]
     wishes = [replace(common, text=item) for item in markdown_items(text)]
     if not wishes:
         raise Stop(Exit.USAGE, "there is no task in it: expected JSON, TOML with [[tasks]], or a Markdown list")
@@ -78,26 +78,26 @@ def _toml(text: str) -> list[Any]:
     return tasks if isinstance(tasks, list) else [tasks]
 
 
-def _of_record(record: Any, number: int, common: TaskWish) -> TaskWish:
-    """One task as a record says it; a text alone is a task. Raises `Stop`."""
+def task_of(record: Any, which: str, common: TaskWish) -> TaskWish:
+    """One task as a record says it; a text alone is a task. `which` names it. Raises `Stop`."""
     if isinstance(record, str):
         return replace(common, text=record)
     if not isinstance(record, dict):
-        raise Stop(Exit.USAGE, f"task {number} is not a record: expected {{…}} or text")
+        raise Stop(Exit.USAGE, f"{which} is not a record: expected {{…}} or text")
     if isinstance(record.get("worktree"), bool):
         record = {**record, "worktree": HEAD if record["worktree"] else ""}
     title, body = _said(record, "title"), _said(record, "body")
     text = _said(record, "text") or "\n\n".join(part for part in (title, body) if part)
     for name in ("text", *_TEXTS):
         if not isinstance(record.get(name, ""), str | None):
-            raise Stop(Exit.USAGE, f"task {number}: {name} is not a text")
-    parts = _parts(record, number)
+            raise Stop(Exit.USAGE, f"{which}: {name} is not a text")
+    parts = _parts(record, which)
     if "key" not in parts and (url := _said(record, "url")):
         parts["key"] = url
     return replace(common, text=text, variables={**common.variables, **dict(_variables(record))}, **parts)
 
 
-def _parts(record: Mapping[str, Any], number: int) -> dict[str, Any]:
+def _parts(record: Mapping[str, Any], which: str) -> dict[str, Any]:
     """What a record says of its task beside the text. Raises `Stop`."""
     parts: dict[str, Any] = {name: value for name in _TEXTS if (value := _said(record, name))}
     for name, field in _NUMBERS.items():
@@ -105,16 +105,16 @@ def _parts(record: Mapping[str, Any], number: int) -> dict[str, Any]:
         if isinstance(number_said, int) and not isinstance(number_said, bool):
             parts[field] = number_said
         elif number_said is not None:
-            raise Stop(Exit.USAGE, f"task {number}: {name} is not a whole number")
+            raise Stop(Exit.USAGE, f"{which}: {name} is not a whole number")
     if "verify" in record:  # it would be run on a host, and nobody would be asked
         words = "what is run to check it is not taken from a file: say it with --verify, or in its profile"
-        raise Stop(Exit.USAGE, f"task {number}: {words}")
+        raise Stop(Exit.USAGE, f"{which}: {words}")
     for name, (field, unit, kind) in _AMOUNTS.items():
         amount = record.get(name)
         if isinstance(amount, int | float) and not isinstance(amount, bool):
             parts[field] = kind(round(amount * unit, 3))
         elif amount is not None:
-            raise Stop(Exit.USAGE, f"task {number}: {name} is not a number")
+            raise Stop(Exit.USAGE, f"{which}: {name} is not a number")
     for name, field in _LISTS.items():
         several = record.get(name)
         if several is not None:

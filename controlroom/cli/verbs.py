@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from controlroom.cli import arguments as take
 from controlroom.cli.agent_verbs import STEER
 from controlroom.cli.branch_verbs import BRANCHES
+from controlroom.cli.fleet_verbs import FLEETS
 from controlroom.cli.lead_verbs import LEADS
 from controlroom.cli.rule_verbs import RULES
 from controlroom.cli.task_verbs import TASKS
@@ -480,7 +481,19 @@ _ROOM: tuple[Verb, ...] = (
     ),
 )
 
-VERBS: tuple[Verb, ...] = (*_LOOK, *_MONEY, *STEER, *RULES, *BRANCHES, *WORKTREES, *TASKS, *LEADS, *_HOSTS, *_ROOM)
+VERBS: tuple[Verb, ...] = (
+    *_LOOK,
+    *_MONEY,
+    *STEER,
+    *RULES,
+    *BRANCHES,
+    *WORKTREES,
+    *TASKS,
+    *FLEETS,
+    *LEADS,
+    *_HOSTS,
+    *_ROOM,
+)
 
 GROUPS = {
     "look": "Look",
@@ -489,6 +502,7 @@ GROUPS = {
     "rules": "Rules",
     "tasks": "Tasks and the queue",
     "leads": "Agents that lead others",
+    "fleets": "Fleets from files",
     "hosts": "Hosts",
     "room": "The room",
 }

@@ -11,6 +11,7 @@ import itertools
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from controlroom.client.attach import Attachment, NoAttachment, attachment
@@ -35,6 +36,7 @@ from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.orders import Result
 from controlroom.domain.patch import apply
 from controlroom.protocol.branches import AskWork, AskWorktrees, WorkTold, WorktreesTold
+from controlroom.protocol.fleet_messages import FleetQuestion
 from controlroom.protocol.home import Home, HomeProblem, engine_place, find_home
 from controlroom.protocol.lines import Lines, PageQueue
 from controlroom.protocol.messages import (
@@ -456,6 +458,10 @@ class Client:
     async def try_call(self, tool: str, given: str, agent: str, host: str, profile: str, folder: str) -> Judged:
         """Ask what the rules would say of a call; `given`: the tool's input as JSON."""
         return await self._ask(TryCall(self._new_id(), tool, given, agent, host, profile, folder), Judged)
+
+    async def fleets(self, asked: FleetQuestion, answer: type[T]) -> T:
+        """Ask about fleet files, which takes a minute where hosts have to be asked, too."""
+        return await self._ask(replace(asked, id=self._new_id()), answer, 120.0)
 
     async def audit(self, count: int = 100, text: str = "") -> Audit:
         """Read the newest lines of the audit, those that contain `text`."""

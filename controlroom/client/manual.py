@@ -16,6 +16,7 @@ TOPICS = (
     "rules",
     "tasks",
     "leads",
+    "fleets",
     "results",
     "hosts",
     "states",

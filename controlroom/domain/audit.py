@@ -5,6 +5,7 @@ from controlroom.domain.imports import DeclineImport, FindTranscripts, ImportUsa
 from controlroom.domain.intents import (
     AddHost,
     AddTasks,
+    ApplyFleet,
     DrainHost,
     DropTask,
     EditTask,
@@ -75,6 +76,7 @@ _VERBS: dict[type, str] = {
     ImportUsage: "costs import",
     DeclineImport: "costs import --never",
     FindTranscripts: "costs import",
+    ApplyFleet: "fleet apply",
     AddRule: "rules add",
     RemoveRule: "rules remove",
     AddLead: "lead add",

@@ -9,6 +9,7 @@ from dataclasses import field, replace
 from typing import Any, Generic, TypeVar
 
 from controlroom.domain.budgets import Budget
+from controlroom.domain.fleet_files import AppliedFleet, Member
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.leads import Lead
 from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, with_changes
@@ -29,12 +30,14 @@ class Changes:
     headroom: set[str] = field(default_factory=set)
     alarms: set[str] = field(default_factory=set)
     tasks: set[str] = field(default_factory=set)
+    fleets: set[str] = field(default_factory=set)
+    members: set[str] = field(default_factory=set)
     room: bool = False
     """Profiles, limits, the money of the whole room, the queue, or leads."""
 
     def __bool__(self) -> bool:
         parts = self.agents, self.hosts, self.alarms, self.budgets, self.headroom, self.tasks, self.room
-        return any(parts)
+        return any((*parts, self.fleets, self.members))
 
     def add(self, more: "Changes") -> None:
         """Count what changed afterwards, too."""
@@ -44,6 +47,8 @@ class Changes:
         self.headroom |= more.headroom
         self.alarms |= more.alarms
         self.tasks |= more.tasks
+        self.fleets |= more.fleets
+        self.members |= more.members
         self.room |= more.room
 
 
@@ -63,6 +68,8 @@ def between(old: Fleet, new: Fleet) -> Changes:
         keys(old.headroom, new.headroom),
         keys(old.alarms, new.alarms),
         keys(old.tasks, new.tasks),
+        keys(old.fleets, new.fleets),
+        keys(old.members, new.members),
         room=any(getattr(old, part) != getattr(new, part) for part in _ROOM),
     )
 
@@ -125,7 +132,7 @@ class _Layer(Generic[V]):
                 yield key, value
 
 
-_TABLES = ("hosts", "agents", "budgets", "headroom", "alarms", "tasks")
+_TABLES = ("hosts", "agents", "budgets", "headroom", "alarms", "tasks", "fleets", "members")
 
 
 class Draft:
@@ -140,6 +147,8 @@ class Draft:
         self.headroom: _Layer[Headroom] = _Layer(table(fleet.headroom))
         self.alarms: _Layer[Alarm] = _Layer(table(fleet.alarms))
         self.tasks: _Layer[Task] = _Layer(table(fleet.tasks))
+        self.fleets: _Layer[AppliedFleet] = _Layer(table(fleet.fleets))
+        self.members: _Layer[Member] = _Layer(table(fleet.members))
         self._room: dict[str, Any] = {}
 
     def agents_on(self, host: str, *, adopted: bool = False) -> list[Agent]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from controlroom.domain.budgets import Budget
+from controlroom.domain.fleet_files import AppliedFleet, Member
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.imports import UsageImport
 from controlroom.domain.leads import Lead
@@ -263,6 +264,18 @@ class TasksSeen:
 
 
 @dataclass(frozen=True)
+class FleetsSeen:
+    """Applied fleet files and their agents as they stand by now, and the names of those that are no more."""
+
+    fleets: tuple[AppliedFleet, ...] = ()
+    members: tuple[Member, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """Fleets."""
+    left: tuple[str, ...] = ()
+    """Agents that are of no fleet file any longer."""
+
+
+@dataclass(frozen=True)
 class QueueSeen:
     """The queue as it stands by now."""
 
@@ -321,6 +334,7 @@ Event = (
     | HeadroomSeen
     | Alarmed
     | TasksSeen
+    | FleetsSeen
     | QueueSeen
     | LeadsSeen
     | Ordered

@@ -13,6 +13,7 @@ from controlroom.domain.branch_intents import (
     PushBranch,
     PushOn,
 )
+from controlroom.domain.fleet_files import FleetFile
 from controlroom.domain.imports import ImportIntent
 from controlroom.domain.leads import LeadIntent
 from controlroom.domain.money.budget import BudgetRule
@@ -342,6 +343,20 @@ class SetQueue:
 
 
 @dataclass(frozen=True)
+class ApplyFleet:
+    """Have the agents and tasks that a fleet file says, and no others of that fleet."""
+
+    file: FleetFile
+    mark: str = ""
+    """Of the plan that a person was shown (`FleetPlan.mark`): refused where it would do something else now."""
+
+    @property
+    def name(self) -> str:
+        """The fleet's name."""
+        return self.file.name
+
+
+@dataclass(frozen=True)
 class HaltRoom:
     """Stop everything: every agent of this room is interrupted, or ended, and nothing starts until `ResumeRoom`."""
 
@@ -390,6 +405,7 @@ Intent = (
     | HoldQueue
     | ReleaseQueue
     | SetQueue
+    | ApplyFleet
     | HaltRoom
     | ResumeRoom
     | RuleIntent

@@ -10,6 +10,7 @@ from dataclasses import field
 
 from controlroom.domain.address import HostKind, kind_of
 from controlroom.domain.budgets import Budget
+from controlroom.domain.fleet_files import AppliedFleet, Member
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.imports import UsageImport
 from controlroom.domain.leads import Lead
@@ -360,11 +361,15 @@ class Fleet:
     queue: Queue = field(default_factory=Queue)
     leads: Mapping[str, Lead] = field(default_factory=dict)
     """By name."""
+    fleets: Mapping[str, AppliedFleet] = field(default_factory=dict)
+    """Fleet files as they were applied, by name."""
+    members: Mapping[str, Member] = field(default_factory=dict)
+    """The agents of fleet files, by name: no two files have one of the same name."""
 
     def __post_init__(self) -> None:
         """Have the records in tables, whatever they were given in: to change one is cheap, however many there are."""
         object.__setattr__(self, "agents", hosted(self.agents))
-        for part in ("hosts", "budgets", "headroom", "alarms", "tasks"):
+        for part in ("hosts", "budgets", "headroom", "alarms", "tasks", "fleets", "members"):
             object.__setattr__(self, part, table(getattr(self, part)))
 
     def agents_on(self, host: str) -> list[Agent]:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from controlroom.domain.budgets import Budget
 from controlroom.domain.changes import Changes, between
+from controlroom.domain.fleet_files import AppliedFleet, Member
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.leads import Lead
 from controlroom.domain.model import Agent, Fleet, Host, Limits, LinkState, Money, Profile, with_changes
@@ -116,6 +117,8 @@ class Patch:
     """Those of the queue."""
     leads: Mapping[str, Lead] | None = None
     """All of them, or None when they are as they were."""
+    fleets: Mapping[str, AppliedFleet] = field(default_factory=dict)
+    members: Mapping[str, Member] = field(default_factory=dict)
     dropped_hosts: tuple[str, ...] = ()
     dropped_agents: tuple[str, ...] = ()
     dropped_budgets: tuple[str, ...] = ()
@@ -123,6 +126,8 @@ class Patch:
     dropped_alarms: tuple[str, ...] = ()
     dropped_tasks: tuple[str, ...] = ()
     dropped_restarts: tuple[str, ...] = ()
+    dropped_fleets: tuple[str, ...] = ()
+    dropped_members: tuple[str, ...] = ()
 
 
 _news = attrgetter(*(part.name for part in fields(Patch) if part.name != "room"))
@@ -146,6 +151,8 @@ def snapshot(fleet: Fleet) -> Patch:
         queue=_alone(fleet.queue),
         restarts=dict(fleet.queue.restarts),
         leads=fleet.leads,
+        fleets=dict(fleet.fleets),
+        members=dict(fleet.members),
     )
 
 
@@ -170,6 +177,8 @@ def diff(old: Fleet, new: Fleet, changes: Changes | None = None) -> Patch:
         queue=None if old.queue is new.queue or _alone(old.queue) == _alone(new.queue) else _alone(new.queue),
         restarts=_put(old.queue.restarts, new.queue.restarts, restarts),
         leads=None if old.leads == new.leads else new.leads,
+        fleets=_put(old.fleets, new.fleets, at.fleets),
+        members=_put(old.members, new.members, at.members),
         dropped_hosts=_gone(old.hosts, new.hosts, at.hosts),
         dropped_agents=_gone(old.agents, new.agents, at.agents),
         dropped_budgets=_gone(old.budgets, new.budgets, at.budgets),
@@ -177,6 +186,8 @@ def diff(old: Fleet, new: Fleet, changes: Changes | None = None) -> Patch:
         dropped_alarms=_gone(old.alarms, new.alarms, at.alarms),
         dropped_tasks=_gone(old.tasks, new.tasks, at.tasks),
         dropped_restarts=_gone(old.queue.restarts, new.queue.restarts, restarts),
+        dropped_fleets=_gone(old.fleets, new.fleets, at.fleets),
+        dropped_members=_gone(old.members, new.members, at.members),
     )
 
 
@@ -209,6 +220,8 @@ def apply(fleet: Fleet, patch: Patch) -> Fleet:
         tasks=table(fleet.tasks).updated(patch.tasks, patch.dropped_tasks),
         queue=_queue(fleet.queue, patch),
         leads=fleet.leads if patch.leads is None else patch.leads,
+        fleets=table(fleet.fleets).updated(patch.fleets, patch.dropped_fleets),
+        members=table(fleet.members).updated(patch.members, patch.dropped_members),
     )
 
 

@@ -427,6 +427,17 @@ def _leads_seen(draft: Draft, event: events.LeadsSeen) -> None:
     draft.set_room(leads=dict(event.leads))
 
 
+def _fleets_seen(draft: Draft, event: events.FleetsSeen) -> None:
+    for fleet in event.fleets:
+        draft.fleets.put(fleet.name, fleet)
+    for member in event.members:
+        draft.members.put(member.entry.name, member)
+    for name in event.dropped:
+        draft.fleets.drop(name)
+    for name in event.left:
+        draft.members.drop(name)
+
+
 def _queue_seen(draft: Draft, event: events.QueueSeen) -> None:
     if event.queue.restarts != draft.fleet.queue.restarts:
         watch_restarts(draft, event.queue.restarts)
@@ -493,6 +504,7 @@ _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.HeadroomSeen: _headroom_seen,
     events.Alarmed: _alarmed,
     events.TasksSeen: _tasks_seen,
+    events.FleetsSeen: _fleets_seen,
     events.QueueSeen: _queue_seen,
     events.LeadsSeen: _leads_seen,
     events.Ordered: _ordered,

@@ -3,6 +3,7 @@
     frontends/  the engine's two sockets, and what each front end may see and do
     budgets/    usage booked, budgets kept, grants given, advice
     limits/     what plans and the API still let through
+    fleets/     fleet files: planned, applied, and seen through
     queue/      tasks kept and started, and the halt of the room
     hosts/      the machines that agents run on: links, SSH, deployment, logs, inquiries
     notify/     messages to people who are not looking

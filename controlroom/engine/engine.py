@@ -26,6 +26,8 @@ from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.carrying import CarryRules
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch
 from controlroom.engine.config.config import Config, ConfigWatch
+from controlroom.engine.fleets.fleet_book import FleetBook
+from controlroom.engine.fleets.known import FleetKnowledge
 from controlroom.engine.history import HistoryRecorder
 from controlroom.engine.host_events import HostEvents
 from controlroom.engine.hosts.inquiries import Inquiries
@@ -118,15 +120,23 @@ class Engine:
         self.moves = MoveCoordinator(
             store, orders, inquiries, claims, writer, budgets.first, moves, happened, CarryRules(*config.carry)
         )
-        templates = home.config.parent / "templates"
         self._metrics = MetricsFile(config.metrics, store, ledger, history, self.spending) if config.metrics else None
-        self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, templates, config.zone)
-        self.dispatcher = Dispatcher(store, self.tasks, claims, self.submit, orders.result_of, inquiries, config)
+        texts = config.templates, home.config.parent / "templates"
+        self.tasks = TaskBook(store, ledger, writer, config.queue, *texts, config.zone)
+        knowledge = FleetKnowledge(store, ledger, self.tasks, claims, inquiries)
+        self.fleets = fleets = FleetBook(store, ledger, writer, self.tasks, knowledge, self.submit)
+        decides = self.submit, orders.result_of
+        self.dispatcher = Dispatcher(store, self.tasks, claims, *decides, inquiries, config, fleets)
         self.rules = RuleBook(home, store, ledger, writer, self.submit)
         self.leads = LeadBook(store, ledger, writer, budgets, self.submit)
         room_editor = RoomEditor(home, config, store, writer, budgets, self.links, self.host_events.removed)
-        self._apart: dict[type, Callable[[Any, str], Awaitable[Result]]] = {
+        self._apart = self._decided_elsewhere(room_editor)
+
+    def _decided_elsewhere(self, room_editor: RoomEditor) -> dict[type, Callable[[Any, str], Awaitable[Result]]]:
+        """What is decided elsewhere, by the kind of the intent."""
+        return {
             intents.SettleUsage: self.spending.settle,
+            intents.ApplyFleet: self.fleets.apply,
             intents.HaltRoom: self.dispatcher.halt.halt,
             intents.ResumeRoom: self.dispatcher.halt.resume,
             **dict.fromkeys(CHANGES, room_editor.change),
@@ -135,7 +145,6 @@ class Engine:
             **dict.fromkeys(get_args(LeadIntent), self.leads.change),
             **dict.fromkeys(get_args(ImportIntent), self.imports.change),
         }
-        """What is decided elsewhere, by the kind of the intent."""
 
     # ----------------------------------------------------------------------- life
 
@@ -146,6 +155,7 @@ class Engine:
         self.store.apply(events.Configured(config.profiles, config.limits, config.hosts, at, config.labels))
         self._recall(at)
         self.tasks.recall({f"{agent.host}/{agent.name}": agent.epoch for agent in self.ledger.agents})
+        self.fleets.recall()
         self.dispatcher.halt.recall(self.ledger_writer.open_orders)
         self.claims.start()
         for host, address in config.hosts.items():
@@ -156,6 +166,7 @@ class Engine:
         self.leads.start()
         self.budgets.start()
         self.dispatcher.start()
+        self.fleets.start()
         self.rules.start()
         if self._metrics is not None:
             self._metrics.start()
@@ -191,6 +202,7 @@ class Engine:
         if self._next_look is not None:
             self._next_look.cancel()
         self.dispatcher.close()
+        self.fleets.close()
         await self.rules.close()
         await self.leads.close()
         if self._metrics is not None:
@@ -209,6 +221,7 @@ class Engine:
         """Wait until nothing is on its way that a host which is up could still answer, and the ledger is written."""
         while self._busy:
             await self.dispatcher.wait_idle()
+            await self.fleets.wait_idle()
             await self.rules.wait_idle()
             await self.leads.wait_idle()
             await self.imports.wait_idle()
@@ -223,8 +236,9 @@ class Engine:
     @property
     def _busy(self) -> bool:
         """Whether anything is under way; all is looked at in one moment, as the end of each begins another."""
-        parts = (self.dispatcher, self.rules, self.leads, self.imports, self.spending, self.headroom, self.budgets)
-        return any(part.busy for part in (*parts, self.logs, self.ledger_writer.outbox)) or bool(self._awaited())
+        parts = (self.dispatcher, self.rules, self.leads, self.imports, self.spending, self.headroom)
+        more = self.fleets, self.budgets, self.logs, self.ledger_writer.outbox
+        return any(part.busy for part in (*parts, *more)) or bool(self._awaited())
 
     def _awaited(self) -> "list[asyncio.Future[Any]]":
         """The links that end, and the orders and moves that no host keeps waiting."""

@@ -1,8 +1,7 @@
 """What a front end and the engine say on the engine's socket: JSON lines, each one message, `"is"` naming its kind.
 
-A front end begins with `Hello`; the engine answers `Welcome` or `Unwelcome` and closes. Only equal versions talk. After
-`Watch` come `FleetNews`: a snapshot, then patches between what this reader holds and what is true when it takes more.
-Requests carry an id of the front end's own; their answers carry it back. Imports stay light: front ends read this.
+A front end begins with `Hello`; the engine answers `Welcome`, or `Unwelcome` and closes. Only equal versions talk.
+After `Watch` come `FleetNews`: a snapshot, then patches. Answers carry the id of their request. Imports are light.
 """
 
 from dataclasses import field
@@ -24,6 +23,7 @@ from controlroom.domain.money.plausible import DoubtedUse
 from controlroom.domain.orders import Result
 from controlroom.domain.patch import Patch
 from controlroom.protocol.branches import AskWork, AskWorktrees, WorkTold, WorktreesTold
+from controlroom.protocol.fleet_messages import FleetAnswer, FleetQuestion
 from controlroom.protocol.rule_messages import AskRules, Judged, Rules, TryCall
 from controlroom.text.changes import Changes
 from controlroom.text.lazy_dataclass import dataclass
@@ -367,7 +367,7 @@ class StopEngine:
 Question = (
     FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskHistory | AskAudit | CheckLedger | BackUpLedger
     | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted | AskFigures | AskTask | AskChanges | AskDiff
-    | AskWork | AskWorktrees | AskRules | TryCall
+    | AskWork | AskWorktrees | AskRules | TryCall | FleetQuestion
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
@@ -542,7 +542,7 @@ class TaskText:
 Answer = (
     Answered | Page | Screen | Hits | HostChecked | Costs | History | Audit | LedgerResult | Compared | Estimated
     | Attached | Runways | SetAside | TaskText | Flowing | AgentChanges | DiffPage | WorkTold | Rules
-    | Judged | WorktreesTold
+    | Judged | WorktreesTold | FleetAnswer
 )  # fmt: skip
 Told = Welcome | Unwelcome | FleetNews | Answer
 

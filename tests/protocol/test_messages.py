@@ -13,7 +13,7 @@ from controlroom.domain.intents import Intent
 from controlroom.protocol import messages
 from controlroom.text.states import OpenStrEnum
 
-DIGESTS = {14: "d2cb46fc5bbaba30"}
+DIGESTS = {14: "e78732d7f1242f13"}
 """Of what is said, by the number of the protocol. Only the newest counts."""
 
 

@@ -30,6 +30,7 @@ _VALUES: Mapping[str, Callable[[Agent, AgentRow], tuple[str, ...]]] = {
     "model": lambda agent, row: (agent.model, row.model),
     "kind": lambda agent, row: (agent.kind.value,),
     "cause": lambda agent, row: (agent.cause.value,),
+    "fleet": lambda agent, row: (row.fleet,),
 }
 """What each kind of term compares of an agent."""
 

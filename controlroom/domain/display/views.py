@@ -162,6 +162,8 @@ class AgentRow(NamedTuple):
     """This room did not order it, or its host says otherwise than was ordered (`claims.doubt_words`)."""
     task: str = ""
     """The beginning of what it was told to do, in one line."""
+    fleet: str = ""
+    """The fleet whose file it is started by; empty: it is of none."""
 
 
 class HostRow(NamedTuple):
@@ -286,7 +288,22 @@ def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
         memory_words(agent),
         bool(doubt_words(agent)),
         " ".join(agent.task[:_TASK_SHOWN].split()),
+        fleet_of(fleet, agent),
     )
+
+
+def fleet_of(fleet: Fleet, agent: Agent) -> str:
+    """The fleet by whose file an agent was started, or its task was added; empty: none."""
+    member = fleet.members.get(agent.name)
+    if member is not None and member.id == agent.id and 0 < member.epoch <= agent.epoch:
+        return member.fleet
+    if not fleet.fleets or agent.adopted:
+        return ""
+    id_ = agent.name.rpartition("-")[2]  # as `queue.naming` calls agents of tasks
+    task = fleet.tasks.get(id_)
+    if task is None or all(attempt.id != agent.id for attempt in task.attempts):
+        return ""
+    return next((name for name, one in fleet.fleets.items() if id_ in one.task_ids), "")
 
 
 def memory_words(agent: Agent) -> str:

@@ -230,6 +230,35 @@ class World:
         self._credentials = Credentials(fleet, now)
         self._placed: dict[tuple[object, ...], Wait | Place] = {}
 
+    # ----------------------------------------------------------------------- for plans of many starts
+
+    @property
+    def full(self) -> Wait | None:
+        """That as many agents are at work as the queue may have; None: they are not."""
+        at_work = len(self._live) + len(self._unseen)
+        most = self._rules.max_agents
+        return Wait(WaitReason.FLEET_FULL, has=at_work, most=most) if at_work >= most else None
+
+    def count(self, agent: Agent) -> None:
+        """Have an agent count as if it were on its way: what is asked afterwards goes by that."""
+        self._live.append(agent)
+        self._per_host[agent.host] += 1
+        self._per_profile[agent.profile] += 1
+        self._growth[agent.host] += max(0, self._need(agent.profile, agent.kind) - (agent.rss or 0))
+        self._placed.clear()
+
+    def need(self, profile: str) -> int:
+        """The bytes that an agent of a profile is expected to take."""
+        return self._need(profile, self._fleet.profiles.get(profile, Profile("")).kind)
+
+    def free_on(self, host: Host) -> int | None:
+        """The bytes that the queue would still fill on a host; None: there is no reading."""
+        sample = host.sample
+        if sample is None or sample.memory_total is None or sample.memory_used is None:
+            return None
+        most = sample.memory_total * self._rules.memory_percent // 100
+        return most - sample.memory_used - self._growth[host.name]
+
     # ----------------------------------------------------------------------- what holds for all tasks
 
     @cached_property
@@ -240,9 +269,8 @@ class World:
             return Wait(WaitReason.HALTED, about=(queue.halt.who,))
         if queue.hold is not None:
             return Wait(WaitReason.QUEUE_HELD, about=(queue.hold.who,))
-        at_work = len(self._live) + len(self._unseen)
-        if at_work >= rules.max_agents:
-            return Wait(WaitReason.FLEET_FULL, has=at_work, most=rules.max_agents)
+        if self.full is not None:
+            return self.full
         next_start = queue.last_start + rules.stagger
         if queue.last_start and queue.last_start <= self._now < next_start:
             return Wait(WaitReason.STAGGER, until=next_start)
@@ -442,14 +470,13 @@ class World:
 
     def _room_on(self, host: Host, name: str, profile: Profile) -> HostWait | int:
         """The bytes that a host would have free with one agent more, or why it has no room for it."""
-        sample, until = host.sample, self._later(LOOK_AGAIN)
-        if sample is None or sample.memory_total is None or sample.memory_used is None:
-            return HostWait(host.name, WaitReason.HOST_MEMORY, until=until)
+        sample, there = host.sample, self.free_on(host)
+        if sample is None or there is None:
+            return HostWait(host.name, WaitReason.HOST_MEMORY, until=self._later(LOOK_AGAIN))
         if sample.disk_free is not None and sample.disk_free < self._rules.min_disk:
             return HostWait(host.name, WaitReason.HOST_DISK, sample.disk_free // _ROUND * _ROUND, self._rules.min_disk)
         need = self._need(name, profile.kind)
-        most = sample.memory_total * self._rules.memory_percent // 100
-        free = most - sample.memory_used - self._growth[host.name] - need
+        free = there - need
         if free < 0:
             left = max(0, free + need) // _ROUND * _ROUND
             return HostWait(host.name, WaitReason.HOST_MEMORY, left, need, until=0)

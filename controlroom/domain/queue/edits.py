@@ -108,7 +108,7 @@ def check_wish(fleet: Fleet, wish: TaskWish) -> None:
         raise Refusal(f"how often? {wrong}")
     if wish.host:
         host_named(fleet, wish.host)
-    _check_labels(fleet, wish.labels)
+    check_labels(fleet, wish.labels)
     check_profile(fleet, wish.profile, wish.source)
     check_credential(fleet.profiles.get(wish.profile), wish.credential)
 
@@ -131,7 +131,7 @@ def _check_place(wish: TaskWish) -> None:
     check_base(wish.worktree)
 
 
-def _check_labels(fleet: Fleet, labels: Collection[str]) -> None:
+def check_labels(fleet: Fleet, labels: Collection[str]) -> None:
     """See that there are hosts with such labels, so that a slip does not wait for ever. Raises `Refusal`."""
     known = sorted({label for host in fleet.hosts.values() for label in host.labels})
     if missing := next((label for label in labels if label not in known), ""):

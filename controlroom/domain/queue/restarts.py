@@ -7,6 +7,7 @@ wants to go on once there is room. They keep to all that tasks keep to: `dispatc
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import field, replace
 
+from controlroom.domain.fleet_files import Member
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
 from controlroom.domain.queue.credentials import moments_of
 from controlroom.domain.queue.dispatch import Start, World, is_at_work
@@ -36,6 +37,8 @@ class Why(StrEnum):
     REBOOTED = "its host was rebooted"
     LIMITED = "the limit that stopped it has ended"
     KEPT = "its profile keeps it running"
+    FLEET = "its fleet file says so"
+    STANDING = "its fleet file keeps it running"
     ASKED = "a person wants it to go on"
 
 
@@ -72,6 +75,8 @@ class Wanted:
     """The credential of the session in which it goes on; None: it goes on in none."""
     credential: str = ""
     """The one that a person or a task chose for it."""
+    member: Member | None = None
+    """What its fleet file says of it; None: it is of none."""
 
     @property
     def id(self) -> str:
@@ -93,7 +98,7 @@ class RestartPlan:
 
 def plan(fleet: Fleet, now: int, stopped: Set[str] = frozenset()) -> RestartPlan:
     """Decide which agent is started now, if any. `stopped`: ids of those whose run a person ended for good."""
-    if not fleet.queue.restarts and not any(profile.restarts.starts_any for profile in fleet.profiles.values()):
+    if not starts_any(fleet):
         return RestartPlan()
     candidates: list[Wanted] = []
     kept: dict[str, Restarts] = {}
@@ -114,6 +119,12 @@ def plan(fleet: Fleet, now: int, stopped: Set[str] = frozenset()) -> RestartPlan
         kept[wanted.key] = record if record.wait == wait else replace(record, wait=wait)
     moments = [moment for wait in waits.values() for moment in moments_of(wait) if moment > now]
     return RestartPlan(start, kept, min(moments, default=0))
+
+
+def starts_any(fleet: Fleet) -> bool:
+    """Whether any agent may be to be started without being asked."""
+    kept = any(profile.restarts.starts_any for profile in fleet.profiles.values())
+    return kept or bool(fleet.queue.restarts or fleet.members)
 
 
 def _rank(fleet: Fleet, wanted: Wanted) -> tuple[int, int, str]:
@@ -146,7 +157,8 @@ def _first(fleet: Fleet, candidates: Iterable[Wanted], now: int) -> tuple[Wanted
 
 def _placed(world: World, wanted: Wanted, fleet: Fleet, now: int) -> Wait | str:
     """The host that takes it, or why none does."""
-    hosts = (wanted.host,) if wanted.host else _rules(fleet, wanted.profile).hosts or ("",)
+    rules = RestartRules() if wanted.member else _rules(fleet, wanted.profile)
+    hosts = (wanted.host,) if wanted.host else rules.hosts or ("",)
     strangers = {host: row for host in fleet.hosts if (row := _stranger(fleet, host, wanted.name)) is not None}
     if strangers and hosts == ("",):
         hosts = tuple(host for host in fleet.hosts if host not in strangers) or tuple(strangers)
@@ -156,7 +168,10 @@ def _placed(world: World, wanted: Wanted, fleet: Fleet, now: int) -> Wait | str:
             waits.append(Wait(WaitReason.NO_HOST, hosts=(HostWait(host, WaitReason.HOST_NAME, about=wanted.name),)))
             continue
         work = Task(0, wanted.name, TaskState.WAITING, now, now, profile=wanted.profile, host=host, model=wanted.model)
-        placed = world.placed(replace(work, cwd=wanted.cwd, credential=wanted.credential), wanted.session)
+        work = replace(work, cwd=wanted.cwd, credential=wanted.credential)
+        if wanted.member is not None:
+            work = replace(work, labels=wanted.member.entry.labels, worktree=wanted.member.entry.worktree)
+        placed = world.placed(work, wanted.session)
         if isinstance(placed, Start):
             return placed.host
         waits.append(placed)
@@ -181,9 +196,15 @@ def _records(fleet: Fleet, now: int, stopped: Set[str]) -> Iterator[tuple[str, R
     carried = {(task.last.id, task.last.epoch) for task in fleet.tasks.values() if task.last}
     for name, profile in slots.items():
         yield name, *_slot(fleet, name, profile, now, stopped)
+    for name, member in fleet.members.items():
+        yield name, *_of_fleet(fleet, member, now, stopped)
     for agent in fleet.agents.values():
         its = fleet.profiles.get(agent.ordered.profile) if agent.ordered else None
         if agent.adopted or (its is not None and slots.get(agent.name) is its):
+            continue
+        if _fleet_decides(fleet, agent):
+            if agent.id in fleet.queue.restarts:
+                yield agent.id, _record(fleet, agent.id, agent), None
             continue
         if not agent.has_ended and agent.id not in fleet.queue.restarts:
             continue
@@ -277,6 +298,68 @@ def _slot(fleet: Fleet, name: str, profile: Profile, now: int, stopped: Set[str]
     return record, wanted
 
 
+def _fleet_decides(fleet: Fleet, agent: Agent) -> bool:
+    """Whether an agent's fleet file says if it is started again, and no person wants it to go on."""
+    member, asked = fleet.members.get(agent.name), fleet.queue.restarts.get(agent.id)
+    if member is None or member.id != agent.id or (asked is not None and asked.asked == agent.epoch):
+        return False
+    return member.entry.keep or is_due(fleet, member)
+
+
+def is_due(fleet: Fleet, member: Member) -> bool:
+    """Whether an agent of a fleet file is still to be started, or its start never reached a host."""
+    if member.leaves or member.wanted <= 0:
+        return False
+    row = fleet.agents.get(member.id)
+    missed = not member.arrived and (row is None or row.epoch < member.epoch or (row.has_ended and never_was(row)))
+    return member.wanted > member.begun or missed
+
+
+def never_was(row: Agent) -> bool:
+    """Whether no host has shown a run that was ordered: it is on its way, or its host did not get the order."""
+    return not row.pending and not row.started and not row.evidence and row.state in (State.STARTING, State.FAILED)
+
+
+def in_the_way(fleet: Fleet, member: Member) -> Agent | None:
+    """An agent at work under the name of one that is to be started, where that would be; None: there is none."""
+    hosts = {member.entry.host, member.host, member.goes_to} if member.entry.host else set(fleet.hosts)
+    rows = (fleet.agents.get(f"{host}/{member.entry.name}") for host in hosts)
+    return next((row for row in rows if row is not None and (row.pending or is_at_work(row))), None)
+
+
+def _of_fleet(fleet: Fleet, member: Member, now: int, stopped: Set[str]) -> tuple[Restarts, Wanted | None]:
+    """What is known of an agent of a fleet file, and whether it is to be started."""
+    entry, key = member.entry, member.entry.name
+    record = replace(fleet.queue.restarts.get(key, Restarts()), wait=None)
+    asked = fleet.queue.restarts.get(member.id)
+    if member.leaves or member.ends or record.starting or (asked is not None and asked.asked):
+        return record, None
+    chosen = {"model": entry.model, "cwd": entry.cwd, "credential": entry.credential, "member": member}
+    new = Wanted(key, key, entry.host, 0, entry.profile, Why.FLEET, How.SPAWN, record.not_before, **chosen)  # type: ignore[arg-type]
+    if is_due(fleet, member):
+        record = replace(record, gave_up="", since=0, starts=())  # a person wants it, however often it has ended
+        return record, None if in_the_way(fleet, member) else new
+    row = fleet.agents.get(member.id)
+    if not entry.keep or not member.is_owned or member.goes_to:
+        return record, None
+    if row is None:
+        return record, None if in_the_way(fleet, member) else replace(new, why=Why.STANDING)
+    record = replace(_record(fleet, key, row), wait=None)
+    if asked is not None and asked.halted == row.epoch:
+        record = replace(record, halted=asked.halted)
+    if not row.has_ended or row.ordered is None or _is_left(row, record, stopped) or in_the_way(fleet, member):
+        return record, None
+    until = record.not_before
+    if row.cause is not Cause.REBOOTED:
+        until = max(_due(row, record, _rules(fleet, entry.profile), now), row.limited_until or 0)
+    wanted = _wanted(key, row, Why.REBOOTED if row.cause is Cause.REBOOTED else Why.STANDING, until)
+    wanted = replace(wanted, how=How.RESUME if wanted.how is How.RESUME else How.SPAWN, member=member)
+    host = fleet.hosts.get(row.host)
+    if not entry.host and (host is None or host.link is not LinkState.UP):  # it has ended there for certain
+        wanted = replace(wanted, host="", how=How.SPAWN, session=None)
+    return record, wanted
+
+
 def _wanted(key: str, agent: Agent, why: Why, until: int) -> Wanted:
     """An agent to be started again: in its session where it has one and its work is not at fault."""
     goes_on = agent.cause in _GOES_ON or agent.state is State.LIMITED or why is Why.ASKED
@@ -305,7 +388,7 @@ def _bounded(record: Restarts, wanted: Wanted, rules: RestartRules, now: int) ->
     recent = tuple(at for at in record.starts if 0 <= now - at < rules.within)
     if recent != record.starts:
         record = replace(record, starts=recent)
-    if wanted.why is Why.ASKED or len(recent) < rules.starts or wanted.until > now:
+    if wanted.why in (Why.ASKED, Why.FLEET) or len(recent) < rules.starts or wanted.until > now:
         return record
     times = "once" if len(recent) == 1 else f"{len(recent)} times"
     return replace(record, gave_up=f"it was started {times} in {age(rules.within)}, and ended each time", since=now)
@@ -316,7 +399,7 @@ def _bounded(record: Restarts, wanted: Wanted, rules: RestartRules, now: int) ->
 
 def begun(record: Restarts, wanted: Wanted, now: int) -> Restarts:
     """What is known of its restarts when it is about to be started: written down before it is ordered."""
-    starts = record.starts if wanted.why is Why.ASKED else (*record.starts, now)
+    starts = record.starts if wanted.why in (Why.ASKED, Why.FLEET) else (*record.starts, now)
     wishes = replace(Restarts(wanted.host, wanted.epoch + 1, starts), halted=record.halted, asked=record.asked)
     return replace(wishes, starting=True)
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 from controlroom.domain.model import LogPlace
 from controlroom.domain.money.plausible import DoubtedUse
 from controlroom.domain.permissions.calls import Call, ordered_folder, read_input
+from controlroom.domain.preconditions import Refusal
 from controlroom.engine.budgets.advisor import compared, estimated
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.spending import Spending
+from controlroom.engine.fleets.fleet_book import FleetBook
 from controlroom.engine.frontends.turns import Turns
 from controlroom.engine.history import HistoryRecorder, flow_kept, recorded
 from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered, check_up
@@ -26,6 +28,7 @@ from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.rule_book import RuleBook
 from controlroom.engine.store import FleetStore
 from controlroom.protocol.branches import AskWork, AskWorktrees, WorkTold, WorktreesTold
+from controlroom.protocol.fleet_messages import AskDrift, ExportFleet, FleetExported, FleetPlanned, PlanFleet
 from controlroom.protocol.home import Home
 from controlroom.protocol.messages import (
     AgentChanges,
@@ -106,6 +109,7 @@ class Answering:
     spending: Spending
     tasks: TaskBook
     rules: RuleBook
+    fleets: FleetBook
 
 
 async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, turns: Turns) -> Answer:
@@ -124,13 +128,35 @@ async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, tu
             return await _over_time(parts, asked, turns)
         case AskAudit() | AskAttached() | AskRunways() | AskDoubted():
             return await _people(parts, asked, asks, turns)
-        case AskTask() | AskRules() | TryCall():
-            return await _task(parts, asked) if isinstance(asked, AskTask) else _ruled(parts, asked)
+        case AskTask() | AskRules() | TryCall() | PlanFleet() | AskDrift() | ExportFleet():
+            return await _kept_here(parts, asked)
         case AskComparison() | AskEstimate():
             return await _reckoned(parts, asked, turns)
         case CheckLedger() | BackUpLedger():
             await parts.ledger_writer.outbox.wait_tried()
             return await _tend(parts.ledger, asked, turns)
+
+
+async def _kept_here(
+    parts: Answering, asked: AskTask | AskRules | TryCall | PlanFleet | AskDrift | ExportFleet
+) -> TaskText | Rules | Judged | FleetPlanned | FleetExported:
+    if isinstance(asked, AskTask):
+        return await _task(parts, asked)
+    if isinstance(asked, AskRules | TryCall):
+        return _ruled(parts, asked)
+    return await _of_fleets(parts.fleets, asked)
+
+
+async def _of_fleets(book: FleetBook, asked: PlanFleet | AskDrift | ExportFleet) -> FleetPlanned | FleetExported:
+    try:
+        if isinstance(asked, ExportFleet):
+            return FleetExported(asked.id, *await book.exported(asked.name))
+        if isinstance(asked, AskDrift):
+            return FleetPlanned(asked.id, await book.drifted(asked.fleet))
+        return FleetPlanned(asked.id, (await book.planned(asked.file))[0])
+    except (Refusal, LedgerProblem) as problem:
+        answer = FleetExported if isinstance(asked, ExportFleet) else FleetPlanned
+        return answer(asked.id, reason=str(problem))
 
 
 async def _reckoned(parts: Answering, asked: AskComparison | AskEstimate, turns: Turns) -> Compared | Estimated:

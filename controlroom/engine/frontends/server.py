@@ -43,6 +43,7 @@ def answering(engine: Engine) -> Answering:
         engine.spending,
         engine.tasks,
         engine.rules,
+        engine.fleets,
     )
 
 

@@ -129,6 +129,12 @@ class Watcher(Rights):
             shown = unnamed(fleet) if self.withheld.accounts else fleet
             if fleet.tasks or fleet.queue.restarts:
                 shown = replace(shown, tasks=self._tasks(fleet, changes), queue=self._queue(fleet.queue))
+            if self.withheld.tasks and fleet.fleets:
+                fleets = {name: replace(one, tasks={}) for name, one in fleet.fleets.items()}
+                members = {
+                    name: replace(one, entry=replace(one.entry, digest="")) for name, one in fleet.members.items()
+                }
+                shown = replace(shown, fleets=fleets, members=members)
             if self.withheld.tasks or self.withheld.logs:
                 shown = replace(shown, agents=self._withheld(fleet, changes))
             if self.withheld.logs:

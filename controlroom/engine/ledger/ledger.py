@@ -22,6 +22,7 @@ from controlroom.domain.audit import AuditLine
 from controlroom.domain.orders import Order
 from controlroom.engine.ledger.advice_tables import KEPT, TRUE
 from controlroom.engine.ledger.doubted_tables import DOUBTED_TABLES, TOLD_TABLES
+from controlroom.engine.ledger.fleet_tables import FLEET_TABLES
 from controlroom.engine.ledger.grant_tables import CEILINGS, GRANT_TABLES
 from controlroom.engine.ledger.history_tables import HISTORY_TABLES
 from controlroom.engine.ledger.import_tables import IMPORT_TABLES
@@ -61,7 +62,7 @@ from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import redact
 from controlroom.text.states import AgentKind
 
-FORMAT = 16
+FORMAT = 17
 """Version of the tables. A newer one is refused; an older one is brought up by `STEPS`."""
 
 BUSY = 5.0
@@ -103,6 +104,7 @@ STEPS: tuple[Sequence[str], ...] = (
     (*RULE_TABLES, *WORKTREES, *CHOSEN_CREDENTIAL),
     (*LED, *LEAD_TABLES),
     IMPORT_TABLES,
+    FLEET_TABLES,
 )
 """What brings format n to n + 1, from 1 on."""
 

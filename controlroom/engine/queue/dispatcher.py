@@ -24,7 +24,7 @@ from controlroom.engine.ledger.ledger import LedgerProblem
 from controlroom.engine.ledger.writer import Keep
 from controlroom.engine.queue.halt import HaltKeeper, ResultOf, Submit
 from controlroom.engine.queue.preflight import HostPreflights
-from controlroom.engine.queue.restarter import Restarter
+from controlroom.engine.queue.restarter import FleetTexts, Restarter
 from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.store import FleetStore
 from controlroom.text.states import Outcome
@@ -56,6 +56,7 @@ class Dispatcher:
         result_of: ResultOf,
         inquiries: Inquiries,
         config: Config,
+        fleets: FleetTexts,
     ) -> None:
         """`submit` decides an intent and orders what follows from it, as for an operator.
 
@@ -65,7 +66,7 @@ class Dispatcher:
         self._store, self._book, self._claims, self._submit, self._zone = store, book, claims, submit, config.zone
         self._wordless = config.withheld.tasks
         self.halt = HaltKeeper(store, book, submit, result_of)
-        self.restarter = Restarter(store, book, claims, submit, result_of, config.kept_tasks, self._wake)
+        self.restarter = Restarter(store, book, claims, submit, result_of, config.kept_tasks, self._wake, fleets)
         self.preflights = HostPreflights(store, book, inquiries, self._wake)
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
         self._turns = dispatch.Turns()
@@ -112,7 +113,7 @@ class Dispatcher:
                 order = replace(order, verb="retry")
             if order is not None and order.verb in attempts.NOTED:
                 self._ordered.setdefault(order.op, (order, fleet.queue.halt))
-        if changes.tasks or changes.room or any(_clears(fleet, host) for host in changes.hosts):
+        if changes.tasks or changes.room or changes.members or any(_clears(fleet, host) for host in changes.hosts):
             is_open = any(task.state.is_open for task in fleet.tasks.values())
             clears = any(_clears(fleet, host) for host in fleet.hosts)
             works = clears or self.restarter.has_work or fleet.queue.halt is not None

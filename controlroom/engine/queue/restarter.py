@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 from controlroom.domain import intents
 from controlroom.domain.orders import Order, Result
@@ -16,12 +17,23 @@ from controlroom.domain.queue import restarts
 from controlroom.domain.queue.restarts import How, Wanted
 from controlroom.domain.tasks import Restarts
 from controlroom.engine.claims import ClaimChecker
+from controlroom.engine.ledger.ledger import LedgerProblem
 from controlroom.engine.queue.halt import ResultOf, Submit
 from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.store import FleetStore
 from controlroom.text.states import Outcome
 
 log = logging.getLogger("controlroom.engine")
+
+
+class FleetTexts(Protocol):
+    """What is known of agents that fleet files have started."""
+
+    async def begun(self, wanted: Wanted) -> str | None:
+        """Write down that a run is about to be ordered; why not, "" when it was, None: it is not wanted any more."""
+
+    async def text(self, name: str) -> str:
+        """What an agent is told. Raises `LedgerProblem`."""
 
 
 class Restarter:
@@ -36,16 +48,16 @@ class Restarter:
         result_of: ResultOf,
         tasks: Mapping[str, str],
         wake: Callable[[], None],
+        fleets: FleetTexts,
     ) -> None:
         """`tasks`: what agents are told that a profile keeps running, by profile; `wake`: have a round soon."""
         self._store, self._book, self._claims, self._submit = store, book, claims, submit
-        self._result_of, self._tasks, self._wake = result_of, tasks, wake
+        self._result_of, self._tasks, self._wake, self._fleets = result_of, tasks, wake, fleets
 
     @property
     def has_work(self) -> bool:
         """Whether what agents do may be followed by a start."""
-        fleet = self._store.fleet
-        return bool(fleet.queue.restarts) or any(profile.restarts.starts_any for profile in fleet.profiles.values())
+        return restarts.starts_any(self._store.fleet)
 
     def note(self, orders: Iterable[Order]) -> None:
         """Take note of the runs that a halt of the room ends: they are nobody's wish."""
@@ -119,15 +131,16 @@ class Restarter:
         """Start an agent; False: it was not possible to write that down, so nothing was ordered."""
         now, record = self._store.clock(), self._store.fleet.queue.restarts.get(wanted.key, Restarts())
         begun = restarts.begun(record, wanted, now)
-        written = await self._put(wanted.key, begun)
-        if written:
-            self._put(wanted.key, restarts.not_begun(record, written, self._store.clock()))
+        written: str | None = await self._put(wanted.key, begun)
+        intent, written = (None, written) if written else await self._prepared(wanted)
+        if intent is None:
+            self._put(wanted.key, restarts.not_begun(record, written, self._store.clock()) if written else record)
             return False
         queue = self._store.fleet.queue
         if queue.hold is not None or queue.halt is not None:  # since it was written down
             self._put(wanted.key, record)
             return False
-        result = await self._submit(self._intent(wanted), f"restarts: {wanted.why}")
+        result = await self._submit(intent, f"restarts: {wanted.why}")
         answer = self._result_of(result.op) if result.outcome is Outcome.ASKED else None
         if answer is None or answer.done():
             self._answered(wanted.key, record, begun, result if answer is None else answer.result())
@@ -141,6 +154,20 @@ class Restarter:
     def _put(self, key: str, kept: Restarts) -> "asyncio.Future[str]":
         queue = self._store.fleet.queue
         return self._book.set_queue(replace(queue, restarts={**queue.restarts, key: kept}))
+
+    async def _prepared(self, wanted: Wanted) -> tuple[intents.Intent | None, str | None]:
+        """What is to be ordered for a start, of which a fleet's agent is written down; or why there is nothing."""
+        if wanted.member is None or wanted.how is not How.SPAWN:
+            return self._intent(wanted), ""
+        try:
+            text = await self._fleets.text(wanted.name)
+        except LedgerProblem as unread:
+            return None, str(unread)
+        problem, entry = await self._fleets.begun(wanted), wanted.member.entry
+        if problem != "":
+            return None, problem
+        spawn = intents.SpawnAgent(wanted.name, text, wanted.host, entry.profile, model=entry.model, cwd=entry.cwd)
+        return replace(spawn, credential=entry.credential, worktree=entry.worktree), ""
 
     def _intent(self, wanted: Wanted) -> intents.Intent:
         if wanted.how is How.RESUME:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from controlroom.domain import intents
 from controlroom.domain.audit import verb_of
+from controlroom.domain.claims import digest
 from controlroom.domain.events import HostDrained, QueueSeen, TasksSeen
 from controlroom.domain.model import Fleet, Host
 from controlroom.domain.orders import Result
@@ -155,6 +156,21 @@ class TaskBook:
             raise LedgerProblem(f"the ledger has no text of {task.id}")
         return str(rows[0][0])
 
+    async def texts(self, tasks: Iterable[Task]) -> dict[str, str]:
+        """The whole texts of several tasks, by id; one that the ledger has not is left out. Raises `LedgerProblem`."""
+        await self._ledger_writer.outbox.wait_tried()
+        numbers = {task.id: task.number for task in tasks}
+
+        def read() -> dict[str, str]:
+            rows = {id_: self._ledger.read(task_tables.TEXT, (number,)) for id_, number in numbers.items()}
+            return {id_: str(text[0][0]) for id_, text in rows.items() if text}
+
+        return await asyncio.to_thread(read) if numbers else {}
+
+    async def digests(self, tasks: Iterable[Task]) -> dict[str, str]:
+        """The digests of such texts."""
+        return {id_: digest(text) for id_, text in (await self.texts(tasks)).items()}
+
     def _outdated(self) -> tuple[str, ...]:
         """Tasks that ended so long ago that they are not shown any longer."""
         awaited = {key for task in self.fleet.tasks.values() if task.state.is_open for key in task.after}
@@ -261,7 +277,7 @@ class TaskBook:
         wishes = [await self._filled(wish, intent.template) for wish in parts]
         if not wishes:
             raise Refusal("there is no task to add")
-        known = await self._known(wishes)
+        known = await self.known(wishes)
         addition = edits.added(self.fleet, wishes, known, self._last + 1, who, now, intent.lead)
         new = [task for task in addition.tasks if task.id in addition.new]
         self._last += len(addition.new)
@@ -288,7 +304,13 @@ class TaskBook:
             self._parts[intent.addition] = Parts(who, parts.since, parts.number + 1, wishes)
         return wishes
 
-    async def _known(self, wishes: Iterable[TaskWish]) -> dict[str, Task]:
+    async def check(self, wishes: Sequence[TaskWish], who: str) -> None:
+        """See that all of these could be added now. Raises `Refusal` and `LedgerProblem`."""
+        if wishes:
+            known = await self.known(wishes)
+            edits.added(self.fleet, wishes, known, self._last + 1, who, self._store.clock())
+
+    async def known(self, wishes: Iterable[TaskWish]) -> dict[str, Task]:
         """The tasks that have one of these keys, ended ones too."""
         keys = {wish.key for wish in wishes if wish.key}
         keys |= {name for wish in wishes for name in wish.after}
@@ -305,6 +327,11 @@ class TaskBook:
         """The wish with the text that its template gives. Raises `Refusal`."""
         if not template:
             return wish
+        text = await self.template(template)
+        return replace(wish, text=filled(template, text, {"text": wish.text, **wish.variables}))
+
+    async def template(self, template: str) -> str:
+        """The text of a template of the room. Raises `Refusal`."""
         text = self._templates.get(template)
         if text is None:
             text = await asyncio.to_thread(read_template, self._template_folder, template)
@@ -312,7 +339,7 @@ class TaskBook:
             names = sorted({*self._templates, *template_names(self._template_folder)})
             there = nearest(template, names) or (f" (there are {', '.join(names)})" if names else " (there is none)")
             raise Refusal(f"there is no template {ascii(template)[:60]}{there}")
-        return replace(wish, text=filled(template, text, {"text": wish.text, **wish.variables}))
+        return text
 
 
 def _never_ordered(task: Task, ordered: Mapping[str, int], rules: QueueRules, now: int) -> Task | None:

@@ -1,0 +1,1 @@
+"""Fleets from files: planned, applied, and seen through."""
