@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import controlroom.node.imports
+from controlroom.node.imports.found import transcripts
+from controlroom.node.imports.reader import read
 from controlroom.wire.imports import (
     MOST_READ,
     ListTranscripts,
@@ -23,9 +27,12 @@ from controlroom.wire.imports import (
 )
 from controlroom.wire.messages import pack, read_from_node
 from tests.benchmarks.table import print_table
+from tests.engine.old_host import OldHost, imported
+from tests.engine.rooms import room
 from tests.lab.transcripts import write
+from tests.lab.world import World
 
-AT = 1_785_000_000_000
+AT = 1_785_000_000_000  # everything is before the clock of the rooms that tests make
 
 
 class Program:
@@ -89,13 +96,76 @@ def on_host(home: Path, size: int) -> list[tuple[str, str, str]]:
     ]
 
 
+class Prepared(OldHost):
+    """Has read everything before it is asked."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self.answers = {(place.path, place.offset): read([place], 0, lambda _: "plan")[0] for place in self.places()}
+
+    def places(self) -> Iterator[TranscriptPlace]:
+        """The places from which on it will be asked."""
+        for transcript in transcripts([str(self.home / ".claude")]):
+            place = TranscriptPlace(transcript.path)
+            while True:
+                part = read([place], 0, lambda _: "plan")[0]
+                yield place
+                if part.done:
+                    break
+                place = TranscriptPlace(part.path, part.end, part.mark)
+
+    def parts(self, asked: ReadTranscripts) -> list[TranscriptPart]:
+        """One part: what stands in it is at hand."""
+        return [self.answers[asked.places[0].path, asked.places[0].offset]]
+
+
+def at_home(home: Path) -> list[tuple[str, str, str]]:
+    """What the engine does, of all its threads, with the answers at hand; and how long it keeps others waiting."""
+    world = World()
+    os.environ.update(world.environment())
+    try:
+        spent, again, stall, messages = asyncio.run(_at_home(home))
+    finally:
+        world.close()
+    return [
+        ("booked at home, of one core", f"{spent:.1f} s, {spent / messages * 1e6:.0f} µs a message", ""),
+        ("the longest that others wait", f"{1000 * stall:.0f} ms", ""),
+        ("all of it once more", f"{1000 * again:.0f} ms", ""),
+    ]
+
+
+async def _at_home(home: Path) -> tuple[float, float, float, int]:
+    """Import from a host whose answers are at hand; give processor seconds, once more, the longest stall, messages."""
+    longest = 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.perf_counter() - began)
+
+    async with room(Prepared(home)) as made:
+        watching = asyncio.create_task(watch())
+        took, messages = list[float](), list[int]()
+        for _ in range(2):
+            began = time.process_time()
+            messages.append((await imported(made, patience=600)).messages)
+            took.append(time.process_time() - began)
+        watching.cancel()
+    return took[0], took[1], longest, messages[0]
+
+
 def main() -> None:
     """Measure with the size given, or 1 GB."""
     megabytes = int((sys.argv[1:] or ["1000"])[0])
     with tempfile.TemporaryDirectory() as name:
         answers = write(Path(name), megabytes * 1024 * 1024, AT, random.Random(1))
         size = sum(path.stat().st_size for path in Path(name).rglob("*.jsonl"))
-        print_table("Importing old transcripts", [("answers", str(answers), ""), *on_host(Path(name), size)])
+        print_table(
+            "Importing old transcripts",
+            [("answers", str(answers), ""), *on_host(Path(name), size), *at_home(Path(name))],
+        )
 
 
 if __name__ == "__main__":
