@@ -12,7 +12,7 @@ from controlroom.cli.room import wait_settled, with_room
 from controlroom.client.client import Client, EngineUnavailable, Estimated
 from controlroom.domain.calculators.comparison import AccountUse, Comparison, PaymentOption, Terms
 from controlroom.domain.calculators.estimate import Estimate, TierFit, Wish
-from controlroom.domain.calculators.offers import cheapest
+from controlroom.domain.calculators.offers import cheapest, price_words
 from controlroom.domain.words import count, days, dollars, percent
 from controlroom.text.states import Payer
 
@@ -101,8 +101,6 @@ def _money(way: PaymentOption, sign: str) -> str:
 
 SETTLING = 3.0
 """Seconds for a fresh engine to hear from its hosts what agents need there."""
-
-_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "CHF": "CHF "}
 
 
 def estimate(args: argparse.Namespace, entry_points: EntryPoints) -> int:
@@ -202,7 +200,7 @@ def _machines(found: Estimate) -> None:
     rows: list[tuple[str, ...]] = [("A MONTH", "EACH", "MACHINES")]
     for one in cheapest(found.housings):
         machine = one.machine
-        money = dollars(one.month).replace("$", _SIGNS[machine.currency])
+        money = price_words(one.month, machine.currency)
         rows.append((money, f"{one.each}", f"{one.machines} × {machine.provider} {machine.name}"))
     if len(rows) == 1:
         output.data("no known machine holds even one such agent (see machines.toml)")

@@ -235,7 +235,21 @@ def host(parser: argparse.ArgumentParser) -> None:
 def host_drain(parser: argparse.ArgumentParser) -> None:
     """Take a host, and what becomes of what runs there."""
     host(parser)
-    parser.add_argument("--move", action="store_true", help="have what is at work there go on elsewhere")
+    parser.add_argument("--move", action="store_true", help="have what is at work there go on elsewhere, in batches")
+    parser.add_argument(
+        "--batch", metavar="N", type=int, default=0, help="how many move at once (default 10): the next when these work"
+    )
+    parser.add_argument(
+        "--continue", dest="go_on", action="store_true", help="go on with a drain that stands still: try again"
+    )
+    parser.add_argument("--reason", metavar="TEXT", default="", help="why; everybody is shown it")
+
+
+def host_replace(parser: argparse.ArgumentParser) -> None:
+    """Take a host, and the one that takes its place."""
+    host(parser)
+    parser.add_argument("by", metavar="NEW", help="the host that takes its place")
+    parser.add_argument("--batch", metavar="N", type=int, default=0, help="how many move at once (default 10)")
     parser.add_argument("--reason", metavar="TEXT", default="", help="why; everybody is shown it")
 
 
@@ -253,6 +267,7 @@ def host_add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label", metavar="L", action="append", help="what tasks may want of it; may be given several times"
     )
+    parser.add_argument("--size", metavar="S", default="", help="what its provider calls a machine like it, for advice")
 
 
 def host_answer(parser: argparse.ArgumentParser) -> None:

@@ -15,10 +15,10 @@ from controlroom.domain import intents
 from controlroom.domain.address import short_name
 from controlroom.domain.claims import deaf_words
 from controlroom.domain.display import checkup
-from controlroom.domain.display.views import stays
+from controlroom.domain.display.drains import progress_words
 from controlroom.domain.model import Fleet, Host, LinkState, Question
 from controlroom.domain.questions import QuestionKind, command
-from controlroom.domain.tasks import Drain
+from controlroom.domain.tasks import BATCH, Drain
 from controlroom.domain.words import size
 from controlroom.text.states import Verdict
 
@@ -30,7 +30,7 @@ def add(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 async def _add(client: Client, args: argparse.Namespace) -> int:
     name, labels = args.name or short_name(args.address), tuple(args.label or ())
-    return await joined(client, intents.AddHost(name, args.address, args.fingerprint or "", labels))
+    return await joined(client, intents.AddHost(name, args.address, args.fingerprint or "", labels, args.size or ""))
 
 
 async def joined(client: Client, intent: intents.AddHost) -> int:
@@ -197,8 +197,29 @@ async def _take(client: Client, args: argparse.Namespace) -> int:
 
 def drain(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Have a host take nothing new."""
-    args.intent = intents.DrainHost(args.name, typed(args.reason, "the reason"), args.move)
+    if args.go_on:
+        if args.move or args.batch or args.reason:
+            raise Stop(Exit.USAGE, "--continue goes on with the drain as it was ordered: say it alone")
+        args.intent, args.done = intents.ContinueDrain(args.name), f"the drain of {args.name} goes on"
+        return with_room(_ordered, args)
+    if args.batch and not args.move:
+        raise Stop(Exit.USAGE, "--batch says how many agents move at once: say --move, too")
+    args.intent = intents.DrainHost(args.name, typed(args.reason, "the reason"), args.move, args.batch or BATCH)
     args.done = f"{args.name} takes nothing new, until controlroom host undrain {args.name}"
+    return with_room(_ordered, args)
+
+
+def replace_host(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Have one host take the place of another."""
+    reason = typed(args.reason, "the reason")
+    args.intent = intents.ReplaceHost(args.name, args.by, reason, args.batch or BATCH)
+    args.done = f"{args.by} takes the place of {args.name}: controlroom host list says how far that is"
+    return with_room(_ordered, args)
+
+
+def relieve(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Have as many agents go on elsewhere as advice about a host says."""
+    args.intent, args.done = intents.RelieveHost(args.name), f"{args.name} is relieved"
     return with_room(_ordered, args)
 
 
@@ -212,7 +233,7 @@ async def _ordered(client: Client, args: argparse.Namespace) -> int:
     host = host_of(client.fleet, args.name)
     code = await order(client, args.intent, args.done)
     if isinstance(args.intent, intents.DrainHost) and args.intent.move:
-        moving = replace(host, drain=Drain("", 0, move=True))
-        if stay := stays(client.fleet, moving):
-            output.talk(stay)
+        moving = replace(host, drain=host.drain or Drain("", 0, move=True))
+        if words := progress_words(client.fleet, moving, client.now()):
+            output.talk(words)
     return code

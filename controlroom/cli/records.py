@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from controlroom.cli.branch_records import COLLECTED
 from controlroom.cli.diff_records import DIFF_ANSWERS
+from controlroom.cli.drain_records import DRAIN
 from controlroom.cli.fleet_records import FLEET_ANSWERS
 from controlroom.cli.import_records import IMPORTED, IMPORTED_OF_HOST
 from controlroom.cli.lead_records import LEAD_ANSWERS
@@ -89,12 +90,6 @@ def _of(part: str, name: str) -> Callable[[Any], Any]:
     return lambda thing: None if getattr(thing, part) is None else getattr(getattr(thing, part), name)
 
 
-_DRAIN = (
-    *_several(Kind.TEXT, "who", "reason"),
-    _time("since", "at"),
-    _flag("move", says="whether what is at work there goes on elsewhere"),
-)
-
 _HOST = (
     *_several(Kind.TEXT, "name", "address"),
     _text("state", "link", "of its link: connecting, asking, up, lost or refused"),
@@ -116,7 +111,8 @@ _HOST = (
     _record("question", _QUESTION),
     _text("notice"),
     _texts("labels", says="what tasks and profiles may want of it"),
-    _record("drain", _DRAIN, says="why it takes nothing new; null: it takes work"),
+    _text("size", says="what its provider calls a machine like it; null: nobody says"),
+    _record("drain", DRAIN, says="why it takes nothing new; null: it takes work"),
     _record("imported", IMPORTED, says="its transcripts from before; null: none are known"),
 )
 

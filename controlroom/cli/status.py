@@ -166,7 +166,7 @@ def _standing(row: views.HostRow, now: int) -> str:
     if row.question:
         return f"{row.question.title}: {command(row.name, row.question)}"
     taken = f"{row.taken}: controlroom host take {row.name}" if row.taken else ""
-    drain = views.drain_words(row.drain, now, row.stays) if row.drain else ""
+    drain = views.drain_words(row.drain, now, row.progress) if row.drain else ""
     return "; ".join(filter(None, (taken, drain, row.reason))) or row.address
 
 

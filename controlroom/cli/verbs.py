@@ -242,7 +242,7 @@ _HOSTS: tuple[Verb, ...] = (
     Verb(
         "host add",
         "hosts",
-        "USER@ADDRESS[:PORT] [--name N] [--fingerprint SHA256:...] [--label L]...",
+        "USER@ADDRESS[:PORT] [--name N] [--fingerprint SHA256:...] [--label L]... [--size S]",
         "Add a host, reached over SSH.",
         "~/.ssh/config is honoured. An unknown host key is shown and must be accepted, here or with host answer; "
         "with --fingerprint, a key that matches is accepted without a question.",
@@ -316,14 +316,41 @@ _HOSTS: tuple[Verb, ...] = (
     Verb(
         "host drain",
         "hosts",
-        "NAME [--move] [--reason TEXT]",
-        "Have a host take nothing new; what runs there ends by itself.",
-        "It is in force until host undrain, whatever is restarted. With --move what is at work there begins anew on "
-        "other hosts as they have room, ten at a time: not interactive agents, idle ones, and tasks that must run "
-        "there.",
-        ("controlroom host drain vm1 --reason 'new kernel'", "controlroom host drain vm1 --move"),
+        "NAME [--move [--batch N]] [--reason TEXT] | NAME --continue",
+        "Have a host take nothing new; what runs there ends by itself, or moves.",
+        "It is in force until host undrain, whatever is restarted. With --move what is at work there goes on elsewhere "
+        "in batches, as other hosts have room: the next one when all of the last are at work. When more than a fifth "
+        "of a batch fails the drain stands still, with an alarm, until --continue. host list says how far it is, "
+        "what stays there, and why.",
+        (
+            "controlroom host drain vm1 --reason 'new kernel'",
+            "controlroom host drain vm1 --move --batch 5",
+            "controlroom host drain vm1 --continue",
+        ),
         "hosts:drain",
         take.host_drain,
+    ),
+    Verb(
+        "host replace",
+        "hosts",
+        "NAME NEW [--batch N] [--reason TEXT]",
+        "Have one host take the place of another: all that is at work there moves.",
+        "NEW must be connected, have room, and be fit for it: that is looked at first. It takes over labels and "
+        "budgets where it has none, and tasks that are wanted on NAME. Then NAME is drained, and everything goes to "
+        "NEW, as host drain --move does it.",
+        ("controlroom host replace vm1 vm2",),
+        "hosts:replace_host",
+        take.host_replace,
+    ),
+    Verb(
+        "host relieve",
+        "hosts",
+        "NAME",
+        "Have as many agents go on elsewhere as advice about a full or busy host says.",
+        "The advice is among the alarms once a host has been too full or too busy for half an hour.",
+        ("controlroom host relieve vm1",),
+        "hosts:relieve",
+        take.host,
     ),
     Verb(
         "host undrain",

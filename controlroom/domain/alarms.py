@@ -238,6 +238,9 @@ def forget_overlaps(draft: Draft, agent: Agent) -> None:
     draft.alarms.drop(f"{_OVERLAP}{agent.id}")
 
 
+LOAD = "load of "
+"""How what advice about a host is about begins; the host follows."""
+
 GAPS = "gaps "
 """How what such an alarm is about begins; the host follows."""
 

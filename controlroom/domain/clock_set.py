@@ -10,7 +10,7 @@ from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Agent, Host
 from controlroom.domain.questions import Question
-from controlroom.domain.tasks import Attempt, Queue, Restarts, Task
+from controlroom.domain.tasks import Attempt, Drain, Queue, Restarts, Task
 
 
 def later(at: int, by: int) -> int:
@@ -45,7 +45,17 @@ def _host(host: Host, by: int) -> Host:
         seen=later(host.seen, by),
         sample=host.sample and replace(host.sample, at=later(host.sample.at, by)),
         question=_question(host.question, by),
-        drain=host.drain and replace(host.drain, at=later(host.drain.at, by)),
+        drain=host.drain and _drain(host.drain, by),
+    )
+
+
+def _drain(drain: Drain, by: int) -> Drain:
+    return replace(
+        drain,
+        at=later(drain.at, by),
+        leaving=tuple(replace(one, at=later(one.at, by)) for one in drain.leaving),
+        stopped=later(drain.stopped, by),
+        emptied=later(drain.emptied, by),
     )
 
 

@@ -494,7 +494,7 @@ def _add_host(fleet: Fleet, intent: intents.AddHost, now: int) -> Decision:
         if other.address == intent.address:
             raise Refusal(f"{intent.address} is in the room already, as {other.name}")
     effect = intents.ConnectTo(intent.name, intent.address, intent.fingerprint)
-    return Decision((HostAdded(intent.name, intent.address, now, intent.labels),), effect)
+    return Decision((HostAdded(intent.name, intent.address, now, intent.labels, intent.size),), effect)
 
 
 def _remove_host(fleet: Fleet, intent: intents.RemoveHost, now: int) -> Decision:

@@ -26,6 +26,8 @@ class Configured:
     at: int
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of the hosts that have any, by name."""
+    sizes: Mapping[str, str] = field(default_factory=dict)
+    """What providers call machines like them, of hosts of which the config says it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,15 @@ class HostAdded:
     address: str
     at: int
     labels: tuple[str, ...] = ()
+    size: str = ""
+
+
+@dataclass(frozen=True)
+class HostLabelled:
+    """A host has these labels from now on."""
+
+    host: str
+    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -310,6 +321,7 @@ class Concluded:
 Event = (
     Configured
     | HostAdded
+    | HostLabelled
     | HostRemoved
     | LinkChanged
     | HostMet

@@ -79,10 +79,14 @@ class AlarmLevel(StrEnum):
 class AlarmKind(StrEnum):
     """What an alarm is about, where something follows from it."""
 
+    ADVICE = "advice"
+    """A host that is too full, too busy, or idle."""
     BUDGET = "budget"
     CREDENTIAL = "credential"
     """A credential that lets nobody in."""
     DISK = "disk"
+    DRAIN = "drain"
+    """A drain that stands still, or has emptied its host."""
     GIVEN_UP = "given up"
     """An agent that is not started again."""
     OVERLAP = "overlap"

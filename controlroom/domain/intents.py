@@ -19,7 +19,7 @@ from controlroom.domain.leads import LeadIntent
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import NO_TERMS, Order, RunTerms
 from controlroom.domain.permissions.intents import RuleIntent
-from controlroom.domain.tasks import TaskChange, TaskWish
+from controlroom.domain.tasks import BATCH, TaskChange, TaskWish
 from controlroom.domain.worktrees import DropWorktree, DropWorktreeOn
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind, ItemAnswer, TellKind, Verdict
@@ -178,6 +178,8 @@ class AddHost:
     """`SHA256:…` of its key, known from elsewhere: it is then trusted without a question."""
     labels: tuple[str, ...] = ()
     """What tasks and profiles may want of it."""
+    size: str = ""
+    """What its provider calls a machine like it."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,34 @@ class DrainHost:
     name: str
     reason: str = ""
     move: bool = False
+    batch: int = BATCH
+    """Agents that leave at once."""
+
+
+@dataclass(frozen=True)
+class ContinueDrain:
+    """Have a drain that stands still go on: what has failed is tried again."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ReplaceHost:
+    """Have one host take the place of another: all that is at work there goes on on it."""
+
+    name: str
+    by: str
+    """The host that takes its place."""
+    reason: str = ""
+    batch: int = BATCH
+    """Agents that leave at once."""
+
+
+@dataclass(frozen=True)
+class RelieveHost:
+    """Have those agents of a host go on elsewhere that advice about it names."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -391,6 +421,9 @@ Intent = (
     | RetryHost
     | TakeHost
     | DrainHost
+    | ContinueDrain
+    | ReplaceHost
+    | RelieveHost
     | UndrainHost
     | SetBudget
     | RemoveBudget

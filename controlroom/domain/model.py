@@ -115,6 +115,8 @@ class Host:
     """What tasks and profiles may want of it, as the config says it."""
     drain: Drain | None = None
     """None: it takes work."""
+    size: str = ""
+    """What its provider calls a machine like it, as the config says it: sizes are known by machines.toml."""
     imported: UsageImport | None = None
     """How far its transcripts from before are counted; None: nothing is known of any."""
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from controlroom.domain import clock_set, events
 from controlroom.domain.alarms import (
     GAPS,
+    LOAD,
     forget_overlaps,
     forget_payer,
     watch_disk,
@@ -23,6 +24,7 @@ from controlroom.domain.alarms import (
 )
 from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.claims import paused
+from controlroom.domain.drain_alarms import watch_drain
 from controlroom.domain.imports import IMPORT, import_alarm
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.orders import STARTS
@@ -110,7 +112,11 @@ def _configured(draft: Draft, event: events.Configured) -> None:
     hosts = {name: draft.hosts.get(name) for name in event.hosts}
     draft.hosts.become(
         {
-            name: replace(hosts[name] or Host(name, address, since=event.at), labels=event.labels.get(name, ()))
+            name: replace(
+                hosts[name] or Host(name, address, since=event.at),
+                labels=event.labels.get(name, ()),
+                size=event.sizes.get(name, ""),
+            )
             for name, address in event.hosts.items()
         }
     )
@@ -121,12 +127,20 @@ def _configured(draft: Draft, event: events.Configured) -> None:
 
 
 def _host_added(draft: Draft, event: events.HostAdded) -> None:
-    draft.hosts.put(event.host, Host(event.host, event.address, since=event.at, labels=event.labels))
+    draft.hosts.put(event.host, Host(event.host, event.address, since=event.at, labels=event.labels, size=event.size))
+
+
+def _host_labelled(draft: Draft, event: events.HostLabelled) -> None:
+    host = draft.hosts.get(event.host)
+    if host is not None:
+        draft.hosts.put(host.name, replace(host, labels=event.labels))
 
 
 def _host_removed(draft: Draft, event: events.HostRemoved) -> None:
     draft.hosts.drop(event.host)
     watch_disk(draft, event.host, None, 0)
+    watch_drain(draft, event.host, None)
+    draft.alarms.drop(f"{LOAD}{event.host}")
     draft.alarms.drop(f"{GAPS}{event.host}")
     draft.alarms.drop(f"{IMPORT}{event.host}")
     _forget_agents(draft, event.host)
@@ -136,6 +150,9 @@ def _host_drained(draft: Draft, event: events.HostDrained) -> None:
     host = draft.hosts.get(event.host)
     if host is not None:
         draft.hosts.put(host.name, replace(host, drain=event.drain))
+        watch_drain(draft, host.name, event.drain)
+        if event.drain is not None:
+            draft.alarms.drop(f"{LOAD}{host.name}")
 
 
 def _forget_agents(draft: Draft, host: str) -> None:
@@ -480,6 +497,7 @@ def _concluded(draft: Draft, event: events.Concluded) -> None:
 _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.Configured: _configured,
     events.HostAdded: _host_added,
+    events.HostLabelled: _host_labelled,
     events.HostRemoved: _host_removed,
     events.HostDrained: _host_drained,
     events.LinkChanged: _link_changed,

@@ -11,7 +11,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-from controlroom.domain.waits import Wait
+from controlroom.domain.waits import HostWait, Wait
 from controlroom.text.checks import AS_PROFILE, CheckOrder, Checks
 from controlroom.text.host_sample import FolderCheck
 from controlroom.text.lazy_dataclass import dataclass
@@ -427,15 +427,52 @@ class Hold:
     reason: str = ""
 
 
+BATCH = 10
+"""Agents that leave a drained host at once, where nobody says otherwise."""
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """An agent that has been ordered from a drained host to another, and is not known to be at work there yet."""
+
+    name: str
+    to: str
+    run: int
+    """The epoch that it begins there."""
+    at: int
+
+
 @dataclass(frozen=True)
 class Drain:
-    """A host takes nothing new, until an operator says so."""
+    """A host takes nothing new, until an operator says so; with `move` what is at work there leaves it in batches."""
 
     who: str
     at: int
     reason: str = ""
     move: bool = False
     """What is at work there goes on elsewhere."""
+    batch: int = BATCH
+    """Agents that leave at once: the next ones follow when all of these are at work."""
+    to: str = ""
+    """The host that takes its place, and all that leaves; empty: whichever has room."""
+    number: int = 0
+    """The batch that is on its way, or was the last; 0: none has begun."""
+    size: int = 0
+    """Agents that left in it."""
+    failures: int = 0
+    """Those of them that did not arrive."""
+    leaving: tuple[Leaving, ...] = ()
+    """Those of them that are on their way."""
+    moved: int = 0
+    """Agents that are at work elsewhere, of all batches."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Those that did not arrive, by name, and why: they are not tried again until somebody has the drain go on."""
+    stopped: int = 0
+    """Since when it stands still, because too many of a batch failed or all that is left has; 0: it goes on."""
+    emptied: int = 0
+    """Since when nothing of this room is at work there; 0: something is."""
+    waits: tuple[HostWait, ...] = ()
+    """Why each other host does not take the next agent now. The ledger does not keep this."""
 
 
 @dataclass(frozen=True)

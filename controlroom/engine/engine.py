@@ -29,6 +29,7 @@ from controlroom.engine.config.config import Config, ConfigWatch
 from controlroom.engine.fleets.fleet_book import FleetBook
 from controlroom.engine.fleets.known import FleetKnowledge
 from controlroom.engine.history import HistoryRecorder
+from controlroom.engine.host_adviser import HostAdviser
 from controlroom.engine.host_events import HostEvents
 from controlroom.engine.hosts.inquiries import Inquiries
 from controlroom.engine.hosts.link import Link, Sink
@@ -47,6 +48,7 @@ from controlroom.engine.orders import OrderBook
 from controlroom.engine.overlaps import OverlapWatch
 from controlroom.engine.people import Connections
 from controlroom.engine.queue.dispatcher import Dispatcher
+from controlroom.engine.queue.replacer import HostReplacer
 from controlroom.engine.queue.task_book import TaskBook, TaskIntent
 from controlroom.engine.room_editor import CHANGES, RoomEditor
 from controlroom.engine.rule_book import RuleBook
@@ -116,13 +118,10 @@ class Engine:
         self.imports = UsageImports(store, ledger, writer, inquiries, self.spending)
         parts = orders, claims, unordered, budgets, self.spending, self.headroom, inquiries, logs, writer, history
         self.host_events = HostEvents(store, *parts, OverlapWatch(store), self.imports)
-        happened, moves = self.host_events.happened, home.state_folder / "moves"
-        self.moves = MoveCoordinator(
-            store, orders, inquiries, claims, writer, budgets.first, moves, happened, CarryRules(*config.carry)
-        )
+        moves = home.state_folder / "moves", self.host_events.happened, CarryRules(*config.carry)
+        self.moves = MoveCoordinator(store, orders, inquiries, claims, writer, budgets.first, *moves)
         self._metrics = MetricsFile(config.metrics, store, ledger, history, self.spending) if config.metrics else None
-        texts = config.templates, home.config.parent / "templates"
-        self.tasks = TaskBook(store, ledger, writer, config.queue, *texts, config.zone)
+        self.tasks = TaskBook(store, ledger, writer, config.queue, config.templates, home.templates, config.zone)
         knowledge = FleetKnowledge(store, ledger, self.tasks, claims, inquiries)
         self.fleets = fleets = FleetBook(store, ledger, writer, self.tasks, knowledge, self.submit)
         decides = self.submit, orders.result_of
@@ -130,6 +129,7 @@ class Engine:
         self.rules = RuleBook(home, store, ledger, writer, self.submit)
         self.leads = LeadBook(store, ledger, writer, budgets, self.submit)
         room_editor = RoomEditor(home, config, store, writer, budgets, self.links, self.host_events.removed)
+        self.adviser = HostAdviser(home, store, ledger, writer, self.submit)
         self._apart = self._decided_elsewhere(room_editor)
 
     def _decided_elsewhere(self, room_editor: RoomEditor) -> dict[type, Callable[[Any, str], Awaitable[Result]]]:
@@ -137,6 +137,8 @@ class Engine:
         return {
             intents.SettleUsage: self.spending.settle,
             intents.ApplyFleet: self.fleets.apply,
+            intents.ReplaceHost: HostReplacer(self.store, self.tasks, room_editor, self._config.fixed).replace,
+            intents.RelieveHost: self.adviser.relieve,
             intents.HaltRoom: self.dispatcher.halt.halt,
             intents.ResumeRoom: self.dispatcher.halt.resume,
             **dict.fromkeys(CHANGES, room_editor.change),
@@ -152,7 +154,8 @@ class Engine:
         """Take up the room as config and ledger have it, and begin to connect, this machine first."""
         at = self.store.clock()
         config = self._config
-        self.store.apply(events.Configured(config.profiles, config.limits, config.hosts, at, config.labels))
+        hosts = config.hosts, at, config.labels, config.sizes
+        self.store.apply(events.Configured(config.profiles, config.limits, *hosts))
         self._recall(at)
         self.tasks.recall({f"{agent.host}/{agent.name}": agent.epoch for agent in self.ledger.agents})
         self.fleets.recall()
@@ -191,6 +194,7 @@ class Engine:
         self.store.follow_clock()
         self.host_events.forget_old()
         self.history.look()
+        self.adviser.look()
         self.rules.look()
         self.leads.look()
         if (words := self._config_watch.look()) is not None:
@@ -204,6 +208,7 @@ class Engine:
         self.dispatcher.close()
         self.fleets.close()
         await self.rules.close()
+        await self.adviser.close()
         await self.leads.close()
         if self._metrics is not None:
             self._metrics.close()
@@ -223,6 +228,7 @@ class Engine:
             await self.dispatcher.wait_idle()
             await self.fleets.wait_idle()
             await self.rules.wait_idle()
+            await self.adviser.wait_idle()
             await self.leads.wait_idle()
             await self.imports.wait_idle()
             await self.spending.wait_idle()
@@ -236,7 +242,7 @@ class Engine:
     @property
     def _busy(self) -> bool:
         """Whether anything is under way; all is looked at in one moment, as the end of each begins another."""
-        parts = (self.dispatcher, self.rules, self.leads, self.imports, self.spending, self.headroom)
+        parts = (self.dispatcher, self.rules, self.leads, self.imports, self.adviser, self.spending, self.headroom)
         more = self.fleets, self.budgets, self.logs, self.ledger_writer.outbox
         return any(part.busy for part in (*parts, *more)) or bool(self._awaited())
 

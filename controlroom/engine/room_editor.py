@@ -6,12 +6,13 @@ from collections.abc import Callable
 from controlroom.domain import intents
 from controlroom.domain.audit import verb_of
 from controlroom.domain.decide import Refused, decide
+from controlroom.domain.events import HostLabelled
 from controlroom.domain.money.budget import described
 from controlroom.domain.orders import Result
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.config.config import Config
 from controlroom.engine.config.toml_file import ConfigProblem
-from controlroom.engine.config.written_files import change_hosts, drop_budget, keep_budget
+from controlroom.engine.config.written_files import change_hosts, drop_budget, keep_budget, label_host
 from controlroom.engine.hosts.links import Links
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
@@ -61,6 +62,12 @@ class RoomEditor:
             words = described(intent.rule) if isinstance(intent, intents.SetBudget) else ""
             self._ledger_writer.audited(who, verb_of(intent), intent.name, 0, Result(Outcome.DONE, words))
             return Result(Outcome.DONE, op=op)
+
+    async def label(self, host: str, labels: tuple[str, ...]) -> None:
+        """Give a host that a verb has added these labels. Raises `ConfigProblem`; nothing has changed then."""
+        async with self._turn:
+            await asyncio.to_thread(label_host, self._home, host, labels)
+            self._store.apply(HostLabelled(host, labels))
 
     def _fixed(self, intent: Change) -> str:
         """Return why only the user may change it, by hand."""

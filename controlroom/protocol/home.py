@@ -88,6 +88,11 @@ class Home:
         return self.state_folder / "screen.json"
 
     @property
+    def templates(self) -> Path:
+        """Texts of tasks that the user writes, a file each."""
+        return self.config_folder / "templates"
+
+    @property
     def machines(self) -> Path:
         """What the user knows better about the prices of machines; never written by us."""
         return self.config_folder / "machines.toml"

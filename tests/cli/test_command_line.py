@@ -68,7 +68,8 @@ def called() -> Called:
 
 
 HOST_VERBS = (
-    "host add, host list, host check, host answer, host retry, host remove, host take, host drain, host undrain"
+    "host add, host list, host check, host answer, host retry, host remove, host take, host drain, host replace, "
+    "host relieve, host undrain"
 )
 
 

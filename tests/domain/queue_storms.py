@@ -277,17 +277,40 @@ class Storm:
         self.settle()
         self.end_dear()
         self.take_care()
-        stays: set[str] = set()
-        while (leave := drains.next_leave(self.fleet, self.now, stays)) is not None:
-            agent = leave.agent
-            terms = attempts.run_terms(leave.task) if leave.task else NO_TERMS
-            move = intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host, terms=terms)
-            refused = self.order(move, "ann")
-            self.tell(f"{agent.id} goes on on {leave.host}: {refused or 'done'}")
-            assert not refused or self.fleet.budgets, refused
-            stays.add(agent.id)
+        self.empty_hosts()
         while (start := self.planned()) is not None:
             self.start(start)
+
+    def empty_hosts(self) -> None:
+        """Have agents leave drained hosts, in batches."""
+        refused: dict[str, str] = {}
+        self.settle_drains(refused)
+        forming: set[str] = set()
+        while (leave := drains.next_leave(self.fleet, self.now, forming).leave) is not None:
+            agent, host = leave.agent, self.fleet.hosts[leave.agent.host]
+            assert host.drain is not None
+            first = host.name not in forming
+            assert not (first and host.drain.leaving), "the last batch is on its way"
+            drain = drains.left(self.fleet, host.drain, leave, self.now, first=first)
+            assert len(drain.leaving) <= drain.size <= drain.batch
+            forming.add(host.name)
+            self.apply(events.HostDrained(host.name, drain))
+            terms = attempts.run_terms(leave.task) if leave.task else NO_TERMS
+            move = intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host, terms=terms)
+            if words := self.order(move, "ann"):
+                refused[agent.id] = words
+            self.tell(f"{agent.id} goes on on {leave.host}: {words or 'done'}")
+            assert not words, words
+        self.settle_drains(refused)
+
+    def settle_drains(self, refused: Mapping[str, str]) -> None:
+        for name, there in [*self.fleet.hosts.items()]:
+            drain = drains.settled(self.fleet, there, self.now, refused, ())
+            if drain is not None and drain.stopped and self.chance(0.3):
+                self.tell(f"the drain of {name} goes on")
+                drain = drains.continued(replace(self.fleet, hosts={name: replace(there, drain=drain)}), name).drain
+            if drain != there.drain:
+                self.apply(events.HostDrained(name, drain))
 
     def planned(self) -> Start | None:
         """What starts next: the same, whether the order of tasks was kept or is worked out anew."""

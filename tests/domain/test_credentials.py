@@ -196,7 +196,7 @@ def test_an_agent_leaves_a_drained_host_with_a_credential_that_another_host_take
     drained = replace(made.hosts["vm1"], drain=Drain("ann", NOON, move=True))
     lacks = {"vm2": Preflight(login="Claude has no login there")}
     made = replace(made, hosts={**made.hosts, "vm1": drained}, queue=replace(made.queue, preflights=lacks))
-    leave = drains.next_leave(made, NOON, ())
+    leave = drains.next_leave(made, NOON, ()).leave
     assert leave is not None
     assert leave.host == "vm2"
     decision = decide(made, intents.ReassignAgent("vm1/a", 1, "", host="vm2"), 1, NOON)
@@ -354,10 +354,10 @@ def test_why_a_drained_host_keeps_its_agents_is_said_where_a_budget_holds_new_wo
     leaving = replace(made.hosts["vm1"], drain=Drain("ann", NOON - MINUTE, move=True))
     held = replace(made, hosts={**made.hosts, "vm1": leaving})
     row_of = host_row(held, leaving, NOON)
-    assert row_of.stays.startswith("vm1/a stays: budget day (fleet) holds new work from 90 % on")
+    assert row_of.progress.startswith("0 of 1 moved; vm1/a stays: budget day (fleet) holds new work from 90 % on")
     assert leaving.drain is not None
-    assert drain_words(leaving.drain, NOON, row_of.stays).endswith(f"goes on elsewhere; {row_of.stays}")
+    assert drain_words(leaving.drain, NOON, row_of.progress).endswith(f"goes on elsewhere; {row_of.progress}")
     with_plan = replace(held, profiles={"p": Profile("p", credentials=(KEY, MINE))})
-    assert host_row(with_plan, leaving, NOON).stays == "", "the plan pays for it there"
+    assert host_row(with_plan, leaving, NOON).progress == "0 of 1 moved", "the plan pays for it there"
     stays_by_itself = replace(leaving, drain=Drain("ann", NOON))
-    assert host_row(replace(held, hosts={**held.hosts, "vm1": stays_by_itself}), stays_by_itself, NOON).stays == ""
+    assert host_row(replace(held, hosts={**held.hosts, "vm1": stays_by_itself}), stays_by_itself, NOON).progress == ""

@@ -10,14 +10,14 @@ from controlroom.domain.display.tasks import alike_waits, queue_line, rows, why
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.model import Fleet, LinkState, Profile, State
 from controlroom.domain.preconditions import Refusal
-from controlroom.domain.queue import attempts, dispatch, drains, edits
+from controlroom.domain.queue import attempts, dispatch, edits
 from controlroom.domain.queue.naming import agent_name, title
 from controlroom.domain.queue.templates import filled
 from controlroom.domain.tasks import Attempt, AttemptEnd, Drain, Halt, Hold, Preflight, Restarts, Task, TaskState
 from controlroom.domain.waits import HostWait, Wait, WaitReason
 from controlroom.text.states import AgentKind, Payer
 from controlroom.wire.codec import decode, encode
-from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, order, task, with_tasks
+from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, task, with_tasks
 
 HOUR = 60 * MINUTE
 
@@ -140,24 +140,6 @@ def test_a_session_on_a_drained_host_is_waited_for_unless_what_is_there_is_to_mo
     start = dispatch.plan(moving, NOON).start
     assert start is not None
     assert (start.host, start.resumes) == ("vm2", False)
-
-
-def test_what_is_at_work_on_a_drained_host_leaves_it_ten_at_a_time_where_there_is_room() -> None:
-    drained = host(drain=Drain("ann", NOON, move=True), free=0)
-    moving = [agent(f"m{number}", pending=order("move", f"m{number}")) for number in range(9)]
-    world = fleet(agent("a"), *moving, hosts=(drained, host("vm2", free=2 * GIB), host("vm3", free=3 * GIB)))
-    leave = drains.next_leave(world, NOON, ())
-    assert leave is not None
-    assert (leave.agent.id, leave.host, leave.who) == ("vm1/a", "vm3", "ann")
-    assert drains.next_leave(world, NOON, {"vm1/a"}) is None
-    tenth = agent("m9", pending=order("move", "m9"))
-    assert drains.next_leave(replace(world, agents={**world.agents, tenth.id: tenth}), NOON, ()) is None
-    full = replace(world, hosts={"vm1": drained, "vm2": host("vm2", free=0)})
-    assert drains.next_leave(full, NOON, ()) is None
-    for stays in (agent("a", kind=AgentKind.INTERACTIVE), agent("a", ordered=None), agent("a", state=State.IDLE)):
-        assert drains.next_leave(replace(world, agents={stays.id: stays}), NOON, ()) is None
-    pinned = task(1, state=TaskState.RUNNING, host="vm1", attempts=(Attempt("vm1", "a", 1, NOON),))
-    assert drains.next_leave(replace(world, tasks={"t1": pinned}), NOON, ()) is None
 
 
 def test_why_names_each_host_and_the_next_look() -> None:

@@ -99,18 +99,18 @@ def test_tasks_in_worktrees_share_a_folder_and_keep_nobody_out_of_it() -> None:
     assert dispatch.plan(world(own, rows=tuple(one_writer)), NOON).start is not None
 
 
-def test_an_agent_in_a_worktree_is_not_moved_and_its_host_is_drained_around_it() -> None:
+def test_an_agent_in_a_worktree_leaves_a_drained_host_with_it_or_not_at_all() -> None:
     at_work = agent("x", on="vm1", profile="trees", ordered=IN_A_TREE)
     decision = decide(world(rows=(at_work,)), intents.ReassignAgent("vm1/x", 1, "", host="vm2"), 7, NOON)
     assert isinstance(decision, Refused)
     assert decision.reason.startswith("vm1/x works in a git worktree on vm1, and what it has done would stay")
-    for worktree, leaves in (("", True), (HEAD, False)):
-        row = replace(at_work, ordered=replace(IN_A_TREE, worktree=worktree))
+    for session, leaves in (("s-1", True), ("", False)):
+        row = replace(at_work, session=session, ordered=replace(IN_A_TREE, worktree=HEAD))
         made = world(rows=(row,))
         drained = replace(
             made, hosts={**made.hosts, "vm1": replace(made.hosts["vm1"], drain=Drain("me", NOON, move=True))}
         )
-        assert (drains.next_leave(drained, NOON, ()) is not None) is leaves
+        assert (drains.next_leave(drained, NOON, ()).leave is not None) is leaves
 
 
 def test_a_worktree_is_made_from_a_repository_and_trusted_by_its_main_checkout() -> None:

@@ -44,14 +44,16 @@ class Roomy(ScriptedHost):
 
 
 @asynccontextmanager
-async def queue_room(*hosts: ScriptedHost, settings: str = QUICK) -> AsyncIterator[Room]:
-    """A room of which the config says something about its queue."""
+async def queue_room(
+    *hosts: ScriptedHost, settings: str = QUICK, up: bool = True, more: str = ""
+) -> AsyncIterator[Room]:
+    """A room of which the config says something about its queue, and `more` about each host."""
     home = find_home(os.environ)
     home.prepare()
-    tables = "".join(f'[hosts.{host.name}]\naddress = "ann@{host.name}"\n' for host in hosts)
+    tables = "".join(f'[hosts.{host.name}]\naddress = "ann@{host.name}"\n{more}' for host in hosts)
     home.config.write_text(f"local = false\n{settings}{tables}")
     home.config.chmod(0o600)
-    async with room(*hosts) as here:
+    async with room(*hosts, up=up) as here:
         yield here
 
 

@@ -22,7 +22,7 @@ from controlroom.domain.money.costs import CostRow
 from controlroom.domain.orders import Result
 from controlroom.domain.permissions.intents import AddRule, KeptRule
 from controlroom.domain.preconditions import Refusal
-from controlroom.domain.queue import edits
+from controlroom.domain.queue import drains, edits
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import Drain, Halt, Hold, Task
 from controlroom.protocol.branches import WorkTold
@@ -184,10 +184,6 @@ class SmallEngine:
                 self.become(queue=replace(queue, hold=Hold("ann", now, intent.reason)))
             case intents.ReleaseQueue():
                 self.become(queue=replace(queue, hold=None))
-            case intents.DrainHost(name=name):
-                self.happen(events.HostDrained(name, Drain("ann", now, intent.reason, intent.move)))
-            case intents.UndrainHost(name=name):
-                self.happen(events.HostDrained(name, None))
             case intents.HaltRoom():
                 self.become(queue=replace(queue, halt=Halt("ann", now, intent.reason, intent.kill)))
                 words = "3 agents are interrupted"
@@ -197,8 +193,23 @@ class SmallEngine:
             case AddRule(rule=rule):
                 self.rules.append(KeptRule(rule))
             case _:
-                return self._edit_task(intent)
+                return self._drain(intent) or self._edit_task(intent)
         return Result(Outcome.DONE, words)
+
+    def _drain(self, intent: intents.Intent) -> Result | None:
+        fleet, now = self.fleet, self.now()
+        match intent:
+            case intents.DrainHost(name=name):
+                self.happen(events.HostDrained(name, Drain("ann", now, intent.reason, intent.move, intent.batch)))
+            case intents.ContinueDrain(name=name):
+                self.happen(events.HostDrained(name, drains.continued(fleet, name).drain))
+            case intents.UndrainHost(name=name):
+                self.happen(events.HostDrained(name, None))
+            case intents.RelieveHost():
+                return Result(Outcome.DONE, "on their way: a to vm2")
+            case _:
+                return None
+        return Result(Outcome.DONE)
 
     def _edit_task(self, intent: intents.Intent) -> Result | None:
         fleet, now = self.fleet, self.now()

@@ -6,10 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.intents import AddHost, AnswerQuestion, DrainHost, RemoveHost, TakeHost, UndrainHost
+from controlroom.domain.events import Alarmed, HostDrained
+from controlroom.domain.gauges import Alarm, AlarmKind
+from controlroom.domain.intents import (
+    AddHost,
+    AnswerQuestion,
+    ContinueDrain,
+    DrainHost,
+    RelieveHost,
+    RemoveHost,
+    TakeHost,
+    UndrainHost,
+)
 from controlroom.domain.model import Fleet, LinkState, Question
 from controlroom.domain.questions import QuestionKind
-from controlroom.domain.tasks import Drain
+from controlroom.domain.tasks import Drain, Leaving
 from controlroom.text.states import Verdict
 from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet
 from controlroom.tui.screens.forms import HostForm, SecretForm
@@ -95,6 +106,49 @@ async def test_o_drains_a_host_after_asking_and_again_ends_it(size: tuple[int, i
         await here.until(lambda: "drained by ann, 2m ago (kernel)" in " ".join(here.text().split()))
         await here.press("o")
         assert here.engine.asked[1] == UndrainHost("vm1")
+
+
+@SIZES
+async def test_e_empties_a_host_after_asking_and_goes_on_where_that_stands_still(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("h")
+        here.screen(HostsScreen).table.choose("vm1")
+        await here.press("e")
+        assert here.screen(ConfirmSheet).title_words == "Empty vm1?"
+        await here.until(lambda: "10 at a time" in " ".join(here.text().split()))
+        await here.press("y")
+        assert here.engine.asked == [DrainHost("vm1", move=True)]
+        drain = Drain("ann", scenes.NOW, move=True, number=3, moved=12, leaving=(Leaving("x", "vm2", 1, scenes.NOW),))
+        here.engine.happen(HostDrained("vm1", drain))
+        await here.until(lambda: "draining 12/" in here.text())
+        await here.press("enter")
+        await here.until(lambda: "moved, batch 3 (1 on their way)" in " ".join(here.text().split()))
+        await here.press("e")
+        assert len(here.engine.asked) == 1, "it is being emptied already"
+        stopped = replace(drain, leaving=(), failed={"a": "the disk of vm1 is full"}, stopped=scenes.NOW)
+        here.engine.happen(HostDrained("vm1", stopped))
+        await here.until(lambda: "stands still" in " ".join(here.text().split()))
+        await here.press("e")
+        assert here.screen(ConfirmSheet).title_words == "Go on with the drain of vm1?"
+        await here.press("y")
+        assert here.engine.asked[1] == ContinueDrain("vm1")
+
+
+@SIZES
+async def test_m_relieves_a_host_of_which_advice_stands(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("h")
+        here.screen(HostsScreen).table.choose("vm1")
+        await here.press("m")
+        await here.until(lambda: "needs no relief" in " ".join(here.text().split()))
+        words = "vm1 has been above 80 % RAM for 30 minutes: move 1 agent"
+        here.engine.happen(Alarmed("load of vm1", Alarm(words, kind=AlarmKind.ADVICE, subject="vm1")))
+        await here.until(lambda: "load of vm1" in here.app.context.fleet.alarms)
+        await here.press("m")
+        await here.until(lambda: "above 80 % RAM" in " ".join(here.text().split()))
+        assert here.screen(ConfirmSheet).title_words == "Relieve vm1?"
+        await here.press("y")
+        await here.until(lambda: here.engine.asked == [RelieveHost("vm1")])
 
 
 @SIZES

@@ -8,6 +8,7 @@ from dataclasses import field
 
 from controlroom.domain.calculators.use import Requests
 from controlroom.domain.limits.buckets import Tiers
+from controlroom.domain.words import dollars
 from controlroom.text.lazy_dataclass import dataclass
 
 
@@ -59,6 +60,14 @@ class Machine:
     currency: str = "USD"
     as_of: str = ""
     """The day of which the price is."""
+
+
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "CHF": "CHF "}
+
+
+def price_words(month: int, currency: str) -> str:
+    """What a month costs, in its currency, without cents where there are none: `$30`, `€8.99`."""
+    return dollars(month).removesuffix(".00").replace("$", _SIGNS[currency])
 
 
 @dataclass(frozen=True)

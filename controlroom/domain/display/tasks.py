@@ -8,13 +8,14 @@ from math import inf
 from controlroom.domain.checks import check_lines, command_words
 from controlroom.domain.display.arrange import TaskSort
 from controlroom.domain.display.filters import task_fits
+from controlroom.domain.display.waits import host_words, in_words, soon_words
 from controlroom.domain.figures import Figures
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money import ladder
 from controlroom.domain.queue.repeat import coming, cron_of
 from controlroom.domain.tasks import Attempt, AttemptEnd, Queue, Source, Task, TaskState, in_order
-from controlroom.domain.waits import CredentialWait, HostWait, Wait, WaitReason
-from controlroom.domain.words import age, ago, amount, count, dollars, named_some, seconds, since, size
+from controlroom.domain.waits import CredentialWait, Wait, WaitReason
+from controlroom.domain.words import age, ago, amount, count, dollars, named_some, seconds, since
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind
 
@@ -194,27 +195,6 @@ _WAITS: Mapping[WaitReason, str] = {
     WaitReason.BEHIND: "others start first",
 }
 
-_HOST_WAITS: Mapping[WaitReason, str] = {
-    WaitReason.HOST_UNKNOWN: "{host} is not in the room",
-    WaitReason.HOST_DOWN: "{host} cannot be reached",
-    WaitReason.HOST_FOREIGN: "{host} belongs to another control room",
-    WaitReason.HOST_FULL: "{host} has {has} of at most {needs} agents",
-    WaitReason.HOST_TMUX: "{host} has no tmux",
-    WaitReason.HOST_UNFIT: "{host} is not fit for it: {about}",
-    WaitReason.HOST_MEMORY: "{host} has {size} left to give, an agent needs {least}",
-    WaitReason.HOST_DISK: "{host} has {size} of disk free, {least} is the least",
-    WaitReason.FOLDER: "{about} works in its folder",
-    WaitReason.LOGIN: "on {host} what its profile logs in with fails or is not there: one task tries again{until}",
-    WaitReason.HOST_DRAINING: "{host} is drained by {about}",
-    WaitReason.HOST_LABELS: "{host} lacks the label {about}",
-    WaitReason.HOST_LOAD: "{host} has a load of {has} % per core, {needs} % is the most",
-    WaitReason.HOST_NAME: "on {host} an agent is at work as {about} that nobody ordered: end it, or see to whose it is",
-    WaitReason.HOST_OTHER: "{host} is not where it must run",
-}
-
-_UNSEEN = "{host} is being looked at: whether it has what agents need"
-_UNREAD = "{host} has not said yet how much memory is free"
-
 
 def words_of(wait: Wait, now: int) -> str:
     """A reason to wait, in words."""
@@ -228,31 +208,12 @@ def words_of(wait: Wait, now: int) -> str:
 
 def _words(wait: Wait | CredentialWait, now: int) -> str:
     words = _WAITS.get(wait.reason, str(wait.reason))
-    return words.format(about=named_some(wait.about), has=wait.has, most=wait.most, until=_in(wait.until, now))
+    return words.format(about=named_some(wait.about), has=wait.has, most=wait.most, until=in_words(wait.until, now))
 
 
 def credential_words(wait: CredentialWait, now: int) -> str:
     """Why a credential takes no work now, in words."""
     return f"{wait.name}: {_words(wait, now)}"
-
-
-def host_words(wait: HostWait, now: int) -> str:
-    """Why a host takes a task not now, in words."""
-    words = _HOST_WAITS.get(wait.reason, f"{{host}}: {wait.reason}")
-    if wait.reason is WaitReason.HOST_MEMORY and not wait.needs:
-        words = _UNREAD
-    if wait.reason is WaitReason.HOST_UNFIT and not wait.about:
-        words = _UNSEEN
-    figures = {"has": wait.has, "needs": wait.needs, "size": size(wait.has), "least": size(wait.needs)}
-    return words.format(host=wait.host, about=wait.about, until=_in(wait.until, now), **figures)
-
-
-def _in(moment: int, now: int) -> str:
-    return f", {_soon(moment - now)}" if moment > now else ""
-
-
-def _soon(milliseconds: int) -> str:
-    return f"in {age(milliseconds)}" if milliseconds >= 60_000 else "within a minute"
 
 
 def places(fleet: Fleet, now: int) -> list[str]:
@@ -385,7 +346,7 @@ def _wait_lines(wait: Wait, now: int) -> list[str]:
 
 def _next(wait: Wait, now: int) -> str:
     moment = _moment(wait, now)
-    return f"next look: {_soon(round(moment) - now)}" if moment < inf else "next look: when something changes"
+    return f"next look: {soon_words(round(moment) - now)}" if moment < inf else "next look: when something changes"
 
 
 def _moment(wait: Wait, now: int) -> float:
@@ -458,7 +419,7 @@ def restart_words(fleet: Fleet, key: str, now: int) -> str:
         return f"it is being started{times}"
     refused = f"its start was refused: {kept.refused}; " if kept.refused and kept.not_before else ""
     if kept.wait is not None:
-        words = _RETRIED.format(until=_in(kept.wait.until, now)) if kept.wait.reason is WaitReason.RETRY else ""
+        words = _RETRIED.format(until=in_words(kept.wait.until, now)) if kept.wait.reason is WaitReason.RETRY else ""
         return f"to be started: {refused}{words or words_of(kept.wait, now)}{times}"
     return times.removeprefix("; ")
 

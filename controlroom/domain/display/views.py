@@ -198,8 +198,10 @@ class HostRow(NamedTuple):
     """Milliseconds its clock is ahead of ours."""
     drain: Drain | None = None
     """None: it takes work."""
-    stays: str = ""
-    """Why what is at work there does not go on elsewhere, though it should."""
+    progress: str = ""
+    """How far its drain is, and what is in the way."""
+    share: str = ""
+    """The same in a few words: `12/30, 2 failed`."""
 
     @property
     def taken(self) -> str:
@@ -209,7 +211,17 @@ class HostRow(NamedTuple):
     @property
     def barred(self) -> str:
         """Say in a word or two why it takes no work, though it may be up; "" when it does."""
-        return self.taken or ("" if self.drain is None else "draining" if self.agents else "drained")
+        return self.taken or self._draining
+
+    @property
+    def _draining(self) -> str:
+        """How a drain stands: `draining 12/30, 2 failed`."""
+        if self.drain is None:
+            return ""
+        if self.drain.stopped:
+            return f"drain stopped {self.share}"
+        left = self.agents or self.drain.leaving
+        return f"draining {self.share}".strip() if left else "drained"
 
 
 class Headline(NamedTuple):
@@ -450,25 +462,25 @@ def host_row(fleet: Fleet, host: Host, now: int, counted: Counts | None = None) 
         host.facts.owned if host.facts else True,
         host.facts.clock_offset if host.facts else 0,
         host.drain,
-        stays(fleet, host),
+        *_drain_progress(fleet, host, now),
     )
 
 
-def stays(fleet: Fleet, host: Host) -> str:
-    """Why what is at work on a drained host does not go on elsewhere, in words; empty: nothing keeps it there."""
-    if host.drain is None:
-        return ""
-    from controlroom.domain.queue.drains import stays_for  # hardly any host is drained, and it takes long to load
+def _drain_progress(fleet: Fleet, host: Host, now: int) -> tuple[str, str]:
+    """How far the drain of a host is, in full and in short; empty: it moves nothing."""
+    if host.drain is None or not host.drain.move:
+        return "", ""
+    # hardly any host is drained, and this takes long to load
+    from controlroom.domain.display.drains import progress_words, short_words
 
-    return stays_for(fleet, host)
+    return progress_words(fleet, host, now), short_words(fleet, host)
 
 
-def drain_words(drain: Drain, now: int, stay: str = "") -> str:
-    """Say who drains a host, since when, and why. `stay`: why what is at work there does not go on elsewhere."""
+def drain_words(drain: Drain, now: int, progress: str = "") -> str:
+    """Say who drains a host, since when, and why. `progress`: how far it is, and what is in the way."""
     reason = f" ({drain.reason})" if drain.reason else ""
     moves = "; what is at work there goes on elsewhere" if drain.move else ""
-    waits = f"; {stay}" if stay else ""
-    return f"drained by {drain.who}, {ago(now - drain.at)}{reason}{moves}{waits}"
+    return f"drained by {drain.who}, {ago(now - drain.at)}{reason}{moves}{'; ' * bool(progress)}{progress}"
 
 
 class Line(NamedTuple):

@@ -51,7 +51,18 @@ def _no_retry(host: Host) -> str | None:
     return f"{host.name} is connected" if host.link is LinkState.UP else None
 
 
-_HOST_CHECKS: dict[str, Callable[[Host], str | None]] = {"host_take": _no_take, "host_retry": _no_retry}
+def _no_emptying(host: Host) -> str | None:
+    drain = host.drain
+    if drain is None or not drain.move or drain.failed:
+        return None
+    return f"{host.name} is {'empty' if drain.emptied else 'being emptied'} already"
+
+
+_HOST_CHECKS: dict[str, Callable[[Host], str | None]] = {
+    "host_take": _no_take,
+    "host_retry": _no_retry,
+    "host_empty": _no_emptying,
+}
 
 
 def _no_task(action: Action, fleet: Fleet, task: Task | None) -> str | None:

@@ -7,7 +7,7 @@ GROUPS: dict[str, str] = {
     "answer": "allow always deny rule questions undo",
     "act": "spawn kill pause resume reassign retry message comment comments_send accept push "
     "pull_request work_drop interrupt model attach forget mark mark_all host_add host_remove host_retry host_take "
-    "host_drain",
+    "host_drain host_empty host_relieve",
     "queue": "task_add task_edit task_editor task_priority task_up task_down task_first task_hold task_retry task_drop "
     "queue_hold halt halt_kill",
     "money": "costs costs_limits costs_by money_charts budget",
@@ -78,5 +78,7 @@ OTHER_WORDS: dict[str, str] = {
     "host_add": "new machine server ssh",
     "host_remove": "delete machine",
     "host_drain": "maintenance cordon undrain stop reboot",
+    "host_relieve": "move some full busy advice",
+    "host_empty": "move drain evacuate batches continue clear",
 }
 """By other words, too, actions are found in the palette."""

@@ -396,22 +396,31 @@ class World:
 
     # ----------------------------------------------------------------------- hosts
 
-    def elsewhere(self, agent: Agent, task: Task | None) -> str:
-        """The host on which an agent of a drained one can go on; empty: none has room."""
+    def elsewhere(self, agent: Agent, task: Task | None, hosts: Iterable[str]) -> "str | tuple[HostWait, ...]":
+        """Which of these hosts an agent of another one can go on at; why none of them takes it, where none does."""
         work = agent.ordered
         if work is None:
-            return ""
+            return ()
         profile = self._fleet.profiles.get(work.profile, Profile("", work.kind))
         chosen = work.chosen_credential
         named = [one.name for one in profile.credentials if chosen in ("", one.name)]
         each = [using(profile, name) for name in named] or [profile]
         wished = Task(0, "", TaskState.WAITING, 0, 0, profile=work.profile, cwd=work.cwd)
         wished = replace(wished, labels=task.labels, attempts=task.attempts) if task else wished
-        room = [
-            (host.name, self._host_wait(host, wished, one, "")) for host in self._fleet.hosts.values() for one in each
-        ]
-        free = {name: left for name, left in room if isinstance(left, int)}
-        return max(free, key=lambda host: (free[host], host)) if free else ""
+        free: dict[str, int] = {}
+        waits: dict[str, HostWait] = {}
+        for host in (self._fleet.hosts[name] for name in hosts):
+            there = self._fleet.agents.get(f"{host.name}/{agent.name}")
+            if there is not None and (there.pending or not there.has_ended):
+                waits[host.name] = HostWait(host.name, WaitReason.HOST_NAME, about=agent.name)
+                continue
+            for one in each:
+                wait = self._host_wait(host, wished, one, "")
+                if isinstance(wait, int):
+                    free[host.name] = wait
+                else:
+                    waits[host.name] = wait
+        return max(free, key=lambda host: (free[host], host)) if free else tuple(waits.values())
 
     def _host_wait(self, host: Host, task: Task, profile: Profile, session_host: str) -> HostWait | int:
         """Why a host does not take a task now; else the bytes that it would have free."""

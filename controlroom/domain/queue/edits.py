@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from controlroom.domain.checks import problem
 from controlroom.domain.claims import digest
 from controlroom.domain.intents import EditTask, MoveTask
-from controlroom.domain.model import Fleet, Host
+from controlroom.domain.model import Fleet
 from controlroom.domain.preconditions import (
     Refusal,
     check_base,
@@ -21,7 +21,6 @@ from controlroom.domain.queue.naming import summary, title
 from controlroom.domain.tasks import (
     CENT,
     AttemptEnd,
-    Drain,
     Origin,
     Source,
     Task,
@@ -309,25 +308,6 @@ def edited(fleet: Fleet, task: Task, change: TaskChange) -> Task:
     check_wish(fleet, TaskWish(text, task.origin.source, **changed.terms))
     check_acyclic([*(one for one in fleet.tasks.values() if one.id != task.id), changed])
     return changed
-
-
-def drained(fleet: Fleet, name: str, drain: Drain) -> Host:
-    """The host, which takes nothing new; a drain that is in force may begin to move, or another reason. Raises
-    `Refusal`.
-    """
-    host = host_named(fleet, name)
-    before = host.drain
-    if before is not None and (before.move, before.reason) == (drain.move, drain.reason):
-        raise Refusal(f"{host.name} is drained already, by {before.who}")
-    return replace(host, drain=drain)
-
-
-def undrained(fleet: Fleet, name: str) -> Host:
-    """The host, which takes work again. Raises `Refusal`."""
-    host = host_named(fleet, name)
-    if host.drain is None:
-        raise Refusal(f"{host.name} is not drained: it takes work")
-    return replace(host, drain=None)
 
 
 def moved(fleet: Fleet, task: Task, before: Task | None, *, first: bool = False) -> Task:

@@ -11,6 +11,7 @@ from controlroom.domain.fleet_files import Member
 from controlroom.domain.model import Agent, Fleet, LinkState, Profile, State
 from controlroom.domain.queue.credentials import moments_of
 from controlroom.domain.queue.dispatch import Start, World, is_at_work
+from controlroom.domain.queue.drains import replacement
 from controlroom.domain.restart_rules import Restart, RestartRules
 from controlroom.domain.tasks import Restarts, Task, TaskState
 from controlroom.domain.waits import HostWait, Wait, WaitReason
@@ -158,7 +159,8 @@ def _first(fleet: Fleet, candidates: Iterable[Wanted], now: int) -> tuple[Wanted
 def _placed(world: World, wanted: Wanted, fleet: Fleet, now: int) -> Wait | str:
     """The host that takes it, or why none does."""
     rules = RestartRules() if wanted.member else _rules(fleet, wanted.profile)
-    hosts = (wanted.host,) if wanted.host else rules.hosts or ("",)
+    kept = (replacement(fleet, host) for host in rules.hosts)
+    hosts = (wanted.host,) if wanted.host else tuple(dict.fromkeys(kept)) or ("",)
     strangers = {host: row for host in fleet.hosts if (row := _stranger(fleet, host, wanted.name)) is not None}
     if strangers and hosts == ("",):
         hosts = tuple(host for host in fleet.hosts if host not in strangers) or tuple(strangers)
@@ -293,7 +295,8 @@ def _slot(fleet: Fleet, name: str, profile: Profile, now: int, stopped: Set[str]
     if wanted.how is How.RETRY:
         wanted = replace(wanted, how=How.SPAWN)
     host = fleet.hosts.get(last.host)
-    if host is None or host.link is not LinkState.UP:  # it has ended there for certain: it may run elsewhere
+    leaves = host is not None and host.drain is not None and host.drain.move
+    if host is None or leaves or host.link is not LinkState.UP:  # it has ended there for certain: it may run elsewhere
         wanted = replace(wanted, host="", how=How.SPAWN, session=None)
     return record, wanted
 

@@ -73,6 +73,9 @@ class Config:
         labels = {LOCAL: file.local_labels, **{name: table.labels for name, table in tables.items()}}
         self.labels = {name: tuple(said) for name, said in labels.items() if said and name in self.hosts}
         """Of the hosts that have any, by name."""
+        sizes = {LOCAL: file.local_size, **{name: table.size for name, table in tables.items()}}
+        self.sizes = {name: size for name, size in sizes.items() if size and name in self.hosts}
+        """What providers call machines like them, of the hosts that say it, by name."""
         self.fixed = frozenset({*here, *file.hosts})
         """Hosts that only the user takes out, by hand."""
         self.home = file.home

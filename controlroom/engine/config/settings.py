@@ -269,6 +269,9 @@ class HostTable(Table):
         "", description="SHA256:… of its host key, known from elsewhere: it is then trusted without a question"
     )
     labels: Labels = Field([], description='what tasks and profiles may want of it: ["gpu", "big"]')
+    size: str = Field(
+        "", max_length=80, description='what its provider calls a machine like it, by machines.toml: "cx33", for advice'
+    )
 
 
 class LimitsTable(Table):
@@ -343,6 +346,7 @@ class ConfigFile(Table):
         description="whether tmux sessions and Claudes that others started on the hosts are shown",
     )
     local_labels: Labels = Field([], description="labels of this machine, as hosts have them")
+    local_size: str = Field("", max_length=80, description="the size of this machine, as hosts have it")
     theme: str = Field(
         "",
         max_length=60,

@@ -30,13 +30,21 @@ def change_hosts(home: Home, intent: AddHost | RemoveHost) -> None:
 
 def keep_host(home: Home, host: AddHost) -> None:
     """Write a host into hosts.toml. Raises `ConfigProblem`; the file is then as it was."""
-    said = {"address": host.address, "fingerprint": host.fingerprint, "labels": list(host.labels)}
+    said = {"address": host.address, "fingerprint": host.fingerprint, "labels": list(host.labels), "size": host.size}
     table = {name: value for name, value in said.items() if value}
     try:
         HostTable.model_validate(table)
     except ValidationError as error:
         raise ConfigProblem(redact(sentence(error.errors()[0], HostTable).removeprefix("address: "))) from None
     _write_hosts(home, {**_added_hosts(home), host.name: table})
+
+
+def label_host(home: Home, name: str, labels: tuple[str, ...]) -> None:
+    """Give a host of hosts.toml these labels. Raises `ConfigProblem`; the file is then as it was."""
+    hosts = _added_hosts(home)
+    if name not in hosts:
+        raise ConfigProblem(f"{name} does not stand in {home.hosts}")
+    _write_hosts(home, {**hosts, name: {**hosts[name], "labels": list(labels)}})
 
 
 def drop_host(home: Home, name: str) -> None:

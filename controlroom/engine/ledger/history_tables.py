@@ -82,3 +82,16 @@ def _known(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     """Rows with their metrics; those of a newer version are left out."""
     names = {str(metric): metric for metric in Metric}
     return ((names[name], *rest) for name, *rest in rows if name in names)
+
+
+_MEANS = "select at, mean from history where subject = ? and metric = ? and at >= ? order by at"
+
+
+def means_query(subject: str, metric: Metric, since: int) -> tuple[str, tuple[int | str, ...]]:
+    """Return the query for the means of a metric since a moment; for `means_of`."""
+    return _MEANS, (subject, metric.value, since)
+
+
+def means_of(rows: Iterable[tuple[int, int]], metric: Metric) -> list[tuple[int, float]]:
+    """Make means of the rows that were read, oldest first, each with when it began."""
+    return [(at, mean / metric.units) for at, mean in rows]

@@ -67,7 +67,7 @@ def keep_queue(queue: Queue) -> list[Statement]:
 
 def keep_drains(hosts: Iterable[Host]) -> list[Statement]:
     """Write which hosts take nothing new."""
-    drains = {host.name: host.drain for host in hosts if host.drain is not None}
+    drains = {host.name: replace(host.drain, waits=()) for host in hosts if host.drain is not None}
     return [("insert or replace into queue values ('drains', ?)", (redact(json.dumps(encode(drains))),))]
 
 

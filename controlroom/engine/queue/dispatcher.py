@@ -12,8 +12,8 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.events import Alarmed
 from controlroom.domain.gauges import AlarmKind
 from controlroom.domain.model import Fleet
-from controlroom.domain.orders import NO_TERMS, Order, Result
-from controlroom.domain.queue import attempts, backoff, dispatch, drains, repeat
+from controlroom.domain.orders import Order, Result
+from controlroom.domain.queue import attempts, backoff, dispatch, repeat
 from controlroom.domain.queue.dispatch import Plan, Start
 from controlroom.domain.tasks import Halt, Task, TaskState
 from controlroom.engine.background_tasks import Debouncer
@@ -22,6 +22,7 @@ from controlroom.engine.config.config import Config
 from controlroom.engine.hosts.inquiries import Inquiries
 from controlroom.engine.ledger.ledger import LedgerProblem
 from controlroom.engine.ledger.writer import Keep
+from controlroom.engine.queue.drainer import HostDrainer
 from controlroom.engine.queue.halt import HaltKeeper, ResultOf, Submit
 from controlroom.engine.queue.preflight import HostPreflights
 from controlroom.engine.queue.restarter import FleetTexts, Restarter
@@ -36,9 +37,6 @@ GATHER = 0.25
 
 IDLE = 3600.0
 """Seconds between two rounds when nothing happens and nothing is due."""
-
-STAYS = 300_000
-"""Milliseconds until an agent that did not leave its drained host is asked to again."""
 
 LIVES_ON = 60_000
 """Milliseconds until an agent that did not end, though it has cost what it may, is ordered to again."""
@@ -67,6 +65,7 @@ class Dispatcher:
         self._wordless = config.withheld.tasks
         self.halt = HaltKeeper(store, book, submit, result_of)
         self.restarter = Restarter(store, book, claims, submit, result_of, config.kept_tasks, self._wake, fleets)
+        self.drainer = HostDrainer(store, book, submit, result_of)
         self.preflights = HostPreflights(store, book, inquiries, self._wake)
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
         self._turns = dispatch.Turns()
@@ -74,8 +73,6 @@ class Dispatcher:
         """Whether any task is open, or the room is halted: else the queue ignores what agents do."""
         self.retried: set[str] = set()
         """Agents that are being given the task of their last run again, by id."""
-        self._stay: dict[str, int] = {}
-        """Agents that were asked to leave their drained hosts, and until when they are not asked to again."""
         self._dear: dict[str, int] = {}
         """Agents that were ordered to end for what they cost, and until when they are not ordered to again."""
         self._ordered: dict[int, tuple[Order, Halt | None]] = {}
@@ -126,10 +123,10 @@ class Dispatcher:
         """Do all that is to be done now; the seconds until the next round at the latest."""
         self._settle()
         halted = await self.halt.enforce()
-        await self._clear_hosts()
+        drains_at = await self.drainer.step()
         await self._end_dear()
         self._warn()
-        looks = [halted, await self.restarter.start_due()]
+        looks = [halted, drains_at, await self.restarter.start_due()]
         plan, look = self._planned()
         while plan.start is not None and await self._start(plan.start):
             plan, look = self._planned()
@@ -186,17 +183,6 @@ class Dispatcher:
         for about in {*raised, *over}:
             if raised.get(about) != standing.get(about):
                 self._store.apply(Alarmed(about, raised.get(about)))
-
-    async def _clear_hosts(self) -> None:
-        """Have what is at work on drained hosts go on elsewhere, as far as others have room."""
-        now = self._store.clock()
-        self._stay = _ahead(self._stay, now, STAYS)
-        while (leave := drains.next_leave(self._store.fleet, now, self._stay)) is not None:
-            agent = leave.agent
-            terms = attempts.run_terms(leave.task) if leave.task else NO_TERMS
-            intent = intents.ReassignAgent(agent.id, agent.epoch, "", host=leave.host, terms=terms)
-            await self._submit(intent, f"{leave.who}, by host drain")
-            self._stay[agent.id] = now + STAYS
 
     def _planned(self) -> tuple[Plan, int]:
         """Decide what is next, and show why the rest waits; when the hosts that this needs are looked at again."""

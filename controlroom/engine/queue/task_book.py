@@ -14,7 +14,7 @@ from controlroom.domain.events import HostDrained, QueueSeen, TasksSeen
 from controlroom.domain.model import Fleet, Host
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
-from controlroom.domain.queue import attempts, edits, repeat, rules
+from controlroom.domain.queue import attempts, drains, edits, repeat, rules
 from controlroom.domain.queue.templates import filled
 from controlroom.domain.tasks import Drain, Hold, Queue, QueueRules, Task, TaskState, TaskWish, read_id
 from controlroom.domain.words import nearest
@@ -38,6 +38,7 @@ TaskIntent = (
     | intents.ReleaseQueue
     | intents.SetQueue
     | intents.DrainHost
+    | intents.ContinueDrain
     | intents.UndrainHost
 )
 """What operators want of tasks, of the queue, and of hosts that take nothing new."""
@@ -136,6 +137,10 @@ class TaskBook:
         self._ledger_writer.audited(who, verb_of(intent), "room", 0, result)
         return result
 
+    def refused(self, intent: intents.Intent, reason: str, who: str) -> Result:
+        """Refuse something, and audit that."""
+        return self._ledger_writer.refused(intent, reason, who)
+
     def audited_agent(self, who: str, verb: str, about: str, epoch: int, result: Result) -> Result:
         """Audit what was done to an agent, or decided about it."""
         self._ledger_writer.audited(who, verb, about, epoch, result)
@@ -213,10 +218,13 @@ class TaskBook:
                 queue = rules.changed(self.fleet.queue, self._rules, intent.rules)
                 return await self._queue(queue, rules.change_words(queue, intent.rules))
             case intents.DrainHost():
-                drain = Drain(who, now, intent.reason, intent.move)
-                return await self._drain(edits.drained(self.fleet, intent.name, drain))
+                reason = redact(sanitize(intent.reason, REASON))
+                wish = Drain(who, now, reason, intent.move, intent.batch)
+                return await self._drained(drains.drained(self.fleet, intent.name, wish))
+            case intents.ContinueDrain():
+                return await self._drained(drains.continued(self.fleet, intent.name))
             case intents.UndrainHost():
-                return await self._drain(edits.undrained(self.fleet, intent.name))
+                return await self._drained(drains.undrained(self.fleet, intent.name))
             case _:
                 return await self._edit(intent, who, now)
 
@@ -224,11 +232,19 @@ class TaskBook:
         written = await self.set_queue(queue)
         return "queue", f"{words}; not on the disk yet: {written}" if written else words, ""
 
-    async def _drain(self, host: Host) -> tuple[str, str, str]:
-        self._store.apply(HostDrained(host.name, host.drain))
-        written = await self._ledger_writer.outbox.put(task_tables.keep_drains(self.fleet.hosts.values()), Keep.RECORD)
+    async def _drained(self, host: Host) -> tuple[str, str, str]:
+        written = await self.drain(host.name, host.drain)
         words = host.drain.reason if host.drain else ""
         return host.name, f"{words}; not on the disk yet: {written}" if written else words, ""
+
+    def drain(self, host: str, drain: Drain | None) -> "asyncio.Future[str]":
+        """Have a host drained so, and write it down; what is written resolves to why not, "" when it is."""
+        self._store.apply(HostDrained(host, drain))
+        return self._ledger_writer.outbox.put(task_tables.keep_drains(self.fleet.hosts.values()), Keep.RECORD)
+
+    def show_drain(self, host: str, drain: Drain) -> None:
+        """Show what the ledger does not keep of a drain: what it waits for."""
+        self._store.apply(HostDrained(host, drain))
 
     async def _edit(
         self,

@@ -163,6 +163,8 @@ ACTS: dict[str, Act] = {
     "host_retry": hosts.retry,
     "host_take": hosts.take,
     "host_drain": hosts.drain,
+    "host_empty": hosts.empty,
+    "host_relieve": hosts.relieve,
     "tasks": navigate.tasks,
     "task_open": tasks.open_chosen,
     "task_why": tasks.why,

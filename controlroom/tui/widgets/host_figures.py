@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rich.style import Style
 from textual import events
 
-from controlroom.domain.display.views import HostRow, drain_words, host_row, stays
+from controlroom.domain.display.views import HostRow, drain_words, host_row
 from controlroom.domain.imports import import_words
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.model import Host, LinkState
@@ -351,7 +351,8 @@ def _facts(view: ViewState, host: Host) -> list[tuple[str, str]]:
     link = f"{host.link} {since(view.since(host.since))}" if host.since else str(host.link)
     found = [("agents", _agents(view, host)), ("address", host.address), ("link", link)]
     if host.drain is not None:
-        found.append(("work", f"nothing new: {drain_words(host.drain, view.now, stays(view.fleet, host))}"))
+        words = drain_words(host.drain, view.now, host_row(view.fleet, host, view.now).progress)
+        found.append(("work", f"nothing new: {words}"))
     if host.imported is not None:
         found.append(("imported", import_words(host.imported, view.now)))
     if host.labels:

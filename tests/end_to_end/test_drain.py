@@ -1,0 +1,95 @@
+"""A host is emptied over SSH in batches, its link cut once: each agent is at work once there, then once elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.end_to_end.room import FurnishClaude, Room
+from tests.lab.host import Host
+from tests.lab.messages_api.server import Api
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+
+COUNT, BATCH = 6, 2
+SCRIPT = "echo $$ >> ran; trap 'sleep 0.3; exit 0' TERM; while :; do sleep 7003; done"
+"""It ends late, so that a cut finds some on their way."""
+
+
+def only_hosts_of_the_room(home: World) -> None:
+    """Have this machine be none of them."""
+    home.room.mkdir(mode=0o700, exist_ok=True)
+    config = home.room / "config.toml"
+    config.write_text("local = false\n")
+    config.chmod(0o600)
+
+
+def drain_of(room: Room) -> dict[str, Any]:
+    """How far the drain of vm1 is."""
+    (row,) = [row for row in room.records("hosts", "host", "list") if row["name"] == "vm1"]
+    return dict(row["drain"])
+
+
+def at_work(host: Any) -> list[str]:
+    """The names of those that run there, as its processes say."""
+    shells = [process for process in host.processes() if SCRIPT[:20] in process.command and "trap" in process.command]
+    return [process.command for process in shells]
+
+
+def test_a_host_is_emptied_in_batches_though_its_link_is_cut(home: World, room: Room, vms: Callable[..., Any]) -> None:
+    only_hosts_of_the_room(home)
+    lab = vms(2)
+    vm1, vm2 = lab["vm1"], lab["vm2"]
+    for host in (vm1, vm2):
+        room.run("host", "add", host.target, "--name", host.name, "--fingerprint", host.fingerprint)
+    for number in range(COUNT):
+        room.run("spawn", f"job{number}", "--host", "vm1", "--task", "go", "--", "sh", "-c", SCRIPT)
+    for number in range(COUNT):
+        room.wait_for_state(f"job{number}", "working")
+    room.run("host", "drain", "vm1", "--move", "--batch", str(BATCH), "--reason", "new kernel")
+    wait_for(lambda: 0 < drain_of(room)["moved"] < COUNT, 60, "the drain to be in the middle")
+    vm1.cut()
+    room.wait_until("the cut to be seen", lambda status: _link(status, "vm1") == "lost", 60)
+    before = drain_of(room)
+    assert len(before["leaving"]) <= BATCH
+    assert before["stopped_since"] is None, "a cut is no failure"
+    vm1.heal()
+    wait_for(lambda: drain_of(room)["empty_since"], 90, "vm1 to be empty")
+    after = drain_of(room)
+    assert (after["moved"], after["failed"]) == (COUNT, [])
+    working = [agent["id"] for agent in room.status()["agents"] if agent["state"] == "working"]
+    assert sorted(working) == [f"vm2/job{number}" for number in range(COUNT)]
+    assert (len(at_work(vm1)), len(at_work(vm2))) == (0, COUNT)
+    assert len((vm2.home / "ran").read_text().split()) == COUNT, "each was begun there once"
+    assert "switched off" in room.run("status", "--json")
+    room.run("host", "undrain", "vm1")
+    for number in range(COUNT):
+        room.run("kill", f"vm2/job{number}", "--yes")
+
+
+def test_claudes_leave_a_host_with_their_sessions(
+    home: World, room: Room, ssh_hosts: Callable[..., list[Host]], claude_home: FurnishClaude, api: Api
+) -> None:
+    only_hosts_of_the_room(home)
+    vm1, vm2 = ssh_hosts(2)
+    for host in (vm1, vm2):
+        claude_home(host.home, api)
+        room.run("host", "add", host.target, "--name", host.name, "--fingerprint", host.fingerprint)
+    for name, word in (("one", "pear"), ("two", "plum")):
+        room.run(
+            "spawn", name, "--host", "vm1", "--task", f'Remember {word}. [[tool Bash {{"command": "touch {word}"}}]]'
+        )
+        room.wait_for_state(name, "waiting")
+    sessions = {agent["name"]: agent["session"] for agent in room.status()["agents"]}
+    room.run("host", "drain", "vm1", "--move", "--batch", "1")
+    wait_for(lambda: drain_of(room)["empty_since"], 90, "vm1 to be empty")
+    assert (drain_of(room)["moved"], drain_of(room)["failed"]) == (2, [])
+    there = {agent["name"]: agent["session"] for agent in room.status()["agents"] if agent["host"] == "vm2"}
+    assert there == sessions
+    said = [json.dumps(request) for request in api.requests(main=True)]
+    assert all(any(word in each and "Go on" in each for each in said) for word in ("pear", "plum")), "they remember"
+
+
+def _link(status: dict[str, Any], name: str) -> str:
+    return next(str(host["state"]) for host in status["hosts"] if host["name"] == name)
