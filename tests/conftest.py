@@ -22,8 +22,8 @@ from typing import Any, NoReturn, Protocol, TypeVar
 import hypothesis
 import pytest
 
+from tests.lab import bundle, leftovers
 from tests.lab import claude as claude_code
-from tests.lab import leftovers
 from tests.lab.host import Host
 from tests.lab.lab import Lab
 from tests.lab.loopback import LoopbackHost, LoopbackLab
@@ -251,6 +251,7 @@ def home(warden: Warden, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         monkeypatch.delenv(name)
     for name, value in world.environment().items():
         monkeypatch.setenv(name, value)
+    bundle.hold(world.home)
     yield world
     resisted = world.close()
     warden.forget(world.directory)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from controlroom.cli.agents import are_several, matching
 from controlroom.cli.exits import Exit, Stop
 from controlroom.text.states import AgentKind
 from tests.domain.worlds import agent, fleet, host
-from tests.end_to_end.room import Room
+from tests.end_to_end.room import Room, here
 from tests.lab.host import Host
 from tests.lab.terminal import Terminal
 from tests.lab.world import World
@@ -29,9 +28,9 @@ def room(home: World) -> Room:
 
 def said(*words: str, expect: int = 0) -> str:
     """What a verb says on stderr."""
-    done = subprocess.run([*CONTROLROOM, *words], capture_output=True, text=True, timeout=90)
-    assert done.returncode == expect, done.stderr
-    return done.stderr
+    code, _, errors = here(words)
+    assert code == expect, errors
+    return errors
 
 
 def test_many_are_listed_and_their_number_is_typed(room: Room, tmux_screen: Callable[..., Terminal]) -> None:

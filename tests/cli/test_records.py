@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,10 +21,8 @@ from controlroom.domain.money.budget import LADDER
 from controlroom.domain.queue.rules import wished
 from controlroom.domain.tasks import Queue, TaskState
 from tests.domain.worlds import NOON, fleet
-from tests.end_to_end.room import Room
+from tests.end_to_end.room import Room, here
 from tests.lab.world import World
-
-CONTROLROOM = (sys.executable, "-m", "controlroom")
 
 UNITS = {
     Kind.USD: r"(.*_)?usd",
@@ -118,8 +115,7 @@ def test_what_verbs_print_is_as_described(home: World) -> None:
     room.run("spawn", "job", "--cwd", "src", "--", "sleep", "600")
     room.wait_for_state("job", "working")
     for verb, fields in ANSWERS.items():
-        words = [*CONTROLROOM, *verb.split(), *WORDS.get(verb, ()), "--json"]
-        told = json.loads(subprocess.run(words, capture_output=True, timeout=90, check=False).stdout)
+        told = json.loads(here([*verb.split(), *WORDS.get(verb, ()), "--json"])[1])
         assert told.pop("version") == VERSION
         assert list(problems(fields, told, verb)) == []
     room.run("kill", "job", "--yes")

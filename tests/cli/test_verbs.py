@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.room import Room, engines
+from tests.end_to_end.room import Room, engines, here
 from tests.lab.host import Host
 from tests.lab.terminal import Terminal
 from tests.lab.waiting import wait_for
@@ -89,8 +89,8 @@ def test_what_cannot_be_spawned(room: Room) -> None:
 def test_a_folder_that_is_not_there(room: Room) -> None:
     """Only the host can know: either spawn is told, or the row says so."""
     words = ["spawn", "a", "--cwd", "/nonexistent/\x1b[2J", "--", "true"]
-    done = subprocess.run([*CONTROLROOM, *words], capture_output=True, text=True, timeout=60)
-    said = done.stderr if done.returncode else room.wait_for_state("a", "failed")["detail"]
+    code, _, errors = here(words)
+    said = errors if code else room.wait_for_state("a", "failed")["detail"]
     assert "/nonexistent/" in said
     assert not any(mark in said for mark in NEVER)
 
@@ -410,7 +410,9 @@ def test_what_is_no_text_is_not_searched_for(room: Room) -> None:
 
 def test_stop_and_start(room: Room) -> None:
     def said(*words: str) -> str:
-        return subprocess.run([*CONTROLROOM, *words], capture_output=True, text=True, timeout=60, check=True).stderr
+        code, _, errors = here(words)
+        assert code == 0
+        return errors
 
     assert said("stop") == "no engine runs here\n"
     assert said("engine") == "the engine runs\n"

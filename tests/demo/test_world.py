@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psutil
 import pytest
@@ -23,6 +24,7 @@ from controlroom.demo.sweep import processes
 from controlroom.demo.world import TOKEN, NoDemo, World
 from controlroom.protocol.home import find_home
 from controlroom.runner.folder import state_folder
+from tests.end_to_end.room import here
 from tests.lab.terminal import Terminal
 from tests.lab.waiting import wait_for
 from tests.lab.world import World as Home
@@ -44,10 +46,8 @@ class Demo:
 
     def run(self, *words: str) -> str:
         """Run a verb in the demo's room."""
-        environ = {**os.environ, "CONTROLROOM_HOME": str(self.folder)}
-        return subprocess.run(
-            [sys.executable, "-m", "controlroom", *words], env=environ, capture_output=True, text=True, timeout=60
-        ).stdout
+        with patch.dict(os.environ, CONTROLROOM_HOME=str(self.folder)):
+            return here(words)[1]
 
     def agents(self) -> dict[str, dict[str, Any]]:
         """The agents of its status by name."""

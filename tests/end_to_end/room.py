@@ -39,7 +39,7 @@ class Room:
             or _in_a_loop()
             or threading.current_thread() is not threading.main_thread()
         )
-        code, out, errors = _in_a_process(words, stdin, env) if apart else _here(words, stdin)
+        code, out, errors = _in_a_process(words, stdin, env) if apart else here(words, stdin)
         said = f"controlroom {' '.join(words)[:200]}: exit {code}\n{out}\n{errors}"
         assert code == expect, said
         assert "Traceback" not in errors, said
@@ -86,7 +86,7 @@ def _in_a_loop() -> bool:
     return True
 
 
-def _here(words: Sequence[str], stdin: str) -> tuple[int, str, str]:
+def here(words: Sequence[str], stdin: str = "") -> tuple[int, str, str]:
     """Run a verb in this process: its exit code, its stdout and its stderr."""
     given, out, errors = BytesIO(stdin.encode("utf-8", "surrogateescape")), BytesIO(), BytesIO()
     with (

@@ -60,7 +60,7 @@ def test_the_same_from_the_screen(room: Room, vm1: Host, tmux_screen: OpenScreen
     screen.wait_for_text("tidy-1", "rm -r build")
     screen.keys("n")
     screen.wait_for_text("rm -r build", "allow once", "seen  stream")
-    screen.keys("y")
+    screen.insist("y", lambda: room.agent("tidy-1")["state"] != "waiting")
     room.wait_for_state("tidy-1", "done")
     screen.wait_for_text("All tidy.")
 

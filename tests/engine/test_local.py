@@ -16,6 +16,7 @@ from controlroom.engine.hosts.local import LocalDialler, open_pipes
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import FromNode, Greet, Ping, Pong, Welcome, pack, read_from_node
 from tests.engine.far_end import read_to_end, read_until, tiny
+from tests.lab import bundle
 from tests.lab.processes import everything, look
 from tests.lab.waiting import wait_for_async
 from tests.lab.world import World
@@ -43,6 +44,7 @@ PYTHONS = pythons()
 
 @pytest.mark.parametrize("python", PYTHONS.values(), ids=PYTHONS)
 async def test_the_real_node_answers(python: str, home: World, no_leftovers: None) -> None:
+    bundle.forget(home.home)
     channel = await LocalDialler(python=python).dial()
     said = await first_words(channel)
     await channel.close()

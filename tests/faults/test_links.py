@@ -157,7 +157,7 @@ def mend(host: LoopbackHost) -> None:
 async def test_a_host_that_refused_us_is_back_with_what_its_sentence_advises(
     ssh_hosts: MakeHosts, trouble: Callable[[LoopbackHost], None]
 ) -> None:
-    (host,) = ssh_hosts(1)
+    (host,) = ssh_hosts(1, held=False)
     trouble(host)
     async with room_of([host], up=False) as room:
         refused = await room.link("vm1", LinkState.REFUSED)
@@ -188,7 +188,7 @@ async def test_a_changed_key_that_is_put_back_lets_the_host_in_again(ssh_hosts: 
 
 
 async def test_a_host_that_refused_us_is_soon_back_by_itself_when_it_is_mended(ssh_hosts: MakeHosts) -> None:
-    (host,) = ssh_hosts(1)
+    (host,) = ssh_hosts(1, held=False)
     put_a_file_in_the_way(host)
     async with room_of([host], up=False) as room:
         await room.link("vm1", LinkState.REFUSED)

@@ -9,6 +9,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+from tests.lab import bundle
 from tests.lab.host import Host
 from tests.lab.lab import Lab
 from tests.lab.machine import free_port
@@ -41,6 +42,8 @@ class LoopbackHost(Host):
             f'restrict,command="{self.lab.options.watch_command}" {watcher.read_text()}'
         )
         self.write_config()
+        if self.lab.options.held:
+            bundle.hold(self.home)
 
     def write_config(self) -> None:
         self.config.write_text(loopback_config(self.machine, self.directory, self.home, self.lab.options.sshd))

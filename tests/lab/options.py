@@ -13,7 +13,7 @@ Mode = Literal["loopback", "namespaces"]
 
 @dataclass
 class Options:
-    """How the hosts of a lab differ from a stock machine. All but `hostname`, `sshd` and `seed` need namespaces."""
+    """How the hosts of a lab differ from a stock machine. Most of it needs namespaces."""
 
     tag: str = ""  # prefix of interfaces, namespaces and cgroups; empty: a random one
     net: str = ""  # the network, as 10.77.0.0/24; empty: a random free one
@@ -24,6 +24,7 @@ class Options:
     faketime: bool = False  # a wall clock that can be set
     share: dict[str, str] = field(default_factory=dict)  # path outside -> path inside, read-only
     watch_command: str = "/bin/false"  # forced command of the watcher's key
+    held: bool = True  # the node's files lie there already; no host with a filesystem view of its own has them
     sshd: list[str] = field(default_factory=list)  # lines for sshd_config; the rest stays as it is shipped
     seed: int = 1  # of the cables' dice
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.lab.command import run
@@ -55,6 +55,15 @@ class Terminal:
     def keys(self, *names: str) -> None:
         """Press keys by their tmux names: "Enter", "C-c", "x", "Down"."""
         self.tmux("send-keys", *names)
+
+    def insist(self, key: str, taken: Callable[[], object], deadline: float = 30.0) -> None:
+        """Press a key until it is taken: what has just appeared takes none, lest somebody answers it blindly."""
+
+        def pressed() -> object:
+            self.keys(key)
+            return taken()
+
+        wait_for(pressed, deadline, f"{key} to be taken", poll=0.7)
 
     def type(self, text: str) -> None:
         """Type text as it stands, without looking for key names in it."""
