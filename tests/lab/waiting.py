@@ -10,8 +10,16 @@ from typing import TypeVar, overload
 Value = TypeVar("Value")
 LONGEST_SHOWN = 4000  # characters of the last value in a failure
 LOADED = 4  # times longer than a free machine a busy one may take: deadlines say what is usual
+SHARE, LONGEST_PAUSE = 3, 0.5
+"""A pause lasts at least so many times as long as the look before it, up to this many seconds: a look may start a
+process or read a whole log, and what waits must leave the processor to what it waits for."""
 NOT_YET = (AssertionError, LookupError, FileNotFoundError)
 """What a condition raises while what it looks into has not come."""
+
+
+def pause_after(began: float, poll: float) -> float:
+    """Seconds until the next look, after one that began then."""
+    return max(poll, min(LONGEST_PAUSE, SHARE * (time.monotonic() - began)))
 
 
 class NotInTime(AssertionError):
@@ -40,6 +48,7 @@ def wait_for(
     end = time.monotonic() + LOADED * deadline
     while True:
         last: object
+        began = time.monotonic()
         try:
             value = condition()
             if value:
@@ -49,7 +58,7 @@ def wait_for(
             last = error
         if time.monotonic() > end:
             raise failure(what, deadline, last)
-        time.sleep(poll)
+        time.sleep(pause_after(began, poll))
 
 
 @overload
@@ -71,6 +80,7 @@ async def wait_for_async(
     end = time.monotonic() + LOADED * deadline
     while True:
         last: object
+        began = time.monotonic()
         try:
             made = condition()
             left = max(0.0, end - time.monotonic()) + poll
@@ -84,4 +94,4 @@ async def wait_for_async(
             last = error
         if time.monotonic() > end:
             raise failure(what, deadline, last)
-        await asyncio.sleep(poll)
+        await asyncio.sleep(pause_after(began, poll))
