@@ -14,7 +14,7 @@ from typing import ClassVar, Generic, Self, TypeVar
 from tests.lab.command import ROOT
 from tests.lab.host import Host
 from tests.lab.options import Mode, Options, Record
-from tests.lab.processes import sweep
+from tests.lab.processes import sweep, ticks
 from tests.lab.sshd import HOST_KEY, SYSTEM_PATH, client_config, known_hosts_line, make_key
 
 AnyHost = TypeVar("AnyHost", bound=Host)
@@ -27,6 +27,7 @@ class Lab(ABC, Generic[AnyHost]):
 
     def __init__(self, directory: Path | None = None, options: Options | None = None) -> None:
         """A lab in `directory` (a new one in /tmp): the one recorded there, or one to bring `up`."""
+        self.made = 0 if directory else ticks()
         self.directory = directory.resolve() if directory else Path(tempfile.mkdtemp(prefix="lab-", dir="/tmp"))
         self.children: list[subprocess.Popen[bytes]] = []
         try:
@@ -110,7 +111,7 @@ class Lab(ABC, Generic[AnyHost]):
         for host in self.hosts:
             host.power_off()
         self.remove_network()
-        sweep(self.directory)
+        sweep(self.directory, self.made)
         for child in self.children:
             child.wait(60)
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -91,13 +91,13 @@ class LoopbackHost(Host):
         self.boot()
 
     def power_off(self) -> None:
-        sweep(self.directory)
+        sweep(self.directory, self.lab.made)
         run = self.directory / "run"
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir(mode=0o700, parents=True)
 
     def processes(self) -> list[Process]:
-        return belonging_to(self.directory)
+        return belonging_to(self.directory, self.lab.made)
 
 
 class LoopbackLab(Lab[LoopbackHost]):

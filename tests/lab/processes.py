@@ -35,27 +35,33 @@ class Process:
 def read(pid: int, entry: str) -> bytes:
     """A file of /proc/PID, empty when it is gone or not ours to read."""
     try:
-        return (PROC / str(pid) / entry).read_bytes()
+        with open(f"/proc/{pid}/{entry}", "rb", 0) as file:
+            return file.read()
     except OSError:
         return b""
 
 
-def look(pid: int) -> Process | None:
-    """The process with this pid, or None when there is none or only a zombie."""
+def look(pid: int, since: int = 0) -> Process | None:
+    """The process with this pid; None when there is none, only a zombie, or one that began before `since` (ticks)."""
     head, _, tail = read(pid, "stat").rpartition(b")")
     fields = tail.split()
-    if not fields or fields[0] in (b"Z", b"X"):
+    if not fields or fields[0] in (b"Z", b"X") or int(fields[19]) < since:
         return None
     name = head.partition(b"(")[2].decode(errors="replace")
     command = read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
     return Process(pid, int(fields[1]), int(fields[19]), name, command)
 
 
-def everything() -> Iterator[Process]:
-    """Every live process that we can see."""
+def everything(since: int = 0) -> Iterator[Process]:
+    """Every live process that we can see, of those that began since then (ticks)."""
     for entry in os.listdir(PROC):
-        if entry.isdigit() and (process := look(int(entry))):
+        if entry.isdigit() and (process := look(int(entry), since)):
             yield process
+
+
+def ticks() -> int:
+    """This moment, as the start of a process is told."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
 
 
 def socket_inodes(directory: bytes) -> set[str]:
@@ -67,10 +73,9 @@ def socket_inodes(directory: bytes) -> set[str]:
 
 def holds(pid: int, directory: str, sockets: set[str]) -> bool:
     """Whether the process works in the directory, or has a file or a socket of it open."""
-    folder = PROC / str(pid)
+    folder = f"/proc/{pid}"
     with contextlib.suppress(OSError):
-        links = [folder / "cwd", *(folder / "fd").iterdir()]
-        for link in links:
+        for link in (f"{folder}/cwd", *(f"{folder}/fd/{number}" for number in os.listdir(f"{folder}/fd"))):
             with contextlib.suppress(OSError):
                 target = os.readlink(link)
                 if target in sockets or target == directory or target.startswith(directory + "/"):
@@ -94,8 +99,10 @@ def ancestors(pid: int) -> set[int]:
     return found
 
 
-def belonging_to(directory: Path) -> list[Process]:
+def belonging_to(directory: Path, since: int = 0) -> list[Process]:
     """Every process of a place, and their descendants; never ourselves or what started us.
+
+    `since`: when the place was made, in ticks: what began before is none of it, and need not be looked at.
 
     A process belongs when its environment or its command line names the directory, or when it works there
     or holds a file or socket there: a tmux server started with an empty environment shows only in its socket.
@@ -104,7 +111,7 @@ def belonging_to(directory: Path) -> list[Process]:
     named = re.compile(re.escape(name) + rb"(?![\w.-])")  # .../vm1 is not .../vm10
     sockets = socket_inodes(name)
     spared = ancestors(os.getpid())
-    everyone = [process for process in everything() if process.pid not in spared]
+    everyone = [process for process in everything(since) if process.pid not in spared]
     found = {
         process.pid
         for process in everyone
@@ -146,6 +153,6 @@ def end_all(find: Callable[[], Iterable[Process]], deadline: float = 10.0) -> li
     return []
 
 
-def sweep(directory: Path, deadline: float = 10.0) -> list[Process]:
+def sweep(directory: Path, since: int = 0, deadline: float = 10.0) -> list[Process]:
     """Kill every process of a place; returns what resisted."""
-    return end_all(lambda: belonging_to(directory), deadline)
+    return end_all(lambda: belonging_to(directory, since), deadline)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from tests.lab.processes import Process, belonging_to, sweep
+from tests.lab.processes import Process, belonging_to, sweep, ticks
 from tests.lab.terminal import Terminal
 
 FOREIGN: tuple[str, ...] = (
@@ -35,6 +35,7 @@ class World:
     """One test's own place on this machine."""
 
     def __init__(self) -> None:
+        self.made = ticks()
         self.directory = Path(tempfile.mkdtemp(prefix="cr-", dir="/tmp"))
         self.home = self.directory / "home"
         self.room = self.directory / "room"
@@ -62,7 +63,7 @@ class World:
 
     def processes(self) -> list[Process]:
         """Every process of this world on this machine."""
-        return belonging_to(self.directory)
+        return belonging_to(self.directory, self.made)
 
     def watch(self, find: Callable[[], Iterable[Process]]) -> None:
         """Count the processes that `find` gives (those of a host) among the possible left-overs."""
@@ -75,7 +76,7 @@ class World:
 
     def close(self) -> list[Process]:
         """End every process and remove the directory; returns processes that would not end."""
-        resisted = sweep(self.directory)
+        resisted = sweep(self.directory, self.made)
         shutil.rmtree(self.directory, ignore_errors=True)
         return resisted
 
