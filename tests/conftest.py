@@ -31,6 +31,7 @@ from tests.lab.machine import no_loopback_lab, no_namespace_lab
 from tests.lab.messages_api.server import Api
 from tests.lab.namespaces import NamespaceHost, NamespaceLab
 from tests.lab.options import Options
+from tests.lab.price_files import keep_list
 from tests.lab.terminal import Terminal
 from tests.lab.waiting import NotInTime, wait_for
 from tests.lab.warden import Warden
@@ -243,6 +244,7 @@ def is_open(connection: sqlite3.Connection) -> bool:
 def home(warden: Warden, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A throw-away world: HOME, CONTROLROOM_HOME and TMUX_TMPDIR of the test's own, in this process's environment.
 
+    What a first start leaves is there already: the node's files in its HOME, the list prices in its room.
     At the end every process that lives in it is killed, and the test fails if one resists.
     """
     world = World()
@@ -252,6 +254,7 @@ def home(warden: Warden, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name, value in world.environment().items():
         monkeypatch.setenv(name, value)
     bundle.hold(world.home)
+    keep_list(world.room)
     yield world
     resisted = world.close()
     warden.forget(world.directory)

@@ -7,7 +7,7 @@ true is set aside as all use is. One import at a time for each host. All methods
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from controlroom.domain import events
 from controlroom.domain.audit import verb_of
@@ -36,6 +36,7 @@ from controlroom.engine.ledger.usage_views import Booked
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet, micro
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Outcome
 from controlroom.wire.imports import (
     MOST_READ,

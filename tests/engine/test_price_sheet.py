@@ -131,10 +131,12 @@ def test_what_is_no_sheet_is_none(value: object) -> None:
 
 
 def test_the_list_is_asked_once(room_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = room_home.state_folder / f"list-prices-{version('genai-prices')}.json"
+    kept.unlink()
     sheet = price_sheet.load(room_home)
     monkeypatch.setattr(price_sheet, "LISTER", "no.such.module")
     assert sheet_to_json(price_sheet.load(room_home)) == sheet_to_json(sheet)
-    (room_home.state_folder / f"list-prices-{version('genai-prices')}.json").write_text("{")
+    kept.write_text("{")
     with pytest.raises(ConfigProblem, match=r"the list prices cannot be read: .*no\.such"):
         price_sheet.load(room_home)
 

@@ -7,25 +7,19 @@ most tests. Those of the deployment itself (`tests/engine/test_ship.py`, hosts w
 from __future__ import annotations
 
 import compileall
-import fcntl
-import os
 import shutil
-import time
 from functools import cache
 from pathlib import Path
 
-from controlroom.engine.hosts.deploy import Bundle, bundles
+from controlroom.engine.hosts.deploy import bundles
 from controlroom.node.bootstrap import write
-from tests.__main__ import CACHE
-
-UNUSED = 86_400
-"""Seconds after which the files of another state of the code are removed."""
+from tests.lab.kept import made_once
 
 
 def hold(home: Path) -> None:
     """Put the files where a node looks for them in a HOME of this machine: a link to those that all share."""
     folder = home / ".cache" / "controlroom" / "node"
-    folder.mkdir(parents=True, mode=0o700)
+    folder.mkdir(parents=True)
     for made in (folder.parent, folder):
         made.chmod(0o700)
     (folder / bundles()[0].digest).symlink_to(unpacked())
@@ -39,28 +33,10 @@ def forget(home: Path) -> None:
 @cache
 def unpacked() -> Path:
     """Where they lie for the tests of all workers."""
-    bundle, folder = bundles()[0], CACHE / "node"
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        place = folder / bundle.digest
-        if not place.exists():
-            sweep(folder)
-            unpack(bundle, folder / "new", place)
-        os.utime(place)
-    return place
+    return made_once(bundles()[0].digest, unpack)
 
 
-def unpack(bundle: Bundle, new: Path, place: Path) -> None:
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(mode=0o700)
-    write(bundle.data, str(new))
-    compileall.compile_dir(new, ddir=str(place), quiet=2)
-    new.rename(place)
-
-
-def sweep(folder: Path) -> None:
-    """Remove what was not used for a while."""
-    for place in folder.iterdir():
-        if place.is_dir() and time.time() - place.stat().st_mtime > UNUSED:
-            shutil.rmtree(place)
+def unpack(place: Path) -> None:
+    place.mkdir(mode=0o700)
+    write(bundles()[0].data, str(place))
+    compileall.compile_dir(place, quiet=2)

@@ -263,7 +263,7 @@ def test_one_that_was_shown_is_told_to_have_ended_as_its_transcript_says(host: H
 
 
 def shell(words: str, cwd: Path) -> None:
-    subprocess.run(["bash", "-c", f". ~/.profile; {words}"], cwd=cwd, stdin=subprocess.DEVNULL, check=True, timeout=60)
+    subprocess.run(["bash", "-c", f". ~/.profile; {words}"], cwd=cwd, stdin=subprocess.DEVNULL, check=True, timeout=240)
 
 
 def look_once(home: World) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controlroom.domain.fleet_files import FleetFile
 from controlroom.domain.fleets.plans import Act, Change, FleetPlan, HostShare, Known
@@ -10,6 +10,7 @@ from controlroom.domain.model import Agent, Fleet, Profile, State
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue.dispatch import Start, World
 from controlroom.domain.tasks import Task, TaskState
+from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind
 
 
