@@ -36,8 +36,9 @@ FLEETS: tuple[Verb, ...] = (
         "fleet plan",
         "fleets",
         "FILE [--json]",
-        "Say what applying a fleet file would start, change and end, where and at what cost; nothing is done.",
-        "Memory is what agents of the profile were seen to take, else limits.memory_per_agent_mb; cost an hour is what "
+        "Say what applying a fleet file would do, where and at what cost.",
+        "It does nothing. Memory is what agents of the profile were seen to take, else limits.memory_per_agent_mb; "
+        "cost an hour is what "
         "they have cost in the last 30 days, at list prices. What would not fit is named with the reason. controlroom "
         "help fleets says what stands in such a file.",
         ("controlroom fleet plan fleet.toml", "controlroom fleet plan fleet.toml --json | jq '.changes[].action'"),
@@ -48,8 +49,9 @@ FLEETS: tuple[Verb, ...] = (
         "fleet apply",
         "fleets",
         "FILE [--yes] [--json]",
-        "Have the agents and tasks that a fleet file says, and no others of that fleet.",
-        "What it would do is listed first, and must be confirmed. Starts keep to the rules of the queue, one after the "
+        "Have the agents and tasks that a fleet file says.",
+        "And no others of that fleet. What it would do is listed first, and must be confirmed. Starts keep to the "
+        "rules of the queue, one after the "
         "other, and go on by themselves after a restart of the engine. Only what this fleet has started is ended, and "
         "worktrees stay. To apply the same file again changes nothing, but for what drift says.",
         ("controlroom fleet apply fleet.toml", "controlroom fleet apply fleet.toml --yes"),
@@ -60,7 +62,7 @@ FLEETS: tuple[Verb, ...] = (
         "fleet drift",
         "fleets",
         "[FLEET] [--json]",
-        "Say what is not as a fleet file was applied, and what applying it again would do about that.",
+        "Say what is not as a fleet file was applied, and what would mend it.",
         "",
         ("controlroom fleet drift docs", "controlroom fleet drift --json | jq '.fleets[].changes[].drift'"),
         "fleets:drift",
@@ -70,8 +72,9 @@ FLEETS: tuple[Verb, ...] = (
         "fleet export",
         "fleets",
         "[FILE] [--name N] [--json]",
-        "Write what runs now as a fleet file: agents with their whole texts, and open tasks.",
-        "Hosts are asked for the texts. What others started, and what a profile keeps running, is left out; what else "
+        "Write what runs now as a fleet file.",
+        "Agents with their whole texts, for which hosts are asked, and open tasks. What others started, and what a "
+        "profile keeps running, is left out; what else "
         "cannot stand in such a file is named. A file that is there is not overwritten.",
         ("controlroom fleet export now.toml", "controlroom fleet export | less"),
         "fleets:export",

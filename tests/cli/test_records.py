@@ -47,6 +47,8 @@ TYPES: dict[Kind, tuple[type, ...]] = {
 }
 
 WORDS = {
+    "fleet plan": ("/dev/null",),
+    "fleet apply": ("/dev/null",),
     "rules test": ("Bash: git status && ls",),
     "explain": ("job",),
     "diff": ("job",),
