@@ -5,7 +5,7 @@ from controlroom.cli.verb import Verb
 
 _WHO = (
     "AGENT is a name, HOST/NAME, a pattern in quotes or part of a filter, as status takes it; all parts of a filter "
-    "must fit. What others started is never meant."
+    "must fit. What others started is meant once it was adopted."
 )
 
 STEER: tuple[Verb, ...] = (
@@ -27,6 +27,26 @@ STEER: tuple[Verb, ...] = (
         ),
         "agents:spawn",
         take.spawn,
+    ),
+    Verb(
+        "adopt",
+        "steer",
+        "(AGENT... | --all) [--host H] [--name NAME] [--profile P]\n"
+        "       [--restart | --when-ended] [--task TEXT] [--yes] [--json]",
+        "Take over agents that others started: name them, and hold them to budgets.",
+        "AGENT is a name as status shows it, with or without ~, a pattern in quotes or part of a filter. Kill, pause, "
+        "interrupt, halt and budgets then act on it by signals to its processes, and that is all that can be done: "
+        "its Claude, what that has started, and a script that runs nothing else; never a shell in which somebody "
+        "types, nor tmux. --restart ends it, proves that, and goes on with its Claude session under a runner, in its "
+        "folder and with the settings of the profile, as an agent of this room; --when-ended does so once it has ended "
+        "by itself. Several are listed first, and need --yes where nobody can be asked. Prints their ids.",
+        (
+            "controlroom adopt agent-1 --name api-1",
+            "controlroom adopt 'agent-*' --host vm1 --yes",
+            "controlroom adopt agent-1 --restart --profile default",
+        ),
+        "adopt:adopt",
+        take.adopt,
     ),
     Verb(
         "kill",

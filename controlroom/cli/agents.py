@@ -58,7 +58,7 @@ def are_several(args: argparse.Namespace) -> bool:
 async def find_agents(client: Client, args: argparse.Namespace) -> tuple[list[Agent], set[str]]:
     """The agents that names, patterns and filters mean, and the ids of those that were named. Raises `Stop`.
 
-    What others started is never meant, but by `--ended`: an adopted agent that has ended can be forgotten.
+    What others started is meant once it was taken over, and by `--ended`: what has ended can be forgotten.
     """
     words, ended = _words(args), getattr(args, "ended", False)
     names, terms = [word for word in words if not is_term(word)], " ".join(word for word in words if is_term(word))
@@ -85,8 +85,13 @@ async def find_agents(client: Client, args: argparse.Namespace) -> tuple[list[Ag
 
 def matching(fleet: Fleet, pattern: str, *, ended: bool = False) -> list[Agent]:
     """The agents that a pattern fits: their ids when it has a slash, else their names."""
-    ours = (agent for agent in fleet.agents.values() if not agent.adopted or (ended and agent.has_ended))
+    ours = (agent for agent in fleet.agents.values() if _is_meant(agent, ended=ended))
     return [agent for agent in ours if fnmatchcase(agent.id if "/" in pattern else agent.name, pattern)]
+
+
+def _is_meant(agent: Agent, *, ended: bool) -> bool:
+    """Whether a pattern may mean an agent: nobody means what others started, unless it was taken over and lives."""
+    return not agent.adopted or (agent.has_ended if ended else agent.held and agent.lives)
 
 
 _LISTED = frozenset({"reassign", "retry", "allow", "always", "deny"})
@@ -232,7 +237,8 @@ async def _kill(client: Client, args: argparse.Namespace) -> int:
     _check(client.fleet, agent, "kill")
     since = f"{client.fleet.state_of(agent)}, {age(client.now() - agent.since)}"
     confirmed(f"Kill {agent.id} ({since}) and everything it started?", args.yes)
-    return await order(client, intents.KillAgent(agent.id, agent.epoch), f"{agent.id} is ended, nothing of it is left")
+    kill = intents.KillAgent(agent.id, agent.epoch, agent.mark)
+    return await order(client, kill, f"{agent.id} is ended, nothing of it is left")
 
 
 def reassign(args: argparse.Namespace, entry_points: EntryPoints) -> int:
@@ -319,7 +325,7 @@ async def _interrupt(client: Client, args: argparse.Namespace) -> int:
     if are_several(args):
         return await to_all(client, args, "interrupt")
     agent = await find_agent(client, args.agent[0])
-    return await order(client, intents.InterruptAgent(agent.id, agent.epoch), f"{agent.id} is interrupted")
+    return await order(client, intents.InterruptAgent(agent.id, agent.epoch, agent.mark), f"{agent.id} is interrupted")
 
 
 def model(args: argparse.Namespace, entry_points: EntryPoints) -> int:

@@ -183,6 +183,23 @@ def spawn(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--anyway", action="store_true", help="also on a host that was found to lack what it needs")
 
 
+def adopt(parser: argparse.ArgumentParser) -> None:
+    """Take agents of others, and what is to become of them."""
+    parser.add_argument("agent", metavar="AGENT", nargs="*", help=_WHO)
+    parser.add_argument(
+        "--all", dest="everyone", action="store_true", help="all that others started and that a filter fits"
+    )
+    parser.add_argument("--host", metavar="H", default="", help="those of this host only")
+    parser.add_argument("--name", metavar="NAME", default="", help="what one agent is called from now on")
+    parser.add_argument("--profile", metavar="P", default="", help="what it is begun with under a runner")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--restart", action="store_true", help="end it now, and go on with its session under a runner")
+    when.add_argument("--when-ended", action="store_true", help="go on with it likewise once it has ended by itself")
+    parser.add_argument("--task", metavar="TEXT", default="", help="what it is told then (default: to go on)")
+    _yes(parser)
+    status(parser)
+
+
 def reassign(parser: argparse.ArgumentParser) -> None:
     """Take agents and their new task, or where they are to go."""
     kill(parser)

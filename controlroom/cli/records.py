@@ -208,6 +208,7 @@ _AGENT = (
     _flag("edited_in_part", _edited("in_part"), "there may be more such files, of which nothing is known"),
     _records("overlaps", _OVERLAP, _edited("overlaps"), "other agents that have edited the same file"),
     _text("place", _agent("place"), "where an adopted one lives"),
+    _text("taken_over_as", lambda at: at.agent.called if at.agent.adoption else None, "by adopt; null: it was not"),
     _flag("ordered_here", lambda at: at.agent.ordered is not None, "whether this room ordered its run"),
     _records("claims", _CLAIM, _agent("claims"), "what its host says otherwise than was ordered"),
     _texts(
@@ -582,7 +583,7 @@ ANSWERS: Mapping[str, tuple[Field, ...]] = {
     "budget show": _each("budgets", _BUDGET),
     "host list": (_records("hosts", _HOST, _hosts),),
     "host check": _CHECKED,
-    **dict.fromkeys(("pause", "resume", "model"), _each("agents", _DONE)),
+    **dict.fromkeys(("adopt", "pause", "resume", "model"), _each("agents", _DONE)),
     "collect": _each("agents", COLLECTED),
     **RULE_ANSWERS,
     **LEAD_ANSWERS,

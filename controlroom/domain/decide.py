@@ -6,9 +6,9 @@ presses cannot both take the last of anything.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
-from controlroom.domain import intents
+from controlroom.domain import adopting, intents
 from controlroom.domain.address import HostKind, kind_of
 from controlroom.domain.audit import verb_of
 from controlroom.domain.branch_decisions import branch_effect
@@ -19,6 +19,7 @@ from controlroom.domain.intents import order_of
 from controlroom.domain.lead_rights import check_leads, check_place
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile
 from controlroom.domain.money import budget, ladder
+from controlroom.domain.new_work import NewWork, joined_notes
 from controlroom.domain.orders import ENDS, NO_TERMS, ROWS, Order, RunTerms, Work
 from controlroom.domain.preconditions import (
     Refusal,
@@ -55,7 +56,7 @@ from controlroom.domain.words import nearest, since
 from controlroom.domain.worktrees import HEAD, DropWorktree
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import LOCAL, agent_name_problem, host_name_problem, is_model, shown_name_problem
-from controlroom.text.states import YES, AgentKind, ItemAnswer, Payer, TellKind, Verdict
+from controlroom.text.states import YES, AdoptedSignal, AgentKind, ItemAnswer, TellKind, Verdict
 
 _DENIES = "a denial answers all of it: choose nothing, or say why in words"
 
@@ -108,7 +109,14 @@ def _check_halt(fleet: Fleet, intent: intents.Intent, now: int) -> None:
     halt = fleet.queue.halt
     goes_on = isinstance(
         intent,
-        (intents.SpawnAgent, intents.ReassignAgent, intents.RetryAgent, intents.ResumeAgent, intents.SendMessage),
+        (
+            intents.SpawnAgent,
+            intents.ReassignAgent,
+            intents.RetryAgent,
+            intents.ResumeAgent,
+            intents.RestartAdopted,
+            intents.SendMessage,
+        ),
     )
     if isinstance(intent, intents.AnswerQuestion):
         goes_on = intent.verdict != Verdict.DENY and intent.subject not in fleet.hosts
@@ -137,6 +145,8 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
         raise Refusal(
             f"{agent.id} is there already, {state_words(fleet, agent, now)}: choose another name, or reassign it"
         )
+    if theirs := next((one for one in fleet.agents_on(host.name) if one.adoption and one.called == intent.name), None):
+        adopting.check_ended(theirs)
     profile = profile_named(fleet, intent.profile)
     check_base(intent.worktree)
     kind = _kind(intent, profile)
@@ -152,7 +162,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
     meant = intent.model or (profile.model if profile else "")
     credential, taken = credential_for(fleet, profile, meant, host.name, now, wanted)
     payer = ladder.payer(fleet, intent.profile, credential)
-    work = _Work(fleet, kind, host.name, intent.name, intent.profile, payer, intent.lead)
+    work = NewWork(fleet, kind, host.name, intent.name, intent.profile, payer, intent.lead)
     work.check()
     model, note = work.model(meant)
     effect = intents.SpawnOn(
@@ -172,35 +182,12 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
         chosen_credential=intent.credential,
         lead=intent.lead,
     )
-    return Decision((), effect, _both(taken, note), starting(effect, now))
-
-
-def _both(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)
-
-
-class _Work(NamedTuple):
-    """New work for an agent, as budgets see it. A plain command costs nothing that they know of."""
-
-    fleet: Fleet
-    kind: AgentKind
-    host: str
-    name: str
-    profile: str
-    billing: Payer
-    lead: str = ""
-
-    def check(self) -> None:
-        """See that no budget holds it. Raises `Refusal`."""
-        if self.kind != AgentKind.COMMAND and (reason := ladder.refusal(self.fleet, *self[2:])):
-            raise Refusal(reason)
-
-    def model(self, meant: str) -> tuple[str, str]:
-        """The model that it goes to, and why, when that is another one than was meant."""
-        return (meant, "") if self.kind == AgentKind.COMMAND else ladder.cheaper(self.fleet, meant, *self[2:])
+    return Decision((), effect, joined_notes(taken, note), starting(effect, now))
 
 
 def _kill(fleet: Fleet, intent: intents.KillAgent, now: int) -> Decision:
+    if (theirs := adopting.taken_over(fleet, intent)) is not None:
+        return Decision(effect=adopting.signalled(fleet, theirs, AdoptedSignal.END, now))
     agent = current(fleet, intent.agent, intent.epoch, now)
     reachable(fleet, agent.host, now)
     if agent.has_ended:
@@ -214,6 +201,10 @@ def _kill(fleet: Fleet, intent: intents.KillAgent, now: int) -> Decision:
 
 
 def _pause(fleet: Fleet, intent: intents.PauseAgent, now: int) -> Decision:
+    if (theirs := adopting.taken_over(fleet, intent)) is not None:
+        if not theirs.session:
+            raise Refusal(f"{theirs.id} has no Claude session to keep: it cannot be paused, only killed")
+        return Decision(effect=adopting.signalled(fleet, theirs, AdoptedSignal.END, now))
     agent = running(fleet, intent.agent, intent.epoch, now)
     if reason := no_session(agent):
         raise Refusal(f"{agent.id} {reason}: it cannot be paused, only killed")
@@ -274,7 +265,7 @@ def _again(
         ordered.credential if session else None,
     )
     payer = ladder.payer(fleet, ordered.profile, credential)
-    work = _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer, ordered.lead)
+    work = NewWork(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer, ordered.lead)
     if held:
         work.check()
     model, note = work.model(meant)
@@ -297,7 +288,7 @@ def _again(
         ordered.chosen_credential,
         ordered.lead,
     )
-    return Decision((), effect, _both(taken, note), starting(effect, now))
+    return Decision((), effect, joined_notes(taken, note), starting(effect, now))
 
 
 def _resume(fleet: Fleet, intent: intents.ResumeAgent, now: int) -> Decision:
@@ -347,7 +338,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
     check_credential(profile, work.chosen_credential)
     credential, taken = credential_for(fleet, profile, work.model, target.name, now, work.chosen_credential)
     payer = ladder.payer(fleet, work.profile, credential)
-    _Work(fleet, work.kind, target.name, agent.name, work.profile, payer, work.lead).check()
+    NewWork(fleet, work.kind, target.name, agent.name, work.profile, payer, work.lead).check()
     check_place(fleet, work.profile, target)
     start = intents.SpawnOn(
         target.name,
@@ -392,10 +383,17 @@ def _send(fleet: Fleet, intent: intents.SendMessage, now: int) -> Decision:
 
 
 def _interrupt(fleet: Fleet, intent: intents.InterruptAgent, now: int) -> Decision:
+    if (theirs := adopting.taken_over(fleet, intent)) is not None:
+        return Decision(effect=adopting.signalled(fleet, theirs, AdoptedSignal.INTERRUPT, now))
     agent = running(fleet, intent.agent, intent.epoch, now)
     if agent.kind == AgentKind.COMMAND:
         raise Refusal(f"{agent.id} runs a command, which cannot be interrupted: kill it instead")
     return Decision(effect=intents.TellOn(agent.host, agent.name, agent.epoch, TellKind.INTERRUPT))
+
+
+def _restart_adopted(fleet: Fleet, intent: intents.RestartAdopted, now: int) -> Decision:
+    move, row, note = adopting.restarted(fleet, intent, now)
+    return Decision(effect=move, row=row, note=note)
 
 
 def _set_model(fleet: Fleet, intent: intents.SetModel, now: int) -> Decision:
@@ -575,6 +573,7 @@ _DECISIONS: dict[type, Callable[[Fleet, Any, int], Decision]] = {
     intents.InterruptAgent: _interrupt,
     intents.SetModel: _set_model,
     intents.ForgetAgent: _forget,
+    intents.RestartAdopted: _restart_adopted,
     intents.AddHost: _add_host,
     intents.RemoveHost: _remove_host,
     intents.RetryHost: _retry_host,

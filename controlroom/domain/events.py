@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import field
 
+from controlroom.domain.adoption import Adoption
 from controlroom.domain.budgets import Budget
 from controlroom.domain.fleet_files import AppliedFleet, Member
 from controlroom.domain.gauges import Alarm, Headroom
@@ -173,6 +174,14 @@ class AdoptedForgotten:
 
 
 @dataclass(frozen=True)
+class AdoptionChanged:
+    """An agent that others started was taken over, or what was ordered of it is otherwise."""
+
+    agent: str
+    adoption: Adoption | None
+
+
+@dataclass(frozen=True)
 class LineSeen:
     """The newest line of an agent."""
 
@@ -336,6 +345,7 @@ Event = (
     | AgentsObserved
     | AdoptedObserved
     | AdoptedForgotten
+    | AdoptionChanged
     | LinesSeen
     | LoadsSeen
     | SpendingSeen

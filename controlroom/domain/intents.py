@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import field
 
+from controlroom.domain.adoption_intents import AdoptAgent as AdoptAgent
+from controlroom.domain.adoption_intents import RestartAdopted as RestartAdopted
+from controlroom.domain.adoption_intents import SignalOn as SignalOn
 from controlroom.domain.branch_intents import (
     Accept,
     AcceptOn,
@@ -59,6 +62,8 @@ class KillAgent:
     agent: str
     epoch: int
     """The epoch it was shown for: refused when that is no longer current."""
+    mark: str = ""
+    """Of one that others started: the process that it was shown with, likewise."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class PauseAgent:
 
     agent: str
     epoch: int
+    mark: str = ""  # as in `KillAgent`
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,7 @@ class InterruptAgent:
 
     agent: str
     epoch: int
+    mark: str = ""  # as in `KillAgent`
 
 
 @dataclass(frozen=True)
@@ -411,6 +418,8 @@ Intent = (
     | InterruptAgent
     | SetModel
     | ForgetAgent
+    | AdoptAgent
+    | RestartAdopted
     | Accept
     | PushBranch
     | PullRequest
@@ -493,7 +502,7 @@ class KillOn:
 
 @dataclass(frozen=True)
 class MoveOn:
-    """End an agent on its host, prove it, then start it on another.
+    """End an agent on its host, prove it, then start it on another, or under a runner of ours.
 
     Texts of `start` that home does not keep (a task that is empty, a command of no profile) are filled with what the
     first host holds, if that is what was ordered.
@@ -505,6 +514,8 @@ class MoveOn:
     """The Claude session that is carried there; empty: none, it begins its task again."""
     folder: bool = False
     """Its folder is carried there, as it is in its git repository."""
+    theirs: SignalOn | None = None
+    """How one that others started is ended."""
 
 
 @dataclass(frozen=True)
@@ -586,7 +597,10 @@ class GiveSecret:
 LinkEffect = RetryLink | TrustKey | GiveSecret
 """What a link is told."""
 
-NodeEffect = SpawnOn | KillOn | ForgetOn | TellOn | TakeOn | AcceptOn | PushOn | PullRequestOn | DropOn | DropWorktreeOn
+NodeEffect = (
+    SpawnOn | KillOn | ForgetOn | TellOn | TakeOn | SignalOn
+    | AcceptOn | PushOn | PullRequestOn | DropOn | DropWorktreeOn
+)  # fmt: skip
 """What a node is to carry out."""
 
 Effect = NodeEffect | MoveOn | ConnectTo | DisconnectFrom | LinkEffect

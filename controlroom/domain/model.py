@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from controlroom.domain.address import HostKind, kind_of
+from controlroom.domain.adoption import Adoption
 from controlroom.domain.budgets import Budget
 from controlroom.domain.fleet_files import AppliedFleet, Member
 from controlroom.domain.gauges import Alarm, Headroom
@@ -215,6 +216,12 @@ class Agent:
     """Of an adopted one: where it lives, `tmux work` (a session on the host's own tmux server) or `pid 1234`."""
     pane: str = ""
     """Of an adopted one in tmux: its pane, as `%12`, on the host user's own server (socket `default`)."""
+    mark: str = ""
+    """Of an adopted one: names its process for ever, as its host says; orders about it carry this."""
+    script: str = ""
+    """Of an adopted one: the mark of the script that runs it and nothing else; empty: there is none."""
+    adoption: Adoption | None = None
+    """Of an adopted one that this room has taken over: what was ordered of it."""
     ordered: Work | None = None
     """What this room ordered of this run; None: it did not order it, and all of this is what its host claims."""
     claims: tuple[Claim, ...] = ()
@@ -226,8 +233,18 @@ class Agent:
 
     @property
     def adopted(self) -> bool:
-        """Whether somebody else started it: it is looked at, and nothing else."""
+        """Whether somebody else started it: it is looked at, and nothing else unless it was taken over."""
         return self.kind == AgentKind.ADOPTED
+
+    @property
+    def held(self) -> bool:
+        """Whether this room may act on it: it started it, or has taken it over."""
+        return not self.adopted or self.adoption is not None
+
+    @property
+    def called(self) -> str:
+        """What it is called here: its name, or the one that it was taken over with."""
+        return self.adoption.name if self.adoption else self.name
 
     @property
     def has_ended(self) -> bool:
@@ -405,6 +422,11 @@ class Fleet:
             return [self.agents[text]]
         ids = (f"{host}/{text}" for host in self.hosts)
         named = [self.agents[id_] for id_ in ids if id_ in self.agents]
+        if not named:
+            host, _, name = text.rpartition("/")
+            taken = [one for one in self.agents.values() if one.adoption and one.called == name]
+            here = [agent for agent in taken if host in ("", agent.host)]
+            named = [agent for agent in here if agent.lives] or here
         return named or [agent for agent in self.agents.values() if agent.adopted and agent.place == f"tmux {text}"]
 
 

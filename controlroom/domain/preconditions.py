@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from controlroom.domain.adoption import ONLY_SIGNALS
 from controlroom.domain.claims import claimed_words, claimed_work, shown_value
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile, State
 from controlroom.domain.orders import Work
@@ -74,13 +75,24 @@ def takes_work(host: Host) -> Host:
 
 def known_agent(fleet: Fleet, agent_id: str) -> Agent:
     """An agent of ours by its id. Raises `Refusal`."""
+    agent = known(fleet, agent_id)
+    if agent.adopted and agent.adoption is not None:
+        raise Refusal(
+            f"{agent.id} (taken over as {agent.called}) {ONLY_SIGNALS}: interrupt, pause or kill it, or have its "
+            f"session go on under a runner: controlroom adopt {agent.id} --restart"
+        )
+    if agent.adopted:
+        raise Refusal(not_ours(agent))
+    return agent
+
+
+def known(fleet: Fleet, agent_id: str) -> Agent:
+    """An agent by its id, whoever started it. Raises `Refusal`."""
     agent = fleet.agents.get(agent_id)
     if agent is None:
         raise Refusal(
             f"there is no agent {ascii(agent_id)[:90]}{nearest(agent_id, fleet.agents)}; see controlroom status"
         )
-    if agent.adopted:
-        raise Refusal(not_ours(agent))
     return agent
 
 
@@ -88,7 +100,7 @@ def not_ours(agent: Agent) -> str:
     """Why nothing can be done to an agent that others started."""
     return (
         f"{agent.id} was not started here: Control Room shows it, and does not touch it. "
-        "Attach to it, or end it where it was started"
+        f"Attach to it, end it where it was started, or take it over: controlroom adopt {agent.id}"
     )
 
 

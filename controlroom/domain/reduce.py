@@ -342,6 +342,12 @@ def _adopted_forgotten(draft: Draft, event: events.AdoptedForgotten) -> None:
         _drop(draft, agent)
 
 
+def _adoption_changed(draft: Draft, event: events.AdoptionChanged) -> None:
+    agent = draft.agents.get(event.agent)
+    if agent is not None and agent.adopted:
+        draft.agents.put(agent.id, replace(agent, adoption=event.adoption))
+
+
 def _awaited(agent: Agent) -> bool:
     """A spawn or reassign that is on its way: the host need not know of it yet."""
     return agent.pending is not None and agent.pending.verb in STARTS
@@ -487,7 +493,7 @@ def _concluded(draft: Draft, event: events.Concluded) -> None:
         _drop(draft, agent)
         return
     concluded = replace(agent, pending=None)
-    if verb == "pause" and event.result.outcome is Outcome.DONE:
+    if verb == "pause" and event.result.outcome is Outcome.DONE and not agent.adopted:
         concluded = paused(concluded)
     if event.result.outcome is not Outcome.DONE and _awaited(agent) and concluded.state is State.STARTING:
         concluded = replace(concluded, state=State.FAILED, since=event.at, ended=event.at, detail=event.result.reason)
@@ -512,6 +518,7 @@ _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.AgentsObserved: _agents_observed,
     events.AdoptedObserved: _adopted_observed,
     events.AdoptedForgotten: _adopted_forgotten,
+    events.AdoptionChanged: _adoption_changed,
     events.LinesSeen: _lines_seen,
     events.LoadsSeen: _loads_seen,
     events.SpendingSeen: _spending_seen,

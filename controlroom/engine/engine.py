@@ -20,6 +20,7 @@ from controlroom.domain.model import Fleet
 from controlroom.domain.orders import NO_TERMS, ROWS, Result
 from controlroom.domain.permissions.intents import RuleIntent
 from controlroom.domain.queue import attempts
+from controlroom.engine.adoptions import AdoptionBook
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.funds import Funds
 from controlroom.engine.budgets.spending import Spending
@@ -67,7 +68,13 @@ OpenLink = Callable[[Sink, str, str, str], Link]
 """(sink, host, address, fingerprint) -> a link that reports to the sink."""
 
 
-_BEGINNING = (intents.SpawnAgent, intents.ReassignAgent, intents.RetryAgent, intents.ResumeAgent)
+_BEGINNING = (
+    intents.SpawnAgent,
+    intents.ReassignAgent,
+    intents.RetryAgent,
+    intents.ResumeAgent,
+    intents.RestartAdopted,
+)
 """What begins a run: it waits until it is known what that costs."""
 
 
@@ -113,11 +120,12 @@ class Engine:
         )
         self.spending = Spending(store, ledger, writer, claims, budgets, send, prices, config.zone, config.unordered)
         unordered = UnorderedWatch(store, writer, budgets.gave)
-        self.orders = orders = OrderBook(store, writer, claims, unordered, budgets, config.spec, send)
+        self.adoptions = AdoptionBook(store, ledger, writer, self.submit, lambda op: self.orders.result_of(op))
+        self.orders = orders = OrderBook(store, writer, claims, unordered, budgets, self.adoptions, config.spec, send)
         self.history = history = HistoryRecorder(store, writer)
         self.imports = UsageImports(store, ledger, writer, inquiries, self.spending)
         parts = orders, claims, unordered, budgets, self.spending, self.headroom, inquiries, logs, writer, history
-        self.host_events = HostEvents(store, *parts, OverlapWatch(store), self.imports)
+        self.host_events = HostEvents(store, *parts, OverlapWatch(store), self.imports, self.adoptions)
         moves = home.state_folder / "moves", self.host_events.happened, CarryRules(*config.carry)
         self.moves = MoveCoordinator(store, orders, inquiries, claims, writer, budgets.first, *moves)
         self._metrics = MetricsFile(config.metrics, store, ledger, history, self.spending) if config.metrics else None
@@ -139,6 +147,7 @@ class Engine:
             intents.ApplyFleet: self.fleets.apply,
             intents.ReplaceHost: HostReplacer(self.store, self.tasks, room_editor, self._config.fixed).replace,
             intents.RelieveHost: self.adviser.relieve,
+            intents.AdoptAgent: self.adoptions.adopt,
             intents.HaltRoom: self.dispatcher.halt.halt,
             intents.ResumeRoom: self.dispatcher.halt.resume,
             **dict.fromkeys(CHANGES, room_editor.change),
@@ -180,7 +189,8 @@ class Engine:
         for agent in self.ledger_writer.remembered(at):
             self.store.apply(events.AgentsObserved(agent.host, (self.claims.recalled(agent),), at))
         for ended in self.ledger_writer.ended():
-            self.store.apply(events.AdoptedObserved(ended.host, (ended,), at, complete=False))
+            observed = events.AdoptedObserved(ended.host, (ended,), at, complete=False)
+            self.store.apply(self.adoptions.joined(observed))
         for order in [order for order in self.ledger_writer.open_orders if order.verb != "move"]:
             opened = self.orders.recall(order)
             if order.host not in self.store.fleet.hosts:
@@ -197,6 +207,7 @@ class Engine:
         self.adviser.look()
         self.rules.look()
         self.leads.look()
+        self.adoptions.look()
         if (words := self._config_watch.look()) is not None:
             alarm = Alarm(words, AlarmLevel.NOTICE, self.store.clock()) if words else None
             self.store.apply(events.Alarmed("config", alarm))
@@ -210,6 +221,7 @@ class Engine:
         await self.rules.close()
         await self.adviser.close()
         await self.leads.close()
+        await self.adoptions.close()
         if self._metrics is not None:
             self._metrics.close()
         self.logs.close()
@@ -231,6 +243,7 @@ class Engine:
             await self.adviser.wait_idle()
             await self.leads.wait_idle()
             await self.imports.wait_idle()
+            await self.adoptions.wait_idle()
             await self.spending.wait_idle()
             await self.headroom.wait_idle()
             await self.budgets.wait_idle()
@@ -243,7 +256,7 @@ class Engine:
     def _busy(self) -> bool:
         """Whether anything is under way; all is looked at in one moment, as the end of each begins another."""
         parts = (self.dispatcher, self.rules, self.leads, self.imports, self.adviser, self.spending, self.headroom)
-        more = self.fleets, self.budgets, self.logs, self.ledger_writer.outbox
+        more = self.fleets, self.adoptions, self.budgets, self.logs, self.ledger_writer.outbox
         return any(part.busy for part in (*parts, *more)) or bool(self._awaited())
 
     def _awaited(self) -> "list[asyncio.Future[Any]]":

@@ -11,6 +11,7 @@ from controlroom.domain.model import Agent, Fleet, LinkState
 from controlroom.domain.orders import Result
 from controlroom.domain.persistent_tables import hosted
 from controlroom.domain.reduce import is_long_ended
+from controlroom.engine.adoptions import AdoptionBook
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch
@@ -60,6 +61,7 @@ class HostEvents:
     history: HistoryRecorder
     overlaps: OverlapWatch
     imports: UsageImports
+    adoptions: AdoptionBook
     _met: dict[str, events.HostMet] = field(default_factory=dict)
     """Hosts that are connected and have not said yet which agents they have."""
     _proven: dict[str, set[str]] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class HostEvents:
             self.orders.conclude(opened, Result(Outcome.UNKNOWN, f"{host} was taken out of the room"))
         self.logs.observed(host, (), (), complete=True)
         self.claims.left(host)
+        self.adoptions.left(host)
         self.headroom.left(host)
         self.overlaps.all_observed(host)
         self.imports.removed(host)
@@ -213,7 +216,10 @@ class HostEvents:
         return [agent for agent in here if agent is not None]
 
     def _observe_adopted(self, event: events.AdoptedObserved) -> None:
+        event = self.adoptions.joined(event)
         self.store.apply(event)
+        if event.complete:
+            self.orders.look_at_adopted(event.host, self.store.fleet)
         fleet = self.store.fleet
         self.overlaps.observed(self._shown(event.agents))
         if event.complete:
@@ -221,8 +227,10 @@ class HostEvents:
         if event.complete or any(agent.has_ended for agent in event.agents):
             self.logs.adopted(event.host, [agent for agent in fleet.agents_on(event.host) if agent.adopted])
         self.ledger_writer.adopted(event.host, fleet, complete=event.complete)
+        self.adoptions.observed(event)
 
     def _forget(self, event: events.AdoptedForgotten) -> None:
+        self.adoptions.forgotten(self.store.fleet.agents.get(event.agent))
         self.store.apply(event)
         host, _, name = event.agent.partition("/")
         if event.agent not in self.store.fleet.agents:

@@ -138,7 +138,7 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.set)
     prices = partial(price_sheet.load, home)
-    engine = Engine(home, settings, ledger, _Opener(home, ledger.room, settings.adopt), now, prices, steady)
+    engine = Engine(home, settings, ledger, _Opener(home, ledger.room, settings), now, prices, steady)
     server = Server(engine, stopping.set, settings.withheld)
     notifier = Notifier(engine.store, settings.outlets, minute_of_day)
     engine.start()
@@ -168,9 +168,10 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
 class _Opener:
     """Makes the real links."""
 
-    def __init__(self, home: Home, room: str, adopt: bool) -> None:
+    def __init__(self, home: Home, room: str, settings: Config) -> None:
         self._home = home
-        self._greet = Greet(__version__, room, home.namespace, adopt=adopt)
+        adopt, logs = settings.adopt, settings.adopted_logs
+        self._greet = Greet(__version__, room, home.namespace, adopt=adopt, adopted_logs=logs)
         self._ways = Ways(time.monotonic)
 
     def __call__(self, sink: Sink, host: str, address: str, fingerprint: str) -> Link:

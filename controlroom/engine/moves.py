@@ -22,7 +22,7 @@ from typing import Any
 from controlroom.domain import events
 from controlroom.domain.changes import Changes
 from controlroom.domain.claims import OrderedRun
-from controlroom.domain.intents import KillOn, MoveOn, ReassignAgent, RetryAgent, SpawnOn, order_of
+from controlroom.domain.intents import KillOn, MoveOn, ReassignAgent, RetryAgent, SignalOn, SpawnOn, order_of
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import NextGrant
 from controlroom.domain.orders import Order, Result
@@ -69,6 +69,8 @@ class Move:
     start: SpawnOn
     carriage: Carriage | None = None
     """What is carried along; None: its task begins again."""
+    theirs: SignalOn | None = None
+    """How it ends where others started it; it then goes on where it is, under a runner."""
 
     @property
     def left(self) -> tuple[str, str, int]:
@@ -177,7 +179,7 @@ class MoveCoordinator:
         if effect.session or effect.folder:
             most, through_origin = self._rules
             carriage = Carriage(effect.session, effect.folder, most, through_origin=through_origin)
-        move = Move(order.op, order.who, order.at, effect.end, effect.start, carriage)
+        move = Move(order.op, order.who, order.at, effect.end, effect.start, carriage, effect.theirs)
         self._take(move, was)
         return Result(Outcome.ASKED, op=order.op, agent=move.new, epoch=move.start.epoch)
 
@@ -313,6 +315,8 @@ class MoveCoordinator:
     async def _end(self, way: _Way) -> Result:
         """End the old run, and prove that nothing of it is left."""
         move, agent = way.move, self._store.fleet.agents.get(way.move.old)
+        if move.theirs is not None:
+            return await self._end_theirs(way, move.theirs, agent)
         if agent is None:
             way.ended = True  # its folder was removed, which is done only when nothing of it is left
             return Result(Outcome.DONE)
@@ -321,6 +325,15 @@ class MoveCoordinator:
         if way.recalled and not agent.has_ended and self._store.clock() - move.at > FRESH:
             return Result(Outcome.REFUSED, "the engine had ended before it was, and that is long ago: order it again")
         half = await self._ordered(move.end, "kill", way)
+        way.ended = half.outcome is Outcome.DONE
+        return half
+
+    async def _end_theirs(self, way: _Way, signal: SignalOn, agent: Agent | None) -> Result:
+        """End what others started: only its host can prove that the processes which were shown are gone."""
+        late = way.recalled and self._store.clock() - way.move.at > FRESH
+        if late and (agent is None or not agent.has_ended):
+            return Result(Outcome.REFUSED, "the engine had ended before it was, and that is long ago: order it again")
+        half = await self._ordered(signal, "kill", way)
         way.ended = half.outcome is Outcome.DONE
         return half
 
@@ -358,7 +371,9 @@ class MoveCoordinator:
         way.sent = half.outcome is not Outcome.REFUSED
         return half
 
-    async def _ordered(self, effect: KillOn | SpawnOn, verb: str, way: _Way, share: NextGrant | None = None) -> Result:
+    async def _ordered(
+        self, effect: KillOn | SignalOn | SpawnOn, verb: str, way: _Way, share: NextGrant | None = None
+    ) -> Result:
         order = order_of(effect, verb, self._store.new_id(), self._store.clock(), way.move.who)
         result = await self._orders.carry_out(effect, order, way.was, share)
         awaited = self._orders.result_of(result.op)
@@ -367,6 +382,11 @@ class MoveCoordinator:
     def _stranded(self, way: _Way, reason: str) -> str:
         """Return what became of a move that did not end well, and how to go on."""
         move = way.move
+        if move.theirs is not None:
+            again = f"controlroom adopt {move.old} --restart"
+            if not way.ended:
+                return f"{move.old} was not ended, and nothing was started: {reason}"
+            return f"{move.old} has ended, and does not go on as {move.new} yet: {reason}. To start it: {again}"
         if not way.ended:
             return f"{move.old} was not moved: {reason}"
         again = f"controlroom reassign {move.old} --host HOST (or --task TEXT, to go on there)"

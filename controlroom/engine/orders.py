@@ -11,11 +11,12 @@ from dataclasses import field, replace
 from controlroom.domain.branch_intents import AcceptOn, BranchEffect
 from controlroom.domain.events import AgentsObserved, Alarmed, Concluded, HostMet
 from controlroom.domain.gauges import Alarm, AlarmLevel
-from controlroom.domain.intents import KillOn, NodeEffect, SpawnOn, TellOn
+from controlroom.domain.intents import KillOn, NodeEffect, SignalOn, SpawnOn, TellOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import NextGrant
 from controlroom.domain.orders import ENDS, OF_BRANCHES, STARTS, Order, Result
 from controlroom.domain.worktrees import DropWorktreeOn
+from controlroom.engine.adoptions import AdoptionBook
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.claims import ClaimChecker, UnorderedWatch
 from controlroom.engine.hosts.translate import to_node
@@ -24,6 +25,7 @@ from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 from controlroom.text.checks import CheckOrder
 from controlroom.text.lazy_dataclass import dataclass
+from controlroom.text.names import is_adopted_name
 from controlroom.text.sanitize import redact
 from controlroom.text.states import AgentKind, Outcome, TellKind
 from controlroom.wire.branches import AcceptWork
@@ -75,6 +77,7 @@ class OrderBook:
         claims: ClaimChecker,
         unordered: UnorderedWatch,
         budgets: BudgetController,
+        adoptions: AdoptionBook,
         spec_of: Callable[[str, str], AgentSpec],
         send: Callable[[str, ToNode], bool],
     ) -> None:
@@ -84,6 +87,7 @@ class OrderBook:
         """
         self._store, self._ledger_writer, self._claims = store, ledger_writer, claims
         self._unordered, self._budgets, self._spec_of, self._send = unordered, budgets, spec_of, send
+        self._adoptions = adoptions
         self._open: dict[int, OpenOrder] = {}
         self._results: dict[int, asyncio.Future[Result]] = {}
         """What lately became of orders, and becomes of those that `expect` was called for."""
@@ -110,6 +114,8 @@ class OrderBook:
                 self._claims.switches(order, effect)
         elif isinstance(effect, KillOn):
             self._claims.kills(order)
+        elif isinstance(effect, SignalOn):
+            self._adoptions.ends(order, effect)
         before = was.agents.get(order.subject) if order.verb in STARTS else None
         opened = self.open(order, getattr(effect, "question", ""), before)
         message = to_node(effect, order.op, self._spec(effect))
@@ -218,10 +224,20 @@ class OrderBook:
                 earlier = (agent for agent in seen if agent.epoch < opened.order.epoch)
                 opened.before = next(earlier, opened.before)
 
+    def look_at_adopted(self, host: str, fleet: Fleet) -> None:
+        """Conclude what was unsure about agents that others started, from all of them that live there."""
+        for opened in [opened for opened in self.of(host) if opened.unsure and is_adopted_name(opened.order.agent)]:
+            agent = fleet.agents.get(opened.order.subject)
+            gone = agent is None or agent.has_ended or agent.adoption is None
+            result = _looked_for_gone(opened) if agent is None or gone else _looked_for_rest(opened, agent)
+            self.conclude(opened, replace(result, looked=True))
+
     def look(self, event: AgentsObserved, fleet: Fleet) -> None:
         """Conclude what was unsure, from all that its host has."""
         agents = {agent.name: agent for agent in event.agents}
         for opened in [opened for opened in self.of(event.host) if opened.unsure]:
+            if is_adopted_name(opened.order.agent):
+                continue
             result = looked(opened, fleet, agents)
             if result.half and (again := second_half(opened)):
                 opened.unsure = False
@@ -250,7 +266,10 @@ class OrderBook:
             self._store.apply(shown)
         if order.verb in STARTS and (result.half or result.outcome is Outcome.REFUSED):
             self._budgets.never_began((order.host, order.agent, order.epoch))
-        self._claims.concluded(order, result.outcome)
+        if is_adopted_name(order.agent):
+            self._adoptions.concluded(order, result)
+        else:
+            self._claims.concluded(order, result.outcome)
         if order.verb == "host take" and result.ok:
             self._own(order.host, at)
         self._ledger_writer.concluded(order, result)

@@ -7,18 +7,21 @@ import secrets
 import signal
 import sys
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
 from controlroom.node import host
-from controlroom.node.adopted.agents import AdoptedAgents, LastReports
+from controlroom.node.adopted.agents import AdoptedAgents
 from controlroom.node.adopted.claudes import NewClaudes
 from controlroom.node.adopted.last_look import LastLook
 from controlroom.node.adopted.logs import AdoptedLogs
+from controlroom.node.adopted.reports import LastReports
+from controlroom.node.adopted.signals import AdoptedActor
 from controlroom.node.adopted.tmux import UserTmux
+from controlroom.node.adopted.tree import short_boot
 from controlroom.node.adopted.usage import AdoptedUsage
 from controlroom.node.carrying import staging
 from controlroom.node.carrying.carrier import Carrier
@@ -43,6 +46,7 @@ from controlroom.node.supervisor import Supervisor
 from controlroom.runner.claude import nested
 from controlroom.text.names import is_adopted_name
 from controlroom.text.states import Outcome
+from controlroom.wire.adopted import SignalAdopted
 from controlroom.wire.branches import AcceptWork, BranchOrder
 from controlroom.wire.carrying import CarryStep
 from controlroom.wire.grants import Prices
@@ -115,8 +119,9 @@ async def _login_environment(greeting: Greet) -> LoginEnvironment:
     return await login_environment(os.environ, secrets.token_hex(16))
 
 
-def _adopted(place: Place) -> AdoptedAgents:
-    return AdoptedAgents(UserTmux(place.tmux.program, os.environ, host.find_tmux), os.path.expanduser("~"))
+def _adopted(place: Place, logs: Sequence[str]) -> AdoptedAgents:
+    tmux = UserTmux(place.tmux.program, os.environ, host.find_tmux)
+    return AdoptedAgents(tmux, os.path.expanduser("~"), short_boot(place.boot_id), logs)
 
 
 class Node:
@@ -143,7 +148,8 @@ class Node:
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
         self._carrier = Carrier(place, ownership, self._login_environment)
         self._branches = BranchActor(place, ownership, turns, self._login_shell)
-        self._adopted = _adopted(place) if greeting.adopt else None
+        self._adopted = _adopted(place, greeting.adopted_logs) if greeting.adopt else None
+        self._signals = AdoptedActor(self._adopted, ownership, turns, place.boot_id)
         self._starts = NewClaudes(os.environ, os.path.expanduser("~")) if greeting.adopt else None
         self._last_look = LastLook(place.state, greeting.room, place.boot_id, read_only=greeting.read_only)
         self._noticed = asyncio.Event()
@@ -239,7 +245,7 @@ class Node:
             if self._adopted_logs:
                 self._adopted_logs.follow(message)
 
-    def _obey(self, message: Act | Prices | BranchOrder) -> None:
+    def _obey(self, message: Act | Prices | BranchOrder | SignalAdopted) -> None:
         if isinstance(message, Prices):
             self._begin(self._keep(message), self._acts)
         elif len(self._acts) >= _ACTS:
@@ -249,7 +255,10 @@ class Node:
         else:
             self._begin(self._act(message), self._acts)
 
-    async def _act(self, wanted: Act | BranchOrder) -> None:
+    async def _act(self, wanted: Act | BranchOrder | SignalAdopted) -> None:
+        if isinstance(wanted, SignalAdopted):
+            self._outbox.send(await self._signals.act(wanted))
+            return
         reply = await (self._branches.act(wanted) if isinstance(wanted, BranchOrder) else self._actor.act(wanted))
         self._observer.look()
         if isinstance(wanted, AcceptWork) and reply.outcome is Outcome.DONE:

@@ -112,6 +112,15 @@ class TellKind(OpenStrEnum):
     """Nothing that this version knows: refused."""
 
 
+class AdoptedSignal(StrEnum):
+    """What is done to its processes."""
+
+    INTERRUPT = "interrupt"
+    """SIGINT to its Claude, which ends a headless one and stops what another is at."""
+    END = "end"
+    """SIGTERM to all of it, a wait, SIGKILL, and a look: done only when nothing of it is left."""
+
+
 class Option(NamedTuple):
     """One choice."""
 

@@ -11,6 +11,7 @@ from controlroom.text.checks import Checks
 from controlroom.text.host_sample import HostSample
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import Item, ItemAnswer, Outcome, TellKind, Verdict
+from controlroom.wire.adopted import SignalAdopted
 from controlroom.wire.branches import BranchOrder
 from controlroom.wire.carrying import CarryAnswer, CarryStep
 from controlroom.wire.codec import decode, encode
@@ -75,6 +76,8 @@ class Greet:
     read_only: bool = False
     adopt: bool = True
     """Whether to look for agents that others started."""
+    adopted_logs: tuple[str, ...] = ()
+    """Where those have their log files: paths with `*`, from the user's home (`~/`) or the root on."""
 
 
 @dataclass(frozen=True)
@@ -349,6 +352,8 @@ class AgentSeen:
     """Of one that others started: where it lives, `tmux work` (a session of the user's own server) or `pid 1234`."""
     pane: str = ""
     """Its tmux pane there, as `%12`; "" for one outside tmux."""
+    mark: str = ""  # likewise: names its process for ever (`wire.adopted`); "": it cannot be told from others
+    script: str = ""  # likewise: the mark of the script that runs it and nothing else; "": there is none
     worktree: WorktreeSeen | None = None
     """The git worktree of its own that it works in."""
 
@@ -480,7 +485,7 @@ class Notice:
     text: str
 
 
-_Order = Spawn | Kill | Tell | Forget | Take | GrantOrder | BranchOrder | DropWorktree
+_Order = Spawn | Kill | Tell | Forget | Take | GrantOrder | BranchOrder | DropWorktree | SignalAdopted
 ToNode = Greet | Ping | _Order | Follow | LinesOnShow | Credit | Fetch | GiveUp | Inquiry | CarryStep | UsageOrder
 HostRecord = HostSample | OwnerSeen | TmuxSeen | UsageGaps | Notice
 AgentRecord = AgentsSeen | AdoptedSeen | LastLines | Loads | EditsSeen | HostRecord

@@ -49,6 +49,7 @@ TYPES: dict[Kind, tuple[type, ...]] = {
 WORDS = {
     "fleet plan": ("/dev/null",),
     "fleet apply": ("/dev/null",),
+    "adopt": ("job",),
     "rules test": ("Bash: git status && ls",),
     "explain": ("job",),
     "diff": ("job",),

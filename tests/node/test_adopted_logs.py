@@ -13,8 +13,8 @@ import pytest
 
 from controlroom.node.adopted.logs import after, before
 from controlroom.wire.inquiries import ScreenShown, ShowScreen
-from controlroom.wire.messages import Follow, LogChunk, LogStart
-from tests.lab.node_client import NodeClient, bodies_of, records_of
+from controlroom.wire.messages import Follow, Greet, LogChunk, LogStart, Welcome
+from tests.lab.node_client import ROOM, NodeClient, bodies_of, records_of
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.node.adopted import last_line, say, session, spoke, transcript, under, wait_others
@@ -116,3 +116,68 @@ def test_reading_stays_within_bounds(tmp_path: Path) -> None:
     assert after(str(path), 2**39, 10, 64_000).data == b""
     assert before(str(path), 2**40, 10).data == b""
     assert before(str(tmp_path), 100, 10).data == b""
+
+
+PATTERN = "~/agents/logs/*.log"
+
+
+def greet_with_logs(node: NodeClient) -> None:
+    node.send(Greet("0.1.0", ROOM, adopted_logs=(PATTERN,)))
+    node.wait(Welcome)
+
+
+def shown(node: NodeClient, name: str) -> list[tuple[str, bytes]]:
+    """What is shown of an agent's log now."""
+    return [(record.stream, record.body) for record in records_of(node.fetch(name, 0))]
+
+
+def test_the_file_that_its_pipeline_writes_is_its_log(home: World, node: NodeClient, claude_program: Path) -> None:
+    """By what is open for writing: the session is called otherwise, and two scripts have their files side by side."""
+    folder = home.home / "agents" / "logs"
+    folder.mkdir(parents=True)
+    event = '{"type":"assistant","message":{}}'
+    for name, words in (("one", "first words"), ("two", f"{event}\nsecond words")):
+        script = home.home / f"{name}.sh"
+        claude = f"printf '%s\\n' '{words}'; exec -a claude '{claude_program}' 600"
+        script.write_text(f"({claude}) 2>&1 | cat | tee {folder}/{name}.log >/dev/null\n")
+        session(f"session {name}", f"bash {script}; true", home.home)
+    elsewhere = home.home / "not-a-log.log"
+    session("elsewhere", f"'{claude_program}' 600 | tee {elsewhere}; true", home.home)
+    greet_with_logs(node)
+    wait_others(node, lambda seen: len(seen) == 3)
+    wait_for(lambda: shown(node, "~session-one") == [("o", b"first words")], 20)
+    wait_for(lambda: shown(node, "~session-two") == [("a", event.encode()), ("o", b"second words")], 20)
+    page = node.fetch("~session-one", 0)
+    node.send(Follow((LogStart("~session-one", 0, page.next_segment, page.next_offset),)))
+    with (folder / "one.log").open("ab") as file:
+        file.write(b"\x1b[2Jnext\r\n")
+    assert bodies_of(node.wait(LogChunk)) == ["\x1b[2Jnext"], "as it stands there: home makes it harmless"
+    assert shown(node, "~elsewhere")[:1] != [("o", b"")], "a file of no pattern is none"
+    assert node.fetch("~elsewhere", 0).reason
+
+
+def test_else_the_file_with_the_name_of_its_session_is_its_log(
+    home: World, node: NodeClient, claude_program: Path
+) -> None:
+    folder = home.home / "agents" / "logs"
+    folder.mkdir(parents=True)
+    (folder / "stale.log").write_text("of an earlier run\n")
+    os.utime(folder / "stale.log", (1, 1))
+    (folder / "link.log").symlink_to(home.home / "secret")
+    (home.home / "secret").write_text("a secret\n")
+    os.mkfifo(folder / "fifo.log")
+    for name in ("agent-1", "stale", "link", "fifo", "..%2fx"):
+        session(name, f"exec '{claude_program}' 600", home.home)
+    (folder / "agent-1.log").write_text("its words\n" + "x" * 300_000 + "\nand more")
+    greet_with_logs(node)
+    wait_others(node, lambda seen: len(seen) == 5)
+    wait_for(
+        lambda: (
+            shown(node, "~agent-1")
+            == [("o", b"its words"), ("n", b"a line of 300000 bytes is left out"), ("o", b"and more")]
+        ),
+        20,
+    )
+    for name in ("~stale", "~link", "~fifo"):
+        assert not any(stream == "o" and b"words" in body for stream, body in shown(node, name))
+        assert not any(b"secret" in body or b"earlier" in body for _, body in shown(node, name))

@@ -6,7 +6,7 @@ import asyncio
 import os
 from dataclasses import replace
 
-from controlroom.node.adopted.agents import LastReports
+from controlroom.node.adopted.reports import LastReports
 from controlroom.node.outbox import Outbox
 from controlroom.text.states import Outcome
 from controlroom.wire.lines import LineSplitter

@@ -83,15 +83,26 @@ def _step(action: str, words: str, target: str, more: str = "") -> Step:
 def _adopted(agent: Agent) -> Iterator[Step]:
     if agent.has_ended:
         yield Step("It was not started here, and has ended: it is shown for a day.")
+        if agent.session and agent.mark:
+            yield _step("adopt_restart", "Have its session go on under a runner.", agent.id)
         yield _step("open", "Read the end of what it said.", agent.id)
         yield _step("forget", "Or take it off the list; nothing on its host is touched.", agent.id)
         return
     if agent.state is State.PAUSED:
         yield _stopped(agent)
-    yield Step(
-        "Control Room did not start it and does not touch it: it can be looked at. What runs it can end it, in its "
-        "own terminal."
-    )
+    if agent.adoption is not None:
+        yield Step(f"Nothing needs you. It was taken over as {agent.called}: {agent.adoption.can_do}.")
+        yield _step("interrupt", "Stop what it is at.", agent.id)
+        yield _step("kill", "Or end it.", agent.id)
+        if agent.session:
+            yield _step("adopt_restart", "Or have its session go on under a runner.", agent.id)
+    else:
+        yield Step(
+            "Control Room did not start it and does not touch it: it can be looked at. What runs it can end it, in its "
+            "own terminal."
+        )
+    if agent.adoption is None and agent.mark:
+        yield _step("adopt", "Or take it over: budgets, halt and kill then act on it, by signals.", agent.id)
     if agent.pane:
         yield _step("attach", "Attach to its terminal.", agent.id)
     else:

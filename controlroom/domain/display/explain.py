@@ -6,6 +6,7 @@ Pure: (Fleet, Agent, now) -> Explanation; `lines` and `record` are the same for 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from controlroom.domain.adoption import Adoption
 from controlroom.domain.alarms import payer_doubt, payer_words
 from controlroom.domain.checks import check_lines
 from controlroom.domain.claims import claim_words, claimed_words
@@ -233,6 +234,7 @@ def _carried_out(fleet: Fleet, agent: Agent, now: int) -> Iterator[tuple[str, st
 
 
 def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
+    yield from _taken_over(agent.adoption, agent, now)
     if claimed := claimed_words(agent):
         yield "claimed", f"this room did not order it; {agent.host} says: {claimed}"
     if agent.lead:
@@ -259,6 +261,15 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
     yield from _payer(agent)
     if agent.last_line:
         yield "line", f"{agent.last_line} ({ago(now - agent.last_line_at)})"
+
+
+def _taken_over(adoption: Adoption | None, agent: Agent, now: int) -> Iterator[tuple[str, str]]:
+    if adoption is None:
+        return
+    yield "adopted", f"taken over as {adoption.name} by {adoption.who}, {ago(now - adoption.at)}; {adoption.can_do}"
+    if adoption.when_ended and not agent.has_ended:
+        profile = f", with profile {adoption.profile}" if adoption.profile else ""
+        yield "then", f"once it has ended by itself, its session goes on under a runner{profile}"
 
 
 def _edits(agent: Agent) -> Iterator[tuple[str, str]]:

@@ -25,7 +25,7 @@ def _states(agent: Agent, row: AgentRow) -> tuple[str, ...]:
 _VALUES: Mapping[str, Callable[[Agent, AgentRow], tuple[str, ...]]] = {
     "state": _states,
     "host": lambda agent, row: (agent.host,),
-    "name": lambda agent, row: (agent.name,),
+    "name": lambda agent, row: (agent.name, agent.called),
     "profile": lambda agent, row: (agent.profile,),
     "model": lambda agent, row: (agent.model, row.model),
     "kind": lambda agent, row: (agent.kind.value,),

@@ -285,7 +285,7 @@ def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
     state = fleet.state_of(agent)
     return AgentRow(
         agent.id,
-        agent.name,
+        agent.called,
         agent.host,
         agent.epoch,
         state,

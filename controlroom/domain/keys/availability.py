@@ -30,9 +30,23 @@ def unavailable(
     if agent is None:
         return "choose an agent first"
     check = _CHECKS.get(action.name)
-    if action.changes and agent.adopted and not (action.name == "forget" and agent.has_ended):
-        return f"{agent.name} was not started here: it is shown, and not touched"
+    if action.changes and agent.adopted and (reason := _not_touched(action, agent)):
+        return reason
     return check(fleet, agent) if check else None
+
+
+_BY_SIGNAL = ("kill", "interrupt", "pause")
+
+
+def _not_touched(action: Action, agent: Agent) -> str:
+    """Why an action cannot be done to an agent that others started; "": it can."""
+    if action.name.startswith("adopt") or (action.name == "forget" and agent.has_ended):
+        return ""
+    if agent.adoption is None:
+        return f"{agent.name} was not started here: it is shown, and not touched; adopt takes it over"
+    if action.name in _BY_SIGNAL:
+        return ""
+    return f"{agent.called} was not started here: a signal is all that reaches it (kill, interrupt, pause)"
 
 
 def _no_spawn(fleet: Fleet) -> str | None:
@@ -154,6 +168,20 @@ def _over(fleet: Fleet, agent: Agent) -> str | None:
     return None if agent.has_ended else f"{agent.name} has not ended: kill it first"
 
 
+def _is_theirs(fleet: Fleet, agent: Agent) -> str | None:
+    if not agent.adopted:
+        return f"{agent.name} was started here: there is nothing to adopt"
+    if not agent.mark:
+        return f"{agent.name} is a shell in which somebody types, or cannot be told from others: it is not adopted"
+    return _connected(fleet, agent)
+
+
+def _has_their_session(fleet: Fleet, agent: Agent) -> str | None:
+    if agent.adopted and not agent.session:
+        return f"{agent.called} has no Claude session that could go on"
+    return _is_theirs(fleet, agent)
+
+
 def _there(fleet: Fleet, agent: Agent) -> str | None:
     if agent.adopted and not agent.pane:
         return f"{agent.name} is in no tmux session"
@@ -204,6 +232,8 @@ _CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
     "attach": _there,
     "screen": _there_and_connected,
     "forget": _over,
+    "adopt": _is_theirs,
+    "adopt_restart": _has_their_session,
     "review": _reviewed,
     "comments_send": _takes_comments,
     "accept": _connected,

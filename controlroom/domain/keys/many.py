@@ -122,6 +122,7 @@ def _name(subject: Agent | Task) -> str:
 
 _TITLES = {
     "kill": "Kill {}, and everything they started?",
+    "adopt": "Take {} over? They are then held to budgets, by signals to their processes.",
     "forget": "Forget {}? Their logs are removed, for good.",
     "pause": "Pause {}? Their runs end, and their sessions are kept.",
     "resume": "Let {} go on where they stopped?",
@@ -143,6 +144,7 @@ _VERBS = {"task_release": "release"}
 """Where an action of the table is turned round."""
 _DONE = {
     "kill": "ended",
+    "adopt": "taken over",
     "forget": "removed",
     "pause": "paused",
     "resume": "going on",
@@ -290,17 +292,23 @@ def intent_of(
         return intents.ReassignAgent(agent.id, agent.epoch, text, keep, host, leave_folder=leave)
     if action == "resume" and not agent.has_ended:
         return intents.SendMessage(agent.id, agent.epoch, intents.GO_ON)
+    if action in _BOUND:
+        return _BOUND[action](agent.id, agent.epoch, agent.mark)
     return _INTENTS[action](agent.id, agent.epoch)
 
 
 _INTENTS: dict[str, Callable[[str, int], Intent]] = {
     "retry": intents.RetryAgent,
-    "kill": intents.KillAgent,
-    "pause": intents.PauseAgent,
     "resume": intents.ResumeAgent,
     "forget": intents.ForgetAgent,
-    "interrupt": intents.InterruptAgent,
 }
+_BOUND: dict[str, Callable[[str, int, str], Intent]] = {
+    "kill": intents.KillAgent,
+    "pause": intents.PauseAgent,
+    "interrupt": intents.InterruptAgent,
+    "adopt": lambda agent, _, mark: intents.AdoptAgent(agent, mark),
+}
+"""Those that an agent of others can be meant by: they carry the process that it was shown with."""
 
 
 def summed(todo: AnyPlan, outcomes: Sequence[Result | None]) -> str:

@@ -165,6 +165,26 @@ def stopped_by(rule: BudgetRule, runs: Iterable[Run]) -> frozenset[str]:
     return frozenset(run.id for run in theirs if rule.order is StopOrder.ALL or run.priority == lowest)
 
 
+def stopping(budget: Budget) -> RungAction | None:
+    """The harshest thing that a budget does to agents that run, by now; None: nothing."""
+    rungs = () if budget.dry_run else budget.rungs[: budget.reached]
+    actions = [rung.action for rung in rungs if rung.action in STOPPING]
+    order = (RungAction.INTERRUPT, RungAction.PAUSE, RungAction.STOP)
+    return max(actions, key=order.index, default=None)
+
+
+def holds(budget: Budget, agent: Agent) -> bool:
+    """Whether a budget is about an agent that others started, by its own name or the one it was taken over with."""
+    profile = agent.adoption.profile if agent.adoption else agent.profile
+    named = any(covers(budget.scope, agent.host, name, profile) for name in {agent.name, agent.called})
+    return named and counts(budget.unit, agent.billing)
+
+
+def is_stopped(agent: Agent, action: RungAction) -> bool:
+    """Whether an agent that lives already stands as an action of a budget would leave it."""
+    return action is RungAction.INTERRUPT and agent.state in (State.IDLE, State.PAUSED)
+
+
 def pauses(budget: Budget) -> bool:
     """Whether a budget has come to where it pauses agents."""
     return not budget.dry_run and any(rung.action is RungAction.PAUSE for rung in budget.rungs[: budget.reached])

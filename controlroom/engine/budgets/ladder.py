@@ -13,7 +13,7 @@ from controlroom.domain.budgets import Budget, Rung, RungAction, ScopeKind, read
 from controlroom.domain.model import Agent
 from controlroom.domain.money.allotment import Run
 from controlroom.domain.money.budget import BudgetRule, counts, covers
-from controlroom.domain.money.ladder import alarm, is_paused, other_model, stopped_by, told
+from controlroom.domain.money.ladder import alarm, holds, is_paused, is_stopped, other_model, stopped_by, stopping, told
 from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.budgets.pauses import Submit
@@ -28,6 +28,15 @@ log = logging.getLogger("controlroom.budgets")
 
 COMMAND = 20.0
 """Seconds that the operator's command may take."""
+
+AGAIN = 60_000
+"""Milliseconds after which an agent that was taken over is stopped again that lives all the same."""
+
+_HARSHER = (RungAction.INTERRUPT, RungAction.PAUSE, RungAction.STOP)
+_SIGNALS: Mapping[RungAction, type[intents.KillAgent | intents.InterruptAgent]] = {
+    RungAction.INTERRUPT: intents.InterruptAgent,
+    RungAction.STOP: intents.KillAgent,
+}
 
 Done = tuple[str, int, int, str]
 """Budget, period, per cent and action of a rung that was done."""
@@ -53,6 +62,8 @@ class Ladder:
         self._done = set(done)
         self._paused: dict[str, int] = {}
         """Agents of which it is written that they were paused, and in which run."""
+        self._signalled: dict[str, tuple[str, int]] = {}
+        """Agents that were taken over and that a budget has had stopped: which process, and when; UTC ms."""
         self._alarmed: set[str] = set()
         """Budgets that alarms stand for."""
         self._switched: dict[str, tuple[int, str]] = {}
@@ -87,7 +98,28 @@ class Ladder:
         for name in self._alarmed - budgets.keys():
             self._store.apply(events.Alarmed(f"budget {name}", None))
         self._alarmed = set(budgets)
+        self._stop_adopted(rules, budgets)
         self._switch_models()
+
+    def _stop_adopted(self, rules: Mapping[str, BudgetRule], budgets: Mapping[str, Budget]) -> None:
+        """Do to agents that were taken over what rungs say, for as long as they say it: no runner stops those."""
+        fleet, now = self._store.fleet, self._store.clock()
+        stops = {name: action for name, budget in budgets.items() if name in rules and (action := stopping(budget))}
+        for agent in fleet.agents.values() if stops else ():
+            if not agent.adoption or not agent.lives or agent.pending or not fleet.reachable(agent):
+                continue
+            named = (name for name in stops if holds(budgets[name], agent))
+            name = max(named, key=lambda name: _HARSHER.index(stops[name]), default="")
+            mark, at = self._signalled.get(agent.id, ("", 0))
+            if not name or (agent.mark == mark and now - at < AGAIN) or is_stopped(agent, stops[name]):
+                continue
+            self._signalled[agent.id] = agent.mark, now
+            self._background.begin(self._signal(agent, stops[name], f"budget {name}"))
+
+    async def _signal(self, agent: Agent, action: RungAction, who: str) -> None:
+        kind = _SIGNALS.get(action, intents.PauseAgent)
+        kind = intents.KillAgent if kind is intents.PauseAgent and not agent.session else kind
+        await self._submit(kind(agent.id, agent.epoch, agent.mark), who)
 
     def _switch_models(self) -> None:
         """Have agents at work go over to the models that budgets say, each once until that is another one."""
@@ -130,11 +162,11 @@ class Ladder:
             self._store.apply(events.Alarmed(about, fresh))
 
     def _unstopped(self, budget: Budget) -> list[str]:
-        """The agents in a budget's scope that others started: they spend, and nothing here stops them."""
+        """The agents in a budget's scope that others started and nobody took over: nothing here stops them."""
         if not budget.reached or read_scope(budget.scope).kind is ScopeKind.ACCOUNT:
             return []
         agents = self._store.fleet.agents.values()
-        theirs = (agent for agent in agents if agent.adopted and agent.lives and counts(budget.unit, agent.billing))
+        theirs = (agent for agent in agents if not agent.held and agent.lives and counts(budget.unit, agent.billing))
         covered = (agent for agent in theirs if covers(budget.scope, agent.host, agent.name, agent.profile))
         return sorted(agent.id for agent in covered if agent.session or agent.spent)
 

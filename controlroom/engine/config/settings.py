@@ -1,5 +1,6 @@
 """The settings: every table of config.toml, hosts.toml and budgets.toml, described once for errors and reference."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -318,6 +319,12 @@ class MovesTable(Table):
     )
 
 
+def _log_pattern(text: str) -> str:
+    if not text.startswith(("~/", "/")) or len(text) > 300 or "*" in os.path.dirname(text):
+        raise ValueError(f"{ascii(text)[:60]} is no place of log files: a folder from ~/ or / on, and a name with *")
+    return text
+
+
 class WatchTable(Table):
     """What watchers get to see."""
 
@@ -333,6 +340,9 @@ Hosts = Annotated[dict[str, HostTable], AfterValidator(_host_names)]
 Notify = Annotated[dict[str, NotifyTable], AfterValidator(_outlet_names)]
 
 
+LogPatterns = Annotated[list[Annotated[str, AfterValidator(_log_pattern)]], Field(max_length=16)]
+
+
 class ConfigFile(Table):
     """All of config.toml."""
 
@@ -344,6 +354,11 @@ class ConfigFile(Table):
     adopt: bool = Field(
         True,
         description="whether tmux sessions and Claudes that others started on the hosts are shown",
+    )
+    adopted_logs: LogPatterns = Field(
+        ["~/agents/logs/*.log"],
+        description="log files of agents that others started, shown as their logs: paths with *, matched by who writes "
+        "into them, else by the name of the tmux session; [] for none",
     )
     local_labels: Labels = Field([], description="labels of this machine, as hosts have them")
     local_size: str = Field("", max_length=80, description="the size of this machine, as hosts have it")

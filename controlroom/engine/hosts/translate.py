@@ -35,6 +35,7 @@ from controlroom.text.sanitize import redact, sanitize, sanitize_lines
 from controlroom.text.states import AgentKind, Item, Option, Outcome, Payer, has_ended, read_cause
 from controlroom.wire import branches
 from controlroom.wire import messages as wire
+from controlroom.wire.adopted import SignalAdopted
 from controlroom.wire.edits import LONGEST_PATH, MOST_PATHS, MOST_REPOSITORIES, EditsSeen, RepositoryEdits
 from controlroom.wire.inquiries import Checked
 from controlroom.wire.spec import AgentSpec
@@ -87,6 +88,7 @@ MAX_ADOPTED = 500
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PANE = re.compile(r"%[0-9]{1,9}")
+_MARK = re.compile(r"[0-9a-f]{0,12}\.[0-9]{1,10}\.[0-9]{1,20}")
 _QUESTION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _MOST_ITEMS, _MOST_OPTIONS, _MOST_ALWAYS, _PREVIEW = 6, 9, 12, 3_600
 _KINDS = {kind.value: kind for kind in (QuestionKind.PERMISSION, QuestionKind.PLAN, QuestionKind.CHOICES)}
@@ -223,6 +225,8 @@ def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
         case intents.TellOn():
             order = effect.what, effect.text, effect.question, effect.verdict, effect.digest, effect.answers
             return wire.Tell(op, effect.name, effect.epoch, *order, by=effect.by)
+        case intents.SignalOn():
+            return SignalAdopted(op, effect.name, effect.mark, effect.signal, effect.script, effect.session)
         case intents.ForgetOn():
             return wire.Forget(op, effect.name, effect.epoch)
         case intents.TakeOn():
@@ -320,12 +324,13 @@ def _gaps(seen: UsageGaps, setting: HostContext) -> list[Gap]:
 
 
 def _adopted(seen: wire.AdoptedSeen, setting: HostContext) -> Iterable[model.Agent]:
-    """Take what a host says of agents that others started: whatever it claims, nothing can be asked of them."""
+    """Take what a host says of agents that others started: a signal to their processes is all that can follow."""
     named = {agent.name: agent for agent in seen.agents[:MAX_ADOPTED] if is_adopted_name(agent.name)}
     for agent in named.values():
         pane = agent.pane if _PANE.fullmatch(agent.pane) else ""
+        mark, script = (text if _MARK.fullmatch(text) else "" for text in (agent.mark, agent.script))
         shown = _agent(replace(agent, epoch=0, kind=ADOPTED, question=None), setting)
-        yield replace(shown, place=short(agent.place, _WORD), pane=pane)
+        yield replace(shown, place=short(agent.place, _WORD), pane=pane, mark=mark, script=script)
 
 
 def _agent(seen: wire.AgentSeen, setting: HostContext) -> model.Agent:

@@ -20,6 +20,7 @@ from typing import Any
 
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.orders import Order
+from controlroom.engine.ledger.adoption_tables import ADOPTION_TABLES
 from controlroom.engine.ledger.advice_tables import KEPT, TRUE
 from controlroom.engine.ledger.doubted_tables import DOUBTED_TABLES, TOLD_TABLES
 from controlroom.engine.ledger.fleet_tables import FLEET_TABLES
@@ -62,7 +63,7 @@ from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import redact
 from controlroom.text.states import AgentKind
 
-FORMAT = 17
+FORMAT = 18
 """Version of the tables. A newer one is refused; an older one is brought up by `STEPS`."""
 
 BUSY = 5.0
@@ -105,6 +106,7 @@ STEPS: tuple[Sequence[str], ...] = (
     (*LED, *LEAD_TABLES),
     IMPORT_TABLES,
     FLEET_TABLES,
+    ADOPTION_TABLES,
 )
 """What brings format n to n + 1, from 1 on."""
 

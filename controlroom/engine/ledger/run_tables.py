@@ -179,6 +179,9 @@ ENDED_TABLES: Sequence[str] = (
 ENDED_ROWS = "select host, name, shown from ended_adopted"
 
 _TEXTS = ("detail", "model", "cwd", "task", "session", "billing", "billing_doubt", "stray_key", "last_line", "place")
+_MARKS = ("mark", "script")
+"""Texts that older formats of such a row do not have."""
+
 _TIMES = ("since", "started", "ended", "last_line_at")
 
 
@@ -201,7 +204,7 @@ def read_ended(rows: Iterable[Sequence[Any]]) -> list[Agent]:
 
 
 def _ended_as_json(agent: Agent) -> str:
-    fields = {name: getattr(agent, name) for name in (*_TEXTS, *_TIMES, "limited_until", "spent")}
+    fields = {name: getattr(agent, name) for name in (*_TEXTS, *_MARKS, *_TIMES, "limited_until", "spent")}
     evidence = [asdict(item) for item in agent.evidence]
     return redact(json.dumps({**fields, "state": agent.state.value, "evidence": evidence}))
 
@@ -210,6 +213,7 @@ def _ended_from_json(host: str, name: str, shown: object) -> Agent | None:
     try:
         fields = json.loads(str(shown))
         texts = {field: str(fields[field]) for field in _TEXTS}
+        texts |= {field: str(fields.get(field, "")) for field in _MARKS}
         times = {field: int(fields[field]) for field in _TIMES}
         more = {field: None if fields[field] is None else int(fields[field]) for field in ("limited_until", "spent")}
         evidence = tuple(Evidence(**item) for item in fields["evidence"])

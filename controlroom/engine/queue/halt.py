@@ -134,7 +134,7 @@ class HaltKeeper:
 
     def _is_due(self, agent: Agent, halt: Halt) -> bool:
         """Whether an agent is still to be stopped."""
-        if agent.adopted or not agent.lives or agent.pending or _run(agent) in halt.reached:
+        if not agent.held or not agent.lives or agent.pending or _run(agent) in halt.reached:
             return False
         if not self._store.fleet.reachable(agent):
             return False
@@ -142,16 +142,16 @@ class HaltKeeper:
 
     def _stop(self, agent: Agent, halt: Halt) -> Awaitable[Result]:
         intent = intents.KillAgent if halt.kill else intents.InterruptAgent
-        return self._submit(intent(agent.id, agent.epoch), f"{halt.who}, by halt")
+        return self._submit(intent(agent.id, agent.epoch, agent.mark), f"{halt.who}, by halt")
 
     def _words(self, kill: bool) -> str:
         """What was stopped, and what was not."""
         fleet = self._store.fleet
         halt = fleet.queue.halt
-        ours = [agent for agent in fleet.agents.values() if not agent.adopted and agent.lives]
+        ours = [agent for agent in fleet.agents.values() if agent.held and agent.lives]
         away = [agent.id for agent in ours if not fleet.reachable(agent)]
         commands = [agent.id for agent in ours if agent.kind is AgentKind.COMMAND and not kill]
-        others = [agent.id for agent in fleet.agents.values() if agent.adopted and agent.lives]
+        others = [agent.id for agent in fleet.agents.values() if not agent.held and agent.lives]
         count = len(halt.reached) if halt else 0
         done = "ended" if kill else "interrupted"
         parts = [f"{agents_words(count)} {'is' if count == 1 else 'are'} {done}"]
@@ -170,8 +170,8 @@ def agents_words(count: int) -> str:
 
 
 def _run(agent: Agent) -> str:
-    """Names one run of an agent."""
-    return f"{agent.id} {agent.epoch}"
+    """Names one run of an agent; of one that others started, one process."""
+    return f"{agent.id} {agent.mark or agent.epoch}"
 
 
 def _works_on(agent: Agent, halt: Halt) -> bool:
@@ -182,4 +182,5 @@ def _works_on(agent: Agent, halt: Halt) -> bool:
 
 def _goes_on(agent: Agent) -> bool:
     """Whether an interrupted agent waits for a message."""
-    return agent.lives and agent.state in (State.IDLE, State.WAITING) and agent.pending is None
+    waits = agent.lives and agent.state in (State.IDLE, State.WAITING)
+    return waits and not agent.adopted and agent.pending is None

@@ -7,7 +7,8 @@ one is listed as well. What carries an agent's tag, or descends from what does, 
 import hashlib
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 from typing import NamedTuple
 
@@ -23,7 +24,10 @@ from controlroom.node.adopted.claudes import (
     likely_transcript,
     session_transcript,
 )
+from controlroom.node.adopted.log_files import LogFiles
 from controlroom.node.adopted.tmux import SOCKET, UserPane, UserTmux
+from controlroom.node.adopted.tree import is_a_persons, is_shell, line_up, mark_of, script_of
+from controlroom.node.agent_folders import signature
 from controlroom.node.git.edits import Worker
 from controlroom.node.observation import processes
 from controlroom.node.observation.agent_records import StateClaim
@@ -44,7 +48,7 @@ from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.names import ADOPTED
 from controlroom.text.sanitize import redact
 from controlroom.text.states import Cause, State
-from controlroom.wire.messages import AdoptedSeen, AgentSeen, EvidenceSeen, LastLine
+from controlroom.wire.messages import AgentSeen, EvidenceSeen, LastLine
 
 MOST = 200
 """Agents of others that are told of at most, the oldest first."""
@@ -75,8 +79,6 @@ _PAYER_SETTLES = 10.0
 _STILL = 3
 """Looks in a row without a program after which a shell is taken to wait at its prompt."""
 
-_SHELLS = frozenset(b"sh bash zsh fish dash ksh mksh ash tcsh csh nu xonsh pwsh elvish busybox login".split())
-
 Key = tuple[int, int, bytes]
 """A process that runs one program: pid, start, what it calls itself."""
 
@@ -94,9 +96,11 @@ class AdoptedSources(NamedTuple):
     """Which of its transcripts that is, of those seen since it was met."""
     at: int = 0
     """When something last happened on its pane, UTC ms."""
+    plain: bool = False
+    """`transcript` is its log file, which holds whatever it has printed."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Agent:
     """One agent of others, from its first look to its last. `key` says which it is for good."""
 
@@ -132,6 +136,12 @@ class _Agent:
     told: str | None = None
     """The line that was told last."""
     said: dict[str, tuple[StateClaim, int]] = field(default_factory=dict)
+    mark: str = ""
+    script: str = ""
+    log: str = ""
+    """Path of its log file; it is one of its transcripts, the `log_segment`-th."""
+    log_segment: int = 0
+    log_sought: float = float("-inf")
 
     def hear(self, source: str, said: StateClaim | None) -> None:
         """Take what a source says; its time stays that of the first time it said so."""
@@ -179,6 +189,8 @@ class _Agent:
             ),
             place=f"tmux {self.pane.session}"[:200] if self.pane else f"pid {self.pid}",
             pane=self.pane.id if self.pane and not self.ended else "",
+            mark=self.mark,
+            script=self.script,
             billing=self.billing,
             billing_doubt=self.billing_doubt,
             stray_key=self.stray_key,
@@ -188,9 +200,13 @@ class _Agent:
 class AdoptedAgents:
     """Agents of others, from one look at the processes to the next."""
 
-    def __init__(self, tmux: UserTmux, home: str) -> None:
-        """`home`: the user's; a Claude that has another one, though of the same user, is somebody else's affair."""
-        self.tmux = tmux
+    def __init__(self, tmux: UserTmux, home: str, boot: str = "", logs: Sequence[str] = ()) -> None:
+        """`home`: the user's; a Claude that has another one, though of the same user, is somebody else's affair.
+
+        `boot`: this run of the machine, as marks name it; `logs`: patterns of their log files.
+        """
+        self._logs = LogFiles(logs, home)
+        self.tmux, self._boot = tmux, boot
         self._home = os.path.realpath(home)
         self._agents: dict[tuple[object, ...], _Agent] = {}
         self._ended: dict[str, _Agent] = {}
@@ -210,10 +226,16 @@ class AdoptedAgents:
             if agent.name == name:
                 pane, transcript = agent.pane, agent.transcript
                 path = transcript.path if transcript else ""
+                shown = (agent.log, agent.log_segment) if agent.log else (path, agent.transcripts)
                 if pane is None or agent.ended:
-                    return AdoptedSources("", "", path, agent.transcripts)
-                return AdoptedSources(SOCKET, pane.id, path, agent.transcripts, pane.activity * 1000)
+                    return AdoptedSources("", "", *shown, plain=bool(agent.log))
+                return AdoptedSources(SOCKET, pane.id, *shown, pane.activity * 1000, bool(agent.log))
         return None
+
+    def at_work_on(self, session: str) -> list[int]:
+        """Return the processes that were at work on a session when they were looked at last."""
+        agents = self._agents.values()
+        return [agent.pid for agent in agents if agent.file and agent.session and agent.session.id == session]
 
     def seen(self) -> tuple[AgentSeen, ...]:
         """Return what is known of each."""
@@ -228,7 +250,8 @@ class AdoptedAgents:
         """Return the files that tell of changes: each Claude's session file, and its transcript."""
         claudes = [agent for agent in self._agents.values() if agent.file]
         return {agent.file.path for agent in claudes if agent.file} | {
-            agent.transcript.path for agent in claudes if agent.transcript
+            *(agent.transcript.path for agent in claudes if agent.transcript),
+            *(agent.log for agent in claudes if agent.log),
         }
 
     def running(self) -> list[RunningClaude]:
@@ -289,6 +312,7 @@ class AdoptedAgents:
             if key not in self._agents and agent.file and not _is_there(agent, look):
                 self._end(agent)
         _name(agents, self._ended)
+        self._mark(agents, look)
         for agent in agents:
             self._ended.pop(agent.name, None)
             if agent.file:
@@ -296,17 +320,28 @@ class AdoptedAgents:
                 self._see_claude(agent, at)
             else:
                 _see_session(agent, look)
+            self._see_log(agent, look, at)
 
     def see_again(self, paths: Collection[str], at: float) -> tuple[AgentSeen, ...]:
         """See those whose files have changed, and say what is known of them. Reads files, so it may take its time."""
         agents = []
         for agent in self._agents.values():
             transcript = agent.transcript.path if agent.transcript else ""
-            if agent.file and (agent.file.path in paths or transcript in paths):
+            if agent.file and (agent.file.path in paths or transcript in paths or agent.log in paths):
                 agent.process = (LINUX and read_stat(agent.pid)) or agent.process
                 self._see_claude(agent, at)
                 agents.append(agent.seen())
         return tuple(agents)
+
+    def _mark(self, agents: Sequence[_Agent], look: ProcessSnapshot) -> None:
+        """Mark the process of each, and the script that runs one and no other. A shell of somebody's has no mark."""
+        scripts = {agent: script_of(agent.pid, look) for agent in agents if agent.file}
+        runs = Counter(scripts.values())
+        for agent in agents:
+            person = not agent.file and is_a_persons(agent.pid, look)
+            agent.mark = "" if person else mark_of(agent.pid, self._boot, look)
+            script = scripts.get(agent, 0)
+            agent.script = mark_of(script, self._boot, look) if script and runs[script] == 1 else ""
 
     def _end(self, agent: _Agent) -> None:
         """A Claude is there no more: say what is known of its end. How its process exited, only its parent was told."""
@@ -330,7 +365,7 @@ class AdoptedAgents:
         panes = {pane.pid: pane for pane in self.tmux.panes if self._adopted(pane.pid, look)}
         found, taken = [], set()
         for process in self._claudes(look):
-            pane = next((panes[pid] for pid in _line_up(process.pid, look) if pid in panes), None)
+            pane = next((panes[pid] for pid in line_up(process.pid, look) if pid in panes), None)
             if pane is None and not self._knows(process) and _in_tmux(process.pid, look) and _age(process) < _UNPLACED:
                 continue  # the next look at tmux tells in which session it is
             taken.add((pane.server, pane.session_id) if pane else None)
@@ -352,7 +387,7 @@ class AdoptedAgents:
         self._files = files_by_key
         files = {key[0]: file for key, file in files_by_key.items() if file}
         holders = {pid for pid, file in files.items() if (holder := file.read()) and holder.id}
-        above = {pid: set(_line_up(pid, look)[1:]) for pid in files}
+        above = {pid: set(line_up(pid, look)[1:]) for pid in files}
         busy = set().union(*(above[pid] for pid in holders))
         settled = {pid for pid in files if self._knows(look.table[pid]) or _age(look.table[pid]) >= _SETTLED}
         return [
@@ -374,7 +409,7 @@ class AdoptedAgents:
 
     def _adopted(self, pid: int, look: ProcessSnapshot) -> bool:
         """Return whether neither a process nor any that it descends from carries the tag of an agent."""
-        line = [look.table[ancestor] for ancestor in _line_up(pid, look)]
+        line = [look.table[ancestor] for ancestor in line_up(pid, look)]
         for process in line:
             if (key := (process.pid, process.start)) not in self._tags:
                 self._tags[key] = bool(marks_of(process.pid)[0])
@@ -421,6 +456,16 @@ class AdoptedAgents:
         agent.hear(
             "tmux", StateClaim("", f"session {agent.pane.session}, pane {agent.pane.id}") if agent.pane else None
         )
+
+    def _see_log(self, agent: _Agent, look: ProcessSnapshot, at: float) -> None:
+        """Find its log file, once there is something in it."""
+        if agent.log or at < agent.log_sought + _SELDOM:
+            return
+        agent.log_sought = at
+        path = self._logs.of(agent.pid, agent.pane.session if agent.pane else "", agent.created, look)
+        if path and signature(path)[2:] > (0,):
+            agent.transcripts += 1
+            agent.log, agent.log_segment = path, agent.transcripts
 
     def _see_transcript(self, agent: _Agent, at: float) -> None:
         if agent.session is None or agent.file is None:
@@ -504,7 +549,7 @@ def _login_trouble(agent: _Agent) -> Cause:
 def _see_session(agent: _Agent, look: ProcessSnapshot) -> None:
     """Describe what runs in a session without a Claude, as far as its processes show."""
     tree = [look.table[pid] for pid in look.below(agent.roots) if not look.table[pid].zombie]
-    running = [process for process in tree if process.name.lstrip(b"-") not in _SHELLS]
+    running = [process for process in tree if not is_shell(process.pid, look)]
     lasting = sorted((process.start, process.pid) for process in running if _age(process) >= _LASTING)
     agent.still = 0 if running else agent.still + 1
     since = _now() if agent.since else agent.created
@@ -530,15 +575,6 @@ def _told(session: Session) -> str:
     return f"its session file {session.words}" if session.state is State.UNKNOWN else ""
 
 
-def _line_up(pid: int, look: ProcessSnapshot) -> list[int]:
-    """Return a process and those that it descends from, nearest first."""
-    line: list[int] = []
-    while pid in look.table and pid not in line:
-        line.append(pid)
-        pid = look.table[pid].parent
-    return line
-
-
 def _key_of(claude: Process) -> tuple[object, ...]:
     return "claude", claude.pid, claude.start
 
@@ -549,7 +585,7 @@ def _is_there(agent: _Agent, look: ProcessSnapshot) -> bool:
 
 
 def _in_tmux(pid: int, look: ProcessSnapshot) -> bool:
-    return any(look.table[ancestor].name.startswith(b"tmux") for ancestor in _line_up(pid, look))
+    return any(look.table[ancestor].name.startswith(b"tmux") for ancestor in line_up(pid, look))
 
 
 def _age(process: Process) -> int:
@@ -559,30 +595,3 @@ def _age(process: Process) -> int:
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
-
-
-class LastReports:
-    """Remembers what was told last of each that lives."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, AgentSeen] | None = None
-
-    def all(self, living: Iterable[AgentSeen], ended: Iterable[AgentSeen]) -> list[AdoptedSeen]:
-        """Return what is to be told when these are all that live, and these have `ended` since the last call."""
-        now = {agent.name: agent for agent in living}
-        over = tuple(ended)
-        before, self._told = self._told, now
-        news = [AdoptedSeen(over, complete=False)] if over else []
-        if before is None or before.keys() != now.keys():
-            return [*news, AdoptedSeen(tuple(now.values()))]
-        changed = tuple(agent for name, agent in now.items() if before[name] != agent)
-        return [*news, AdoptedSeen(changed, complete=False)] if changed else news
-
-    def again(self, seen: Iterable[AgentSeen]) -> list[AdoptedSeen]:
-        """Return what is to be told of some of them that were looked at again."""
-        before = self._told
-        if before is None:
-            return []
-        changed = tuple(agent for agent in seen if agent.name in before and before[agent.name] != agent)
-        before.update((agent.name, agent) for agent in changed)
-        return [AdoptedSeen(changed, complete=False)] if changed else []

@@ -7,6 +7,7 @@ two places. Nothing is kept: each answer is read anew.
 
 import base64
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -29,6 +30,9 @@ _LONGEST = 256 * 1024
 """Bytes of a line that is told whole."""
 
 _MOST = 64
+
+Reader = Callable[[bytes, int], Iterator[tuple[int, int, bytes]]]
+"""Reads records: where each begins, where it ends, and its bytes."""
 
 
 class Piece(NamedTuple):
@@ -73,10 +77,11 @@ class AdoptedLogs:
             return self._screen(wanted, spot)
         size, count = _size(spot.transcript), max(1, wanted.count)
         offset = _offset(spot.segment, wanted.segment, wanted.offset, size)
+        records = _lines if spot.plain else _records
         if wanted.forward:
-            piece = after(spot.transcript, offset, count, _FETCHED)
+            piece = after(spot.transcript, offset, count, _FETCHED, records)
         else:
-            piece = before(spot.transcript, offset, count)
+            piece = before(spot.transcript, offset, count, records)
         data = base64.b64encode(piece.data).decode()
         places = (spot.segment, piece.start), (spot.segment, piece.end)
         return Fetched(wanted.id, *places[0], data, *places[1], first=piece.start == 0)
@@ -100,21 +105,21 @@ class AdoptedLogs:
         else:
             skipped = max(0, size - feed.offset - _WINDOW)
             feed.offset += skipped
-        piece = after(spot.transcript, feed.offset, 1000, _CHUNK)
+        piece = after(spot.transcript, feed.offset, 1000, _CHUNK, _lines if spot.plain else _records)
         if piece.data or skipped or piece.end - piece.start > _CHUNK:
             data = base64.b64encode(piece.data).decode()
             self._send(LogChunk(name, 0, feed.segment, feed.offset, data, feed.segment, piece.end, skipped=skipped))
             feed.offset = piece.end
 
 
-def before(path: str, offset: int, count: int) -> Piece:
+def before(path: str, offset: int, count: int, read: "Reader | None" = None) -> Piece:
     """Read the last `count` records before `offset`, looking back as far as is bearable."""
     window = _WINDOW
     while True:
         start = max(0, offset - window)
         data = read_piece(path, start, offset - start)
         first = data.find(b"\n") + 1 if start else 0
-        records = list(_records(data[first:], start + first))[-count:]
+        records = list((read or _records)(data[first:], start + first))[-count:]
         if records or start == 0 or window >= _FURTHEST:
             break
         window *= 4
@@ -128,12 +133,12 @@ def before(path: str, offset: int, count: int) -> Piece:
     return Piece(records[0][0] if records else start, offset, b"".join(record for _, _, record in records))
 
 
-def after(path: str, offset: int, count: int, limit: int) -> Piece:
+def after(path: str, offset: int, count: int, limit: int, read: "Reader | None" = None) -> Piece:
     """Read the first `count` records after `offset`, up to about `limit` bytes."""
     data = read_piece(path, offset, _WINDOW)
     whole = data[: data.rfind(b"\n") + 1]
     parts, end = [], offset + len(whole)
-    for _, stop, record in _records(whole, offset):
+    for _, stop, record in (read or _records)(whole, offset):
         parts.append(record)
         if len(parts) >= count or sum(map(len, parts)) >= limit:
             end = stop
@@ -151,6 +156,18 @@ def _records(data: bytes, offset: int) -> Iterator[tuple[int, int, bytes]]:
             yield offset + start, end, pack(said_at(event), NOTE, b"a line of %d bytes is left out" % len(line))
         else:
             yield offset + start, end, pack(said_at(event), EVENT, line)
+
+
+def _lines(data: bytes, offset: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield each line of a log file: where it begins, where it ends, and its record; events as Claude prints them."""
+    end = offset
+    for line in re.findall(rb"[^\n]*\n|[^\n]+", data):
+        start, end = end, end + len(line)
+        text = line.rstrip(b"\r\n")
+        if len(text) > _LONGEST:
+            yield start, end, pack(0, NOTE, b"a line of %d bytes is left out" % len(text))
+        else:
+            yield start, end, pack(0, EVENT if text.startswith(b'{"type":') else OUT, text)
 
 
 def _as_records(lines: tuple[str, ...], at: int) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ Linux: one pass over `/proc/*/stat`. Elsewhere psutil, which asks the system for
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from controlroom.runner import process_tree
@@ -47,6 +47,10 @@ class ProcessSnapshot:
     def lives(self, pid: int) -> bool:
         """Return whether a process is there and has not ended."""
         return pid in self.table and not self.table[pid].zombie
+
+    def children(self, pid: int) -> Sequence[int]:
+        """Return the processes that a process has started, and those that fell to it."""
+        return self._children.get(pid, ())
 
     def below(self, roots: Iterable[int]) -> set[int]:
         """Return those of `roots` that are there, and everything that descends from them."""

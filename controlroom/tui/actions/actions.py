@@ -135,6 +135,8 @@ ACTS: dict[str, Act] = {
     "questions": navigate.questions,
     "undo": orders.undo,
     "spawn": agents.spawn,
+    "adopt": agents.adopt,
+    "adopt_restart": agents.adopt_anew,
     "kill": agents.kill,
     "reassign": agents.reassign,
     "retry": agents.retry,

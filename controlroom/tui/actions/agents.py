@@ -3,6 +3,7 @@
 from textual.app import SuspendNotSupported
 
 from controlroom.domain import intents
+from controlroom.domain.adoption import ONLY_SIGNALS
 from controlroom.domain.keys.many import intent_of, plan
 from controlroom.domain.model import Agent
 from controlroom.tui.actions.orders import order
@@ -24,6 +25,27 @@ def spawn(app: ContextApp, screen: RoomScreen) -> None:
     app.push_screen(SpawnForm(app.context.fleet, screen.host_here() or (agent.host if agent else "")))
 
 
+def adopt(app: ContextApp, screen: RoomScreen) -> None:
+    """Take over an agent that others started, after saying what that is good for."""
+    from controlroom.tui.screens.dialogs import ConfirmSheet
+
+    if agent := agent_of(app, screen):
+        text = f"Budgets, halt and kill then act on it: it {ONLY_SIGNALS} (SIGINT, SIGTERM, SIGKILL)."
+        intent = intents.AdoptAgent(agent.id, agent.mark)
+        app.push_screen(ConfirmSheet(f"Take {agent.name} on {agent.host} over?", text, "adopt", intent))
+
+
+def adopt_anew(app: ContextApp, screen: RoomScreen) -> None:
+    """Have the session of an agent that others started go on under a runner, after a confirmation."""
+    from controlroom.tui.screens.dialogs import ConfirmSheet
+
+    if agent := agent_of(app, screen):
+        text = f"It is {app.context.fleet.state_of(agent)}. It is ended first; its Claude session goes on."
+        intent = intents.AdoptAgent(agent.id, agent.mark, restart=True)
+        title = f"End {agent.called} on {agent.host}, and go on with it under a runner?"
+        app.push_screen(ConfirmSheet(title, text, "adopt anew", intent))
+
+
 def kill(app: ContextApp, screen: RoomScreen) -> None:
     """End an agent's run, after a confirmation."""
     from controlroom.tui.screens.dialogs import ConfirmSheet
@@ -31,7 +53,7 @@ def kill(app: ContextApp, screen: RoomScreen) -> None:
     if agent := agent_of(app, screen):
         title = f"Kill {agent.name} on {agent.host}?"
         text = f"It is {app.context.fleet.state_of(agent)}. Everything it started ends with it."
-        app.push_screen(ConfirmSheet(title, text, "kill", intents.KillAgent(agent.id, agent.epoch)))
+        app.push_screen(ConfirmSheet(title, text, "kill", intents.KillAgent(agent.id, agent.epoch, agent.mark)))
 
 
 def forget(app: ContextApp, screen: RoomScreen) -> None:
@@ -81,7 +103,7 @@ def interrupt(app: ContextApp, screen: RoomScreen) -> None:
     """Stop an agent's turn; it then waits for a message."""
     if agent := agent_of(app, screen):
         done = f"interrupted {agent.name}; it waits for a message"
-        order(app, intents.InterruptAgent(agent.id, agent.epoch), done)
+        order(app, intents.InterruptAgent(agent.id, agent.epoch, agent.mark), done)
 
 
 def model(app: ContextApp, screen: RoomScreen) -> None:
@@ -95,7 +117,7 @@ def model(app: ContextApp, screen: RoomScreen) -> None:
 def pause(app: ContextApp, screen: RoomScreen) -> None:
     """End an agent's run, and keep its session."""
     if agent := agent_of(app, screen):
-        order(app, intents.PauseAgent(agent.id, agent.epoch), f"paused {agent.name}; resume lets it go on")
+        order(app, intents.PauseAgent(agent.id, agent.epoch, agent.mark), f"paused {agent.name}; resume lets it go on")
 
 
 def resume(app: ContextApp, screen: RoomScreen) -> None:
