@@ -21,8 +21,10 @@ def project(home: World, claude_home: Callable[..., Path], api: Api) -> Path:
     return claude_home(home.home, api)
 
 
-def claudes() -> set[int]:
-    return {process.pid for process in everything() if process.name == "claude"}
+def alive(pids: dict[str, int]) -> set[str]:
+    """Whose processes are still there."""
+    there = {process.pid for process in everything() if process.name == "claude"}
+    return {name for name, pid in pids.items() if pid in there}
 
 
 def sessions() -> set[str]:
@@ -62,10 +64,11 @@ def test_agents_of_somebodys_scripts_are_taken_over(room: Room, project: Path, h
     assert "begun by hand" in room.run("logs", "agent-1"), "its log file is its log"
     assert "a signal to its processes is all that reaches it" in room.run("explain", "agent-3")
 
-    before = claudes()
+    pids = {name: agent["pid"] for name, agent in others(room.status()).items() if name in names}
+    assert alive(pids) == names
     room.run("kill", "agent-4", "--yes")
     room.run("kill", "agent-3", "--yes")
-    assert len(before - claudes()) == 2
+    assert alive(pids) == names - {"~agent-3", "~agent-4"}
     assert sessions() == {"typed", "agent-1", "agent-2", "agent-5"}
 
     (spent,) = [row for row in room.records("rows", "costs", "--by", "agent") if row["key"] == "local/~agent-5"]
@@ -85,8 +88,8 @@ def test_agents_of_somebodys_scripts_are_taken_over(room: Room, project: Path, h
         return (before["messages"], after["messages"]) == (1, 1)
 
     room.wait_until("each message to be counted, once", counted)
-    room.run("halt", "--kill")
-    room.wait_until("the end of all", lambda status: not claudes())
+    room.run("halt", "--kill", "--yes")
+    room.wait_until("the end of all", lambda status: not alive(pids))
     assert sessions() == {"typed", "agent-5"}
     audit = room.run("audit", "--grep", "agent-5")
     assert "taken over as agent-5" in audit
