@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 import controlroom
@@ -33,6 +33,9 @@ START_DEADLINE = 15.0
 SLOW_START = 27.0
 """Seconds that one may take which lives: among hundreds that are started at once it may hardly get to run."""
 
+TURN = 1.0
+"""Seconds for which a start has its turn at most: one that hangs is not to hold up all that wait."""
+
 _CLOSING_LOOKS = 20
 _MAX_SPEC = 256 * 1024
 RUN = os.path.join(os.path.dirname(os.path.abspath(controlroom.__file__)), "runner", "run.py")
@@ -49,6 +52,7 @@ class Spawner:
     def __init__(self, place: Place, environment: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
         """`environment` gives the login shell's, once it is known."""
         self._place, self._environment = place, environment
+        self._turns = asyncio.Semaphore(at_once(os.cpu_count() or 1))
 
     async def environment(self) -> Mapping[str, str]:
         """Return the login shell's, once it is known."""
@@ -80,6 +84,19 @@ class Spawner:
     async def start(self, wanted: Spawn) -> None:
         """Start an agent; come back when its runner has written its status. Raises `Refusal`, with nothing left."""
         login = await self._environment()
+        async with self._turn():
+            await self._start(wanted, login)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for a turn to start an agent: hundreds at once would take the processors from all that runs here."""
+        await self._turns.acquire()
+        with contextlib.ExitStack() as turn:
+            turn.callback(self._turns.release)
+            turn.callback(asyncio.get_running_loop().call_later(TURN, turn.close).cancel)
+            yield
+
+    async def _start(self, wanted: Spawn, login: Mapping[str, str]) -> None:
         entry = self._claimed(wanted)
         beginning = begins(entry.folder)
         try:
@@ -125,10 +142,15 @@ class Spawner:
         while not signature(status):
             if loop.time() > late:
                 raise OSError(f"its runner has written nothing for {late - until + seconds:g} seconds")
-            if own and pause > 0.2 and not await find_runner(entry, self._place.tmux) and not signature(status):
+            if own and pause > 0.1 and not await find_runner(entry, self._place.tmux) and not signature(status):
                 raise OSError("its runner ended at once: look at free disk space and python3 on the host")
             await asyncio.sleep(pause)
-            pause = min(0.25, pause * 1.5)
+            pause = min(0.25, pause * 1.2)
+
+
+def at_once(processors: int) -> int:
+    """How many starts have their turn at the same time: half the processors are left to agents and people."""
+    return max(1, processors // 2)
 
 
 def begins(folder: str) -> int | None:

@@ -26,6 +26,12 @@ def own_seconds(pid: int) -> float:
     return sum(int(stat.split()[0]) for stat in stats) / 1e9
 
 
+def waited(pid: int) -> float:
+    """Seconds for which the living threads of a process could have run and had no processor."""
+    stats = (Path(f"/proc/{pid}/task/{thread}/schedstat").read_text() for thread in os.listdir(f"/proc/{pid}/task"))
+    return sum(int(stat.split()[1]) for stat in stats) / 1e9
+
+
 def memory(pid: int) -> tuple[float, float]:
     """Resident and proportional memory of a process, MB."""
     figures = Path(f"/proc/{pid}/smaps_rollup").read_text()

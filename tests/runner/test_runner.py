@@ -233,13 +233,17 @@ def test_the_code_may_be_removed_while_it_runs(agent: MakeAgent, tmp_path: Path)
     assert run.finish().detail == "killed"
 
 
-def test_it_runs_from_any_folder_and_writes_no_bytecode(agent: MakeAgent, tmp_path: Path) -> None:
+def test_it_keeps_bytecode_for_the_next_and_starts_where_that_is_cut_short(agent: MakeAgent, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     shutil.copytree(
         Path(controlroom.__file__).parent, bundle / "controlroom", ignore=shutil.ignore_patterns("__pycache__")
     )
-    assert agent("true").start(str(bundle / "controlroom/runner/run.py")).finish().state == "done"
-    assert list(bundle.rglob("__pycache__")) == []
+    run = str(bundle / "controlroom/runner/run.py")
+    assert agent("true", name="first").start(run).finish().state == "done"
+    kept = list((bundle / "controlroom/runner").glob("__pycache__/agent_run.*.pyc"))
+    assert kept
+    os.truncate(kept[0], 400)
+    assert agent("true", name="second").start(run).finish().state == "done"
 
 
 def test_it_does_not_grow_with_a_pipe_full_of_short_lines(agent: MakeAgent, tmp_path: Path) -> None:
