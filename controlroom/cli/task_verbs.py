@@ -98,6 +98,7 @@ def _edit(parser: argparse.ArgumentParser) -> None:
     either = parser.add_mutually_exclusive_group()
     either.add_argument("--text", dest="to_text", metavar="TEXT", help="what is to be done")
     either.add_argument("--file", metavar="F", help="a file that says it; - is stdin")
+    parser.add_argument("--version", metavar="V", help="only what `task show` calls this: what nobody has edited since")
     _work(parser)
 
 
@@ -270,10 +271,11 @@ TASKS: Sequence[Verb] = (
         "       [--after TASK]...\n"
         "       [--attempts N] [--cost USD] [--hours N] [--verify CMD]... [--verify-minutes N]\n"
         "       [--verify-attempts N] [--clean] [--guarded PATH]... [--not-before WHEN]\n"
-        "       [--every T]",
+        "       [--every T] [--version V]",
         "Change a task that waits or is held.",
-        "--after '' removes the tasks that it comes after, --label '' its labels, --credential '' its credential, "
-        "--verify '' its own checks.",
+        "Whoever writes anew what they have read of a task gives its version, too: nothing that somebody else has "
+        "changed since is lost. --after '' removes the tasks that it comes after, --label '' its labels, "
+        "--credential '' its credential, --verify '' its own checks.",
         ("controlroom task edit t12 --priority 50",),
         "tasks:edit",
         _edit,

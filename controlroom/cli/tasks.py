@@ -26,7 +26,7 @@ from controlroom.domain.keys.many import task_plan
 from controlroom.domain.model import Fleet
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
-from controlroom.domain.queue.edits import task_named
+from controlroom.domain.queue.edits import change_of, task_named, version
 from controlroom.domain.queue.repeat import coming
 from controlroom.domain.queue.rules import RULES, wished, written
 from controlroom.domain.tasks import Source, Task, TaskChange, TaskState, TaskWish
@@ -48,6 +48,7 @@ class Shown(NamedTuple):
     text: str | None = None
     next: int = 0
     """When it is done again, as far as that is known."""
+    version: str = ""
 
 
 def moment(text: str, now: float) -> int:
@@ -205,11 +206,14 @@ async def _show(client: Client, args: argparse.Namespace) -> int:
     answer = await client.task_text(task.id)
     whole = redact(answer.text)
     if args.json:
-        output.json_answer("task show", _shown(client, task, whole if not answer.reason else None))
+        seen = _shown(client, task, None if answer.reason else whole)
+        output.json_answer("task show", seen._replace(version="" if answer.reason else version(task, answer.text)))
         return Exit.DONE
     now = client.now()
     for line in [*shown.why(client.fleet, task, now), *shown.facts(task, now, money_zone(client.fleet))]:
         output.data(line)
+    if not answer.reason:
+        output.data(f"version {version(task, answer.text)}")
     output.data("")
     output.data(whole if not answer.reason else f"({answer.reason})")
     return Exit.DONE
@@ -334,7 +338,8 @@ async def _edit(client: Client, args: argparse.Namespace) -> int:
     await wait_briefly(client)
     task = _found(client.fleet, args.task)
     change = replace(args.change, checks=edited_order(args, task.checks))
-    return await order(client, intents.EditTask(task.id, change), f"{task.id} is changed")
+    edit = replace(change_of(task, change), version=args.version or "")
+    return await order(client, edit, f"{task.id} is changed")
 
 
 def move(args: argparse.Namespace, entry_points: EntryPoints) -> int:

@@ -321,6 +321,8 @@ class EditTask:
     """What a person was shown of what they change: refused when that is another one now; None: nothing."""
     text_was: str = ""
     """The digest of the whole text that they were shown; empty: none."""
+    version: str = ""
+    """Of the task as it was read (`queue.edits.version`): refused when anything of it is another; empty: none."""
 
 
 @dataclass(frozen=True)

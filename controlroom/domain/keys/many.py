@@ -13,6 +13,7 @@ from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.open_questions import Asking
 from controlroom.domain.orders import Result
 from controlroom.domain.questions import Question, answer_words, same, wants_words
+from controlroom.domain.queue.edits import change_of
 from controlroom.domain.tasks import Task, TaskChange, TaskState
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import ItemAnswer, Outcome, Verdict
@@ -220,9 +221,7 @@ def held_or_released(fleet: Fleet, marked: Sequence[str]) -> str:
 def with_priority(todo: Plan[Task], priority: int) -> Plan[Task]:
     """The same plan for the same tasks, with this priority."""
     change = TaskChange(priority=priority)
-    return replace(
-        todo, targets=tuple(Target(each.subject, intents.EditTask(each.subject.id, change)) for each in todo.targets)
-    )
+    return replace(todo, targets=tuple(Target(each.subject, change_of(each.subject, change)) for each in todo.targets))
 
 
 _TASK_INTENTS: dict[str, Callable[[str], Intent]] = {

@@ -275,11 +275,26 @@ _ANOTHER = frozenset({"body", "profile", "host", "labels", "model", "cwd", "work
 """What an agent that went on in its session would not learn of."""
 
 
-def check_shown(task: Task, was: TaskChange | None, text_was: str, text: str) -> None:
+def version(task: Task, text: str) -> str:
+    """Digest of all that can be edited of a task: its terms and its whole text. Another one, and it was edited."""
+    return digest(f"{sorted(task.terms.items())!r}\n{text}")[:12]
+
+
+def change_of(task: Task, change: TaskChange, text: str | None = None) -> EditTask:
+    """What changes a task as it was read, with this text where that was: nothing that somebody has changed since."""
+    parts = {name: getattr(task, name) for name, value in vars(change).items() if value is not None and name != "body"}
+    text_was = digest(text) if change.body is not None and text is not None else ""
+    return EditTask(task.id, change, TaskChange(**parts), text_was)
+
+
+def check_shown(task: Task, edit: EditTask, text: str) -> None:
     """See that what is changed of a task is what a person was shown of it. Raises `Refusal`.
 
-    `text_was`: the digest of the text that was shown; `text`: the whole text, where one was shown.
+    `text`: the whole text, where one was shown.
     """
+    if edit.version and edit.version != version(task, text):
+        raise Refusal(f"{task.id} has become another one since version {edit.version}: see controlroom task show")
+    was, text_was = edit.was, edit.text_was
     shown = {name: value for name, value in vars(was).items() if value is not None} if was else {}
     others = [_FIELDS.get(name, name) for name, value in shown.items() if getattr(task, name) != value]
     others += ["text"] * bool(text_was and digest(text) != text_was)
@@ -347,7 +362,7 @@ def stepped(fleet: Fleet, task: Task, step: int, shown: Sequence[str], now: int)
     after = next((one for one in order[ids.index(other.id) + 1 :] if one is not task), None)
     before = other if step < 0 else after
     if before is None and other.priority != task.priority:
-        return EditTask(task.id, TaskChange(priority=other.priority))
+        return change_of(task, TaskChange(priority=other.priority))
     moved_task = moved(fleet, task, before)
     then = in_order((moved_task if one is task else one for one in order), fleet.queue, now)
     if (then.index(moved_task) < then.index(other)) is not (step < 0):

@@ -260,9 +260,9 @@ class TaskBook:
         task = edits.task_named(self.fleet, intent.task)
         statements = []
         if isinstance(intent, intents.EditTask):
-            text = await self.text(task) if intent.text_was else ""
+            text = await self.text(task) if intent.text_was or intent.version else ""
             task = edits.task_named(self.fleet, intent.task)  # it may have begun meanwhile
-            edits.check_shown(task, intent.was, intent.text_was, text)
+            edits.check_shown(task, intent, text)
         match intent:
             case intents.EditTask():
                 changed = edits.edited(self.fleet, task, intent.change)

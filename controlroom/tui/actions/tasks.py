@@ -114,7 +114,7 @@ def _with_text(app: ContextApp, screen: RoomScreen, task: Task, go_on: Callable[
 
 def _outside(app: ContextApp, task: Task, text: str) -> None:
     """Lend the terminal to an editor, and order what came of it."""
-    from controlroom.tui.screens.task_forms import change_of
+    from controlroom.domain.queue.edits import change_of
 
     try:
         with app.suspend():

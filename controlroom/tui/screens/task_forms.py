@@ -8,12 +8,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.geometry import Size
 
-from controlroom.domain.claims import digest
 from controlroom.domain.display.tasks import attempt_words
-from controlroom.domain.intents import AddTasks, EditTask, HaltRoom, Intent
+from controlroom.domain.intents import AddTasks, HaltRoom, Intent
 from controlroom.domain.keys.many import Plan, with_priority
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.queue.credentials import names
+from controlroom.domain.queue.edits import change_of
 from controlroom.domain.tasks import Attempt, Task, TaskChange, TaskWish
 from controlroom.text.states import AgentKind
 from controlroom.tui.context import OpenAttempt, SubmitOrder, SubmitPlan
@@ -120,12 +120,6 @@ class EditForm(TaskForm):
     def done(self) -> str:
         """It is changed."""
         return f"{self._edited.id} is changed"
-
-
-def change_of(task: Task, change: TaskChange, text: str) -> EditTask:
-    """What changes a task as a person was shown it, with this text: nothing that somebody else has changed since."""
-    parts = {name: getattr(task, name) for name, value in vars(change).items() if value is not None and name != "body"}
-    return EditTask(task.id, change, TaskChange(**parts), digest(text) if change.body is not None else "")
 
 
 def priority_of(text: str) -> int | None:
