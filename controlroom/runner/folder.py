@@ -21,6 +21,7 @@
         worktree.json   what came of making its worktree (runner.worktree.prepare)
         setup.log       what the command said that makes it ready, at most 4 MiB
         control.sock    the runner's socket, while it lives
+        asked.sock      where an interactive Claude's hook tells permission requests (runner.claude.permission_hook)
       worktrees/NAME.EPOCH/                        0700, a worktree each; they outlive their agents
         worktree.json   what is known of it (runner.worktree.record)
         REPOSITORY/     its files

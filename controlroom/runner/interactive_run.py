@@ -10,15 +10,16 @@ from controlroom.runner import agent_process
 from controlroom.runner.agent_process import speakable
 from controlroom.runner.agent_run import AgentRun
 from controlroom.runner.claude import channel as claude
-from controlroom.runner.claude import settings, status_line
+from controlroom.runner.claude import own_settings, settings
 from controlroom.runner.claude.interactive import Interactive
+from controlroom.runner.claude.permission_requests import PermissionRequests
 from controlroom.runner.claude.questions import CHOICES, Question, answer_words, checked_answers
 from controlroom.runner.claude.result import refusal
 from controlroom.runner.claude.status_line import StatusLine
 from controlroom.runner.claude.tool_calls import may_change
 from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Refused
-from controlroom.runner.typed import READY, Filled, Keys, Pressed, Typed, as_text, dialog_key
+from controlroom.runner.typed import READY, Decided, Filled, Keys, Pressed, Typed, as_text, dialog_key
 from controlroom.text.states import State, Verdict
 from controlroom.wire.runner import Answer, Interrupt, Message, SetModel
 
@@ -28,6 +29,7 @@ _CALM = 5.0
 """Seconds without anything new after which looks become rare."""
 _SEARCH = 2.0
 _TERMINAL = 0
+_BY_RULE = "A rule of the room does not allow this."
 _UNTAKEN = "its task stands on its screen, but Claude has not taken it: attach and look"
 
 
@@ -49,14 +51,17 @@ class InteractiveRun(AgentRun):
         self._money.watch(environ, cwd, session)
         self._transcript.follow(session, _iso(time.time()) if spec.resume else "")
         more = spec.command[1:]
-        more += tuple(status_line.arguments(environ, cwd, more)) if self._money.wants_status_line else ()
+        self._requests = PermissionRequests(self._selector)
+        own = own_settings.arguments(environ, cwd, more, counts=self._money.wants_status_line)
+        self._claude.hooked = bool(own)
+        more += tuple(own)
         argv = claude.interactive_line(program, more, spec, session)
         pid = agent_process.start_on_terminal(argv, environ, cwd, _TERMINAL)
         self._file = SessionFile(config, pid)
         self._status_line = StatusLine()
         self._typing: list[Typed] = []
         self._typed_last: Typed | None = None
-        self._pressed: Pressed | Filled | None = None
+        self._pressed: Pressed | Filled | Decided | None = None
         if self._checks:
             self._checks.stale = False  # it waits for words more often than it has done something
         self._looks_at = self._searches_at = 0.0
@@ -127,7 +132,12 @@ class InteractiveRun(AgentRun):
             self._transcript.follow(self._claude.session, _iso(time.time() - 5))
         heard = self._hear_all()
         self._claude.look(file, _now())
+        if self._claude.status not in ("", "waiting"):
+            self._requests.over()
+        self._claude.requested(self._requests.told, _now())
         self._read_screen()
+        if self._claude.request:
+            self._claude.request.shown = True
         self._type(now)
         if heard or self._claude.state is not before[0]:
             self._moved = now
@@ -216,7 +226,9 @@ class InteractiveRun(AgentRun):
         """
         asks, verdict = claude.the_open_one(self._claude.question, answer), answer.verdict
         then = self._told_then(answer.text, reply) if answer.text.strip() else reply
-        if asks.kind == CHOICES and verdict is not Verdict.DENY:
+        if answer.by:
+            self._decide(asks, verdict, answer.text, reply)
+        elif asks.kind == CHOICES and verdict is not Verdict.DENY:
             self._fill(asks, answer, reply)
         else:
             key = dialog_key(asks.kind, verdict, self._keys.screen())
@@ -227,6 +239,15 @@ class InteractiveRun(AgentRun):
 
             self._press(key, lambda: self._claude.question is not asks, certain, then)
         self._recorder.answered(answer_words(answer), of_rules=bool(answer.by))
+
+    def _decide(self, asks: Question, verdict: Verdict, words: str, reply: Callable[[str], None]) -> None:
+        """Give the answer of a rule to the hook that asked, and to nothing else: a key might hit another dialog."""
+        request = self._claude.request
+        if request is None or verdict not in (Verdict.ALLOW, Verdict.DENY):
+            raise Refused("no hook of Claude's has asked this: a person answers it")
+        if not request.decide(verdict, words.strip() or _BY_RULE):
+            raise Refused("Claude's hook has gone: a person answers it")
+        self._pressed = Decided(time.monotonic(), lambda: self._claude.question is not asks, reply)
 
     def _fill(self, asks: Question, answer: Answer, reply: Callable[[str], None]) -> None:
         self._pressed = Filled(
@@ -276,6 +297,7 @@ class InteractiveRun(AgentRun):
             self._keys.press("Escape")
 
     def _last_state(self) -> tuple[State, str]:
+        self._requests.close()
         self._hear_all()
         for typed in self._typing:
             typed.drop("it has ended")

@@ -238,6 +238,26 @@ class Pressed:
         self._done(reason)
 
 
+class Decided:
+    """An answer that a hook was given: `done` hears "" when Claude asks that no more, else that nothing came of it."""
+
+    def __init__(self, now: float, taken: Callable[[], bool], done: Callable[[str], None]) -> None:
+        self._until, self._taken, self._done = now + PATIENCE, taken, done
+        self.over = False
+
+    def due(self, now: float) -> None:
+        """See what became of it."""
+        if self._taken():
+            self.drop("")
+        elif now >= self._until:
+            self.drop("its hook was given the answer, but nothing came of it: attach and look")
+
+    def drop(self, reason: str) -> None:
+        """It is over."""
+        self.over = True
+        self._done(reason)
+
+
 def another_dialog(screen: list[str]) -> str:
     """Why no key answers: the screen does not show what was asked. What it shows stands there in its own words."""
     title = dialog_title(screen)

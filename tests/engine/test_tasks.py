@@ -10,7 +10,6 @@ import pytest
 from controlroom.domain import intents
 from controlroom.domain.claims import digest
 from controlroom.domain.model import State
-from controlroom.domain.queue.edits import version
 from controlroom.domain.tasks import AttemptEnd, TaskChange, TaskState, TaskWish
 from controlroom.domain.waits import WaitReason
 from controlroom.text.states import Cause, Outcome
@@ -378,19 +377,6 @@ async def test_what_somebody_else_has_changed_since_it_was_shown_is_not_overwrit
         again = intents.EditTask("t1", TaskChange(body="both"), TaskChange(), digest("a, of somebody else"))
         assert (await here.order(again)).ok, "its folder was not shown, and stays"
         assert (task(here, "t1").text, task(here, "t1").cwd) == ("both", "docs")
-
-
-async def test_what_was_read_of_a_task_long_ago_is_named_by_its_version() -> None:
-    async with queue_room(Roomy(), settings="[queue]\nmax_agents = 0\n") as here:
-        await add(here, "a")
-        read = version(task(here, "t1"), "a")
-        mine = intents.EditTask("t1", TaskChange(model="opus"), version=read)
-        assert (await here.order(mine)).ok
-        refused = await here.order(replace(mine, change=TaskChange(body="a, mine")))
-        assert refused.reason == f"t1 has become another one since version {read}: see controlroom task show"
-        await here.order(intents.HoldTask("t1"))
-        again = replace(mine, version=version(task(here, "t1"), "a"))
-        assert (await here.order(again)).ok, "that it is held is no edit of it"
 
 
 async def test_a_template_gives_the_text_and_a_missing_variable_is_refused() -> None:

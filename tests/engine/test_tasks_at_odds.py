@@ -8,6 +8,7 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.model import State
+from controlroom.domain.queue.edits import version
 from controlroom.domain.tasks import Source, TaskChange, TaskState
 from controlroom.domain.waits import WaitReason
 from controlroom.text.states import Outcome
@@ -222,3 +223,16 @@ async def test_a_task_whose_host_says_that_it_has_lost_the_agent_is_done_nowhere
         assert len([*liar.spawned, *other.spawned]) == 1
         await here.order(intents.ReleaseTask("t1"))
         await here.until(lambda: len([*liar.spawned, *other.spawned]) == 2, "that it is done again")
+
+
+async def test_what_was_read_of_a_task_long_ago_is_named_by_its_version() -> None:
+    async with queue_room(Roomy(), settings="[queue]\nmax_agents = 0\n") as here:
+        await add(here, "a")
+        read = version(task(here, "t1"), "a")
+        mine = intents.EditTask("t1", TaskChange(model="opus"), version=read)
+        assert (await here.order(mine)).ok
+        refused = await here.order(replace(mine, change=TaskChange(body="a, mine")))
+        assert refused.reason == f"t1 has become another one since version {read}: see controlroom task show"
+        await here.order(intents.HoldTask("t1"))
+        again = replace(mine, version=version(task(here, "t1"), "a"))
+        assert (await here.order(again)).ok, "that it is held is no edit of it"

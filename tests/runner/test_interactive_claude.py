@@ -49,6 +49,15 @@ def answer(node: NodeClient, asked: QuestionSeen, verdict: str, text: str = "", 
     return node.ask(lambda number: told(number, "talk", asked, verdict, text, *answers))
 
 
+def by_rule(node: NodeClient, asked: QuestionSeen, verdict: str, text: str = "") -> Reply:
+    return node.ask(lambda number: replace(told(number, "talk", asked, verdict, text), by="touching"))
+
+
+def commands() -> str:
+    """The command lines of all processes here."""
+    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
 def wait(node: NodeClient, state: str, fits: Callable[[AgentSeen], object] = lambda seen: True) -> AgentSeen:
     return node.wait_agent("talk", lambda seen: seen.state == state and fits(seen), LATE)
 
@@ -131,6 +140,38 @@ def test_a_permission_prompt_waits_for_a_person_and_takes_allow_and_deny(
 
     assert node.ask(lambda number: Kill(number, "talk", 1)).outcome == "done"
     assert look(seen.pid) is None
+
+
+def test_a_rule_answers_its_hook_and_a_person_its_dialog(node: NodeClient, home: World, api: Api) -> None:
+    made = home.home / "project" / "made.txt"
+    spawn(node, ASK + "[[text allowed]]")
+    asked = wait(node, "waiting", lambda seen: seen.question and seen.question.input).question
+    assert asked
+    assert json.loads(asked.input) == {"command": "touch made.txt", "description": "make a file"}
+    assert by_rule(node, asked, "always").reason != ""
+    assert by_rule(node, asked, "allow").reason == ""
+    wait(node, "idle")
+    assert made.exists()
+    made.unlink()
+
+    assert tell(node, "message", ASK + "[[text and went on]]").outcome == "done"
+    again = wait(node, "waiting", lambda seen: seen.question and seen.question.input and seen.question.id != asked.id)
+    assert again.question
+    assert by_rule(node, again.question, "deny", "Denied by rule none: as it says.").reason == ""
+    wait(node, "idle", lambda seen: seen.detail != "interrupted")
+    assert "Denied by rule none: as it says." in told_last(api)
+    assert not made.exists()
+
+    assert tell(node, "message", ASK).outcome == "done"
+    before = again.question.id
+    last = wait(node, "waiting", lambda seen: seen.question and seen.question.input and seen.question.id != before)
+    wait_for(lambda: "Esc to cancel" in screen(), LATE)
+    assert "permission_hook" in commands()
+    assert last.question
+    assert answer(node, last.question, "allow").reason == ""
+    wait(node, "idle")
+    assert made.exists()
+    wait_for(lambda: "permission_hook" not in commands(), LATE)
 
 
 def test_a_start_up_dialog_is_told_and_a_killed_runner_takes_claude_along(
@@ -290,7 +331,7 @@ def test_an_edit_that_claude_has_not_written_down_is_allowed_with_those_to_come(
     with writing_nothing_down(home):
         assert tell(node, "message", "".join(calls) + "[[text written]]").outcome == "done"
         asked = asks(node)
-        assert (asked.kind, asked.tool, asked.text) == ("permission", "Write", "1 x\n0.txt")
+        assert (asked.kind, asked.tool, asked.text) == ("permission", "Write", f"{made[0]}\nx"), "its hook has told it"
         assert asked.always == ("edits of files in its folders, without asking (mode acceptEdits)",)
         assert answer(node, asked, "always").reason == ""
         wait_for(lambda: "● written" in screen(), LATE)

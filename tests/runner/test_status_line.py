@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.runner.claude.status_line import StatusLine, arguments
+from controlroom.runner.claude.own_settings import arguments
+from controlroom.runner.claude.status_line import StatusLine, setting
 
 TOLD = {"session_id": "s1", "rate_limits": {"five_hour": {"used_percentage": 37, "resets_at": 1795314827}}}
 
@@ -26,7 +27,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def given(place: Path, *more: str) -> list[str]:
     environ = {"HOME": str(place.parent / "home")}
-    return arguments(environ, str(place.parent / "project"), more)
+    return arguments(environ, str(place.parent / "project"), more, counts=True)
+
+
+def line(place: Path) -> dict[str, object]:
+    return setting({"HOME": str(place.parent / "home")}, str(place.parent / "project"), ())
 
 
 def shown(place: Path, said: str) -> str:
@@ -46,9 +51,9 @@ def own(place: Path, where: str, **line: object) -> None:
 def test_it_keeps_what_claude_tells_it(place: Path) -> None:
     said = json.dumps({**TOLD, "cwd": "/a\\b %s %d `x` 'y' \u20ac"})
     assert shown(place, said) == ""
-    line = StatusLine()
-    assert line.read() == json.loads(said)
-    assert line.read() is None, "it is new once"
+    status = StatusLine()
+    assert status.read() == json.loads(said)
+    assert status.read() is None, "it is new once"
     for name in ("settings.json", "status_line.json"):
         assert (place / name).stat().st_mode & 0o077 == 0
 
@@ -63,7 +68,7 @@ def test_the_users_own_command_says_what_is_shown(place: Path) -> None:
 @pytest.mark.parametrize("name", ["settings.json", "settings.local.json"])
 def test_a_projects_command_is_not_ours_to_start(place: Path, name: str) -> None:
     own(place, f"project/.claude/{name}", command="echo project")
-    assert given(place) == []
+    assert line(place) == {}
 
 
 @pytest.mark.parametrize("word", ["--settings", "--settings=x.json"])
@@ -74,17 +79,17 @@ def test_settings_of_the_profile_stay(place: Path, word: str) -> None:
 @pytest.mark.parametrize("data", ["{", "[" * 100_000, "\x00"])
 def test_settings_that_cannot_be_read_are_left_alone(place: Path, data: str) -> None:
     (place.parent / "home/.claude/settings.json").write_text(data)
-    assert given(place) == []
+    assert line(place) == {}
 
 
 def test_a_line_that_is_damaged_says_nothing(place: Path) -> None:
-    line = StatusLine()
-    assert line.read() is None
+    status = StatusLine()
+    assert status.read() is None
     (place / "status_line.json").write_text('{"rate_limits": NaN}')
-    assert line.read() is None
+    assert status.read() is None
     os.unlink(place / "status_line.json")
     os.mkfifo(place / "status_line.json")
-    assert line.read() is None
+    assert status.read() is None
 
 
 def test_a_disk_that_takes_nothing_shows_the_users_line_all_the_same(place: Path) -> None:

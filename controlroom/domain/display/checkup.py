@@ -198,9 +198,22 @@ def _shell(found: HostCheck) -> Iterator[Check]:
         yield Check("shell", Grade.WARN, found.environment_problem)
 
 
+_GIT_APART, _GIT_TRIED = (2, 32), (2, 38)
+"""Since when git takes GIT_CONFIG_GLOBAL; and what we need, as `runner.git` says where there is none."""
+
+
 def _git(found: HostCheck) -> Check:
+    if version := _numbers(found.git):
+        words, mend = found.git, "install git 2.38 or newer there"
+        if version < _GIT_APART:
+            words += ": older than 2.32, it cannot be kept from settings of this account (GIT_CONFIG_GLOBAL)"
+        elif version < _GIT_TRIED:
+            words += ": older than 2.38, from which on worktrees, reviews and results are known to work"
+        else:
+            return Check("git", Grade.OK, found.git)
+        return Check("git", Grade.WARN, words, mend)
     if found.git:
-        return Check("git", Grade.OK, found.git)
+        return Check("git", Grade.UNKNOWN, f"{found.git}: no version is said", "run git --version there")
     return Check("git", Grade.WARN, "not installed: most tasks need it", "sudo apt-get install git")
 
 

@@ -7,7 +7,8 @@ Claude Code 2.1.330, observed:
     several lines is put between `<pasted_content …>` marks, tabs become spaces;
   - what a permission prompt asks stands there before it is answered, as the one tool call without a result; where it
     does not, or another call is under way (one that needed no permission, one of a subagent in the background), the
-    screen alone says it: what is asked is what both say, else what the screen says;
+    screen alone says it: what is asked is what both say, else what the screen says. The hook of permission requests
+    says the whole input of a call, and not which call it is: that is the one whose dialog is on the screen;
   - a prompt that a hook refused stands as `system` line with the reason, and goes back to where it was typed;
   - Escape leaves `[Request interrupted by user]` and the state `idle`; so does turning down what is asked;
   - at a weekly limit a dialog opens that asks whether to wait; SIGINT ends it in the middle of a turn, with exit 0.
@@ -15,17 +16,20 @@ Claude Code 2.1.330, observed:
 
 import re
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controlroom.metering.usage import moment
 from controlroom.runner.claude.channel import StateEvent
 from controlroom.runner.claude.dialogs import READERS, Dialog, is_call, lasting, startup
-from controlroom.runner.claude.questions import Lasting, Question, ask, has_previews
+from controlroom.runner.claude.questions import ASKS, SHOWS_PLAN, Lasting, Question, ask, has_previews
 from controlroom.runner.claude.result import INTERRUPTED, limit_ends, login_trouble, refusal
 from controlroom.runner.outcome import Exit
 from controlroom.text.event_text import asked
 from controlroom.text.json_fields import table, tables, text, whole
 from controlroom.text.states import Cause, State
+
+if TYPE_CHECKING:
+    from controlroom.runner.claude.permission_requests import PermissionRequest
 
 DIALOG_AFTER = 8_000
 """Milliseconds without a session file after which Claude is taken to stand at a start-up dialog."""
@@ -87,6 +91,11 @@ class Interactive:
         """What its screen asks before there is a session."""
         self._dialog: Dialog | None = None
         """What its question was read from, where its screen alone says it."""
+        self.request: PermissionRequest | None = None
+        """What its question was told by, where its hook has told it."""
+        self.hooked = False
+        """Whether a hook tells its permission requests: a moment after their dialogs have come up."""
+        self._requests: list[PermissionRequest] = []
         self._calls: dict[str, tuple[str, dict[str, Any]]] = {}
         self._outcome: tuple[State, str] = (State.IDLE, "")
         self._turn = False
@@ -126,7 +135,7 @@ class Interactive:
         if self.status == "waiting":
             self._waits(waits or "a dialog is open", value, now)
             return
-        self.question = self._waits_for = self._looks_at = None
+        self.question = self.request = self._waits_for = self._looks_at = None
         begins = self.status == "idle" and self._begun[0] == self.moved[0] and now < self._begun[1]
         self._become(*((State.WORKING, "") if begins else self._meaning(now)), value, now)
 
@@ -156,7 +165,7 @@ class Interactive:
             is_late_line = self._dialog is not None and wait[:2] == (self._waits_for or ())[:2]
             self._waits_for = wait
             if not is_late_line:
-                self._waits_since, self.question, self._dialog = now, None, None
+                self._waits_since, self.question, self._dialog, self.request = now, None, None, None
             self._looks_at = now if what in READERS else None
         self._say_what_for(what, value, now)
 
@@ -174,6 +183,12 @@ class Interactive:
             first = self.question.text.split("\n", 1)[0][:120]
             self._become(State.WAITING, f"asks: {first}", value, now)
 
+    def requested(self, requests: "list[PermissionRequest]", now: int) -> None:
+        """Take the permission requests that its hook has told and that are open."""
+        if requests != self._requests:
+            self._requests = requests
+            self._looks_at = now if self._waits_for is not None else self._looks_at
+
     def wants_screen(self, now: int) -> bool:
         """Whether its screen is to be read now (`shows`)."""
         return self._looks_at is not None and self._looks_at <= now
@@ -188,7 +203,10 @@ class Interactive:
         self._looks_at = now + (UNTOLD if late else 0)
         dialog = READERS[what](screen) if late else None
         stays = dialog is not None and dialog == self._dialog and not dialog.cut
-        if call is not None and not stays and is_call(screen, *call[1:]):
+        self.request = next((one for one in self._requests if is_call(screen, one.tool, one.given)), None)
+        if self.request is not None:
+            self._ask_request(self.request, call, screen, now)
+        elif call is not None and not stays and (late or not self._hook_may_tell(call)) and is_call(screen, *call[1:]):
             self._ask_call(call, screen, now)
         elif dialog is not None:
             self._ask_dialog(f"screen-{moved}-{zlib.crc32(repr(dialog).encode()):08x}", dialog, screen, now)
@@ -205,22 +223,51 @@ class Interactive:
         if self.question is None or (self.question.id, self.question.lasting) != (ident, more):
             self._ask(ident, Dialog(tool, asked(tool, given), given), more, now, words=True)
 
+    def _hook_may_tell(self, call: "tuple[str, str, dict[str, Any]]") -> bool:
+        return self.hooked and call[1] not in (ASKS, SHOWS_PLAN)
+
+    def _ask_request(
+        self, request: "PermissionRequest", call: "tuple[str, str, dict[str, Any]] | None", screen: list[str], now: int
+    ) -> None:
+        is_written = call is not None and call[1:] == (request.tool, request.given)
+        ident = call[0] if call and is_written else request.id
+        self._dialog, self._looks_at = None, None if is_written else self._looks_at
+        more = lasting(screen, request.tool)
+        before = self.question
+        told = ident, more, request.given
+        if before is None or (before.id, before.lasting, before.given) != told or not before.whole:
+            dialog = Dialog(request.tool, asked(request.tool, request.given), request.given)
+            self._ask(ident, dialog, more, now, words=True, known=True)
+
     def _ask_dialog(self, ident: str, dialog: Dialog, screen: list[str], now: int) -> None:
         if dialog != self._dialog:
             self._ask(ident, dialog, lasting(screen, dialog.tool), now)
             self._dialog = dialog
 
-    def _ask(self, ident: str, dialog: Dialog, more: tuple[Lasting, ...], now: int, *, words: bool = False) -> None:
+    def _ask(
+        self,
+        ident: str,
+        dialog: Dialog,
+        more: tuple[Lasting, ...],
+        now: int,
+        *,
+        words: bool = False,
+        known: bool = False,
+    ) -> None:
         def takes(one: dict[str, Any]) -> bool:
             return words and not has_previews(one)
 
         self.asked_at = self.moved[0]
-        self.question = ask(ident, dialog.tool, dialog.given, now, more, dialog.text, own_words=takes, cut=dialog.cut)
+        self.question = ask(
+            ident, dialog.tool, dialog.given, now, more, dialog.text, own_words=takes, cut=dialog.cut, known=known
+        )
 
     def is_shown(self, screen: list[str]) -> bool:
         """Return whether its question is what this screen asks: the same call, or word for word what was read there."""
         if self._waits_for is None:
             return False
+        if self.request is not None:
+            return is_call(screen, self.request.tool, self.request.given)
         if self._dialog is not None:
             return READERS[self._waits_for[0]](screen) == self._dialog
         call = self._open_call()

@@ -13,36 +13,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controlroom.runner.claude import settings
-from controlroom.runner.files import create, read_regular
-from controlroom.runner.folder import SETTINGS, STATUS_LINE
+from controlroom.runner.files import read_regular
+from controlroom.runner.folder import STATUS_LINE
 from controlroom.text.json_fields import table, text
 from controlroom.wire.lines import PeerError, from_line
 
 _LIMIT = 1024 * 1024
-_OPTION = "--settings"
 _MORE = ("padding", "refreshInterval")
 
 
-def arguments(environ: Mapping[str, str], cwd: str, given: Sequence[str]) -> list[str]:
-    """Return what to start Claude with besides the arguments `given`; nothing when its status line is not ours to set.
-
-    Writes settings.json into the current folder.
-    """
-    if any(word == _OPTION or word.startswith(_OPTION + "=") for word in given):
-        return []
+def setting(environ: Mapping[str, str], cwd: str, given: Sequence[str]) -> dict[str, Any]:
+    """Return the status line as Claude's settings have it; empty when it is not ours to set."""
     project = [_status_line(os.path.join(cwd, ".claude", name)) for name in ("settings.local.json", "settings.json")]
     own = _status_line(os.path.join(settings.config_folder(environ, cwd, given), "settings.json"))
     if own is None or any(one is None or one for one in project):
-        return []
-    folder = os.getcwd()
-    setting = {"type": "command", "command": _command(folder, text(own.get("command"), _LIMIT))}
-    setting |= {name: own[name] for name in _MORE if isinstance(own.get(name), int)}
-    try:
-        with open(create(SETTINGS), "w", encoding="utf-8") as file:
-            json.dump({"statusLine": setting}, file)
-    except OSError:
-        return []
-    return [_OPTION, os.path.join(folder, SETTINGS)]
+        return {}
+    line = {"type": "command", "command": _command(os.getcwd(), text(own.get("command"), _LIMIT))}
+    return line | {name: own[name] for name in _MORE if isinstance(own.get(name), int)}
 
 
 def _command(folder: str, own: str) -> str:
