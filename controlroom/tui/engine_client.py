@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does 
     from controlroom.domain.intents import Intent
     from controlroom.domain.model import Fleet, LogPlace
     from controlroom.domain.orders import Result
-    from controlroom.protocol.branches import WorkTold
+    from controlroom.protocol.branches import WorkTold, WorktreesTold
     from controlroom.protocol.messages import AgentChanges, Attached, Costs, Flowing, History, HostChecked, TaskText
     from controlroom.protocol.rule_messages import Rules
     from controlroom.text.changes import ChangedFile
@@ -92,6 +92,9 @@ class Source(Protocol):
 
     async def work(self, agent: str, epoch: int) -> WorkTold:
         """Ask what an agent has done, and committed."""
+
+    async def worktrees(self, host: str) -> WorktreesTold:
+        """Ask which worktrees lie on a host. It may take a minute: all of them are measured."""
 
     async def check(self, host: str) -> HostChecked:
         """See whether a host has all that agents need."""

@@ -25,7 +25,8 @@ from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import drains, edits
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import Drain, Halt, Hold, Task
-from controlroom.protocol.branches import WorkTold
+from controlroom.domain.worktrees import KeptWorktree
+from controlroom.protocol.branches import WorkTold, WorktreesTold
 from controlroom.protocol.messages import AgentChanges, Attached, Costs, Flowing, History, HostChecked, TaskText
 from controlroom.protocol.rule_messages import Rules
 from controlroom.text.branch_work import BranchWork, Commit
@@ -59,6 +60,8 @@ class SmallEngine:
         """The whole texts of tasks, by id."""
         self.work: dict[str, Changes | None] = {}
         """What agents have changed, by id; None: they work in no repository. The others: `WORK`."""
+        self.worktrees: dict[str, tuple[KeptWorktree, ...]] = {}
+        """What lies on hosts."""
         self.diffs = dict(DIFFS)
         self.only_here = 0
         """Commits of each agent that no other branch has."""
@@ -454,6 +457,11 @@ class SmallClient:
         self._alive()
         await asyncio.sleep(0)
         return TaskText(1, self.engine.task_texts.get(task, ""), "" if task in self.engine.task_texts else "not read")
+
+    async def worktrees(self, host: str) -> WorktreesTold:
+        self._alive()
+        await asyncio.sleep(0)
+        return WorktreesTold(1, self.engine.worktrees.get(host, ()))
 
     async def rules(self) -> Rules:
         self._alive()

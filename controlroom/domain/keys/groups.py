@@ -2,12 +2,13 @@
 
 GROUPS: dict[str, str] = {
     "look": "open next filter search timeline sift bookmark bookmark_older bookmark_newer export match_older "
-    "match_newer screen review review_open file_next file_before review_reload explain copy hosts "
-    "host_open host_charts host_check tasks task_open task_why task_log figures alarms attached palette help back",
+    "match_newer screen review review_open file_next file_before review_reload worktrees worktrees_reload explain copy "
+    "hosts host_open host_charts host_check tasks task_open task_why task_log figures alarms attached palette help "
+    "back",
     "answer": "allow always deny rule questions undo",
     "act": "spawn kill pause resume reassign retry message comment comments_send accept push "
-    "pull_request work_drop interrupt model attach forget mark mark_all host_add host_remove host_retry host_take "
-    "host_drain host_empty host_relieve",
+    "pull_request work_drop worktree_drop interrupt model attach forget mark mark_all host_add host_remove host_retry "
+    "host_take host_drain host_empty host_relieve",
     "queue": "task_add task_edit task_editor task_priority task_up task_down task_first task_hold task_retry task_drop "
     "queue_hold halt halt_kill",
     "money": "costs costs_limits costs_by money_charts budget",
@@ -37,6 +38,8 @@ OTHER_WORDS: dict[str, str] = {
     "push": "git origin remote publish",
     "pull_request": "pr gh github merge propose",
     "work_drop": "delete remove worktree branch discard",
+    "worktrees": "git branches disk space folders",
+    "worktree_drop": "delete remove branch discard",
     "comment": "note remark say",
     "comments_send": "message review submit",
     "forget": "delete remove clean clear",

@@ -20,7 +20,7 @@ class Motion:
 
     name: str
     where: str
-    """The screen: overview, agent, review, hosts, host_charts, questions, tasks, costs, timeline."""
+    """The screen: overview, agent, review, hosts, worktrees, host_charts, questions, tasks, costs, timeline."""
     keys: tuple[str, ...]
     """As Textual names them, the one that is shown first. Arrows and their like always do what they do here."""
     help: str
@@ -60,6 +60,10 @@ MOTIONS: tuple[Motion, ...] = (
     Motion("down", "hosts", ("j", "down"), "Next host."),
     Motion("up", "hosts", ("k", "up"), "Host before."),
     Motion("page_down", "hosts", ("space", "pagedown"), "More of a long question, or of what is known of a host."),
+    Motion("down", "worktrees", ("j", "down"), "Next worktree."),
+    Motion("up", "worktrees", ("k", "up"), "Worktree before."),
+    Motion("page_down", "worktrees", ("space", "pagedown"), "More of what is known of it."),
+    Motion("page_up", "worktrees", ("b", "pageup"), "Back to its beginning."),
     Motion("down", "host_charts", ("j", "down"), "Next host."),
     Motion("up", "host_charts", ("k", "up"), "Host before."),
     Motion("down", "questions", ("j", "down"), "Next question."),

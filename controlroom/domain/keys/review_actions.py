@@ -4,6 +4,27 @@ from controlroom.domain.keys.action import Action
 
 REVIEW_ACTIONS: tuple[Action, ...] = (
     Action(
+        "worktrees",
+        "w",
+        "worktrees",
+        "The git worktrees of agents: what they take on the disk, and what would be lost if one were dropped.",
+        "hosts review",
+        verb="worktree list",
+        footer=11,
+    ),
+    Action(
+        "worktree_drop",
+        "x",
+        "drop",
+        "Remove the worktree and its branch; asks, by the name of its agent where work would be lost.",
+        "worktrees",
+        danger=True,
+        changes=True,
+        verb="worktree drop HOST/NAME.RUN",
+        footer=1,
+    ),
+    Action("worktrees_reload", "r", "reload", "Ask the hosts anew.", "worktrees", footer=2),
+    Action(
         "review",
         "+",
         "review",

@@ -17,6 +17,7 @@ from controlroom.tui.actions import (
     review,
     rules,
     tasks,
+    worktrees,
 )
 from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.screens.arranging import MarkingScreen
@@ -149,6 +150,9 @@ ACTS: dict[str, Act] = {
     "copy": agents.copy,
     "attach": agents.attach,
     "screen": agents.terminal,
+    "worktrees": worktrees.show,
+    "worktrees_reload": worktrees.reload,
+    "worktree_drop": worktrees.drop,
     "review": review.review,
     "review_open": review.open_here,
     "comment": review.comment,

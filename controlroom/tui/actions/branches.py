@@ -93,7 +93,7 @@ async def _drop(app: ContextApp, source: Source, screen: ReviewScreen, agent: Ag
         _order(app, screen, agent, DropWork(agent.id, agent.epoch, typed, head), False)
 
     if lost:
-        app.push_screen(DropForm(agent, lost, do))
+        app.push_screen(DropForm(agent.name, lost, do))
     else:
         title = f"Drop the worktree and the branch of {agent.name} on {agent.host}?"
         app.push_screen(AskSheet(title, "All that it has committed is on another branch.", "drop", do))

@@ -186,19 +186,20 @@ class DropForm(Form):
 
     go = "drop"
 
-    def __init__(self, agent: Agent, lost: str, drop: Callable[[str], None]) -> None:
+    def __init__(self, agent: str, lost: str, drop: Callable[[str], None]) -> None:
+        """`agent`: its name."""
         self.agent, self._lost, self._then = agent, lost, drop
-        self.heading = f"drop the worktree and the branch of {agent.name}, and lose {lost}"
+        self.heading = f"drop the worktree and the branch of {agent}, and lose {lost}"
         super().__init__()
 
     def fields(self) -> list[Field]:
         """The name, which nothing fills in."""
-        return [OneLine("name", "", hint=f"type {self.agent.name}, and Enter drops it for good")]
+        return [OneLine("name", "", hint=f"type {self.agent}, and Enter drops it for good")]
 
     def send(self) -> None:
         """Drop it where the name is right."""
-        if self.value("name").strip() != self.agent.name:
-            self.complain(f"type {self.agent.name} to lose {self._lost}")
+        if self.value("name").strip() != self.agent:
+            self.complain(f"type {self.agent} to lose {self._lost}")
             return
         self.finish()
-        self._then(self.agent.name)
+        self._then(self.agent)
