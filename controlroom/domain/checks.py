@@ -1,6 +1,8 @@
 """Checks as a person wants them and sees them: what cannot be wanted, how they stand, what failed."""
 
+import re
 import shlex
+from collections.abc import Iterator, Mapping
 
 from controlroom.domain.words import ago
 from controlroom.text.checks import (
@@ -43,6 +45,17 @@ def check_lines(checks: Checks, now: int) -> list[str]:
     return [*lines, *(f"  | {line}" for line in printed)]
 
 
+def summary_lines(checks: Checks, now: int) -> list[str]:
+    """Say how checks stand in one sentence, what matters first, and in another which guarded files were changed."""
+    failure = checks.failure
+    about = f"{failure.command} · {failure.failure}" if failure else checks.command
+    stands = f"checks: {_STATES.get(checks.state, 'nothing is known of them')}"
+    when = f", {ago(now - checks.at)}" if checks.at else ""
+    told = f"; told {_times(checks.told, checks.attempts)}" if checks.told else ""
+    first = f"{stands}{f': {redact(sanitize(about, 200))}' if about else ''}{when}{told}"
+    return [first, *[checks.guarded_words] * bool(checks.guarded_words)]
+
+
 def check_words(checks: Checks) -> str:
     """Say in a few words how checks came out; "": they run, or nothing is known."""
     if checks.state is CheckState.PASSED:
@@ -61,6 +74,53 @@ def _times(told: int, most: int) -> str:
 def command_words(order: CheckOrder) -> list[str]:
     """Write the commands as a shell would take them, safe to show."""
     return [redact(sanitize(shlex.join(command), 200)) for command in order.commands]
+
+
+class Unreadable(ValueError):
+    """What was typed is no order of checks; the text says why."""
+
+
+def written(order: CheckOrder) -> dict[str, str]:
+    """Write an order as a form shows it, part by part; what the profile says is empty."""
+    return {
+        "verify": " && ".join(map(shlex.join, order.commands)),
+        "minutes": f"{order.minutes:g}" if order.minutes else "",
+        "attempts": "" if order.attempts < 0 else str(order.attempts),
+        "clean": "yes" if order.clean else "",
+        "guarded": shlex.join(order.guarded),
+    }
+
+
+def read(parts: Mapping[str, str]) -> CheckOrder:
+    """Read an order as a form has it. Raises `Unreadable`."""
+    minutes, attempts = parts["minutes"].strip(), parts["attempts"].strip()
+    if minutes and not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", minutes):
+        raise Unreadable(f"minutes are a number like 10, and each check may take {MOST_MINUTES} at most")
+    if attempts and not (attempts.isascii() and attempts.isdecimal() and int(attempts[:5]) <= MOST_TOLD):
+        raise Unreadable(f"attempts are a whole number from 0 to {MOST_TOLD}")
+    try:
+        commands = tuple(tuple(command) for command in _commands(parts["verify"]))
+        guarded = tuple(shlex.split(parts["guarded"]))
+    except ValueError:
+        raise Unreadable("a quotation mark is missing in verify or guarded") from None
+    order = CheckOrder(commands, float(minutes or 0), int(attempts or -1), parts["clean"] == "yes", guarded)
+    if wrong := problem(order):
+        raise Unreadable(wrong)
+    return order
+
+
+_PIECE = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.|&&|.""", re.DOTALL)
+
+
+def _commands(text: str) -> Iterator[list[str]]:
+    """Take a line apart at each && that is not quoted. Raises `ValueError`."""
+    parts = [""]
+    for piece in _PIECE.findall(text):
+        if piece == "&&":
+            parts.append("")
+        else:
+            parts[-1] += piece
+    yield from filter(None, map(shlex.split, parts))
 
 
 def problem(order: CheckOrder) -> str:

@@ -13,6 +13,7 @@ from controlroom.domain.intents import ResumeAgent, SendMessage
 from controlroom.domain.model import State
 from controlroom.domain.orders import Result
 from controlroom.text.changes import DIFF_PAGE
+from controlroom.text.checks import CheckRun, Checks, CheckState
 from controlroom.text.states import Outcome
 from controlroom.tui.logs.diff_pages import MOST_PAGES
 from controlroom.tui.screens.agent import AgentScreen
@@ -67,6 +68,28 @@ async def test_files_and_a_diff_are_on_show_at_every_width(size: tuple[int, int]
         assert "R docs/new name.md" in here.text()
         await here.press("q")
         here.screen(Overview)
+
+
+@pytest.mark.parametrize("size", [(40, 20), (80, 24), (200, 50)])
+async def test_what_came_of_the_checks_stands_beside_the_diff(size: tuple[int, int]) -> None:
+    failed = Checks(
+        CheckState.FAILED,
+        (CheckRun("make lint", "", 1.0), CheckRun("make test", "exit 2", 3.5)),
+        told=1,
+        attempts=3,
+        at=scenes.NOW,
+        output="2 tests failed",
+        guarded=("docs/install.md",),
+    )
+    async with opened(size) as (here, _):
+        here.engine.put(replace(here.engine.fleet.agents[AGENT], checks=failed))
+        for reads in (False, True):
+            await here.until(lambda: "make test · exit 2" in " ".join(here.text().split()))
+            assert "changed guarded files: docs/install.md" in " ".join(here.text().split())
+            assert reads or any("M docs/install.md" in line and "guarded" in line for line in here.text().splitlines())
+            await here.press("enter" if not reads else "v")
+        await here.until(lambda: "| 2 tests failed" in here.text())
+        assert "✓ make lint" in here.text()
 
 
 async def test_it_is_reached_from_an_agent_and_leads_back_there() -> None:

@@ -67,6 +67,16 @@ REVIEW_ACTIONS: tuple[Action, ...] = (
     Action("file_next", ".", "next file", "Go to the next file.", "review", "agent", footer=4),
     Action("file_before", ",", "file before", "Go to the file before.", "review", "agent", footer=5),
     Action(
+        "review_checks",
+        "v",
+        "checks",
+        "What came of the checks of its work: commands, what the one that failed printed, guarded files that changed.",
+        "review",
+        "agent",
+        verb="explain AGENT",
+        footer=6,
+    ),
+    Action(
         "review_reload",
         "r",
         "reload",

@@ -164,6 +164,7 @@ ACTS: dict[str, Act] = {
     "file_next": review.file_next,
     "file_before": review.file_before,
     "review_reload": review.reload,
+    "review_checks": review.checks,
     "host_add": hosts.add,
     "host_remove": hosts.remove,
     "host_retry": hosts.retry,

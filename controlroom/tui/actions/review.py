@@ -38,6 +38,17 @@ def reload(app: ContextApp, screen: RoomScreen) -> None:
         screen.load()
 
 
+def checks(app: ContextApp, screen: RoomScreen) -> None:
+    """Show all that is known of the checks of an agent's work."""
+    from controlroom.domain.checks import check_lines
+    from controlroom.domain.display.views import Line
+    from controlroom.tui.screens.dialogs import ReportSheet
+
+    if (agent := agent_of(app, screen)) and agent.checks:
+        lines = [Line("", line) for line in check_lines(agent.checks, app.context.view.now)]
+        app.push_screen(ReportSheet(f"checks of {agent.name}", lines))
+
+
 def comment(app: ContextApp, screen: RoomScreen) -> None:
     """Say something of a line, or of a file."""
     if isinstance(screen, ReviewScreen):

@@ -24,6 +24,7 @@ from controlroom.tui.screens.dialogs import Choices, ReadingSheet, ReportText
 from controlroom.tui.screens.forms import Form
 from controlroom.tui.terminal.throttle import NARROW
 from controlroom.tui.view_state import ViewState
+from controlroom.tui.widgets.checks import CheckLines
 from controlroom.tui.widgets.diff import ChangedFiles, DiffView, counted
 from controlroom.tui.widgets.fields import Field, Prose
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
@@ -58,6 +59,7 @@ class ReviewScreen(RoomScreen):
         """The files, and the diff of one, beside each other or in turn."""
         yield Gauges(id="gauges")
         yield Rule(id="review-rule")
+        yield CheckLines(id="review-checks")
         with Vertical(id="review"):
             yield ChangedFiles(id="changed")
             with Vertical(id="file-diff"):
@@ -108,8 +110,10 @@ class ReviewScreen(RoomScreen):
         self.query_one("#file-diff").display = self.reads or beside
         self.files.display = not self.reads or beside
         self._paint_heading()
+        self.query_one(CheckLines).show(self.agent.checks if self.agent else None, self.view.now)
         comments = self.comments
         self.files.comments = Counter(comment.path for comment in comments)
+        self.files.guarded = frozenset(self.agent.checks.guarded if self.agent and self.agent.checks else ())
         self.files.nothing = self._nothing()
         self.files.show(self.changes.files if self.changes else ())
         self.diff.reads = self.reads
@@ -229,6 +233,8 @@ class ReviewScreen(RoomScreen):
             return "there is no file here" if self.changes or self._problem else "still comparing: wait a moment"
         if action.name in ("accept", "push", "pull_request") and (reason := self._nothing_committed()):
             return reason
+        if action.name == "review_checks" and not (self.agent and self.agent.checks):
+            return "no checks have run: verify of its profile or task says which"
         if action.name == "comments_send" and not self.comments:
             return f"there is no comment yet: {self.context.keys.shown('comment')} writes one"
         return super().reason_against(action)

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.geometry import Size
 
+from controlroom.domain.checks import Unreadable, read, written
 from controlroom.domain.display.tasks import attempt_words
 from controlroom.domain.intents import AddTasks, HaltRoom, Intent
 from controlroom.domain.keys.many import Plan, with_priority
@@ -15,6 +16,7 @@ from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.queue.credentials import names
 from controlroom.domain.queue.edits import change_of
 from controlroom.domain.tasks import Attempt, Task, TaskChange, TaskWish
+from controlroom.text.checks import AS_PROFILE, CheckOrder
 from controlroom.text.states import AgentKind
 from controlroom.tui.context import OpenAttempt, SubmitOrder, SubmitPlan
 from controlroom.tui.screens.copy import Offer, Offered
@@ -48,7 +50,13 @@ class TaskForm(Form):
         """The fields with what is wished in them."""
         hosts = list(dict.fromkeys(["", *self._hosts, wish.host]))
         profiles = list(dict.fromkeys(["", *self._profiles, wish.profile]))
+        checks = written(wish.checks)
         return [
+            OneLine("guarded", checks["guarded"], hint="files to name when they change, like tests/ '*.lock'"),
+            Choice("clean", ["", "yes"], checks["clean"], empty="as the profile says"),
+            OneLine("attempts", checks["attempts"], hint="how often it is told that checks failed"),
+            OneLine("minutes", checks["minutes"], hint="that each check may take"),
+            OneLine("verify", checks["verify"], hint="what proves it, like make lint && make test"),
             OneLine("model", wish.model, hint="what the profile says"),
             OneLine("folder", wish.cwd, hint="home, or what the profile says"),
             Choice("host", hosts, wish.host, empty="any"),
@@ -58,16 +66,26 @@ class TaskForm(Form):
             Prose("task", f"{hint}, \\ then Enter begins a new line"),
         ]
 
+    def checks(self) -> CheckOrder | str:
+        """What proves its work, or why that cannot be read."""
+        try:
+            return read({name: self.value(name) for name in written(AS_PROFILE)})
+        except Unreadable as wrong:
+            return str(wrong)
+
     def intent(self) -> Intent | str:
         """The text must say something, the priority be a number."""
         if not self.value("task").strip():
             return "write what is to be done first"
         if (priority := priority_of(self.value("priority"))) is None:
             return _NO_NUMBER
+        checks = self.checks()
+        if isinstance(checks, str):
+            return checks
         host, model, folder = self.value("host"), self.value("model").strip(), self.value("folder").strip()
         profile = self.value("profile")
         wish = TaskWish(self.value("task"), priority=priority, profile=profile, host=host, model=model, cwd=folder)
-        return AddTasks((replace(wish, credential=self.value("login")),))
+        return AddTasks((replace(wish, credential=self.value("login"), checks=checks),))
 
 
 class EditForm(TaskForm):
@@ -99,6 +117,9 @@ class EditForm(TaskForm):
             return "write what is to be done first"
         if (priority := priority_of(self.value("priority"))) is None:
             return _NO_NUMBER
+        checks = self.checks()
+        if isinstance(checks, str):
+            return checks
         task, text = self._edited, self.value("task")
 
         def other(value: str, before: str) -> str | None:
@@ -111,6 +132,7 @@ class EditForm(TaskForm):
             model=other(self.value("model"), task.model),
             cwd=other(self.value("folder"), task.cwd),
             credential=other(self.value("login"), task.credential),
+            checks=checks if checks != task.checks else None,
             body=text if text != self._as_filled else None,
         )
         if change == TaskChange():

@@ -42,6 +42,8 @@ class ChangedFiles(Rows[ChangedFile]):
         super().__init__(id=id)
         self.comments: Mapping[str, int] = {}
         """Comments by path."""
+        self.guarded: frozenset[str] = frozenset()
+        """The paths of those that its checks guard."""
         self.nothing = ""
         """Why there is no file."""
 
@@ -55,8 +57,8 @@ class ChangedFiles(Rows[ChangedFile]):
         return [styled.line((f"  {part}", self.palette.quiet)) for part in parts]
 
     def lends(self, row: ChangedFile) -> object:
-        """Comments on it."""
-        return self.comments.get(row.path, 0)
+        """Comments on it, and whether it is guarded."""
+        return self.comments.get(row.path, 0), row.path in self.guarded
 
     def draw(self, row: ChangedFile, width: int, chosen: bool) -> Line:
         """What became of it, its path, what else is to be known, and how many lines."""
@@ -69,13 +71,14 @@ class ChangedFiles(Rows[ChangedFile]):
             (f" »{said}" if said else "", palette.warn),
             (" ", None),
         )
-        room = max(8, width - styled.length(end) - 4)
+        room = max(8, width - styled.length(end) - 4 - 9 * (row.path in self.guarded))
         path = _tail(shown_path(row.path), room)
         beside = "; ".join(remarks(row))
         start = styled.line(
             (palette.glyphs.cursor if chosen else " ", palette.accent),
             (f"{letter(row)} ", palette.strong),
             (path, palette.text),
+            ("  guarded" if row.path in self.guarded else "", palette.warn),
             (f"  {beside}" if beside else "", palette.quiet),
         )
         return styled.spread(start, end, width)
