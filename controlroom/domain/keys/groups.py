@@ -3,8 +3,8 @@
 GROUPS: dict[str, str] = {
     "look": "open next filter search timeline sift bookmark bookmark_older bookmark_newer export match_older "
     "match_newer screen review review_open file_next file_before review_reload review_checks worktrees "
-    "worktrees_reload explain copy hosts host_open host_charts host_check tasks task_open task_why task_log figures alarms "
-    "attached palette help back",
+    "worktrees_reload explain copy hosts host_open host_charts host_check tasks task_open task_why task_log figures "
+    "alarms attached palette help back",
     "answer": "allow always deny rule questions undo",
     "act": "spawn kill pause resume reassign retry message comment comments_send accept push "
     "pull_request work_drop worktree_drop interrupt model attach forget mark mark_all host_add host_remove host_retry "
