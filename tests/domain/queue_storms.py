@@ -87,6 +87,8 @@ class Storm:
 
     def __init__(self, seed: int, hosts: int = 5, most: int = 20, tasks: int = 60) -> None:
         self.random, self.now, self.op, self.most = Random(seed), NOON, 0, most
+        self.plans, self.compared = 0, max(1, tasks // 200)
+        """Of so many plans one is compared with what is worked out anew: that looks at every task."""
         names = [f"vm{number}" for number in range(1, hosts + 1)]
         self.truth: dict[str, dict[str, Run]] = {name: {} for name in names}
         self.terms: dict[int, RunTerms] = {}
@@ -315,10 +317,14 @@ class Storm:
     def planned(self) -> Start | None:
         """What starts next: the same, whether the order of tasks was kept or is worked out anew."""
         plan = dispatch.plan(self.fleet, self.now, self.turns)
-        assert plan == dispatch.plan(self.fleet, self.now)
+        compares = self.plans % self.compared == 0 or plan.start is None
+        self.plans += 1
+        if compares:
+            assert plan == dispatch.plan(self.fleet, self.now)
         for task in dispatch.waiting_anew(self.fleet, plan):
             self.show(task)
-        assert not dispatch.waiting_anew(self.fleet, plan)
+        if compares:
+            assert not dispatch.waiting_anew(self.fleet, plan)
         return plan.start
 
     def end_dear(self) -> None:

@@ -34,4 +34,4 @@ def test_the_same_over_many_more_stories() -> None:
 @pytest.mark.long
 def test_the_same_with_a_thousand_agents_on_a_hundred_hosts() -> None:
     for seed in range(3):
-        play(seed, steps=20, hosts=100, most=1_000, tasks=2_000)
+        play(seed, steps=20, hosts=100, most=1_000, tasks=10_000)

@@ -239,11 +239,11 @@ def test_it_keeps_bytecode_for_the_next_and_starts_where_that_is_cut_short(agent
         Path(controlroom.__file__).parent, bundle / "controlroom", ignore=shutil.ignore_patterns("__pycache__")
     )
     run = str(bundle / "controlroom/runner/run.py")
-    assert agent("true", name="first").start(run).finish().state == "done"
+    assert agent("true").start(run).finish().state == "done"
     kept = list((bundle / "controlroom/runner").glob("__pycache__/agent_run.*.pyc"))
     assert kept
     os.truncate(kept[0], 400)
-    assert agent("true", name="second").start(run).finish().state == "done"
+    assert agent("true").start(run).finish().state == "done"
 
 
 def test_it_does_not_grow_with_a_pipe_full_of_short_lines(agent: MakeAgent, tmp_path: Path) -> None:
