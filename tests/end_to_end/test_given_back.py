@@ -8,10 +8,12 @@ import json
 from controlroom.client.client import Client
 from controlroom.domain.review import comment_on, message, sent_to
 from tests.end_to_end.room import FurnishClaude, Room
-from tests.end_to_end.test_results import LINES, call, commit, git
+from tests.end_to_end.steps import call, commit, git
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.world import World
+
+LINES = "".join(f"line {number}\n" for number in range(9))
 
 CONFIG = """
 local = false

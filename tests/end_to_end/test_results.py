@@ -5,8 +5,6 @@ Each host has a clone of a bare repository that lies on a third one and is reach
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,21 +13,13 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.room import FurnishClaude, Room
+from tests.end_to_end.steps import call, commit, git
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 
 LINES = "".join(f"line {number}\n" for number in range(9))
-
-
-def call(tool: str, **given: str) -> str:
-    """A step for the stand-in of the API: a call of a tool."""
-    return f"[[tool {tool} {json.dumps(given)}]]"
-
-
-def commit(name: str) -> str:
-    return call("Bash", command=f"git add -A && git commit -q -m 'docs: {name}'")
 
 
 MENDED = f"{call('Write', file_path='mender.md', content='final')} {commit('mended')} [[text mended]]"
@@ -92,13 +82,6 @@ class Remote:
     def show(self, branch: str, file: str) -> str:
         """A file of a branch, as it is there."""
         return git(self.bare, "show", f"{branch}:{file}")
-
-
-def git(where: Path, *words: str, ssh: str = "ssh") -> str:
-    who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
-    environ = {**os.environ, "GIT_SSH_COMMAND": ssh}
-    argv = ["git", "-C", str(where), *who, *words]
-    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, env=environ).stdout.strip()
 
 
 @pytest.fixture

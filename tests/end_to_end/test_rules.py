@@ -59,3 +59,26 @@ def test_rules_answer_all_that_they_understand_and_leave_the_rest_to_a_person(
     find_home(os.environ).rules.write_text("[rules.made\n")
     room.wait_until("the alarm", lambda status: any("rules.toml" in alarm["text"] for alarm in status["alarms"]))
     assert "made" in room.run("rules", "list")
+
+
+def test_rules_answer_an_interactive_claude_through_its_hook(room: Room, vm1: Host, api: Api, home: World) -> None:
+    room.run("rules", "add", "made", "Bash: touch made.txt")
+    calls = [bash("touch made.txt"), bash("git push origin main"), bash("touch other.txt")]
+    task = "".join(calls) + "[[text well]]"
+    room.run("spawn", "a", "--host", "vm1", "--kind", "interactive", "--cwd", "project", "--task", task)
+
+    def asks_other(status: Status) -> bool:
+        return any("touch other.txt" in (each["question"] or {}).get("text", "") for each in status["agents"])
+
+    room.wait_until("the one that no rule is about", asks_other, 60)
+    project = vm1.home / "project"
+    assert (project / "made.txt").exists()
+    room.run("answer", "a", "allow")
+    room.wait_for_state("a", "idle", deadline=60)
+    assert (project / "other.txt").exists()
+    log = room.run("logs", "a", "-n", "200")
+    for words in ("allow, by rule made", "deny, by rule floor pushes"):
+        assert words in log
+    audit = room.run("audit", "-n", "50")
+    assert "rule made" in audit
+    assert "rule floor pushes" in audit
