@@ -13,11 +13,7 @@ from controlroom.domain.intents import Intent
 from controlroom.protocol import messages
 from controlroom.text.states import OpenStrEnum
 
-<<<<<<< HEAD
 DIGESTS = {14: "1fd3dc0a067d5faf"}
-=======
-DIGESTS = {14: "2050b65d89a98f3a"}
->>>>>>> 7007ed4a (protocol: note what version 14 says by now)
 """Of what is said, by the number of the protocol. Only the newest counts."""
 
 
