@@ -11,6 +11,13 @@ from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.world import World
 
+TALK = """
+[profiles.talk]
+kind = "interactive"
+permission_mode = "default"
+cwd = "project"
+"""
+
 
 def bash(command: str) -> str:
     return f"[[tool Bash {json.dumps({'command': command, 'description': 'works'})}]]"
@@ -62,10 +69,14 @@ def test_rules_answer_all_that_they_understand_and_leave_the_rest_to_a_person(
 
 
 def test_rules_answer_an_interactive_claude_through_its_hook(room: Room, vm1: Host, api: Api, home: World) -> None:
+    config = find_home(os.environ).config
+    config.write_text(TALK)
+    config.chmod(0o600)
+    room.run("stop")
     room.run("rules", "add", "made", "Bash: touch made.txt")
     calls = [bash("touch made.txt"), bash("git push origin main"), bash("touch other.txt")]
     task = "".join(calls) + "[[text well]]"
-    room.run("spawn", "a", "--host", "vm1", "--kind", "interactive", "--cwd", "project", "--task", task)
+    room.run("spawn", "a", "--host", "vm1", "--profile", "talk", "--task", task)
 
     def asks_other(status: Status) -> bool:
         return any("touch other.txt" in (each["question"] or {}).get("text", "") for each in status["agents"])
