@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from typing import Any, get_args
 
 import pytest
@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain import branch_intents, intents
+from controlroom.domain.adoption_intents import AdoptAgent, RestartAdopted
 from controlroom.domain.decide import Decision, Refused, decide
+from controlroom.domain.imports import ImportIntent
 from controlroom.domain.lead_rights import MAY_SUBMIT, allowed, check_added, lead_waits
 from controlroom.domain.leads import USUAL, VERBS, AddLead, Lead, LeadIntent, LeadVerb, read_verbs
 from controlroom.domain.model import Agent, Fleet, Host, HostFacts, LinkState, Profile, State
@@ -34,7 +36,8 @@ NEVER_SUBMIT: frozenset[type] = frozenset(
         intents.UndrainHost, intents.SetBudget, intents.RemoveBudget, intents.SettleUsage, intents.EditTask,
         intents.MoveTask, intents.HoldTask, intents.ReleaseTask, intents.HoldQueue, intents.ReleaseQueue,
         intents.SetQueue, intents.HaltRoom, intents.ResumeRoom, *get_args(RuleIntent),
-        *get_args(LeadIntent),
+        *get_args(LeadIntent), *get_args(ImportIntent), intents.RelieveHost, intents.ContinueDrain,
+        intents.ReplaceHost, intents.ApplyFleet, AdoptAgent, RestartAdopted,
     }
 )  # fmt: skip
 """What no lead may ever want. A new intent belongs here, or into `lead_rights.MAY_SUBMIT`: decide which."""
@@ -106,7 +109,8 @@ def _any(kind: type) -> st.SearchStrategy[Any]:
     known: dict[str, Any] = {"verdict": Verdict.ALLOW, "tasks": (TaskWish(text="x"),), "rules": {}}
     fixed = {part.name: st.just(known[part.name]) for part in fields(kind) if part.name in known}
     needed = {part.name for part in fields(kind)} - values.keys() - fixed.keys()
-    values |= {name: st.none() for name in needed if name in ("rule", "change", "lead")}
+    without = (part.name for part in fields(kind) if part.default is MISSING and part.default_factory is MISSING)
+    values |= {name: st.none() for name in without if name in needed}
     return st.builds(kind, **values, **fixed)
 
 

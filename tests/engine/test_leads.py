@@ -176,6 +176,7 @@ async def test_no_intent_about_what_is_not_its_own_does_anything() -> None:
 NEVER_ASK = {
     "LookAtScreen", "CheckHost", "AskHistory", "AskAudit", "CheckLedger", "BackUpLedger", "AskComparison",
     "AskEstimate", "AskAttached", "AskRunways", "AskDoubted", "AskFigures", "AskWorktrees", "AskRules", "TryCall",
+    "PlanFleet", "ExportFleet", "AskDrift",
 }  # fmt: skip
 """What no lead is ever answered. A new question belongs here, or into `lead_view.MAY_ASK`: decide which."""
 
