@@ -25,6 +25,7 @@ from controlroom.demo.world import TOKEN, NoDemo, World
 from controlroom.protocol.home import find_home
 from controlroom.runner.folder import state_folder
 from tests.end_to_end.room import here
+from tests.lab.price_files import LIST
 from tests.lab.terminal import Terminal
 from tests.lab.waiting import wait_for
 from tests.lab.world import World as Home
@@ -199,7 +200,7 @@ def assert_gone(demo: Demo, home: Home) -> None:
     assert not Path(state_folder(os.environ, demo.namespace)).exists()
     assert not [path for path in files_below(home.tmux) if demo.namespace in path.name and _answers(path)]
     assert files_below(home.home) == []
-    assert files_below(home.room) == []
+    assert [path.name for path in files_below(home.room)] == [LIST], "as it was before"
 
 
 def _answers(socket: Path) -> bool:

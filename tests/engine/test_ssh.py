@@ -25,6 +25,7 @@ from controlroom.engine.hosts.tcp import LOGINS, Ways
 from controlroom.wire.messages import Greet, Welcome, pack, read_from_node
 from tests.conftest import MakeHosts
 from tests.engine.far_end import cache_of, read_to_end, read_until, tiny
+from tests.lab import bundle
 from tests.lab.command import run
 from tests.lab.host import Host
 from tests.lab.loopback import LoopbackHost
@@ -92,6 +93,7 @@ def configure(home: World, text: str) -> None:
 
 
 async def test_the_real_node_answers_over_ssh(home: World, ssh_host: LoopbackHost, no_leftovers: None) -> None:
+    bundle.forget(ssh_host.home)
     channel = await HostDialler("vm1", "vm1", home.room / "known_hosts").dial()
     await channel.send(pack(Greet(__version__, "room")))
     welcome = read_from_node((await read_until(channel, b"\n")).split(b"\n")[0])
@@ -111,6 +113,7 @@ async def test_bytes_pass_unchanged_and_the_node_ends_with_the_channel(home: Wor
 
 
 async def test_rooms_at_once_on_one_host(home: World, ssh_host: LoopbackHost) -> None:
+    bundle.forget(ssh_host.home)
     channels = await asyncio.gather(*(reached(dialler(home, code=ECHO)) for _ in range(5)))
     await asyncio.gather(*(channel.close() for channel in channels))
     assert len(list(cache_of(ssh_host.home).iterdir())) == 1
@@ -167,7 +170,7 @@ async def test_nothing_of_ours_is_forwarded(home: World, ssh_host: Host, monkeyp
 
 
 async def test_an_unknown_key_is_a_question_and_once_accepted_is_known(home: World, ssh_hosts: MakeHosts) -> None:
-    (host,) = ssh_hosts(1, known=False)
+    (host,) = ssh_hosts(1, known=False, held=False)
     one = dialler(home, code=ECHO)
     with pytest.raises(HostKeyUnknown) as unknown:
         await one.dial()
@@ -187,6 +190,7 @@ async def test_a_fingerprint_given_beforehand_needs_no_question(home: World, ssh
 
 
 async def test_a_changed_key_is_refused_even_if_trusted(home: World, ssh_host: Host) -> None:
+    bundle.forget(ssh_host.home)
     old = ssh_host.fingerprint
     new = ssh_host.change_key()
     said = await refused(home, trusted=[new])

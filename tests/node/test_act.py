@@ -16,6 +16,7 @@ import pytest
 from controlroom.text.states import Outcome, TellKind
 from controlroom.wire.messages import Forget, Kill, Loads, Reply, Spawn, Take, Tell, ToNode
 from controlroom.wire.spec import AgentSpec
+from tests.lab import bundle
 from tests.lab.node_client import NodeClient, bodies_of, state_folder
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
@@ -318,6 +319,7 @@ def test_who_may_only_look_changes_nothing(home: World, node: NodeClient) -> Non
 
 
 def test_a_watcher_alone_leaves_no_trace(home: World) -> None:
+    bundle.forget(home.home)
     with NodeClient() as watcher:
         watcher.greet(read_only=True)
         assert watcher.spawn("one", 1, "true").outcome == "refused"

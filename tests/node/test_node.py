@@ -20,6 +20,7 @@ from controlroom.text.host_sample import HostSample
 from controlroom.wire.lines import MAX_FRAME
 from controlroom.wire.messages import Greet, Notice, Ping, Pong, Spawn, pack
 from controlroom.wire.spec import AgentSpec
+from tests.lab.bundle import forget
 from tests.lab.node_client import SERVE, NodeClient
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
@@ -156,6 +157,7 @@ def test_a_broken_protocol_is_said_and_ends_the_node(home: World, line: bytes) -
     [pack(Ping(1)), b"\xff\n", b'{"is":"Greet","version":"1","room":"r","namespace":"../x"}\n', pack(Greet("1", ""))],
 )
 def test_who_does_not_greet_is_not_served(home: World, first: bytes) -> None:
+    forget(home.home)
     done = subprocess.run([sys.executable, SERVE], input=first, capture_output=True, check=False, timeout=60)
     assert done.returncode == 1
     assert b"did not understand its engine" in done.stdout
