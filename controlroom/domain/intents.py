@@ -19,6 +19,9 @@ from controlroom.domain.branch_intents import (
 from controlroom.domain.fleet_files import FleetFile
 from controlroom.domain.imports import ImportIntent
 from controlroom.domain.leads import LeadIntent
+from controlroom.domain.link_effects import GiveSecret as GiveSecret
+from controlroom.domain.link_effects import RetryLink as RetryLink
+from controlroom.domain.link_effects import TrustKey as TrustKey
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import NO_TERMS, Order, RunTerms
 from controlroom.domain.permissions.intents import RuleIntent
@@ -569,31 +572,6 @@ class DisconnectFrom:
     """Close the link to a host, and forget it."""
 
     host: str
-
-
-@dataclass(frozen=True)
-class RetryLink:
-    """Try the link to a host now."""
-
-    host: str
-
-
-@dataclass(frozen=True)
-class TrustKey:
-    """Accept (or turn down) the key that a host showed, and go on (or not)."""
-
-    host: str
-    question: str
-    accept: bool
-
-
-@dataclass(frozen=True)
-class GiveSecret:
-    """Tell a link what a person said to its question; None: nothing, and the host is left alone."""
-
-    host: str
-    question: str
-    secret: str | None = field(repr=False)
 
 
 LinkEffect = RetryLink | TrustKey | GiveSecret

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.room import Room, Status, micro
+from tests.end_to_end.somebody import begin, others
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.terminal import Terminal
@@ -17,17 +18,6 @@ from tests.lab.world import World
 def project(home: World, claude_home: Callable[..., Path], api: Api) -> Path:
     """The project of somebody who has Claude Code."""
     return claude_home(home.home, api)
-
-
-def begin(name: str, command: str, cwd: Path) -> None:
-    """Start a session on the user's own tmux server, as the user does."""
-    shell = f". ~/.profile; {command}"
-    words = ["tmux", "-f", "/dev/null", "new-session", "-d", "-s", name, "-c", str(cwd), "-x", "100", "-y", "30", shell]
-    subprocess.run(words, check=True, timeout=60)
-
-
-def others(status: Status) -> dict[str, Status]:
-    return {agent["name"]: agent for agent in status["agents"] if agent["kind"] == "adopted"}
 
 
 def test_a_fresh_room_shows_the_agents_somebody_already_runs(

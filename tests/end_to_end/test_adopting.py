@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.room import Room, Status
-from tests.end_to_end.test_adopted import begin, others
+from tests.end_to_end.somebody import begin, others
 from tests.lab.messages_api.server import Api
 from tests.lab.processes import everything
 from tests.lab.world import World

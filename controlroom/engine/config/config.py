@@ -80,10 +80,8 @@ class Config:
         """Hosts that only the user takes out, by hand."""
         self.home = file.home
         """Where the room's engine is, "" for this machine."""
-        self.adopt = file.adopt
-        """Whether agents that others started are shown."""
-        self.adopted_logs = tuple(file.adopted_logs)
-        """Where those have their log files, as patterns."""
+        self.adopt, self.adopted_logs = file.adopt, tuple(file.adopted_logs)
+        """Whether agents that others started are shown, and where those have their log files, as patterns."""
         zone = file.money.time_zone, os.environ.get("TZ", "")
         memory, cheaper = file.limits.memory_per_agent_mb * _MEBIBYTE, tuple(file.money.cheaper)
         self.limits = model.Limits(memory, cheaper, time_zones.named(*zone))
