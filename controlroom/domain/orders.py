@@ -104,6 +104,8 @@ class Result:
     """Of a merge that was not made: the files that both sides have changed."""
     looked: bool = field(default=False, compare=False)
     """Its host did not say so: it was seen there, after the link was lost."""
+    unreached: bool = field(default=False, compare=False)
+    """Nothing was begun, for a host that is away could not be asked: it can be ordered again once that is back."""
 
     @property
     def ok(self) -> bool:

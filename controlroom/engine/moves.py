@@ -277,7 +277,8 @@ class MoveCoordinator:
                 way.move = move = replace(move, carriage=surveyed)
             await asyncio.to_thread(self._shelf.keep, move)
         except (Unanswered, Uncarried, OSError) as problem:
-            return Result(Outcome.REFUSED, short(f"nothing was moved: {problem}", _REASON))
+            unreached = isinstance(problem, Unanswered) and self._awaited(way)
+            return Result(Outcome.REFUSED, short(f"nothing was moved: {problem}", _REASON), unreached=unreached)
         unwritten = await self._ledger_writer.ordered(_order(move), None)
         return Result(Outcome.REFUSED, f"nothing was moved: {unwritten}") if unwritten else None
 

@@ -13,6 +13,7 @@ from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.tasks import Drain
 from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
+from controlroom.wire.inquiries import ReadSpec
 from controlroom.wire.messages import Kill, Spawn
 from tests.engine.queued import Roomy, add, queue_room, task
 from tests.engine.rooms import Room
@@ -67,6 +68,19 @@ class CutOnce(Roomy):
         if isinstance(message, Kill) and self.cuts:
             self.cuts = False
             channel.cut()
+
+
+class CutWhenAsked(Roomy):
+    """Its link is cut when it is first asked for what is to go on elsewhere."""
+
+    cuts = True
+
+    def take(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        if isinstance(message, ReadSpec) and self.cuts:
+            self.cuts = False
+            channel.cut()
+        else:
+            super().take(channel, message)
 
 
 def drain_of(here: Room, host: str = "vm1") -> Drain:
@@ -126,8 +140,11 @@ async def test_a_drain_of_which_too_much_fails_stands_still_until_it_is_told_to_
         assert at_work(vm2) == ["a0", "a1", "a2", "a3"]
 
 
-async def test_a_link_that_is_cut_in_the_middle_is_waited_for_and_none_is_at_work_twice() -> None:
-    vm1, vm2 = CutOnce("vm1"), Roomy("vm2")
+@pytest.mark.parametrize("cut", [CutOnce, CutWhenAsked])
+async def test_a_link_that_is_cut_in_the_middle_is_waited_for_and_none_is_at_work_twice(
+    cut: type[CutOnce] | type[CutWhenAsked],
+) -> None:
+    vm1, vm2 = cut("vm1"), Roomy("vm2")
     async with queue_room(vm1, vm2, settings=ROOM) as here:
         await filled(here, 4)
         await here.order(intents.DrainHost("vm1", move=True, batch=2))

@@ -57,7 +57,7 @@ class HostDrainer:
         for id_, future in [*self._awaited.items()]:
             if future.done():
                 del self._awaited[id_]
-                if not future.cancelled() and not (result := future.result()).ok:
+                if not future.cancelled() and not ((result := future.result()).ok or result.unreached):
                     refused[id_] = result.reason
         for host in self._drained():
             assert host.drain is not None
