@@ -71,7 +71,7 @@ _TASK = (
     field_of(Kind.TEXT, "credential", "task.credential", "that was chosen for it; null: the one with the most left"),
     field_of(Kind.TEXTS, "after", "task.after", "the tasks that must be done first"),
     field_of(Kind.TEXT, "key", "task.key"),
-    field_of(Kind.TEXT, "version", says="for task edit --version; null where its text was not read"),
+    field_of(Kind.TEXT, "task_version", "version", "for task edit --version; null where its text was not read"),
     field_of(Kind.TIME, "not_before_at", "task.not_before"),
     field_of(Kind.TEXT, "every", "task.every", "how often it is done again; null: once"),
     field_of(Kind.TIME, "next_at", "next", "when it is done again, as far as that is known"),

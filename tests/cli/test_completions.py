@@ -50,7 +50,7 @@ def offered(line: str) -> list[str]:
         ("controlroom host check ", ["local", "vm1", "vm2"]),
         ("controlroom costs --by ho", ["host", "hour"]),
         ("controlroom completions ", ["bash", "fish", "zsh"]),
-        ("controlroom help m", ["model", "money"]),
+        ("controlroom help m", ["mcp", "model", "money"]),
         ("controlroom help host", ["host", "hosts"]),
         ("controlroom help --", ["--help", "--search"]),
         ("controlroom kill docs-1 doc", []),
@@ -102,7 +102,7 @@ def test_bash_completes_verbs_without_an_engine_and_starts_none(tmp_path: Path) 
     done = subprocess.run(["bash", "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.splitlines() == [
         "controlroom inte: interrupt",
-        "controlroom host re: remove retry",
+        "controlroom host re: relieve remove replace retry",
         "controlroom kill : ",
         "controlroom status state:fa: failed",  # bash takes what stands after a colon for a word of its own
     ]

@@ -171,7 +171,7 @@ def test_a_fleet_is_planned_applied_changed_drained_and_mended(site: Site) -> No
     site.wait(lambda: site.drift().get("page-1") == "ended", "the drift to be seen")
     site.apply()
     site.wait(lambda: not site.drift(), "the drift to be mended")
-    assert site.working()["page-1"] == where["page-1"]
+    site.wait(lambda: site.working().get("page-1") == where["page-1"], "it to be at work again")
     written = Counter(line for host in site.lab.hosts for line in _lines(host.home / "project" / "story.txt"))
     assert written == {f"job {number}": 1 for number in range(TASKS)}
 

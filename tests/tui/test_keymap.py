@@ -25,7 +25,7 @@ from tests.tui.room import room
 KEYS = remapped(
     {
         "kill": "}",
-        "spawn": ["~", "|"],
+        "spawn": ["`", "|"],
         "open": "$",
         "message": "%",
         "allow": "^",
@@ -33,7 +33,7 @@ KEYS = remapped(
         "help": "{",
         "back": "_",
         "hosts": "&",
-        "host_add": "~",
+        "host_add": "`",
         "down": ")",
         "page_down": "(",
         "interrupt": "",
@@ -78,13 +78,13 @@ async def test_footer_question_palette_and_help_name_the_keys_that_hold() -> Non
         assert "^ allow once" in text
         assert "% message" in text
         footer = text.splitlines()[-1]
-        for words in ("~ spawn", "$ open", "} kill", "; all", "{ help", "_ quit"):
+        for words in ("` spawn", "$ open", "} kill", "; all", "{ help", "_ quit"):
             assert words in footer
         await here.press("{")
         shown = " ".join(here.text().split())
-        assert "~ | Start an agent" in shown
+        assert "` | Start an agent" in shown
         assert "; interrupt Stop an agent's turn" in shown
-        assert "add one with ~." in shown
+        assert "add one with `." in shown
         assert ") ↓ Next agent." in shown
         await here.press("q", ";")
         await here.write("kill")
@@ -101,9 +101,9 @@ async def test_explain_names_them_too() -> None:
 
 async def test_empty_states_teach_the_keys_that_hold() -> None:
     async with room(Fleet(), keys=KEYS) as here:
-        assert "Press & then ~ to add one," in here.text()
+        assert "Press & then ` to add one," in here.text()
         await here.press("&")
-        assert "~ adds one" in here.text()
+        assert "` adds one" in here.text()
 
 
 async def test_no_motion_hides_an_action() -> None:
@@ -137,10 +137,10 @@ def read(tmp_path: Path, text: str) -> ScreenSettings:
 
 
 def test_keys_and_theme_are_read_from_the_config(tmp_path: Path) -> None:
-    settings = read(tmp_path, 'theme = "paper"\n[keys]\nkill = "}"\nspawn = ["~", "|"]\n')
+    settings = read(tmp_path, 'theme = "paper"\n[keys]\nkill = "}"\nspawn = ["`", "|"]\n')
     assert (settings.theme, settings.problem) == ("paper", "")
     keys, wrong = keys_of(settings)
-    assert (keys["kill"].key, keys["spawn"].keys, wrong) == ("}", ("~", "|"), "")
+    assert (keys["kill"].key, keys["spawn"].keys, wrong) == ("}", ("`", "|"), "")
     assert settings.themes == tmp_path / "themes"
 
 
