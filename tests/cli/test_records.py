@@ -118,7 +118,9 @@ def test_what_verbs_print_is_as_described(home: World) -> None:
     room.run("spawn", "job", "--cwd", "src", "--", "sleep", "600")
     room.wait_for_state("job", "working")
     for verb, fields in ANSWERS.items():
-        told = json.loads(here([*verb.split(), *WORDS.get(verb, ()), "--json"])[1])
+        code, out, errors = here([*verb.split(), *WORDS.get(verb, ()), "--json"])
+        assert out, f"{verb}: exit {code}: {errors}"
+        told = json.loads(out)
         assert told.pop("version") == VERSION
         assert list(problems(fields, told, verb)) == []
     room.run("kill", "job", "--yes")
