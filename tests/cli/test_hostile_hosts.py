@@ -164,6 +164,10 @@ LOOKS: tuple[tuple[str, ...], ...] = (
     ("rules", "test", "Bash: git push origin main"),
     ("worktree", "list"),
     ("collect", "a1"),
+    ("lead", "list"),
+    ("fleet", "plan", "/dev/null"),
+    ("fleet", "drift"),
+    ("fleet", "export"),
 )
 ACTS: tuple[tuple[str, ...], ...] = (
     ("send", "a1", "hello"),
@@ -180,6 +184,9 @@ ACTS: tuple[tuple[str, ...], ...] = (
     ("resume",),
     ("forget", "--ended", "--yes"),
     ("diff", "a1"),
+    ("adopt", "--all", "--yes"),
+    ("fleet", "apply", "/dev/null", "--yes"),
+    ("costs", "import", "vm1", "--never"),
 )
 
 

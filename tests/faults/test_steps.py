@@ -67,7 +67,7 @@ def orders(name: str) -> Iterator[ToNode]:
 
 def dies(step: int, name: str) -> bool:
     """Play the scenario to a node that dies at a step; False when it came to its end."""
-    node = NodeClient((sys.executable, "-c", CRASHING, str(step), SERVE))
+    node = NodeClient((sys.executable, "-B", "-c", CRASHING, str(step), SERVE))  # its own steps, and none of an import
     node.greet()
     for number, order in enumerate(orders(name), 1):
         with contextlib.suppress(BrokenPipeError):

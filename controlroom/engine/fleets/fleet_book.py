@@ -31,6 +31,7 @@ from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.writer import Keep, LedgerWriter
 from controlroom.engine.queue.task_book import TaskBook
 from controlroom.engine.store import FleetStore
+from controlroom.text.sanitize import redact
 from controlroom.text.states import Outcome
 
 log = logging.getLogger("controlroom.engine")
@@ -44,6 +45,8 @@ AGAIN = 60_000
 IDLE = 3600.0
 
 Submit = Callable[[intents.Intent, str], Awaitable[Result]]
+
+_HAS_KEY = "its text holds what looks like a key, which is written into no file"
 
 
 class FleetBook:
@@ -126,6 +129,8 @@ class FleetBook:
         left |= {agent.id: why for agent, why in rows if why}
         tasks = [task for task in self._store.fleet.tasks.values() if task.state.is_open]
         bodies = await self._tasks.texts(tasks)
+        left |= {id_: _HAS_KEY for id_, text in {**texts, **bodies}.items() if redact(text) != text}
+        texts, bodies = ({id_: text for id_, text in each.items() if id_ not in left} for each in (texts, bodies))
         return exported(name, self._store.fleet, texts, bodies), left
 
     def _named(self, name: str) -> AppliedFleet:
