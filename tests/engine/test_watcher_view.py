@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from controlroom.client.client import Client
 from controlroom.domain import events, intents
+from controlroom.domain.adoption import Adoption
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.budgets import Budget, BudgetUnit, Period
 from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm, AlarmKind, Headroom, LimitKind
-from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
+from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State, with_changes
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.questions import QuestionKind, asking
 from controlroom.domain.reduce import reduce
@@ -42,7 +43,7 @@ TASK, SAID = "order 66", "kumquat"
 RUN = CheckRun(TASK, "exit 1")
 CHECKS = Checks(CheckState.FAILED, (RUN,), command=TASK, output=SAID, guarded=(SAID,), guards_unknown=SAID)
 """Checks that a task says, and what they printed."""
-OF_TASKS = frozenset({"task"})
+OF_TASKS = frozenset({"task", "adoption"})
 """The fields of an agent that hold what people told it."""
 OF_LOGS = frozenset({"detail", "question", "evidence", "last_line", "claims", "edited", "checks"})
 """Those that hold what it said, or are made of it."""
@@ -51,7 +52,7 @@ OPEN = {
     "exit_code", "exit_signal", "limited_until", "denied", "log_bytes", "rss", "cpu_percent", "processes", "billing",
     "spent", "run_spent", "run_tokens", "subagents", "grant", "stray_key", "last_line_at", "pending", "place", "pane",
     "billing_doubt", "cause", "forged", "rss_bound", "trouble", "nothing_changed",
-    "ordered", "worktree",
+    "ordered", "worktree", "mark", "script",
 }  # fmt: skip
 """The fields of an agent in which nothing stands that somebody said."""
 BOTH = [Withheld(tasks=True), Withheld(logs=True), Withheld(tasks=True, logs=True)]
@@ -141,7 +142,9 @@ def telling() -> Agent:
     """An agent that says everything everywhere."""
     evidence = (Evidence("stream", "waiting", SAID, NOON),)
     asked = replace(question(SAID), title=SAID)
-    return agent("a1", task=TASK, detail=SAID, question=asked, evidence=evidence, last_line=SAID, checks=CHECKS)
+    taken = Adoption("docs", "mark", task=TASK)
+    shown = agent("a1", task=TASK, detail=SAID, question=asked, evidence=evidence, last_line=SAID, checks=CHECKS)
+    return with_changes(shown, adoption=taken)
 
 
 # --------------------------------------------------------------------------- the fleet

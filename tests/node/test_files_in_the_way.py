@@ -47,6 +47,7 @@ WORST = ("fifo", "fifo that is read", "link to a file", "folder")
 ELSEWHERE = {
     "files.py", "runner_client.py", "login.py",  # they are what holds this, or open without waiting themselves
     "inquiries.py", "processes.py", "figures.py", "host.py", "outcome.py", "process_tree.py",  # /proc, /sys, /etc
+    "log_files.py",  # /proc
     "bootstrap.py", "main.py", "agent_process.py", "print_environment.py",  # a new folder, pipes, /dev/null
     "spawn.py", "usage_feed.py", "usage_meter.py", "ending.py", "run.py",  # without waiting
     "owner.py", "nested.py", "settings.py",  # folders; the user's own, in the same way

@@ -41,6 +41,7 @@ WAYS = {
     "timeline": "l",
     "questions": "!",
     "tasks": "#",
+    "worktrees": "h w",
 }
 """The keys that lead from the overview to each screen."""
 

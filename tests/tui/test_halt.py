@@ -33,7 +33,7 @@ async def confirm(here: Room, key: str) -> None:
 @EVERY_SCREEN
 async def test_one_key_and_a_yes_halt_the_room_and_the_same_key_ends_that(where: str, size: tuple[int, int]) -> None:
     async with room(scenes.with_tasks(), size=size) as here:
-        await here.press(*[WAYS[where]] * bool(WAYS[where]))
+        await here.press(*WAYS[where].split())
         below = here.app.screen
         await here.press("-")
         assert here.engine.asked == []
@@ -54,7 +54,7 @@ async def test_one_key_and_a_yes_halt_the_room_and_the_same_key_ends_that(where:
 @EVERY_SCREEN
 async def test_a_halted_room_says_so_on_every_screen(where: str, size: tuple[int, int]) -> None:
     async with room(halted(), size=size) as here:
-        await here.press(*[WAYS[where]] * bool(WAYS[where]))
+        await here.press(*WAYS[where].split())
         words = " ".join(here.text().split())
         assert words.startswith("HALTED")
         assert "HALTED by bob, 3m ago (the deploy broke): nothing starts or goes on" in words

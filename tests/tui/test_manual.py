@@ -39,7 +39,7 @@ async def test_each_page_is_read_to_its_end_on_a_phone(topic: str) -> None:
         here.screen(PageScreen)
         assert f"controlroom help {topic}" in here.text()
         assert page.summary.split()[0] in here.text()
-        await here.press_until(lambda: last in here.text(), "space")
+        await here.press_until(lambda: last in here.text(), "space", most=300)
         await here.press("q")
         assert here.screen(ManualScreen).topics.chosen == topic
 

@@ -47,7 +47,7 @@ async def test_every_action_is_reached_with_plain_keys_and_taps(
 ) -> None:
     fleet = asking()
     async with room(fleet, scenes.logs(fleet), size=size) as here:
-        await here.press(*[WAYS[where]] * bool(WAYS[where]))
+        await here.press(*WAYS[where].split())
         await here.logs_read()
         screen = here.screen(RoomScreen)
         done: list[str] = []

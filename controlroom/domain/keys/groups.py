@@ -6,7 +6,7 @@ GROUPS: dict[str, str] = {
     "worktrees_reload explain copy hosts host_open host_charts host_check tasks task_open task_why task_log figures "
     "alarms attached palette help back",
     "answer": "allow always deny rule questions undo",
-    "act": "spawn kill pause resume reassign retry message comment comments_send accept push "
+    "act": "spawn adopt adopt_restart kill pause resume reassign retry message comment comments_send accept push "
     "pull_request work_drop worktree_drop interrupt model attach forget mark mark_all host_add host_remove host_retry "
     "host_take host_drain host_empty host_relieve",
     "queue": "task_add task_edit task_editor task_priority task_up task_down task_first task_hold task_retry task_drop "

@@ -203,6 +203,7 @@ class Watcher(Rights):
             is_task = agent.adopted or agent.last_line.startswith(_YOU)
             agent = with_changes(agent, task="", last_line="" if is_task else agent.last_line)
             agent = with_changes(agent, checks=agent.checks and _unsaid(agent.checks))
+            agent = with_changes(agent, adoption=agent.adoption and replace(agent.adoption, task=""))
         if self.withheld.logs:
             asked = agent.question
             title = _ASKED.get(asked.kind, HIDDEN) if asked else ""

@@ -175,7 +175,8 @@ def _check_free(path: str, new: str, file: SessionFile, left: Mapping[str, str])
         return
     except OSError as error:
         raise Refusal(f"{displayable(path)} is in the way: {error.strerror}") from None
-    with open(descriptor, "rb") as there, open(new, "rb") as coming:
+    descriptor_of_new, _ = open_regular(new)
+    with open(descriptor, "rb") as there, open(descriptor_of_new, "rb") as coming:
         digest, goes_on = hashlib.sha256(), size <= file.size
         while block := there.read(_BLOCK):
             digest.update(block)

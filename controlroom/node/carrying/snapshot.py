@@ -269,7 +269,8 @@ def bundle(ours: Repository, target: str, names: Sequence[str], without: Sequenc
 
 def fetch(repository: Repository, source: str, name: str, to: str) -> None:
     """Take what a bundle of ours holds into a repository, under a name there. Raises `GitFailed`."""
-    with open(open_regular(source)[0], "rb") as file:
+    descriptor, _ = open_regular(source)
+    with open(descriptor, "rb") as file:
         if not file.read(16).startswith((b"# v2 git bundle", b"# v3 git bundle")):
             raise GitFailed("what came is no bundle")
     words = "fetch", "--quiet", "--no-tags", "--force", "--update-head-ok", source, f"{name}:{to}"
