@@ -54,13 +54,13 @@ RULES: Mapping[str, Rule] = {
         ("state", "since", "detail", "cause", "started", "ended", "exit_code", "exit_signal", "pid"), Rule.HOST
     ),
     **dict.fromkeys(("session", "question", "limited_until", "denied", "log_bytes", "evidence", "trouble"), Rule.HOST),
-    **dict.fromkeys(("checks", "nothing_changed", "worktree"), Rule.HOST),
+    **dict.fromkeys(("checks", "nothing_changed", "worktree", "mark", "script"), Rule.HOST),
     **dict.fromkeys(("rss", "cpu_percent", "processes", "subagents", "last_line", "last_line_at"), Rule.HOST),
     **dict.fromkeys(
         ("stray_key", "billing_doubt", "forged", "rss_bound", "grant", "run_spent", "run_tokens", "place", "pane"),
         Rule.HOST,
     ),
-    **dict.fromkeys(("spent", "pending", "ordered", "claims", "edited"), Rule.HOME),
+    **dict.fromkeys(("spent", "pending", "ordered", "claims", "edited", "adoption"), Rule.HOME),
 }
 """By field of `Agent`. A grant counts only if it was given here. Permission mode, environment and credential are fields
 of no agent: they come from the config alone, by the profile that was ordered."""

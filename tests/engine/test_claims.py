@@ -96,6 +96,8 @@ LIES: Mapping[str, Any] = {
     "evidence": (wire.EvidenceSeen("stream", "done", "all is well", NOON),),
     "place": "tmux work",
     "pane": "%1",
+    "mark": "boot.77.4711",
+    "script": "boot.70.4700",
     "checks": Checks(CheckState.PASSED, (CheckRun("make test"),), told=20, at=NOON, output="all is well"),
     "nothing_changed": True,
 }

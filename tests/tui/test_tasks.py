@@ -493,7 +493,9 @@ async def test_marked_tasks_get_one_priority(size: tuple[int, int]) -> None:
         await here.write("7")
         await here.press("enter")
         await here.until(lambda: here.said() == "2 changed")
-        assert here.engine.asked == [EditTask("t6", TaskChange(priority=7)), EditTask("t7", TaskChange(priority=7))]
+        edits = [edit for edit in here.engine.asked if isinstance(edit, EditTask)]
+        assert [(edit.task, edit.change) for edit in edits] == [(name, TaskChange(priority=7)) for name in ("t6", "t7")]
+        assert all(edit.was is not None for edit in edits), "an edit is bound to what was shown"
         chosen(here, "t8")
         await here.press("w", "backspace")
         await here.write("-1")
