@@ -85,7 +85,8 @@ async def test_footer_question_palette_and_help_name_the_keys_that_hold() -> Non
         assert "` | Start an agent" in shown
         assert "; interrupt Stop an agent's turn" in shown
         assert "add one with `." in shown
-        assert ") ↓ Next agent." in shown
+        await here.press("space")
+        assert ") ↓ Next agent." in " ".join(here.text().split())
         await here.press("q", ";")
         await here.write("kill")
         assert any(line.split()[:3] == ["▌}", "kill", "End"] for line in here.text().splitlines())
