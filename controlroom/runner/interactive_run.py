@@ -189,9 +189,10 @@ class InteractiveRun(AgentRun):
             raise Refused("the model of a Claude on a terminal is chosen there: attach, and type /model")
         if self._claude.status not in (*READY, "waiting"):
             raise Refused("nothing can be typed to it now: look at its screen")
-        if not self._in_front():
+        by_hook = isinstance(request, Answer) and bool(request.by)  # a rule's answer needs no key
+        if not by_hook and not self._in_front():
             raise Refused("something else has its terminal: attach and look")
-        if self._pressed or any(typed.under_way for typed in self._typing):
+        if self._pressed or (not by_hook and any(typed.under_way for typed in self._typing)):
             raise Refused("something is being typed to it already: try again in a moment")
         if isinstance(request, Message):
             self._message(request.text, reply)
