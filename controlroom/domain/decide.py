@@ -16,7 +16,7 @@ from controlroom.domain.branch_intents import BranchIntent
 from controlroom.domain.budgets import Period, ScopeKind, read_scope
 from controlroom.domain.events import AdoptedForgotten, Event, HostAdded, HostRemoved, Ordered
 from controlroom.domain.intents import order_of
-from controlroom.domain.lead_rights import check_leads, check_place
+from controlroom.domain.lead_rights import check_again, check_leads, check_place
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Profile
 from controlroom.domain.money import budget, ladder
 from controlroom.domain.new_work import NewWork, joined_notes
@@ -251,6 +251,7 @@ def _again(
     `wanted`: the credential that the queue decided on; `held`: whether budgets may hold it.
     """
     takes_work(host_named(fleet, agent.host))
+    check_again(fleet, agent, ordered.lead)
     check_session(fleet, agent, session)
     profile = profile_named(fleet, ordered.profile)
     check_credential(profile, ordered.chosen_credential)
@@ -340,6 +341,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, now: int) -
     payer = ladder.payer(fleet, work.profile, credential)
     NewWork(fleet, work.kind, target.name, agent.name, work.profile, payer, work.lead).check()
     check_place(fleet, work.profile, target)
+    check_again(fleet, agent, work.lead)
     start = intents.SpawnOn(
         target.name,
         agent.name,

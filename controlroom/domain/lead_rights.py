@@ -56,7 +56,7 @@ def allowed(fleet: Fleet, name: str, intent: intents.Intent, now: int) -> intent
     _check_said(intent)
     match intent:
         case intents.SpawnAgent():
-            return _spawn(lead, intent)
+            return _spawn(fleet, lead, intent)
         case intents.AddTasks():
             return _add(fleet, lead, intent)
         case intents.DropTask() | intents.RetryTask():
@@ -65,7 +65,9 @@ def allowed(fleet: Fleet, name: str, intent: intents.Intent, now: int) -> intent
             own_agent(fleet, name, intent.subject)
             if intent.verdict is Verdict.ALWAYS:
                 raise Refusal(f"lead {name} answers one question at a time: allow or deny it")
-        case intents.KillAgent() | intents.ReassignAgent() | intents.RetryAgent() | intents.SendMessage():
+        case intents.ReassignAgent() | intents.RetryAgent():
+            _check_run(fleet, lead, own_agent(fleet, name, intent.agent))
+        case intents.KillAgent() | intents.SendMessage():
             own_agent(fleet, name, intent.agent)
         case _:
             raise Refusal(f"lead {name} may not do that")
@@ -115,8 +117,21 @@ def _default(part: "Field[Any]") -> object:
     return part.default_factory() if part.default_factory is not MISSING else part.default
 
 
-def _spawn(lead: Lead, intent: intents.SpawnAgent) -> intents.Intent:
-    return replace(intent, host=_host(lead, intent.host), profile=_profile(lead, intent.profile), lead=lead.name)
+def _spawn(fleet: Fleet, lead: Lead, intent: intents.SpawnAgent) -> intents.Intent:
+    host, profile = _host(lead, intent.host), _profile(lead, intent.profile)
+    others = (agent for agent in fleet.agents_on(host) if agent.lead != lead.name)
+    if any(intent.name in (agent.name, agent.called) for agent in others):  # nothing else is told of it
+        raise Refusal(f"{host}/{intent.name} was not started by lead {lead.name}: choose another name")
+    return replace(intent, host=host, profile=profile, lead=lead.name)
+
+
+def _check_run(fleet: Fleet, lead: Lead, agent: Agent) -> None:
+    """See that a lead may begin another run of an agent of its own: a person may have moved it, or set its profile
+    otherwise. Raises `Refusal`.
+    """
+    _host(lead, agent.host)
+    if agent.ordered is not None:
+        _check_profile(fleet, lead, _profile(lead, agent.ordered.profile))
 
 
 def _host(lead: Lead, host: str) -> str:
@@ -136,12 +151,7 @@ def _profile(lead: Lead, profile: str) -> str:
 
 
 def _add(fleet: Fleet, lead: Lead, intent: intents.AddTasks) -> intents.Intent:
-    tasks = tuple(_wish(fleet, lead, wish) for wish in intent.tasks)
-    open_tasks = sum(task.origin.lead == lead.name and task.state.is_open for task in fleet.tasks.values())
-    most = TASKS_PER_AGENT * lead.agents
-    if open_tasks + len(tasks) > most:
-        raise Refusal(f"lead {lead.name} may have {most} open tasks, and has {open_tasks}: wait until some are done")
-    return replace(intent, tasks=tasks, lead=lead.name)
+    return replace(intent, tasks=tuple(_wish(fleet, lead, wish) for wish in intent.tasks), lead=lead.name)
 
 
 def _wish(fleet: Fleet, lead: Lead, wish: TaskWish) -> TaskWish:
@@ -164,20 +174,49 @@ def check_leads(fleet: Fleet, intent: intents.SpawnAgent, there: Agent | None, h
     if not intent.lead:
         return
     lead = working(fleet, intent.lead, now)
-    profile = fleet.profiles.get(intent.profile)
     _host(lead, host.name)
-    _profile(lead, intent.profile)
-    if profile is None or profile.kind is not AgentKind.HEADLESS or intent.kind or intent.command:
-        raise Refusal(f"lead {lead.name} starts headless agents of profiles, and nothing else")
-    if not profile.takes_outside:
-        raise Refusal(
-            f"profile {profile.name} takes no tasks of agents: nobody would be asked what it may do. "
-            f'Choose another profile, or set profiles.{profile.name}.outside = "always"'
-        )
+    _check_profile(fleet, lead, _profile(lead, intent.profile))
+    if intent.kind or intent.command:
+        raise Refusal(_HEADLESS_ALONE.format(lead.name))
     if there is not None and there.lead != lead.name:
         raise Refusal(f"{there.id} was not started by lead {lead.name}: choose another name")
     if full := _full(fleet, lead):
         raise Refusal(full)
+
+
+_HEADLESS_ALONE = "lead {} starts headless agents of profiles, and nothing else"
+
+
+def _check_profile(fleet: Fleet, lead: Lead, name: str) -> None:
+    """See that a profile, as it is now, takes what a lead wants done. Raises `Refusal`."""
+    profile = fleet.profiles.get(name)
+    if profile is None or profile.kind is not AgentKind.HEADLESS:
+        raise Refusal(_HEADLESS_ALONE.format(lead.name))
+    if not profile.takes_outside:
+        raise Refusal(
+            f"profile {name} takes no tasks of agents: nobody would be asked what it may do. "
+            f'Choose another profile, or set profiles.{name}.outside = "always"'
+        )
+
+
+def check_again(fleet: Fleet, agent: Agent, name: str) -> None:
+    """See that an agent of a lead may be at work again, whoever wants that. Raises `Refusal`."""
+    lead = fleet.leads.get(name)
+    if lead is not None and not lead.removed and agent.has_ended and (full := _full(fleet, lead)):
+        raise Refusal(full)
+
+
+def check_open_tasks(fleet: Fleet, name: str, more: int) -> None:
+    """See that so many tasks of a lead may be open beside those that are, whoever wants that. Raises `Refusal`."""
+    if not name:
+        return
+    lead = fleet.leads.get(name)
+    if lead is None or lead.removed:
+        raise Refusal(f"lead {name} was removed, and what it gave is done by nobody: add it as a task of your own")
+    there = sum(task.origin.lead == name and task.state.is_open for task in fleet.tasks.values())
+    most = TASKS_PER_AGENT * lead.agents
+    if there + more > most:
+        raise Refusal(f"lead {name} may have {most} open tasks, and has {there}: wait until some are done")
 
 
 def _full(fleet: Fleet, lead: Lead) -> str:
@@ -199,6 +238,12 @@ def may_be_on(fleet: Fleet, lead: str, profile: Profile, host: Host) -> bool:
     """Whether work of a lead, or of a profile whose agents lead others, may be on a host."""
     gives = fleet.leads.get(lead)
     return not (lead and (gives is None or host.name not in gives.hosts)) and _leads_from(profile, host)
+
+
+def may_go_to(fleet: Fleet, name: str) -> str:
+    """The lead whose rights say on which hosts an agent may go on that one began; "": none has any rights there now."""
+    lead = fleet.leads.get(name)
+    return name if lead is not None and not lead.removed else ""
 
 
 def _leads_from(profile: Profile | None, host: Host) -> bool:

@@ -37,7 +37,12 @@ Submit = Callable[[intents.Intent, str], Coroutine[Any, Any, Result]]
 ACTS, A_MINUTE = 120, 60_000
 """How often a lead may want something in so many milliseconds: each leaves a line in the audit."""
 
+AGAIN = 60_000
+"""Milliseconds until what was refused, or has not come about, is ordered again."""
+
 _DIGEST = 64
+
+_WAITS = (TaskState.WAITING, TaskState.HELD)
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,8 @@ class LeadBook:
         self._digests: dict[str, str] = {}
         self._acts: dict[str, list[int]] = {}
         """By lead: when it wanted something lately."""
-        self._ended: set[tuple[str, int]] = set()
-        """Runs that were ordered to end because the time of their lead is over."""
+        self._ordered: dict[str, int] = {}
+        """What was ordered because a lead is over, and until when it is not ordered again: runs, tasks."""
         self._turn = asyncio.Lock()
         self._background = BackgroundTasks("leads")
 
@@ -93,24 +98,41 @@ class LeadBook:
         await self._background.end()
 
     def look(self) -> None:
-        """End the agents of leads whose time is over, and forget leads that were removed and have none any more."""
+        """End what leads have left: agents when their time is over, and tasks that would wait for one removed.
+
+        A lead that was removed is forgotten once it has no agents any more.
+        """
         leads, now = self.fleet.leads.values(), self._store.clock()
+        self._ordered = {what: until for what, until in self._ordered.items() if now < until <= now + AGAIN}
         for lead in leads:
             if lead.until and now >= lead.until:
                 self._end(lead)
+        for task in self.fleet.tasks.values():
+            if task.origin.lead and task.state in _WAITS and self._has_gone(task.origin.lead):
+                self._order(f"drop {task.id}", intents.DropTask(task.id), task.origin.lead)
         removed = [lead.name for lead in leads if lead.removed]
         led = {agent.lead for agent in self.fleet.agents.values()} if removed else set()
         for name in [name for name in removed if name not in led]:
             self._forget(name)
 
-    def _end(self, lead: Lead) -> None:
-        for agent in self._at_work(lead.name):
-            if (agent.id, agent.epoch) not in self._ended and agent.pending is None:
-                self._ended.add((agent.id, agent.epoch))
-                kind = intents.KillAgent if no_session(agent) else intents.PauseAgent
-                self._background.begin(self._order(kind(agent.id, agent.epoch), f"the end of lead {lead.name}"))
+    def _has_gone(self, name: str) -> bool:
+        lead = self.fleet.leads.get(name)
+        return lead is None or bool(lead.removed)
 
-    async def _order(self, intent: intents.Intent, who: str) -> None:
+    def _end(self, lead: Lead) -> None:
+        """Pause what is at work of a lead whose time is over: on a host that is away, once it is there again."""
+        for agent in self._at_work(lead.name):
+            if agent.pending is None and self.fleet.reachable(agent):
+                kind = intents.KillAgent if no_session(agent) else intents.PauseAgent
+                self._order(f"end {agent.id} {agent.epoch}", kind(agent.id, agent.epoch), lead.name)
+
+    def _order(self, what: str, intent: intents.Intent, lead: str) -> None:
+        """Order something because a lead is over, unless that was ordered a moment ago."""
+        if what not in self._ordered:
+            self._ordered[what] = self._store.clock() + AGAIN
+            self._background.begin(self._ordered_now(intent, f"the end of lead {lead}"))
+
+    async def _ordered_now(self, intent: intents.Intent, who: str) -> None:
         await self._submit(intent, who)
 
     def _at_work(self, name: str) -> list[Agent]:
@@ -165,13 +187,14 @@ class LeadBook:
         self._show({**self.fleet.leads, lead.name: over})
         written = await self._writer.outbox.put([keep_lead(over, self._digests.get(lead.name, ""))], Keep.RECORD)
         given = [task for task in self.fleet.tasks.values() if task.origin.lead == lead.name]
-        for task in [task for task in given if task.state in (TaskState.WAITING, TaskState.HELD)]:
+        for task in [task for task in given if task.state in _WAITS]:
             await self._submit(intents.DropTask(task.id), who)
-        agents = self._at_work(lead.name)
+        agents, ended = self._at_work(lead.name), list[str]()
         for agent in agents if intent.kill else ():
-            await self._submit(intents.KillAgent(agent.id, agent.epoch), who)
+            result = await self._submit(intents.KillAgent(agent.id, agent.epoch), who)
+            ended += [agent.id] * (result.outcome in (Outcome.ASKED, Outcome.DONE))
         late = f"; not on the disk yet: {written}" if written else ""
-        return f"{_left_behind([agent.id for agent in agents], intent.kill)}{late}"
+        return f"{_left_behind([agent.id for agent in agents if agent.id not in ended], ended)}{late}"
 
     # ----------------------------------------------------------------------- what leads do
 
@@ -213,11 +236,11 @@ class LeadBook:
         return ""
 
 
-def _left_behind(agents: list[str], killed: bool) -> str:
+def _left_behind(go_on: list[str], ended: list[str]) -> str:
     """Say what becomes of a lead that is removed, and of its agents."""
-    if not agents:
-        return "it may do nothing any more; no agent of it is at work"
-    who = named_some(agents)
-    if killed:
-        return f"it may do nothing any more; its agents are ended: {who}"
-    return f"it may do nothing any more; its agents go on, up to its ceiling: {who}. To end them: controlroom kill"
+    words = "it may do nothing any more"
+    if ended:
+        words += f"; its agents are ended: {named_some(ended)}"
+    if go_on:
+        words += f"; its agents go on, up to its ceiling: {named_some(go_on)}. To end them: controlroom kill"
+    return words if go_on or ended else f"{words}; no agent of it is at work"

@@ -10,16 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain import branch_intents, intents
+from controlroom.domain.adoption import Adoption
 from controlroom.domain.adoption_intents import AdoptAgent, RestartAdopted
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.imports import ImportIntent
-from controlroom.domain.lead_rights import MAY_SUBMIT, allowed, check_added, lead_waits
+from controlroom.domain.lead_rights import MAY_SUBMIT, allowed, check_added, check_open_tasks, lead_waits
 from controlroom.domain.leads import USUAL, VERBS, AddLead, Lead, LeadIntent, LeadVerb, read_verbs
 from controlroom.domain.model import Agent, Fleet, Host, HostFacts, LinkState, Profile, State
 from controlroom.domain.orders import Work
 from controlroom.domain.permissions.intents import RuleIntent
 from controlroom.domain.preconditions import Refusal
+from controlroom.domain.queue.dispatch import World
 from controlroom.domain.tasks import Origin, Source, Task, TaskState, TaskWish
+from controlroom.domain.waits import WaitReason
 from controlroom.domain.worktrees import DropWorktree
 from controlroom.text.states import AgentKind, Verdict
 
@@ -185,6 +188,69 @@ def test_a_lead_has_so_many_agents_at_once_and_no_more() -> None:
     assert isinstance(refused, Refused)
     assert "2 agents at work at once" in refused.reason
     assert isinstance(spawned(room(one, replace(two, state=State.DONE, ended=NOON, pid=None))), Decision)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        intents.ReassignAgent("vm1/c", 1, "x"),
+        intents.ResumeAgent("vm1/c", 1),
+        intents.ReassignAgent("vm1/c", 1, "x", host="vm2"),
+    ],
+)
+def test_no_second_run_makes_more_agents_at_once_than_it_was_given(again: intents.Intent) -> None:
+    at_work = agent("a", "research"), agent("b", "research")
+    ended = replace(agent("c", "research"), state=State.DONE, ended=NOON, pid=None, session="another")
+    refused = decide(room(*at_work, ended), again, 1, NOON, "lead research")
+    assert isinstance(refused, Refused)
+    assert "2 agents at work at once" in refused.reason
+    assert isinstance(decide(room(at_work[0], ended), again, 1, NOON, "lead research"), Decision)
+    removed = room(*at_work, ended, lead=replace(LEAD, removed=NOON))
+    assert isinstance(decide(removed, again, 1, NOON, "ann"), Decision), "what is left of it is a person's"
+
+
+@pytest.mark.parametrize("again", [intents.RetryAgent("vm2/a", 1), intents.ReassignAgent("vm2/a", 1, "x")])
+def test_it_begins_no_run_on_a_host_that_a_person_has_moved_its_agent_to(again: intents.Intent) -> None:
+    moved = replace(agent("a", "research"), host="vm2")
+    assert "starts agents on vm1, not on" in refusal(room(moved), again)
+    end = intents.KillAgent("vm2/a", 1)
+    assert allowed(room(moved), "research", end, NOON) == end
+
+
+@pytest.mark.parametrize("again", [intents.RetryAgent("vm1/mine", 1), intents.ReassignAgent("vm1/mine", 1, "x")])
+def test_it_begins_no_run_of_a_profile_that_asks_nobody_by_now(again: intents.Intent) -> None:
+    fleet = room(*OTHERS)
+    fleet = replace(fleet, profiles={**fleet.profiles, "docs": Profile("docs", takes_outside=False)})
+    assert "takes no tasks of agents" in refusal(fleet, again)
+
+
+def test_of_an_agent_that_has_its_name_it_is_told_nothing_else() -> None:
+    theirs = replace(agent("~tmux", ""), kind=AgentKind.ADOPTED, ordered=None, adoption=Adoption("claude", "b.1.2"))
+    fleet = room(*OTHERS, theirs)
+    for name in ("ours", "theirs", "claude"):
+        words = refusal(fleet, intents.SpawnAgent(name, "x"))
+        assert words == f"vm1/{name} was not started by lead research: choose another name"
+
+
+def test_what_a_lead_began_leaves_a_drained_host_for_those_of_its_lead_alone() -> None:
+    def kept_away(fleet: Fleet, name: str) -> bool:
+        waits = World(fleet, NOON).elsewhere(fleet.agents[name], None, ["vm2"])
+        return not isinstance(waits, str) and WaitReason.HOST_OTHER in [wait.reason for wait in waits]
+
+    fleet = room(agent("mine", "research"), agent("ours", ""))
+    assert kept_away(fleet, "vm1/mine")
+    assert not kept_away(fleet, "vm1/ours")
+    assert not kept_away(replace(fleet, leads={"research": replace(LEAD, removed=NOON)}), "vm1/mine")
+
+
+def test_a_lead_has_so_many_tasks_open_and_no_more_and_none_once_it_was_removed() -> None:
+    fleet = room()
+    check_open_tasks(fleet, "research", 19)
+    with pytest.raises(Refusal, match="may have 20 open tasks, and has 1"):
+        check_open_tasks(fleet, "research", 20)
+    check_open_tasks(fleet, "", 1_000)
+    with pytest.raises(Refusal, match="was removed"):
+        check_open_tasks(room(lead=replace(LEAD, removed=NOON)), "research", 1)
 
 
 @pytest.mark.parametrize(

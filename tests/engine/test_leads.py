@@ -6,6 +6,7 @@ What is tried comes from the unions of the protocol, so that a new intent or fra
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import stat
 import sys
@@ -19,9 +20,11 @@ import pytest
 from controlroom.domain import intents
 from controlroom.domain.budgets import BudgetUnit
 from controlroom.domain.leads import VERBS, LeadVerb, RemoveLead
+from controlroom.domain.model import LinkState, State
 from controlroom.domain.money.allotment import FEW
 from controlroom.domain.orders import Result
-from controlroom.domain.tasks import TaskWish
+from controlroom.domain.tasks import TaskState, TaskWish
+from controlroom.domain.waits import WaitReason
 from controlroom.engine.frontends.lead_view import MAY_ASK
 from controlroom.protocol.branches import AskWork
 from controlroom.protocol.home import find_home
@@ -275,6 +278,75 @@ async def test_a_lead_that_is_removed_has_nothing_left_in_the_session_that_it_ha
         again.connection.close()
 
 
+async def test_a_log_that_it_follows_shows_nothing_more_once_it_was_removed() -> None:
+    async with led() as here:
+        session = await leading(here, Watch())
+        assert (await told(session, intents.SpawnAgent("mine", "x")))[0].ok
+        await here.engine.wait_idle()
+
+        def lines() -> bytes:
+            session.read()
+            return b"".join(base64.b64decode(page.data) for page in session.told if isinstance(page, Page))
+
+        await session.say(FollowLogs(1, (FollowedAgent("vm1/mine"),)), AskTask(7, "t1"))
+        await session.until_told(Answered, 2)
+        here.hosts["vm1"].write("mine", 1, b"before")
+        await here.until(lambda: b"before" in lines())
+        assert (await here.engine.submit(RemoveLead("research"), "ann (test)")).ok
+        pages = len([page for page in session.told if isinstance(page, Page)])
+        here.hosts["vm1"].write("mine", 1, b"after")
+        await here.until(lambda: lines() and len([one for one in session.told if isinstance(one, Page)]) > pages)
+        assert b"after" not in lines()
+        session.connection.close()
+
+
+async def test_what_it_had_in_the_queue_is_not_left_to_the_next_lead_of_its_name() -> None:
+    host = Roomy()
+    async with led(host) as here:
+        session = await leading(here)
+        (result,) = await told(session, intents.AddTasks((TaskWish(text="tidy up", max_attempts=3),)))
+        await here.until(lambda: host.spawned, "it starts")
+        assert (await here.engine.submit(RemoveLead("research"), "ann (test)")).ok
+        host.end(host.spawned[0].name, State.FAILED)
+        await here.until(lambda: here.engine.store.fleet.tasks[result.agent].state is TaskState.WAITING, "it failed")
+        here.engine.leads.look()
+        await here.engine.wait_idle()
+        assert here.engine.store.fleet.tasks[result.agent].state is TaskState.DROPPED
+        again = await here.engine.submit(intents.RetryTask(result.agent), "ann (test)")
+        assert "what it gave is done by nobody" in again.reason
+        session.connection.close()
+
+
+async def test_however_many_add_tasks_at_once_no_more_are_open_than_it_may_have() -> None:
+    async with led() as here:
+        session = await leading(here)
+        ten = intents.AddTasks(tuple(TaskWish(text=f"task {number}") for number in range(10)))
+        results = await told(session, *[ten] * 6)
+        assert [result.ok for result in results] == [True, True, False, False, False, False]
+        fleet = here.engine.store.fleet
+        assert sum(task.state.is_open for task in fleet.tasks.values()) == 20
+        some = [task.id for task in fleet.tasks.values()][:10]
+        assert all(result.ok for result in await told(session, *map(intents.DropTask, some)))
+        assert (await told(session, ten))[0].ok
+        refused = await told(session, *map(intents.RetryTask, some))
+        assert all("may have 20 open tasks" in result.reason for result in refused)
+        session.connection.close()
+
+
+async def test_its_tasks_tell_nothing_of_whose_the_room_is() -> None:
+    async with led() as here:
+        session = await leading(here, Watch())
+        assert (await here.engine.submit(intents.HoldQueue("for the secret launch"), "ann (test)")).ok
+        (result,) = await told(session, intents.AddTasks((TaskWish(text="tidy up"),)))
+        await here.until(lambda: here.engine.store.fleet.tasks[result.agent].wait)
+        await here.until(lambda: session.read() == 0 and session.fleet.tasks[result.agent].wait)
+        assert "ann" in repr(here.engine.store.fleet.tasks[result.agent].wait)
+        wait = session.fleet.tasks[result.agent].wait
+        assert wait is not None
+        assert (wait.reason, wait.about) == (WaitReason.QUEUE_HELD, ("(not told)",))
+        session.connection.close()
+
+
 async def test_what_a_lead_was_given_outlives_the_engine_and_its_token_does_not_stand_in_the_ledger() -> None:
     async with led() as here:
         session = await leading(here)
@@ -303,6 +375,28 @@ async def test_when_its_time_is_over_its_agents_end() -> None:
         await here.until(lambda: here.agent("vm1/mine").has_ended, "it is ended")
         (result,) = await told(session, intents.SpawnAgent("more", "x"))
         assert "time of lead soon is over" in result.reason
+        session.connection.close()
+
+
+async def test_when_its_time_is_over_an_agent_on_a_host_that_is_away_ends_once_it_is_back() -> None:
+    async with led() as here:
+        soon, host = replace(LEAD, name="soon", until=here.engine.store.clock() + 60_000), here.hosts["vm1"]
+        assert (await give(here, soon, "soon" * 9)).ok
+        session = await leading(here, token="soon" * 9)
+        assert (await told(session, intents.SpawnAgent("mine", "x")))[0].ok
+        await here.engine.wait_idle()
+        host.reachable = False
+        host.cut()
+        await here.until(lambda: here.link("vm1") is not LinkState.UP)
+        here.now += 60_000
+        here.engine.leads.look()
+        await here.engine.wait_idle()
+        removed = await here.engine.submit(RemoveLead("soon", kill=True), "ann (test)")
+        assert "its agents go on, up to its ceiling: vm1/mine" in removed.reason
+        host.reachable = True
+        await here.up("vm1")
+        here.engine.leads.look()
+        await here.until(lambda: here.agent("vm1/mine").has_ended, "it is ended")
         session.connection.close()
 
 

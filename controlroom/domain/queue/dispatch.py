@@ -11,7 +11,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from controlroom.domain.lead_rights import lead_waits, may_be_on
+from controlroom.domain.lead_rights import lead_waits, may_be_on, may_go_to
 from controlroom.domain.model import Agent, Credential, Fleet, Host, LinkState, Profile, State
 from controlroom.domain.money import ladder
 from controlroom.domain.orders import STARTS
@@ -20,7 +20,7 @@ from controlroom.domain.preconditions import unfit, unfit_folder
 from controlroom.domain.queue.backoff import using
 from controlroom.domain.queue.credentials import LOOK_AGAIN, Credentials, all_held, moments_of
 from controlroom.domain.queue.naming import agent_name
-from controlroom.domain.tasks import Attempt, Task, TaskState
+from controlroom.domain.tasks import Attempt, Origin, Task, TaskState
 from controlroom.domain.waits import HostWait, Wait, WaitReason
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind
@@ -405,7 +405,8 @@ class World:
         chosen = work.chosen_credential
         named = [one.name for one in profile.credentials if chosen in ("", one.name)]
         each = [using(profile, name) for name in named] or [profile]
-        wished = Task(0, "", TaskState.WAITING, 0, 0, profile=work.profile, cwd=work.cwd)
+        begun_by = Origin(lead=may_go_to(self._fleet, work.lead))
+        wished = Task(0, "", TaskState.WAITING, 0, 0, profile=work.profile, cwd=work.cwd, origin=begun_by)
         wished = replace(wished, labels=task.labels, attempts=task.attempts) if task else wished
         free: dict[str, int] = {}
         waits: dict[str, HostWait] = {}

@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from controlroom.domain.checks import problem
 from controlroom.domain.claims import digest
 from controlroom.domain.intents import EditTask, MoveTask
+from controlroom.domain.lead_rights import check_open_tasks
 from controlroom.domain.model import Fleet
 from controlroom.domain.preconditions import (
     Refusal,
@@ -85,6 +86,7 @@ def added(
                 by_key[wish.key] = task
         tasks.append(task)
     _check_bound(fleet, len(texts))
+    check_open_tasks(fleet, lead, len(texts))
     ids = {task.id for task in tasks}
     linked = [_linked(fleet, task, by_key, ids) if task.id in texts else task for task in tasks]
     check_acyclic([*fleet.tasks.values(), *linked])

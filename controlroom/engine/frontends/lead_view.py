@@ -12,11 +12,13 @@ from functools import partial
 from controlroom.domain.address import HostKind
 from controlroom.domain.changes import Changes, between
 from controlroom.domain.lead_rights import is_own, own_agent, own_task
-from controlroom.domain.leads import Lead, LeadVerb
+from controlroom.domain.leads import Lead, LeadVerb, ceiling_names
 from controlroom.domain.model import Agent, Fleet, Host, Profile, with_changes
 from controlroom.domain.money.budget import ceilings
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
+from controlroom.domain.tasks import Task
+from controlroom.domain.waits import WaitReason
 from controlroom.engine.frontends.rights import Acting, NotAdmitted, Rights
 from controlroom.engine.frontends.turns import SharedTurns
 from controlroom.engine.hosts.inquiries import Rank
@@ -34,6 +36,7 @@ from controlroom.protocol.messages import (
     FetchLog,
     FollowedAgent,
     Hello,
+    Page,
     Question,
     SearchLog,
 )
@@ -110,7 +113,7 @@ class LeadRights(Acting):
             agents={key: _agent(fleet.agents[key], lead) for key in own},
             profiles={name: _profile(fleet.profiles[name]) for name in lead.profiles if name in fleet.profiles},
             budgets={name: budget for name, budget in fleet.budgets.items() if name in names},
-            tasks={key: task for key, task in fleet.tasks.items() if task.origin.lead == lead.name},
+            tasks={key: _task(task, lead) for key, task in fleet.tasks.items() if task.origin.lead == lead.name},
             leads={lead.name: replace(lead, who="")},
         )
 
@@ -125,6 +128,10 @@ class LeadRights(Acting):
         if lead is None or not lead.may(LeadVerb.LOGS):
             return ()
         return tuple(log for log in logs if is_own(fleet, lead.name, log.agent))
+
+    def page(self, page: Page) -> Page:
+        """Return records of a log as they are shown: none of one that it follows and may see no longer."""
+        return page if self.followed((FollowedAgent(page.agent),)) else replace(page, data="", skipped=0)
 
     def instead(self, question: Question) -> Answer | None:
         """Return what is told instead of an answer; None: it may be answered."""
@@ -167,6 +174,35 @@ def _agent(agent: Agent, lead: Lead) -> Agent:
     pending = agent.pending and replace(agent.pending, who="")
     shown = with_changes(agent, pending=pending, edited=None, claims=(), evidence=())
     return shown if lead.may(LeadVerb.LOGS) else with_changes(shown, last_line="", last_line_at=0)
+
+
+_ITS_OWN = frozenset(
+    {
+        *(WaitReason.AFTER, WaitReason.AFTER_FAILED, WaitReason.AT_WORK, WaitReason.LEAD, WaitReason.REFUSED),
+        *(WaitReason.NO_PROFILE, WaitReason.OUTSIDE, WaitReason.PROFILE_FULL),
+    }
+)
+"""Reasons to wait that name what is its own; others name budgets, logins, people and agents of the room."""
+
+_NOT_TOLD = "(not told)"
+
+
+def _task(task: Task, lead: Lead) -> Task:
+    """A task that it gave; why it waits is told without whose budget, login, hold or agent that is."""
+    wait = task.wait
+    if wait is None or wait.reason in _ITS_OWN:
+        return task
+    hosts = (replace(each, about=each.about and _NOT_TOLD) for each in wait.hosts if each.host in lead.hosts)
+    credentials = (replace(each, name="one of them", about=_masked(each.about)) for each in wait.credentials)
+    about = _masked(wait.about)
+    if wait.reason is WaitReason.BUDGET:
+        own = [words for words in wait.about if any(name in words for name in ceiling_names(lead.name))]
+        about = tuple(own) or ("a budget of the room holds it",)
+    return replace(task, wait=replace(wait, about=about, hosts=tuple(hosts), credentials=tuple(credentials)))
+
+
+def _masked(about: tuple[str, ...]) -> tuple[str, ...]:
+    return (_NOT_TOLD,) if about else ()
 
 
 def _host(host: Host) -> Host:

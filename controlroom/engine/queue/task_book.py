@@ -11,6 +11,7 @@ from controlroom.domain import intents
 from controlroom.domain.audit import verb_of
 from controlroom.domain.claims import digest
 from controlroom.domain.events import HostDrained, QueueSeen, TasksSeen
+from controlroom.domain.lead_rights import check_open_tasks
 from controlroom.domain.model import Fleet, Host
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import Refusal
@@ -280,6 +281,7 @@ class TaskBook:
             case intents.DropTask():
                 changed = edits.dropped(self.fleet, task, who, now)
             case intents.RetryTask():
+                check_open_tasks(self.fleet, task.origin.lead, 1)
                 changed = edits.retried(task, now)
         self._store.apply(TasksSeen((changed,), self._outdated()))  # at once: the queue may be starting it
         written = await self._ledger_writer.outbox.put([*task_tables.keep_tasks([changed]), *statements], Keep.RECORD)
