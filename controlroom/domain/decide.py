@@ -48,6 +48,7 @@ from controlroom.domain.preconditions import (
     starting,
     state_words,
     takes_work,
+    unfit_for_worktree,
 )
 from controlroom.domain.questions import CUT, NOTHING_LASTING, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.queue import attempts
@@ -157,7 +158,9 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
     if reason := no_room_for(fleet, host, kind):
         raise Refusal(reason)
     wanted = intent.credential or intent.decided
-    if not intent.anyway and (lacks := lacks_for(fleet, host.name, kind, command, profile, wanted)):
+    worktree = intent.worktree or (profile.worktree if profile else "")
+    lacks = lacks_for(fleet, host.name, kind, command, profile, wanted)
+    if not intent.anyway and (lacks := lacks or unfit_for_worktree(fleet, host.name, worktree)):
         raise Refusal(f"{host.name} is not fit for it: {lacks}. To start it all the same: controlroom spawn --anyway …")
     meant = intent.model or (profile.model if profile else "")
     credential, taken = credential_for(fleet, profile, meant, host.name, now, wanted)
@@ -178,7 +181,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, now: int) -> Decision:
         terms=intent.terms,
         chosen=intent.model,
         credential=credential,
-        worktree=intent.worktree or (profile.worktree if profile else ""),
+        worktree=worktree,
         chosen_credential=intent.credential,
         lead=intent.lead,
     )

@@ -292,6 +292,12 @@ def unfit(fleet: Fleet, host: str, kind: AgentKind, command: tuple[str, ...], pr
     return preflight.claude or ("" if profile is not None and profile.own_login else preflight.login)
 
 
+def unfit_for_worktree(fleet: Fleet, host: str, worktree: str) -> str:
+    """Why a host is to make no git worktree, and what mends it, as it was found there; "": nothing that is known."""
+    preflight = fleet.queue.preflights.get(host)
+    return preflight.git if worktree and preflight is not None else ""
+
+
 _FOLDERS = {
     FolderProblem.ABSENT: "is not there",
     FolderProblem.NOT_A_FOLDER: "is no folder",
@@ -305,6 +311,8 @@ def unfit_folder(preflight: Preflight, profile: Profile, cwd: str) -> str:
 
     One that only plans may work where nothing can be written.
     """
+    if profile.worktree and preflight.git:
+        return preflight.git
     folder = preflight.folders.get(cwd)
     problem = folder.problem if folder else FolderProblem.UNKNOWN
     if problem is FolderProblem.READ_ONLY and profile.permission_mode == _PLANS:

@@ -403,6 +403,8 @@ class Preflight:
     """Why Claude has no login there, and what mends that."""
     dialogs: str = ""
     """What Claude would ask first on a terminal, and how to answer it."""
+    git: str = ""
+    """Why no git worktree is to be made there, and what mends that."""
     folders: Mapping[str, FolderCheck] = field(default_factory=dict)
     """Those in which agents are to work, by what the tasks and profiles call them."""
     blocking: str = ""

@@ -104,6 +104,35 @@ def test_who_spawns_by_hand_is_told_and_may_insist() -> None:
     assert not isinstance(decide(world, replace(spawn, kind="command", command=("ls",)), 1, NOON), Refused)
 
 
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (replace(WELL, git="2.43.0"), ""),
+        (replace(WELL, git="2.32.0 (Apple Git-132)"), ""),
+        (replace(WELL, git="unheard of"), ""),
+        (replace(WELL, git="2.25.1"), "git 2.25.1 is older than 2.32, which worktrees need (install git 2.38 or newer"),
+        (replace(WELL, python="3.11.2"), "git is not installed, which worktrees need (sudo apt-get install git)"),
+    ],
+)
+def test_a_git_that_is_too_old_or_absent_keeps_worktrees_alone_from_a_host(found: HostCheck, words: str) -> None:
+    world = lacking(git=preflight(found, NOON).git)
+    trees = replace(world, profiles={"trees": Profile("trees", worktree="main"), **PROFILES})
+    spawn = intents.SpawnAgent("docs", "write", host="vm1")
+    for wish in (replace(spawn, worktree="main"), replace(spawn, profile="trees")):
+        refusal = decide(trees, wish, 1, NOON)
+        assert isinstance(refusal, Refused) is bool(words)
+        assert not words or refusal.reason.startswith(f"vm1 is not fit for it: {words}")  # type: ignore[union-attr]
+        assert not isinstance(decide(trees, replace(wish, anyway=True), 1, NOON), Refused)
+    assert not isinstance(decide(trees, spawn, 1, NOON), Refused)
+    work = Task(1, "x", TaskState.WAITING, NOON, NOON)
+    alike = {"t1": replace(work, worktree="main"), "t2": replace(work, number=2)}
+    plan = dispatch.plan(replace(trees, tasks=alike), NOON)
+    assert plan.start is not None
+    assert plan.start.task.id == ("t2" if words else "t1")
+    of_profile = replace(work, number=3, profile="trees")
+    assert kept_out(replace(trees, tasks={"t3": of_profile})) == ({"trees"} if words else set())
+
+
 def in_folder(found: FolderCheck, profile: Profile) -> str:
     """What keeps an agent of a profile out of a folder of a host."""
     return unfit_folder(Preflight(NOON, folders={"src": found}), profile, "src")

@@ -117,6 +117,25 @@ async def test_a_host_that_says_nothing_of_a_folder_still_lacks_what_it_lacked(m
         assert (host.spawned, list(store.fleet.alarms)) == ([], ["preflight of vm1"])
 
 
+class OldGit(Folders):
+    """Its git is too old for worktrees."""
+
+    def checked(self, asked: Check) -> Checked:
+        seen = super().checked(asked)
+        return replace(seen, host=replace(seen.host, git="2.25.1"))
+
+
+async def test_tasks_that_ask_for_a_worktree_wait_for_a_git_that_can_make_it_and_no_others_do() -> None:
+    host = OldGit("vm1", "src")
+    async with queue_room(host) as here:
+        await add(here, "a", cwd="src", worktree="main")
+        await add(here, "b", cwd="src")
+        await runs(here, host, "b-t2")
+        alarms = here.engine.store.fleet.alarms
+        assert "git 2.25.1 is older than 2.32, which worktrees need" in alarms["preflight of vm1"].text
+        assert [order.name for order in host.spawned] == ["b-t2"]
+
+
 class Untrusted(Folders):
     """Its Claude would ask whether the folder is trusted."""
 

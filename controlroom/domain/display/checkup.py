@@ -105,7 +105,8 @@ def preflight(found: HostCheck, now: int) -> Preflight:
     login = "" if found.logged_in is not False else "Claude is not logged in (claude auth login there)"
     dialogs = "Claude would ask its first questions (run claude once there)" if found.onboarded is False else ""
     machine = "; ".join(filter(None, lacks))
-    return Preflight(now, machine=machine, claude=_lack(_claude(found)), login=login, dialogs=dialogs)
+    claude, git = _lack(_claude(found)), _worktree_lack(found)
+    return Preflight(now, machine=machine, claude=claude, login=login, dialogs=dialogs, git=git)
 
 
 def _lack(check: Check) -> str:
@@ -201,10 +202,12 @@ def _shell(found: HostCheck) -> Iterator[Check]:
 _GIT_APART, _GIT_TRIED = (2, 32), (2, 38)
 """Since when git takes GIT_CONFIG_GLOBAL; and what we need, as `runner.git` says where there is none."""
 
+_NEWER_GIT = "install git 2.38 or newer there"
+
 
 def _git(found: HostCheck) -> Check:
     if version := _numbers(found.git):
-        words, mend = found.git, "install git 2.38 or newer there"
+        words, mend = found.git, _NEWER_GIT
         if version < _GIT_APART:
             words += ": older than 2.32, it cannot be kept from settings of this account (GIT_CONFIG_GLOBAL)"
         elif version < _GIT_TRIED:
@@ -215,6 +218,16 @@ def _git(found: HostCheck) -> Check:
     if found.git:
         return Check("git", Grade.UNKNOWN, f"{found.git}: no version is said", "run git --version there")
     return Check("git", Grade.WARN, "not installed: most tasks need it", "sudo apt-get install git")
+
+
+def _worktree_lack(found: HostCheck) -> str:
+    """Why no git worktree is to be made for an agent there, and what mends that; "": nothing that is known."""
+    version = _numbers(found.git)
+    if version and version < _GIT_APART:
+        return f"git {found.git} is older than 2.32, which worktrees need ({_NEWER_GIT})"
+    if found.python and not found.git:  # a host that has told of nothing has not told of its python either
+        return "git is not installed, which worktrees need (sudo apt-get install git)"
+    return ""
 
 
 # --------------------------------------------------------------------------- the machine

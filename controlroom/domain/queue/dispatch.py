@@ -121,7 +121,9 @@ _SORTED_IN = 100
 
 _PLACE = attrgetter("place", "number")
 
-_WORK = attrgetter("profile", "host", "labels", "model", "cwd", "origin.source", "origin.lead", "credential")
+_WORK = attrgetter(
+    "profile", "host", "labels", "model", "cwd", "worktree", "origin.source", "origin.lead", "credential"
+)
 """What decides where a task may begin: for tasks that are alike in it that is worked out once."""
 
 
@@ -475,7 +477,8 @@ class World:
         lacks = unfit(self._fleet, host, profile.kind, profile.command, profile)
         if lacks := lacks or unfit_folder(preflight, profile, cwd):
             return lacks
-        is_new = (not preflight.at and profile.kind is not AgentKind.COMMAND) or (cwd and cwd not in preflight.folders)
+        is_wanted = profile.kind is not AgentKind.COMMAND or profile.worktree
+        is_new = (not preflight.at and is_wanted) or (cwd and cwd not in preflight.folders)
         return "" if preflight.looking and is_new else None
 
     def _room_on(self, host: Host, name: str, profile: Profile) -> HostWait | int:

@@ -1,8 +1,9 @@
 """Looks at hosts before agents are started there, so that many do not die alike of one cause."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import field, replace
 from operator import attrgetter
+from typing import NamedTuple
 
 from controlroom.domain.display.checkup import preflight
 from controlroom.domain.model import Fleet, Host, HostFacts, LinkState, Profile
@@ -28,32 +29,42 @@ _OF_THE_HOST = frozenset(
 """Ends of agents after which their host is looked at again: it may not be any more what it was found to be."""
 
 
+class Work(NamedTuple):
+    """What decides which folder of a host an agent works in, and what it must have."""
+
+    profile: str
+    cwd: str
+    worktree: str
+
+
 @dataclass
 class Needs:
     """What the agents need that may be started soon without anybody looking."""
 
     parts: set[str] = field(default_factory=set)
     """Parts of `Preflight`."""
-    work: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    """By profile and folder: the hosts that alone may take it; empty: anywhere."""
+    work: dict[Work, set[str]] = field(default_factory=dict)
+    """The hosts that alone may take it, by kind of work; empty: anywhere."""
 
     @property
     def folders(self) -> set[str]:
         """Where they are to work."""
-        return {cwd for _, cwd in self.work if cwd}
+        return {work.cwd for work in self.work if work.cwd}
 
 
 def needs_of(fleet: Fleet) -> Needs:
     """What tasks that wait need, and agents that are started without being asked."""
     needs, names = Needs(), set[str]()
-    for name, cwd, host in {_WORK(task) for task in fleet.tasks.values() if task.state is TaskState.WAITING}:
+    for name, cwd, tree, host in {_WORK(task) for task in fleet.tasks.values() if task.state is TaskState.WAITING}:
         names.add(name)
-        needs.work.setdefault((name, cwd or fleet.profiles.get(name, _NONE).cwd), set()).add(host)
+        profile = fleet.profiles.get(name, _NONE)
+        needs.work.setdefault(Work(name, cwd or profile.cwd, tree or profile.worktree), set()).add(host)
     for name, profile in fleet.profiles.items():
         if profile.restarts.starts_any:
             names.add(name)
         if slot_names(profile):
-            needs.work.setdefault((name, profile.cwd), set()).update(profile.restarts.hosts or ("",))
+            work = Work(name, profile.cwd, profile.worktree)
+            needs.work.setdefault(work, set()).update(profile.restarts.hosts or ("",))
     for profile in (_profile(fleet, name) for name in names):
         if profile.kind is not AgentKind.COMMAND:
             needs.parts.add("machine")
@@ -69,7 +80,7 @@ def _profile(fleet: Fleet, name: str) -> Profile:
 
 
 _NONE = Profile("")
-_WORK = attrgetter("profile", "cwd", "host")
+_WORK = attrgetter("profile", "cwd", "worktree", "host")
 
 
 class HostPreflights:
@@ -181,21 +192,25 @@ def _blocking(fleet: Fleet, name: str, result: Preflight, needs: Needs) -> str:
     lacks = [getattr(result, part) for part in ("machine", "claude", "login") if part in needs.parts]
     kept_out = [
         words
-        for (profile, cwd), hosts in needs.work.items()
-        if (words := unfit_folder(result, _profile(fleet, profile), cwd))
-        if hosts == {name} or ((name in hosts or "" in hosts) and not _fits_elsewhere(fleet, name, profile, cwd))
+        for work, hosts in needs.work.items()
+        if (words := _unfit_for(fleet, result, work))
+        if hosts == {name} or ((name in hosts or "" in hosts) and not _fits_elsewhere(fleet, name, work))
     ]
     return "; ".join(filter(None, dict.fromkeys([*lacks, *kept_out])))
 
 
-def _fits_elsewhere(fleet: Fleet, name: str, profile: str, cwd: str) -> bool:
+def _unfit_for(fleet: Fleet, result: Preflight, work: Work) -> str:
+    """What keeps such work out of its folder on a host; "": nothing that is known."""
+    return unfit_folder(result, replace(_profile(fleet, work.profile), worktree=work.worktree), work.cwd)
+
+
+def _fits_elsewhere(fleet: Fleet, name: str, work: Work) -> bool:
     """Whether another host has such a folder, as far as is known."""
-    others = ((host, seen) for host, seen in fleet.queue.preflights.items() if host != name and cwd in seen.folders)
-    return any(not unfit_folder(seen, _profile(fleet, profile), cwd) for _, seen in others)
+    others = (seen for host, seen in fleet.queue.preflights.items() if host != name and work.cwd in seen.folders)
+    return any(not _unfit_for(fleet, seen, work) for seen in others)
 
 
 def _lacks(fleet: Fleet, result: Preflight, needs: Needs) -> bool:
     """Whether a host lacks anything, be it for nobody now."""
-    profiles: Iterable[tuple[Profile, str]] = ((_profile(fleet, name), cwd) for name, cwd in needs.work)
-    folders = any(unfit_folder(result, profile, cwd) for profile, cwd in profiles)
+    folders = any(_unfit_for(fleet, result, work) for work in needs.work)
     return folders or bool(result.machine or result.claude or result.login)
