@@ -420,14 +420,14 @@ class Node:
             running = await asyncio.to_thread(starts.running, adopted.running(), adopted.members())
         now, at = host.now(), self._clock()
         usage, last_look, shown = self._adopted_usage, self._last_look, adopted.seen()
-        if starts.knows_login:
+        if knows_login := starts.knows_login:  # it may be known a moment later
             usage.add(await asyncio.to_thread(last_look.missed, running, starts.projects, now, at))
             if ended := last_look.ended({agent.name for agent in shown}):
                 self._outbox.adopted(AdoptedSeen(ended, complete=False))
         pieces = await asyncio.to_thread(usage.look, running, now, at)
         for why, where in starts.uncounted():
             last_look.lose(why, where, now, now)
-        if starts.knows_login:
+        if knows_login:
             await asyncio.to_thread(last_look.keep, usage.unread, shown, starts.projects, now, at)
         for piece in pieces:
             self._outbox.send(piece)

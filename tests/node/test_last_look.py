@@ -88,6 +88,14 @@ def test_a_run_that_nobody_saw_is_found_with_all_of_its_session(host: Host) -> N
     assert [record.pico for record in work.records if isinstance(record, Report)] == [250_000 * 10**6]
 
 
+def test_what_the_node_before_left_stands_until_it_is_read(host: Host) -> None:
+    host.leave()
+    host.write(SESSION, first(), line(1, at=stamped(BEGAN + 2000)))
+    node = host.node()
+    node.keep([], (), [str(host.projects)], LATER, LATER / 1000)
+    assert [claude.session for claude in host.missed(node)] == [SESSION]
+
+
 def test_what_was_written_before_is_not_found_again(host: Host) -> None:
     host.write(SESSION, first(BEGAN - 9000), at=BEGAN - 9000)
     host.leave()

@@ -134,7 +134,12 @@ class LastLook:
         now: int,
         at: float,
     ) -> None:
-        """Write down how it is now, for the node that comes next. `claudes`: all that are not read to their ends."""
+        """Write down how it is now, for the node that comes next; nothing before what the one before left was read.
+
+        `claudes`: all that are not read to their ends.
+        """
+        if self._found is None:
+            return
         sessions, gaps = {claude.session for claude in claudes}, tuple(self._gaps.values())
         same = sessions == self._sessions and gaps == self._written
         if self._read_only or (same and at < self._due):
