@@ -59,6 +59,18 @@ def test_what_is_reported_beyond_what_is_metered_is_booked_once(ledger: Ledger) 
     assert ledger.read(TOTAL) == [(25 * MICRO,)]
 
 
+def test_what_was_brought_as_a_copy_is_of_the_run_of_its_host_that_says_it_asked_for_it(ledger: Ledger) -> None:
+    write(ledger, booking(1, 10, run=""), booking(2, 20, run=""), source=DOCS)
+    write(ledger, booking(1, 10), source=API)
+    write(ledger, booking(2, 20, run=OTHER), source=API._replace(host="vm2"))
+    write(ledger, booking(1, 10, run=""), source=DOCS)
+    by_agent = "select host, agent, sum(messages), sum(pico) from spend join sources on source = id group by 1, 2"
+    assert [row for row in ledger.read(by_agent) if row[2]] == [
+        ("vm1", "api-1", 1, 10 * MICRO),
+        ("vm1", "docs-1", 1, 20 * MICRO),
+    ]
+
+
 def test_what_no_message_accounts_for_is_no_request_of_the_api(ledger: Ledger) -> None:
     write(ledger, booking(1, 10))
     say(ledger, 25)

@@ -72,15 +72,18 @@ def _sized(what: str, counts: str) -> str:
 
 TRUE = {
     "minutes": f"""select at / {MINUTE}, {_PAYER.format("usage")}, sum({_FRESH.format("usage")}) from usage
-        group by 1, 2""",
+        group by 1, 2 having sum({_FRESH.format("usage")}) <> 0""",
     "sizes": f"""select day, model, {_STEP.format("size")}, sum(prompts), sum(outputs)
         from ({_sized(_PROMPT, "count(*) as prompts, 0 as outputs")}
         union all {_sized("{0}.output", "0, count(*)")}) group by 1, 2, 3""",
 }
 """By table: the query for what it ought to hold."""
 
-KEPT = {"minutes": "select * from minutes", "sizes": "select * from sizes where prompts > 0 or outputs > 0"}
-"""By table: the query for what it holds."""
+KEPT = {
+    "minutes": "select * from minutes where tokens <> 0",
+    "sizes": "select * from sizes where prompts > 0 or outputs > 0",
+}
+"""By table: the query for what it holds; what was taken away from it again may leave a row of nothing."""
 
 ADVICE_TABLES: Sequence[str] = (
     "create table steps (least integer primary key)",

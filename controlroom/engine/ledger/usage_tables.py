@@ -1,10 +1,11 @@
 """Tables of usage: every API message once, and the sums that every view is made from.
 
 A message is named by its id, or else by that of its request, wherever it is met again: in a transcript that was
-resumed, forked or copied, in a file that is read anew, under another request. Who brought it first keeps it. When it
-comes again the dearer one counts: Claude Code writes a message several times and never less than before, so this is the
-last one in an honest transcript, in whatever order the lines come, and an agent cannot talk its bill down. Only an
-estimate gives way to what is known for certain, be it less.
+resumed, forked or copied, in a file that is read anew, under another request. Who brought it first keeps it, unless
+that was a copy and a run of the same host says that it asked for it. When it comes again the dearer one counts: Claude
+Code writes a message several times and never less than before, so this is the last one in an honest transcript, in
+whatever order the lines come, and an agent cannot talk its bill down. Only an estimate gives way to what is known for
+certain, be it less.
 
 What Claude itself reports of a run beyond its messages (titles, classifiers, whatever stands in no transcript) is
 booked as rows of their own, so that every sum counts the larger of the two. They follow the difference: it grows with
@@ -311,8 +312,13 @@ _BETTER = "(usage.flags & {0} > excluded.flags & {0} or (usage.flags & {0} = exc
 )
 _RUN = f"""case when excluded.run in (0, usage.run) then usage.run when usage.run = 0 then excluded.run
     else {DISPUTED} end"""
-_CLAIMS = f"(usage.flags & {HISTORY} > 0 and excluded.flags & {HISTORY} = 0 and excluded.run <> 0)"
-"""A run says that it asked for what was taken for history: then it is that run's, at its time."""
+_HOST = "(select host from sources where id = {0}.source)"
+_CLAIMS = f"""(usage.run = 0 and excluded.run <> 0 and excluded.flags & {HISTORY} = 0
+    and (usage.flags & {HISTORY} > 0 or {_HOST.format("usage")} = {_HOST.format("excluded")}))"""
+"""A run says that it asked for what was taken for history, or brought as a copy: then it is that run's, at its time.
+
+What another host has brought stays where it is: none may take use out of the sums of others.
+"""
 _FLAGS = f"""(iif({_BETTER}, excluded.flags, usage.flags) & ~{HISTORY})
     | iif({_CLAIMS}, 0, usage.flags & {HISTORY})"""
 _CHANGES = ", ".join(
