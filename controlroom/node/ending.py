@@ -52,7 +52,7 @@ def record_last_usage(folder: str) -> None:
 def _messages(folder: str) -> Iterator[Message]:
     """Yield what the transcripts of a run tell, and what was under way."""
     left = _MOST
-    for session, config, cwd, run in dict.fromkeys(noted_sessions(folder)):
+    for session, config, cwd, run, *_ in dict.fromkeys(noted_sessions(folder)):
         for path in session_files(config, cwd, session):
             tail = Tail(path)
             while left > 0 and (piece := tail.next()):

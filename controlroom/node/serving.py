@@ -18,6 +18,7 @@ from controlroom.node.adopted.agents import AdoptedAgents
 from controlroom.node.adopted.claudes import NewClaudes
 from controlroom.node.adopted.last_look import LastLook
 from controlroom.node.adopted.logs import AdoptedLogs
+from controlroom.node.adopted.metered import MeteredSessions
 from controlroom.node.adopted.reports import LastReports
 from controlroom.node.adopted.signals import AdoptedActor
 from controlroom.node.adopted.tmux import UserTmux
@@ -151,7 +152,8 @@ class Node:
         self._adopted = _adopted(place, greeting.adopted_logs) if greeting.adopt else None
         self._signals = AdoptedActor(self._adopted, ownership, turns, place.boot_id)
         self._starts = NewClaudes(os.environ, os.path.expanduser("~")) if greeting.adopt else None
-        self._last_look = LastLook(place.state, greeting.room, place.boot_id, read_only=greeting.read_only)
+        metered = MeteredSessions(place.state).read
+        self._last_look = LastLook(place.state, greeting.room, place.boot_id, metered, read_only=greeting.read_only)
         self._noticed = asyncio.Event()
         self._starting = asyncio.Lock()
         self._inquirer = Inquirer(place, self._login_shell, self._adopted)
@@ -159,7 +161,7 @@ class Node:
         self._inquiries: dict[int, asyncio.Task[None]] = {}
         self._supervisor = Supervisor(place, self._observer, ownership, turns)
         self._loads = Loads(place.namespace)
-        self._adopted_usage = AdoptedUsage()
+        self._adopted_usage = AdoptedUsage(metered)
         self._adopted_wakes = asyncio.Event()
         self._watch = FileWatch(self._adopted_wakes.set) if self._adopted else None
         self._adopted_workers: list[Worker] = []

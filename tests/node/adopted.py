@@ -15,6 +15,7 @@ from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import Record, from_line
 from controlroom.node.adopted.claudes import RunningClaude
 from controlroom.node.adopted.usage import AdoptedUsage
+from controlroom.runner.money.usage_meter import Metered
 from controlroom.wire.messages import AdoptedSeen, AgentSeen, Ping
 from controlroom.wire.messages import LastLines as LinesSeen
 from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen
@@ -182,9 +183,14 @@ class Session:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{SESSION}.jsonl"
-        self.usage = AdoptedUsage()
+        self.noted: list[Metered] = []
+        """The runs of our agents that are metered from it."""
+        self.usage = self.another_node()
         self.booked: dict[tuple[str, int], UsagePlace] = {}
         self.records: list[Record] = []
+
+    def another_node(self) -> AdoptedUsage:
+        return AdoptedUsage(lambda: {SESSION: tuple(self.noted)})
 
     def add(self, *lines: bytes, inside: str = "") -> None:
         path = self.path.with_suffix("") / inside if inside else self.path

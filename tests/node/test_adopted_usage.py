@@ -12,6 +12,7 @@ import pytest
 from controlroom.metering.usage_file import Report
 from controlroom.node.adopted.claudes import RunningClaude
 from controlroom.node.adopted.usage import AdoptedUsage
+from controlroom.runner.money.usage_meter import Metered
 from controlroom.wire.usage import SendUsage, UsageSeen
 from tests.lab.node_client import NodeClient
 from tests.lab.world import World
@@ -50,7 +51,7 @@ def test_another_node_goes_on_where_home_is(work: Session) -> None:
     work.add(line(1, at=EARLIER), total(0.5), line(2))
     work.ask()
     work.settle(work.running())
-    work.usage = AdoptedUsage()
+    work.usage = work.another_node()
     work.add(line(3), total(1.25))
     work.ask()
     work.settle(work.running())
@@ -127,6 +128,103 @@ def test_one_that_goes_on_with_a_session_is_another_run(work: Session) -> None:
     work.add(line(3, at="2026-11-22T05:00:02Z"))
     work.settle(later)
     assert work.told() == [("msg_1", RUN), ("msg_3", NEXT)]
+
+
+def goes_on(work: Session, at: int = BEGAN + 9000) -> None:
+    """A runner of ours goes on with the session from here on, as it notes before its Claude begins."""
+    work.noted.append(Metered(SESSION, str(work.path.parent), "/p", "", at, work.path.stat().st_size))
+
+
+@pytest.mark.parametrize("dead", [True, False], ids=["its end was seen", "its end is yet to be seen"])
+def test_what_a_runner_of_ours_adds_to_a_session_is_not_told_of_who_had_it_before(work: Session, dead: bool) -> None:
+    alive = [] if dead else [work.running()]
+    work.add(line(1), total(0.25))
+    work.ask()
+    work.settle(work.running())
+    work.add(line(2, at=stamped(BEGAN + 5000)), total(0.5))
+    work.add(line(3, at=stamped(BEGAN + 5000)), inside="subagents/agent-a.jsonl")
+    goes_on(work)
+    work.add(line(4, at=stamped(BEGAN + 9500)), total(1.0), asked(5))
+    for name in ("a", "b"):
+        work.add(line(f"{name}6", at=stamped(BEGAN + 9500)), inside=f"subagents/agent-{name}.jsonl")
+    work.settle(*alive)
+    work.settle()
+    assert work.told() == [("msg_1", RUN), ("msg_2", RUN), ("msg_3", RUN)]
+    reports = [record for record in work.records if isinstance(record, Report)]
+    assert [report.pico for report in reports] == [250_000 * 10**6, 500_000 * 10**6]
+    assert work.usage.unread == []
+
+
+def test_nor_is_it_by_a_node_that_was_not_there(work: Session) -> None:
+    work.add(line(1))
+    work.ask()
+    work.settle(work.running())
+    work.add(line(2), asked(3))
+    goes_on(work)
+    work.add(line(4, at=stamped(BEGAN + 9500)), total(1.0))
+    work.usage = work.another_node()
+    work.ask()
+    work.usage.add([work.running()])
+    work.settle()
+    assert work.told() == [("msg_1", RUN), ("msg_2", RUN), ("asked-3", "")]
+    assert work.usage.unread == []
+
+
+def test_what_a_runner_adds_while_a_file_is_being_read_is_not_told_either(work: Session) -> None:
+    """It goes on, and its Claude answers, after it was seen how far the file goes."""
+    work.add(line(1))
+    work.ask()
+    noted = work.noted
+
+    def goes_on_now() -> dict[str, tuple[Metered, ...]]:
+        read = {SESSION: tuple(noted)}
+        goes_on(work)
+        work.add(line(2, at=stamped(BEGAN + 9500)))
+        return read
+
+    work.usage = AdoptedUsage(goes_on_now)
+    work.ask()
+    work.look(work.running())
+    work.usage = work.another_node()
+    work.ask()
+    work.settle(work.running())
+    assert work.told() == [("msg_1", RUN)]
+
+
+def test_one_that_lives_on_beside_a_runner_is_told_on(work: Session) -> None:
+    work.add(line(1))
+    work.ask()
+    work.settle(work.running())
+    goes_on(work)
+    work.add(line(2, at=stamped(BEGAN + 90_000)))
+    work.settle(work.running())
+    assert work.told() == [("msg_1", RUN)]
+    work.pieces(work.usage.look([work.running()], BEGAN + 90_000))
+    work.settle()
+    assert work.told() == [("msg_1", RUN), ("msg_2", RUN)]
+
+
+def test_one_that_goes_on_after_a_runner_is_told_as_before(work: Session) -> None:
+    work.add(line(1))
+    goes_on(work, at=BEGAN)
+    work.add(line(2, at=stamped(BEGAN + 1000)))
+    work.ask()
+    work.settle(work.running(began=BEGAN + 2000))
+    work.add(line(3, at=stamped(BEGAN + 3000)))
+    work.settle(work.running(began=BEGAN + 2000))
+    assert work.told() == [("msg_1", ""), ("msg_2", ""), ("msg_3", RUN)]
+
+
+def test_what_says_nothing_of_use_is_not_read_again(work: Session) -> None:
+    work.add(line(1), b" " * (len(line(7)) - 1) + b"\n")
+    work.ask()
+    work.settle(work.running())
+    with open(work.path, "r+b") as file:
+        file.seek(len(line(1)))
+        file.write(line(7))
+    work.add(line(2))
+    work.settle(work.running())
+    assert work.told() == [("msg_1", RUN), ("msg_2", RUN)]
 
 
 @pytest.mark.parametrize("kind", ["fifo", "symlink", "folder", "damaged", "hole"])

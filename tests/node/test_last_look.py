@@ -14,6 +14,7 @@ import pytest
 from controlroom.metering.usage_file import Report
 from controlroom.node.adopted.claudes import RunningClaude
 from controlroom.node.adopted.last_look import LastLook
+from controlroom.node.adopted.metered import MeteredSessions
 from controlroom.text.states import Uncounted
 from controlroom.wire.messages import AgentSeen
 from controlroom.wire.usage import UsageGaps
@@ -42,7 +43,7 @@ class Host:
         self.work = Session(self.projects / "-work")
 
     def node(self) -> LastLook:
-        return LastLook(str(self.state), "room", BOOT)
+        return LastLook(str(self.state), "room", BOOT, MeteredSessions(str(self.state)).read)
 
     def leave(self, *claudes: RunningClaude, at: int = BEGAN, agents: tuple[AgentSeen, ...] = ()) -> None:
         """Have a node look once, and go."""
@@ -248,7 +249,7 @@ def test_transcripts_that_are_no_files_hold_nobody_up(host: Host) -> None:
 
 
 def test_a_watcher_of_a_host_leaves_nothing_there(host: Host) -> None:
-    node = LastLook(str(host.state), "room", BOOT, read_only=True)
+    node = LastLook(str(host.state), "room", BOOT, dict, read_only=True)
     node.missed([], [str(host.projects)], BEGAN, 1.0)
     node.keep([], (), [str(host.projects)], BEGAN, 1.0)
     assert list(host.state.iterdir()) == []

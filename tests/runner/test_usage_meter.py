@@ -11,7 +11,15 @@ import pytest
 
 from controlroom.metering.usage_file import Refusal, Report
 from controlroom.runner.claude.transcripts import find_transcript
-from controlroom.runner.money.usage_meter import LATE, NEVER, OFTEN, SOON, UsageMeter
+from controlroom.runner.money.usage_meter import (
+    LATE,
+    NEVER,
+    OFTEN,
+    SOON,
+    Metered,
+    UsageMeter,
+    noted_sessions,
+)
 from tests.runner.usage import BEGAN, FORK, SESSION, Claude, claude, line, names, stamped, told, total, written
 
 __all__ = ["claude"]
@@ -187,6 +195,16 @@ def test_what_stood_in_a_resumed_session_is_not_this_runs(claude: Claude) -> Non
     say(claude.transcript, total(0.8))
     meter.look(SESSION)
     assert reports() == [(RUN, 250_000), (RUN, 300_000)]
+
+
+@pytest.mark.parametrize("forks", [False, True])
+def test_it_is_noted_before_its_claude_begins_where_a_run_goes_on(claude: Claude, forks: bool) -> None:
+    say(claude.transcript, line(1))
+    size = claude.transcript.stat().st_size
+    place = str(claude.config), str(claude.cwd)
+    UsageMeter(*place, SESSION, forks=forks, clock=lambda: BEGAN, random=lambda _: b"\x01" * 8)
+    say(claude.transcript, line(2))
+    assert list(noted_sessions(".")) == [Metered(SESSION, *place, "", *(() if forks else (BEGAN, size)))]
 
 
 def test_a_fork_begins_with_what_is_its_parents(claude: Claude) -> None:

@@ -50,7 +50,7 @@ def claude(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claude:
     return Claude(tmp_path)
 
 
-def line(number: int, output: int = 10, at: str = "2026-11-22T05:00:00Z") -> bytes:
+def line(number: int | str, output: int = 10, at: str = "2026-11-22T05:00:00Z") -> bytes:
     usage = {"input_tokens": 3, "output_tokens": output}
     message = {"id": f"msg_{number}", "model": "claude-opus-5-5", "usage": usage}
     entry = {"type": "assistant", "requestId": f"req_{number}", "timestamp": at, "message": message}

@@ -10,15 +10,15 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from controlroom.metering.usage import moment
 from controlroom.node.adopted.claudes import RunningClaude, Transcript, adopted_name, end_of
-from controlroom.node.agent_folders import entries, signature
+from controlroom.node.adopted.metered import MeteredBySession
+from controlroom.node.agent_folders import signature
 from controlroom.runner.files import make_private, read_piece, read_regular, why, write_atomic
-from controlroom.runner.money.usage_meter import noted_sessions
 from controlroom.text.json_fields import text
 from controlroom.text.states import Uncounted
 from controlroom.wire.codec import decode, encode
@@ -62,8 +62,17 @@ class _Kept(NamedTuple):
 class LastLook:
     """What the node before left, and what this one leaves."""
 
-    def __init__(self, state: str, room: str, boot: str, *, read_only: bool = False) -> None:
-        self._state, self._boot, self._read_only = state, boot, read_only
+    def __init__(
+        self,
+        state: str,
+        room: str,
+        boot: str,
+        metered: Callable[[], MeteredBySession],
+        *,
+        read_only: bool = False,
+    ) -> None:
+        """`metered` reads which sessions agents are metered from."""
+        self._state, self._boot, self._metered, self._read_only = state, boot, metered, read_only
         self._path = os.path.join(state, f"adopted-{hashlib.sha256(room.encode()).hexdigest()[:12]}.json")
         self._before: _Kept | None = None
         self._since = 0
@@ -96,7 +105,7 @@ class LastLook:
                 self._since = min(self._since, before.looked - before.offset + now - round(1000 * at))
             known = [claude for claude in before.claudes if claude.session not in at_work]
             self._over = dict.fromkeys(before.over)
-            taken = at_work.union(_metered(self._state), (claude.session for claude in known))
+            taken = at_work.union(self._metered(), (claude.session for claude in known))
             self._found = self._search({*projects, *before.projects}, now, taken)
             return [claude for claude in known if self._is_there(claude, now)]
         return self._ended(at_work, now) if self._found else []
@@ -217,7 +226,7 @@ class LastLook:
 
     def _ended(self, at_work: set[str], now: int) -> list[RunningClaude]:
         """Return the runs that nobody has seen, of those transcripts that are quiet by now."""
-        taken = at_work | _metered(self._state)  # for good: an agent may be forgotten once it has ended
+        taken = at_work.union(self._metered())  # for good: an agent may be forgotten once it has ended
         quiet, self._found = [], [path for path in self._found or () if _session_of(path) not in taken]
         for path in self._found[:]:
             status = signature(path)
@@ -252,16 +261,6 @@ def _beginning(path: str) -> tuple[int, str]:
         if began and cwd:
             break
     return began, cwd
-
-
-def _metered(state: str) -> set[str]:
-    """Return the sessions that agents of any room of this user are metered from."""
-    base = os.path.dirname(state) if os.path.basename(os.path.dirname(state)) == "controlroom" else state
-    try:
-        places = [base, *(entry.path for entry in os.scandir(base) if entry.is_dir(follow_symlinks=False))]
-    except OSError:
-        places = [state]
-    return {noted.session for place in places for entry in entries(place) for noted in noted_sessions(entry.folder)}
 
 
 def _ended(agent: AgentSeen, path: str) -> AgentSeen:

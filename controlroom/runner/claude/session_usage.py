@@ -28,6 +28,15 @@ TURNED = 500
 """Milliseconds by which a clock that goes evenly may seem to go back."""
 
 
+class Stop(NamedTuple):
+    """Where a run's part of a file ends."""
+
+    offset: int
+    """Bytes of it that are looked at."""
+    until: int = 0
+    """UTC ms from which on what stands there is another run's; 0: nothing is."""
+
+
 class RecordBatch(NamedTuple):
     """Records of one file, up to where in it, and whether there is more to be read already."""
 
@@ -57,13 +66,17 @@ class SessionUsage:
         self._inherits = False
         """Whether messages of others stand in it."""
 
-    def resume(self, transcript: str) -> None:
-        """Take what stands in the session's files by now as that of earlier runs."""
+    def resume(self, transcript: str) -> int | None:
+        """Take what stands in the session's files by now as that of earlier runs.
+
+        Returns how many bytes the transcript has; None when that cannot be seen.
+        """
         for path in files_of(transcript):
             with contextlib.suppress(OSError):
                 self._files[path] = _File(path, self._recent, os.stat(path, follow_symlinks=False).st_size)
         self._had = 0
         self.fresh = True
+        return self._files[transcript].older if transcript in self._files else None
 
     def put_back(self, by: int) -> None:
         """The clock has been put back by so many milliseconds: by it the run began earlier."""
@@ -107,21 +120,21 @@ class SessionUsage:
                 if not news.is_taken:
                     return
 
-    def part(self, path: str, start: int, now: int, *, main: bool) -> RecordBatch:
-        """Read the records that stand from `start` on, some `A_PART` bytes of them.
+    def part(self, path: str, start: int, stop: Stop, now: int, *, main: bool) -> RecordBatch:
+        """Read the records that stand from `start` on and before `stop`, some `A_PART` bytes of them.
 
-        A file is read from its beginning on all the same, for what stands there says what belongs to whom.
+        A file is read from its beginning on all the same, once, for what stands there says what belongs to whom.
         """
         file = self._file(path)
-        if file.tail.offset > start:
+        if start < file.told or file.tail.offset > stop.offset:
             file.tail.rewind()
-            file.begun = False
+            file.begun, file.told = False, 0
         records, size, left = [], 0, A_LOOK
-        while left > 0 and size < A_PART and (piece := file.next()):
+        while left > 0 and size < A_PART and (piece := file.next(stop.offset)):
             end, asked = 0, file.requests(piece)
             for line in piece.told:
                 record = self._record(file, line, now, asked, main=main)
-                if record and line.offset >= start:
+                if record and line.offset >= start and not 0 < stop.until <= record.at:
                     records.append(record)
                     size += len(to_line(record))
                 if size >= A_PART:
@@ -129,8 +142,15 @@ class SessionUsage:
                     break
             left -= piece.size
             file.tail.taken(piece, end)
-            records += self._refused(file, piece, range(start, end or piece.end))
+            refused = self._refused(file, piece, range(start, end or piece.end))
+            records += [refusal for refusal in refused if not 0 < stop.until <= refusal.at]
+        if records:
+            file.told = file.tail.offset
         return RecordBatch(latest(records), file.tail.offset, more=left <= 0 or size >= A_PART)
+
+    def read_anew(self, path: str) -> None:
+        """Another file lies there."""
+        self._files.pop(path, None)
 
     def _file(self, path: str) -> "_File":
         return self._files.setdefault(path, _File(path, self._recent))
@@ -215,6 +235,8 @@ class _File:
         self.older = older
         self.begun = False
         """Whether something that the run has added was met."""
+        self.told = 0
+        """Up to where a part has told what stands there."""
         self._asked: dict[str, int] = {}
         """When the last requests were made."""
 
@@ -225,10 +247,10 @@ class _File:
             del self._asked[next(iter(self._asked))]
         return self._asked
 
-    def next(self) -> Piece | None:
+    def next(self, stop: int | None = None) -> Piece | None:
         """Read what has been added; in a file that has been cut short nothing stood there before."""
         offset = self.tail.offset
-        piece = self.tail.next()
+        piece = self.tail.next(stop)
         if self.tail.offset < offset:
             self.older = 0
         return piece

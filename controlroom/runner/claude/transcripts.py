@@ -318,12 +318,15 @@ class Tail:
         """Begin anew."""
         self.offset, self._skipping = 0, False
 
-    def next(self) -> Piece | None:
-        """Read what has been added, up to its last newline: 64 KiB, or one long line; None when there is none."""
+    def next(self, stop: int | None = None) -> Piece | None:
+        """Read what has been added, up to its last newline: 64 KiB, or one long line; None when there is none.
+
+        Nothing is read that stands at `stop` or behind it, which is for a reader who shares with nobody.
+        """
         begins = self.offset, self._skipping
         if self._recent and (piece := self._recent.take(self._path, begins)):
             return piece
-        data = self._next()
+        data = self._next(stop)
         is_cut = self.offset < begins[0]
         if self._recent and is_cut:
             self._recent.forget(self._path)
@@ -339,8 +342,10 @@ class Tail:
         """Go on behind a piece, or from a line in it that ends at `end`."""
         self.offset, self._skipping = (end, False) if end and end < piece.end else (piece.end, piece.skipping)
 
-    def _next(self) -> bytes:
+    def _next(self, stop: int | None) -> bytes:
         self.readable = False
+        if stop is not None and stop <= self.offset:
+            return b""
         try:
             descriptor, size = open_regular(self._path)
         except OSError:
@@ -348,7 +353,7 @@ class Tail:
         try:
             if size < self.offset:  # cut short: what it holds now is new
                 self.rewind()
-            data = self._whole(self._read(descriptor, size))
+            data = self._whole(self._read(descriptor, size)[: None if stop is None else max(0, stop - self.offset)])
             self.readable = True
             return data
         except OSError:
@@ -485,9 +490,12 @@ _COPY = b'"attachment":{"type":"prompt_snapshot"'
 """What stands in the others already."""
 
 
-def in_flight(path: str) -> Message | None:
-    """Return the estimate of the request that a transcript ends with; None when that was settled."""
-    lines = _last_lines(path)
+def in_flight(path: str, stop: int | None = None) -> Message | None:
+    """Return the estimate of the request that a transcript, or what of it stands before `stop`, ends with.
+
+    None when that was settled.
+    """
+    lines = _last_lines(path, stop)
     asked = next((number for number in range(len(lines) - 1, -1, -1) if lines[number].startswith(_ASKED)), None)
     if asked is None or any(sign in line for line in lines[asked + 1 :] for sign in _SETTLED):
         return None
@@ -528,14 +536,15 @@ def _answer(line: bytes) -> Message | None:
         return None
 
 
-def _last_lines(path: str) -> list[bytes]:
-    """Read the last whole lines of a file; none of one that cannot be read."""
+def _last_lines(path: str, stop: int | None) -> list[bytes]:
+    """Read the last whole lines of a file, or of what stands before `stop`; none of one that cannot be read."""
     try:
         descriptor, size = open_regular(path)
     except OSError:
         return []
+    size = size if stop is None else min(size, stop)
     try:
-        data = os.pread(descriptor, AT_ONCE, max(0, size - AT_ONCE))
+        data = os.pread(descriptor, min(size, AT_ONCE), max(0, size - AT_ONCE))
     except OSError:
         return []
     finally:

@@ -76,7 +76,10 @@ class Money:
         """Be ready to count what a session costs that is about to begin or to go on."""
         spec = self._order.spec
         config, resumed = settings.config_folder(environ, cwd, spec.command[1:]), spec.resume
-        self._usage = usage = UsageMeter(config, cwd, resumed, clock=_now, random=os.urandom, recent=self.recent)
+        forks = not is_fresh(spec.command[1:])
+        self._usage = usage = UsageMeter(
+            config, cwd, resumed, forks=forks, clock=_now, random=os.urandom, recent=self.recent
+        )
         self._first = session
         if not resumed and session:
             usage.total(session, 0, began=True)

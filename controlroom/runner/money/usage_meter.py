@@ -16,7 +16,7 @@ from controlroom.runner.claude.session_usage import A_LOOK, TURNED, SessionUsage
 from controlroom.runner.claude.transcripts import RecentPieces, find_transcript, in_flight, session_files
 from controlroom.runner.files import append_to, read_piece
 from controlroom.runner.folder import SESSIONS, USAGE
-from controlroom.text.json_fields import text
+from controlroom.text.json_fields import text, whole
 from controlroom.wire.lines import PeerError, from_line
 
 _MOST_BYTES = 1024 * 1024
@@ -32,6 +32,10 @@ class Metered(NamedTuple):
     cwd: str
     run: str
     """Names the run where all that stands in the session is its own (`metering.usage_file`); else empty."""
+    at: int = 0
+    """When the run went on with the session, UTC ms; 0: it began it, or nobody has said."""
+    begins: int = 0
+    """Bytes of the transcript that stood there then."""
 
 
 def note_session(metered: Metered) -> None:
@@ -58,7 +62,8 @@ def noted_sessions(folder: str) -> Iterator[Metered]:
             value = from_line(line)
         except PeerError:
             continue
-        metered = Metered(*(text(value.get(name), 4096) for name in Metered._fields))
+        session, config, cwd, run = (text(value.get(name), 4096) for name in ("session", "config", "cwd", "run"))
+        metered = Metered(session, config, cwd, run, whole(value.get("at")), whole(value.get("begins")))
         if _SESSION.fullmatch(metered.session) and metered.config and (not metered.run or _RUN.fullmatch(metered.run)):
             yield metered
 
@@ -89,11 +94,15 @@ class UsageMeter:
         cwd: str,
         resumed: str = "",
         *,
+        forks: bool = False,
         clock: Callable[[], int],
         random: Callable[[int], bytes],
         recent: RecentPieces | None = None,
     ) -> None:
-        """`resumed`: the session that goes on; `clock` gives UTC ms; `recent`: what the run's budget has read."""
+        """`resumed`: the session that goes on, or that the run `forks`; `clock` gives UTC ms.
+
+        `recent`: what the run's budget has read.
+        """
         self.wakes_at = NEVER
         """When to look next, on the clock of `expect`."""
         self.taken = 0
@@ -114,7 +123,7 @@ class UsageMeter:
         """By run: what could not be written yet."""
         self._torn = False
         if resumed and (transcript := find_transcript(config, cwd, resumed)):
-            self._session(resumed).resume(transcript)
+            self._session(resumed, transcript, forks=forks)
             self._estimate(resumed)
 
     def size(self, session: str) -> int:
@@ -136,7 +145,7 @@ class UsageMeter:
             self._places[session] = config, cwd
             if fresh and not self._session(session).fresh:
                 self._session(session).fresh = True
-                self._note(session)
+                self._note(session, self._session(session).run)
 
     def expect(self, now: float) -> None:
         """The agent has said something (`now`: seconds on a clock that never jumps): a line may be written soon."""
@@ -236,8 +245,11 @@ class UsageMeter:
         if report := usage.report(total, self._clock()):
             self._take([report])
 
-    def _session(self, session: str) -> SessionUsage:
-        """Return what is known of a session; a new one began after the last look. Too many are taken for one."""
+    def _session(self, session: str, resumed: str = "", *, forks: bool = False) -> SessionUsage:
+        """Return what is known of a session; a new one began after the last look. Too many are taken for one.
+
+        `resumed`: the transcript of one that goes on, or from which another goes on (`forks`).
+        """
         if session not in self._sessions and len(self._sessions) >= _MOST_SESSIONS:
             session = ""
         usage = self._sessions.get(session)
@@ -245,15 +257,14 @@ class UsageMeter:
             usage = self._sessions[session] = SessionUsage(
                 self._random(8).hex()[:15], self._looked, recent=self._recent
             )
-            self._note(session)
+            begins = usage.resume(resumed) if resumed else None
+            self._note(session, "", *((self._looked, begins) if begins is not None and not forks else ()))
         return usage
 
-    def _note(self, session: str) -> None:
+    def _note(self, session: str, run: str, at: int = 0, begins: int = 0) -> None:
         """Write down that this session is metered, for whoever comes after a runner that was killed."""
         if session:
-            usage = self._sessions[session]
-            place = self._places.get(session, self._place)
-            note_session(Metered(session, *place, usage.run if usage.fresh else ""))
+            note_session(Metered(session, *self._places.get(session, self._place), run, at, begins))
 
     def _take(self, records: list[Record]) -> bool:
         """Tell and write what is new among records; False when the disk does not take it."""
