@@ -53,6 +53,8 @@ def adoption(fleet: Fleet, intent: intents.AdoptAgent, now: int, who: str) -> Ad
     check_size("the task", intent.task)
     name = _name(fleet, agent, intent.name or (before.name if before else ""))
     same = before or Adoption(name, agent.mark, agent.script, now, who)
+    if profile != same.profile:
+        same = replace(same, at=now, who=who)  # its limits count from now on
     return replace(
         same,
         name=name,

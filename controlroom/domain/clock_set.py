@@ -70,6 +70,7 @@ def _agent(agent: Agent, by: int) -> Agent:
         question=_question(agent.question, by),
         evidence=tuple(replace(one, at=later(one.at, by)) for one in agent.evidence),
         pending=agent.pending and replace(agent.pending, at=later(agent.pending.at, by)),
+        adoption=agent.adoption and replace(agent.adoption, at=later(agent.adoption.at, by)),
     )
 
 

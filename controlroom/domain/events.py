@@ -182,6 +182,14 @@ class AdoptionChanged:
 
 
 @dataclass(frozen=True)
+class AdoptedTroubled:
+    """What is wrong with an agent that others started and that was taken over; empty: nothing any more."""
+
+    agent: str
+    trouble: str
+
+
+@dataclass(frozen=True)
 class LineSeen:
     """The newest line of an agent."""
 
@@ -346,6 +354,7 @@ Event = (
     | AdoptedObserved
     | AdoptedForgotten
     | AdoptionChanged
+    | AdoptedTroubled
     | LinesSeen
     | LoadsSeen
     | SpendingSeen

@@ -11,6 +11,7 @@ from dataclasses import field
 from controlroom.domain.address import HostKind, kind_of
 from controlroom.domain.adoption import Adoption
 from controlroom.domain.budgets import Budget
+from controlroom.domain.care_rules import CareRules
 from controlroom.domain.fleet_files import AppliedFleet, Member
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.imports import UsageImport
@@ -330,6 +331,8 @@ class Profile:
     """What the git worktrees of its agents begin from (`worktrees.HEAD`, a branch); empty: they have none."""
     lead: str = ""
     """The lead whose token its agents get, to lead others with; empty: none."""
+    care: CareRules = field(default_factory=CareRules)
+    """What its agents may take, and what ends them."""
 
 
 @dataclass(frozen=True)

@@ -311,7 +311,8 @@ def _adopted_observed(draft: Draft, event: events.AdoptedObserved) -> None:
         for agent in theirs:
             before = draft.agents.get(agent.id)
             if before is not None and before.adopted:
-                draft.agents.put(agent.id, _observed(before, agent))
+                draft.agents.put(agent.id, now := _observed(before, agent))
+                watch_troubles(draft, [(before, now)])
     watch_payers(draft, [agent.id for agent in theirs])
 
 
@@ -325,6 +326,8 @@ def _adopted_after(draft: Draft, event: events.AdoptedObserved, theirs: list[Age
             _drop(draft, agent)
     for key, agent in now.items():
         draft.agents.put(key, agent)
+    watch_troubles(draft, [(agent, now.get(key)) for key, agent in here.items() if agent.trouble])
+    watch_troubles(draft, [(None, agent) for key, agent in now.items() if key not in here and agent.trouble])
     watch_payers(draft, here.keys() & now.keys())
 
 
@@ -346,6 +349,14 @@ def _adoption_changed(draft: Draft, event: events.AdoptionChanged) -> None:
     agent = draft.agents.get(event.agent)
     if agent is not None and agent.adopted:
         draft.agents.put(agent.id, replace(agent, adoption=event.adoption))
+
+
+def _adopted_troubled(draft: Draft, event: events.AdoptedTroubled) -> None:
+    agent = draft.agents.get(event.agent)
+    if agent is not None and agent.adopted and agent.trouble != event.trouble:
+        troubled = replace(agent, trouble=event.trouble)
+        draft.agents.put(agent.id, troubled)
+        watch_troubles(draft, [(agent, troubled)])
 
 
 def _awaited(agent: Agent) -> bool:
@@ -372,6 +383,7 @@ def _observed(known: Agent | None, seen: Agent) -> Agent:
         last_line=known.last_line,
         last_line_at=known.last_line_at,
         edited=known.edited,
+        trouble=known.trouble if seen.adopted and seen.mark == known.mark else seen.trouble,
     )
     if merged.has_ended:
         merged = replace(merged, rss=None, rss_bound=False, cpu_percent=None, processes=None)
@@ -519,6 +531,7 @@ _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.AdoptedObserved: _adopted_observed,
     events.AdoptedForgotten: _adopted_forgotten,
     events.AdoptionChanged: _adoption_changed,
+    events.AdoptedTroubled: _adopted_troubled,
     events.LinesSeen: _lines_seen,
     events.LoadsSeen: _loads_seen,
     events.SpendingSeen: _spending_seen,

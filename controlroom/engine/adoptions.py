@@ -6,11 +6,13 @@ of one goes on with the engine's other orders; here is only which agents they ar
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from controlroom.domain import adopting, events, intents
+from controlroom.domain.adopted_care import Trouble
 from controlroom.domain.adoption import Adoption
+from controlroom.domain.clock_set import later
 from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Agent, LinkState, State
 from controlroom.domain.orders import ENDS, Order, Result
@@ -53,9 +55,12 @@ class AdoptionBook:
             self._adoptions.setdefault(host, {})[adoption.mark] = adoption
         self._ended: dict[tuple[str, str], str] = {}
         """By host and mark: the verb by which this room has ended it."""
+        self._why: dict[tuple[str, str], tuple[Cause, str]] = {}
+        """By host and mark: for what trouble that was, and what is told of it."""
         self._waits: set[str] = set()
         """Agents that are being begun under a runner."""
         self._background = BackgroundTasks("adoptions")
+        store.when_clock_set(self._clock_set)
 
     @property
     def busy(self) -> bool:
@@ -69,6 +74,18 @@ class AdoptionBook:
     async def close(self) -> None:
         """Stop: nothing more is begun."""
         await self._background.end()
+
+    @property
+    def hosts(self) -> Collection[str]:
+        """The hosts on which somebody was taken over."""
+        return self._adoptions.keys()
+
+    def _clock_set(self, by: int) -> None:
+        """What was noted by the clock as it was moves with it: limits count from there."""
+        for host, theirs in self._adoptions.items():
+            moved = {mark: replace(adoption, at=later(adoption.at, by)) for mark, adoption in theirs.items()}
+            theirs.update(moved)
+            self._ledger_writer.outbox.put([keep_adoption(host, each) for each in moved.values()], Keep.STATE)
 
     # ----------------------------------------------------------------------- what somebody wants
 
@@ -126,6 +143,8 @@ class AdoptionBook:
         joined = replace(agent, adoption=adoption)
         if not verb:
             return joined
+        if (why := self._why.get((agent.host, adoption.mark))) is not None:
+            return replace(joined, state=State.FAILED, detail=why[1], cause=why[0])
         words = "ended by a signal from here"
         if verb == "pause":
             words = f"paused: to go on with it: controlroom adopt {agent.id} --restart"
@@ -151,6 +170,12 @@ class AdoptionBook:
         if self._adoptions.pop(host, None):
             self._ledger_writer.keep([drop_adoptions(host)])
 
+    def because(self, agent: Agent, why: Trouble, words: str, who: str) -> None:
+        """One is about to be ended for its trouble: say so in the audit, and `words` of it once it has ended."""
+        if agent.adoption is not None:
+            self._why[agent.host, agent.adoption.mark] = why.cause, words
+            self._ledger_writer.audited(who, "care", agent.id, 0, Result(Outcome.DONE, f"{why.words}: it is ended"))
+
     def ends(self, order: Order, effect: intents.SignalOn) -> None:
         """One is being ended: it does not go on by itself, whatever was ordered before."""
         adoption = self._adoption_of(order)
@@ -165,6 +190,7 @@ class AdoptionBook:
         adoption = self._adoption_of(order)
         if adoption is not None and result.outcome is Outcome.REFUSED:
             self._ended.pop((order.host, adoption.mark), None)
+            self._why.pop((order.host, adoption.mark), None)
 
     def _adoption_of(self, order: Order) -> Adoption | None:
         agent = self._store.fleet.agents.get(order.subject)

@@ -20,6 +20,7 @@ from controlroom.domain.model import Fleet
 from controlroom.domain.orders import NO_TERMS, ROWS, Result
 from controlroom.domain.permissions.intents import RuleIntent
 from controlroom.domain.queue import attempts
+from controlroom.engine.adopted_care import AdoptedCare
 from controlroom.engine.adoptions import AdoptionBook
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.funds import Funds
@@ -121,6 +122,7 @@ class Engine:
         self.spending = Spending(store, ledger, writer, claims, budgets, send, prices, config.zone, config.unordered)
         unordered = UnorderedWatch(store, writer, budgets.gave)
         self.adoptions = AdoptionBook(store, ledger, writer, self.submit, lambda op: self.orders.result_of(op))
+        self.adopted_care = AdoptedCare(store, self.adoptions, self.submit)
         self.orders = orders = OrderBook(store, writer, claims, unordered, budgets, self.adoptions, config.spec, send)
         self.history = history = HistoryRecorder(store, writer)
         self.imports = UsageImports(store, ledger, writer, inquiries, self.spending)
@@ -208,6 +210,7 @@ class Engine:
         self.rules.look()
         self.leads.look()
         self.adoptions.look()
+        self.adopted_care.look()
         if (words := self._config_watch.look()) is not None:
             alarm = Alarm(words, AlarmLevel.NOTICE, self.store.clock()) if words else None
             self.store.apply(events.Alarmed("config", alarm))
@@ -221,6 +224,7 @@ class Engine:
         await self.rules.close()
         await self.adviser.close()
         await self.leads.close()
+        await self.adopted_care.close()
         await self.adoptions.close()
         if self._metrics is not None:
             self._metrics.close()
@@ -243,6 +247,7 @@ class Engine:
             await self.adviser.wait_idle()
             await self.leads.wait_idle()
             await self.imports.wait_idle()
+            await self.adopted_care.wait_idle()
             await self.adoptions.wait_idle()
             await self.spending.wait_idle()
             await self.headroom.wait_idle()
@@ -256,7 +261,7 @@ class Engine:
     def _busy(self) -> bool:
         """Whether anything is under way; all is looked at in one moment, as the end of each begins another."""
         parts = (self.dispatcher, self.rules, self.leads, self.imports, self.adviser, self.spending, self.headroom)
-        more = self.fleets, self.adoptions, self.budgets, self.logs, self.ledger_writer.outbox
+        more = self.fleets, self.adoptions, self.adopted_care, self.budgets, self.logs, self.ledger_writer.outbox
         return any(part.busy for part in (*parts, *more)) or bool(self._awaited())
 
     def _awaited(self) -> "list[asyncio.Future[Any]]":

@@ -161,7 +161,7 @@ class LedgerResult:
 MAX_REQUEST = 8 * 1024 * 1024
 """Bytes of one request at most: a task of a mebibyte, every character escaped, fits."""
 
-PROTOCOL = 14
+PROTOCOL = 15
 """Counts what can be said here: raised whenever a message, or a record in one, becomes another. A test sees to it."""
 
 VERSION = f"{__version__}+{PROTOCOL}"

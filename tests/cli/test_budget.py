@@ -10,6 +10,7 @@ import tomllib
 
 from controlroom.cli.budget import runs_out_when
 from controlroom.cli.exits import Exit
+from controlroom.domain.adoption import Adoption
 from controlroom.domain.budgets import Budget, BudgetUnit, Period
 from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.money.budget import BudgetRule
@@ -91,12 +92,14 @@ def test_a_dry_run_says_what_would_change_and_stores_nothing(room: Room) -> None
         (BudgetRule("b", 85, unit=BudgetUnit.WINDOW, window="fife_hour"), "how much of the fife hour window is used"),
         (BudgetRule("b", 85, scope="agent vm1/docs-1"), ""),
         (BudgetRule("b", 85, scope="agent vm1/dosc-1"), "no agent vm1/dosc-1 yet"),
+        (BudgetRule("b", 85, scope="agent vm1/api-1"), 'say --scope "agent vm1/~work"'),
         (BudgetRule("b", 85), ""),
     ],
 )
 def test_a_budget_that_stops_nobody_yet_says_so(rule: BudgetRule, says: str) -> None:
     read = Headroom("ann", "5 h", LimitKind.WINDOW)
-    note = waits_for(rule, replace(fleet(agent()), headroom={read.key: read}))
+    theirs = agent("~work", kind="adopted", adoption=Adoption("api-1", "b1.7.5"))
+    note = waits_for(rule, replace(fleet(agent(), theirs), headroom={read.key: read}))
     assert says in note
     assert bool(says) == bool(note)
 

@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.budgets import BudgetUnit, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.adoption import Adoption
+from controlroom.domain.budgets import Budget, BudgetUnit, Period, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.display.limit_rows import budget_facts, forecast, ladder, limit_facts
+from controlroom.domain.gauges import Headroom, LimitKind
 from controlroom.domain.money.budget import covers, scope_problem
-from controlroom.domain.money.ladder import alarm, difference, previewed, rule_of, told
-from tests.domain.worlds import clock
+from controlroom.domain.money.ladder import account_of, alarm, difference, holds, previewed, rule_of, told
+from controlroom.text.states import Payer
+from tests.domain.worlds import agent, clock, fleet
 from tests.tui.scenes import HOUR, MINUTE, NOW, bucket, budget, window
 
 DAY = budget(
@@ -121,6 +124,26 @@ def test_a_limit_says_what_is_left_where_that_is_from_and_who_used_it() -> None:
 def test_a_scope_is_written_as_it_is_read(text: str) -> None:
     assert str(read_scope(text)) == text
     assert scope_problem(text) is None
+
+
+def test_an_agent_that_was_taken_over_is_held_by_its_names_its_profile_and_its_account() -> None:
+    taken = Adoption("api-1", "b1.7.5", profile="docs")
+    theirs = agent("~work", kind="adopted", profile="", adoption=taken, billing=Payer.PLAN)
+    gauges = [Headroom(account, "5 h", LimitKind.WINDOW, used=90) for account in ("ann", "bob")]
+    alone, both = ({gauge.key: gauge for gauge in some} for some in (gauges[:1], gauges))
+
+    def held(scope: str, account: str = "", unit: BudgetUnit = BudgetUnit.WINDOW) -> bool:
+        return holds(Budget("b", scope, Period.DAY, unit, 85, 85), theirs, account)
+
+    for scope in ("fleet", "host vm1", "profile docs", "agent vm1/~work", "agent vm1/api-1"):
+        assert held(scope), scope
+    assert not held("profile other")
+    assert not held("fleet", unit=BudgetUnit.BILLED), "a plan pays for it"
+    for known, logins, account in ((alone, {}, "ann"), (both, {}, ""), (both, {theirs.id: "bob"}, "bob")):
+        assert account_of(replace(fleet(theirs), headroom=known), theirs, logins) == account
+    assert held("account ann", "ann")
+    assert not held("account ann", "bob")
+    assert not held("account ann"), "nobody knows which it uses"
 
 
 def test_a_scope_of_another_version_binds_nobody() -> None:

@@ -1,4 +1,4 @@
-"""Five real Claudes of somebody's scripts are taken over: named, stopped by signals, one goes on under a runner."""
+"""Five real Claudes of somebody's scripts are taken over: named, stopped by signals, begun anew under a runner."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ def sessions() -> set[str]:
 
 
 def test_agents_of_somebodys_scripts_are_taken_over(room: Room, project: Path, home: World, api: Api) -> None:
+    config = home.room / "config.toml"
+    config.write_text("[profiles.small]\nmax_memory_mb = 20\n")
+    config.chmod(0o600)
     logs = home.home / "agents" / "logs"
     logs.mkdir(parents=True)
     begin("typed", "exec bash --norc", home.home)
@@ -70,13 +73,19 @@ def test_agents_of_somebodys_scripts_are_taken_over(room: Room, project: Path, h
     room.run("kill", "agent-3", "--yes")
     assert alive(pids) == names - {"~agent-3", "~agent-4"}
     assert sessions() == {"typed", "agent-1", "agent-2", "agent-5"}
+    room.run("adopt", "agent-2", "--profile", "small")
+    room.wait_until("what takes too much to end", lambda status: others(status)["~agent-2"]["state"] == "failed")
+    assert alive(pids) == {"~agent-1", "~agent-5"}
+    assert sessions() == {"typed", "agent-1", "agent-5"}
+    assert "MiB of memory, 20 are the most: it is ended" in room.run("audit", "--grep", "agent-2")
+    assert "ended by a signal from here: it takes" in room.run("explain", "agent-2")
 
     (spent,) = [row for row in room.records("rows", "costs", "--by", "agent") if row["key"] == "local/~agent-5"]
     session = others(room.status())["~agent-5"]["session"]
     assert room.run("adopt", "agent-5", "--restart", "--yes", "--task", "[[text the last words]]") == "local/agent-5\n"
     agent = room.wait_for_state("agent-5", "done", deadline=60)
     assert (agent["session"], agent["cwd"], agent["kind"]) == (session, str(project), "headless")
-    assert sessions() == {"typed", "agent-1", "agent-2", "agent-5"}, "whoever looks at agent-5 has a shell there"
+    assert sessions() == {"typed", "agent-1", "agent-5"}, "whoever looks at agent-5 has a shell there"
     said = str(api.requests(main=True)[-1])
     assert "the first words" in said
     assert "the last words" in said

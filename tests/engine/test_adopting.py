@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -12,8 +13,10 @@ from controlroom.domain.display.explain import explain
 from controlroom.domain.events import BudgetsSeen
 from controlroom.domain.model import Agent, State
 from controlroom.domain.money.budget import BudgetRule
+from controlroom.engine.adopted_care import AGAIN
 from controlroom.engine.budgets.ladder import Ladder
-from controlroom.text.states import AdoptedSignal
+from controlroom.protocol.home import find_home
+from controlroom.text.states import AdoptedSignal, Cause
 from controlroom.wire import messages as wire
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON
@@ -150,6 +153,83 @@ async def test_a_rung_of_a_budget_stops_those_that_were_taken_over(action: RungA
         assert sent.mark == MARK
         assert (sent.signal is AdoptedSignal.END) is (action is not RungAction.INTERRUPT)
         assert here.agent("vm1/~agent-2").lives
+
+
+CARE = """
+local = false
+[hosts.vm1]
+address = "ann@vm1"
+[profiles.docs]
+max_hours = 8
+max_memory_mb = 100
+on_excess = "alarm"
+quiet_minutes = 10
+on_quiet = "restart"
+"""
+
+
+def cares(config: str = CARE) -> None:
+    """Write the config of a room whose profile limits its agents."""
+    place = find_home(os.environ)
+    place.prepare()
+    place.config.write_text(config)
+    place.config.chmod(0o600)
+
+
+async def test_what_its_profile_limits_is_told_and_ends_it_by_a_signal() -> None:
+    cares()
+    host = Strangers(other(), other("~agent-2", LATER, session=""))
+    async with room(host) as here:
+        await adopt(here, profile="docs")
+        notes = dict(explain(here.engine.store.fleet, here.agent(ID), NOON).notes)
+        assert "by signals: 8 h, then it is ended, 100 MiB of memory, then it is told" in notes["limits"]
+        load = wire.AgentLoad("~agent-1", 0, 101 << 20, 1.0, 3)
+        next(iter(host.channels)).say(wire.Loads(NOON, (load, replace(load, name="~agent-2"))))
+        await here.until(lambda: f"trouble {ID}" in here.engine.store.fleet.alarms)
+        assert "101 MiB" in here.engine.store.fleet.alarms[f"trouble {ID}"].text
+        here.engine.adopted_care.look()
+        assert not here.engine.adopted_care.busy
+        here.now += 8 * 3_600_000
+        host.stubborn = "process 100 is another user's"
+        for _ in range(2):
+            here.engine.adopted_care.look()
+            await here.engine.wait_idle()
+        assert (len(host.signals()), here.agent(ID).lives) == (1, True), "not asked again at once"
+        host.stubborn, here.now = "", here.now + AGAIN
+        await here.until(lambda: here.agent(ID).has_ended)
+        assert {(signal.mark, signal.signal) for signal in host.signals()} == {(MARK, AdoptedSignal.END)}
+        over = here.agent(ID)
+        assert (over.state, over.cause) == (State.FAILED, Cause.OVER_LIMIT)
+        assert over.detail == (
+            "ended by a signal from here: it has run for 8 h, the most (max_hours); to go on with it: "
+            f"controlroom adopt {ID} --restart"
+        )
+        assert f"trouble {ID}" not in here.engine.store.fleet.alarms
+        assert here.agent("vm1/~agent-2").lives, "nobody took that one over"
+        await here.engine.wait_idle()
+        lines = [line for line in here.ledger.audit() if line.who == "profile docs"]
+        assert [line.verb for line in lines] == ["care", "kill", "care", "kill"]
+        assert "8 h" in lines[0].reason
+        assert [line.outcome for line in lines[1::2]] == ["refused", "done"]
+
+
+async def test_one_that_is_quiet_goes_on_under_a_runner_where_that_was_ordered_and_its_clock_is_ours() -> None:
+    cares()
+    host = Strangers(other())
+    async with room(host) as here:
+        await adopt(here, profile="docs", when_ended=True)
+        here.set_clock(40 * 3_600_000)
+        here.engine.store.follow_clock()
+        here.engine.adopted_care.look()
+        await here.engine.wait_idle()
+        assert host.signals() == [], "a clock that was set is no time that passed"
+        here.now += 30 * 60_000
+        await here.until(lambda: "vm1/api-1" in here.engine.store.fleet.agents)
+        await here.engine.wait_idle()
+        (sent,) = host.signals()
+        assert (sent.mark, sent.session) == (MARK, SESSION)
+        (spawn,) = [message for message in host.heard if isinstance(message, wire.Spawn)]
+        assert (spawn.name, spawn.spec.resume, spawn.spec.profile) == ("api-1", SESSION, "docs")
 
 
 async def test_its_session_goes_on_under_a_runner_once_its_process_is_proved_gone() -> None:

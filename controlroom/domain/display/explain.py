@@ -6,6 +6,7 @@ Pure: (Fleet, Agent, now) -> Explanation; `lines` and `record` are the same for 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from controlroom.domain.adopted_care import care_words
 from controlroom.domain.adoption import Adoption
 from controlroom.domain.alarms import payer_doubt, payer_words
 from controlroom.domain.checks import check_lines
@@ -228,6 +229,8 @@ def _carried_out(fleet: Fleet, agent: Agent, now: int) -> Iterator[tuple[str, st
         yield "task", f"{task.id}, which is {task.state}, attempt {len(task.attempts)}: {task.title}"
     if agent.trouble and not agent.has_ended:
         yield "trouble", agent.trouble
+    if agent.adoption is not None and not agent.has_ended:
+        yield "limits", care_words(fleet, agent)
     yield from _taken(fleet, agent)
     if words := restart_words(fleet, key_of(fleet, agent), now):
         yield "restarts", words

@@ -154,6 +154,11 @@ def waits_for(rule: BudgetRule, fleet: Fleet) -> str:
         return f"nobody has said yet how much of {window(rule.window)} is used: until then it stops nobody; see limits"
     kind, name = read_scope(rule.scope)
     if kind is ScopeKind.AGENT and name not in fleet.agents:
+        if (theirs := next(iter(fleet.find(name)), None)) is not None:
+            return (
+                f"{name} is what {theirs.id} was taken over as, which stands under that name in the books: say "
+                f'--scope "agent {theirs.id}"; until it goes on under a runner, this budget counts nothing'
+            )
         return f"there is no agent {name} yet: until there is, it stops nobody"
     return ""
 
@@ -173,11 +178,24 @@ def stopping(budget: Budget) -> RungAction | None:
     return max(actions, key=order.index, default=None)
 
 
-def holds(budget: Budget, agent: Agent) -> bool:
-    """Whether a budget is about an agent that others started, by its own name or the one it was taken over with."""
+def holds(budget: Budget, agent: Agent, account: str = "") -> bool:
+    """Whether a budget is about an agent that others started, by its own name or the one it was taken over with.
+
+    `account`: of a plan, that it is known to use; "": nobody knows.
+    """
+    if not counts(budget.unit, agent.billing):
+        return False
+    kind, name = read_scope(budget.scope)
+    if kind is ScopeKind.ACCOUNT:
+        return bool(account) and account == name
     profile = agent.adoption.profile if agent.adoption else agent.profile
-    named = any(covers(budget.scope, agent.host, name, profile) for name in {agent.name, agent.called})
-    return named and counts(budget.unit, agent.billing)
+    return any(covers(budget.scope, agent.host, each, profile) for each in {agent.name, agent.called})
+
+
+def account_of(fleet: Fleet, agent: Agent, logins: Mapping[str, str]) -> str:
+    """The account of a plan that an agent of others uses: the one it is known to use, else the only one there is."""
+    accounts = {gauge.account for gauge in fleet.headroom.values() if gauge.kind is LimitKind.WINDOW}
+    return logins.get(agent.id) or (accounts.pop() if len(accounts) == 1 else "")
 
 
 def is_stopped(agent: Agent, action: RungAction) -> bool:

@@ -96,7 +96,7 @@ class BudgetController:
         self.mail = GrantDelivery(send, store.new_id)
         """Grants on their way to hosts."""
         rungs = ((str(b), int(a), int(p), str(d)) for b, a, p, d in done)
-        self._ladder = Ladder(store, ledger_writer, submit, rungs, funds.moment)
+        self._ladder = Ladder(store, ledger_writer, submit, rungs, funds.moment, logins)
         self._resuming = Resuming(store, submit)
         self._pauses = Pauses(self.grants.last)
         self.led = LedAgents(ledger)

@@ -9,11 +9,21 @@ from dataclasses import replace
 from typing import Any
 
 from controlroom.domain import events, intents
-from controlroom.domain.budgets import Budget, Rung, RungAction, ScopeKind, read_scope
+from controlroom.domain.budgets import Budget, Rung, RungAction
 from controlroom.domain.model import Agent
 from controlroom.domain.money.allotment import Run
-from controlroom.domain.money.budget import BudgetRule, counts, covers
-from controlroom.domain.money.ladder import alarm, holds, is_paused, is_stopped, other_model, stopped_by, stopping, told
+from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.money.ladder import (
+    account_of,
+    alarm,
+    holds,
+    is_paused,
+    is_stopped,
+    other_model,
+    stopped_by,
+    stopping,
+    told,
+)
 from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.budgets.pauses import Submit
@@ -56,9 +66,11 @@ class Ladder:
         submit: Submit,
         done: Iterable[Done],
         moment: Callable[[int], str],
+        logins: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        """`done`: what was done before; `moment`: writes a time for people."""
+        """`done`: what was done before; `moment`: writes a time for people; `logins`: accounts of plans, by agent."""
         self._store, self._ledger_writer, self._submit, self._moment = store, ledger_writer, submit, moment
+        self._logins = logins
         self._done = set(done)
         self._paused: dict[str, int] = {}
         """Agents of which it is written that they were paused, and in which run."""
@@ -105,10 +117,11 @@ class Ladder:
         """Do to agents that were taken over what rungs say, for as long as they say it: no runner stops those."""
         fleet, now = self._store.fleet, self._store.clock()
         stops = {name: action for name, budget in budgets.items() if name in rules and (action := stopping(budget))}
+        logins = self._logins() if stops else {}
         for agent in fleet.agents.values() if stops else ():
             if not agent.adoption or not agent.lives or agent.pending or not fleet.reachable(agent):
                 continue
-            named = (name for name in stops if holds(budgets[name], agent))
+            named = (name for name in stops if holds(budgets[name], agent, account_of(fleet, agent, logins)))
             name = max(named, key=lambda name: _HARSHER.index(stops[name]), default="")
             mark, at = self._signalled.get(agent.id, ("", 0))
             if not name or (agent.mark == mark and now - at < AGAIN) or is_stopped(agent, stops[name]):
@@ -163,11 +176,11 @@ class Ladder:
 
     def _unstopped(self, budget: Budget) -> list[str]:
         """The agents in a budget's scope that others started and nobody took over: nothing here stops them."""
-        if not budget.reached or read_scope(budget.scope).kind is ScopeKind.ACCOUNT:
+        if not budget.reached:
             return []
-        agents = self._store.fleet.agents.values()
-        theirs = (agent for agent in agents if not agent.held and agent.lives and counts(budget.unit, agent.billing))
-        covered = (agent for agent in theirs if covers(budget.scope, agent.host, agent.name, agent.profile))
+        logins, fleet = self._logins(), self._store.fleet
+        theirs = (agent for agent in fleet.agents.values() if not agent.held and agent.lives)
+        covered = (agent for agent in theirs if holds(budget, agent, account_of(fleet, agent, logins)))
         return sorted(agent.id for agent in covered if agent.session or agent.spent)
 
     def _reach(self, rule: BudgetRule, budget: Budget, rung: Rung, runs: Sequence[Run]) -> None:

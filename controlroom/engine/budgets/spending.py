@@ -266,7 +266,8 @@ class Spending:
             return Source(host, name, run.profile, agent.cwd if agent else run.cwd, payer, epoch)
         if agent is None or (agent.adopted and not used.is_of(agent)):
             return Source(host, name, "", "", payer, epoch)
-        return Source(host, name, agent.profile, agent.cwd, payer, epoch)
+        profile = agent.adoption.profile if agent.adoption else agent.profile
+        return Source(host, name, profile, agent.cwd, payer, epoch)
 
     def _later(self, host: str, problem: str) -> None:
         log.error("the usage of %s is not booked: %s", host, problem)

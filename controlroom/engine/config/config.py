@@ -22,6 +22,7 @@ from controlroom.engine.config.profile_config import (
     NamedCredential,
     ProfileTable,
     base_of,
+    care_rules,
     check_order,
     end_on,
     restart_rules,
@@ -239,6 +240,7 @@ def _profile(name: str, table: ProfileTable, names: "CredentialNames") -> model.
         switches_model=table.switch_model,
         worktree=base_of(table),
         lead=table.lead,
+        care=care_rules(table),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from controlroom.domain.care_rules import CareRules
 from controlroom.domain.leads import NAME as LEAD_NAME
 from controlroom.domain.restart_rules import Restart, RestartRules
 from controlroom.domain.worktrees import HEAD, base_problem
@@ -368,6 +369,18 @@ def end_on(table: ProfileTable) -> tuple[str, ...]:
         Cause.OVER_LIMIT: sized,
     }
     return tuple(str(cause) for cause, act in _acts(table).items() if act != "alarm" and looked_for[cause])
+
+
+def care_rules(table: ProfileTable) -> CareRules:
+    """Return what a profile's agents may take, in the engine's terms."""
+    return CareRules(
+        hours=table.max_hours,
+        quiet=round(table.quiet_minutes * 60_000),
+        same_failures=table.same_failures,
+        memory=table.max_memory_mb * 1024 * 1024,
+        processes=table.max_processes,
+        ends=tuple(map(Cause, end_on(table))),
+    )
 
 
 def check_order(table: ProfileTable) -> CheckOrder:

@@ -330,7 +330,7 @@ def _adopted(seen: wire.AdoptedSeen, setting: HostContext) -> Iterable[model.Age
         pane = agent.pane if _PANE.fullmatch(agent.pane) else ""
         mark, script = (text if _MARK.fullmatch(text) else "" for text in (agent.mark, agent.script))
         shown = _agent(replace(agent, epoch=0, kind=ADOPTED, question=None), setting)
-        yield replace(shown, place=short(agent.place, _WORD), pane=pane, mark=mark, script=script)
+        yield replace(shown, place=short(agent.place, _WORD), pane=pane, mark=mark, script=script, trouble="")
 
 
 def _agent(seen: wire.AgentSeen, setting: HostContext) -> model.Agent:
