@@ -110,7 +110,11 @@ def watch_reboots(draft: Draft, host: str, seen: Iterable[tuple[Agent | None, Ag
     profiles, tasks = draft.fleet.profiles, draft.fleet.tasks.values()
     carried = {(task.last.id, task.last.epoch) for task in tasks if task.last and task.state.is_open}
     left = []
+    here = draft.hosts.get(host)
+    drain = here.drain if here is not None and here.drain is not None and here.drain.move else None
     for agent in filter(_rebooted, draft.agents_on(host)):
+        if drain is not None and agent.ended >= drain.at:  # it goes on elsewhere, or the drain says why not
+            continue
         profile = profiles.get(agent.ordered.profile) if agent.ordered else None
         by_itself = profile is not None and (profile.restarts.after_reboot or profile.restarts.keep)
         if not by_itself and (agent.id, agent.epoch) not in carried:

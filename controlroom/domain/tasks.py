@@ -475,6 +475,8 @@ class Drain:
     """Since when nothing of this room is at work there; 0: something is."""
     waits: tuple[HostWait, ...] = ()
     """Why each other host does not take the next agent now. The ledger does not keep this."""
+    went: Mapping[str, int] = field(default_factory=dict)
+    """Runs, by name, that a reboot of the host had ended and that have gone on elsewhere: none leaves twice."""
 
 
 @dataclass(frozen=True)

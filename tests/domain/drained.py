@@ -16,7 +16,7 @@ from controlroom.domain.orders import Result
 from controlroom.domain.queue import drains
 from controlroom.domain.reduce import reduce
 from controlroom.domain.tasks import Drain
-from controlroom.text.states import Outcome
+from controlroom.text.states import Cause, Outcome
 from tests.domain.worlds import GIB, NOON, agent, fleet, host
 
 SECOND = 1_000
@@ -42,8 +42,8 @@ class Way:
 class Yard:
     """vm1 is drained, and others have room. `fails`: the share of moves that do not succeed."""
 
-    def __init__(self, seed: int, agents: int, batch: int, fails: float, hosts: int = 3) -> None:
-        self.random, self.now, self.op, self.fails = Random(seed), NOON, 0, fails
+    def __init__(self, seed: int, agents: int, batch: int, fails: float, hosts: int = 3, reboots: float = 0.0) -> None:
+        self.random, self.now, self.op, self.fails, self.reboots = Random(seed), NOON, 0, fails, reboots
         rows = [agent(f"a{number}") for number in range(agents)]
         roomy = [host(f"vm{number}", free=3 * GIB + GIB // 2) for number in range(2, hosts + 1)]
         made = fleet(*rows, hosts=(host("vm1", free=0), *roomy))
@@ -56,6 +56,8 @@ class Yard:
         self.batches: list[int] = []
         self.doomed: set[str] = set()
         """Agents that have failed on their way."""
+        self.rebooted: set[str] = set()
+        """Agents that a reboot has ended where they were."""
         self.apply(events.HostDrained("vm1", Drain("ann", NOON, move=True, batch=batch)))
 
     def apply(self, event: events.Event) -> None:
@@ -130,8 +132,10 @@ class Yard:
                 if self.random.random() < self.fails / 2:
                     self.conclude(way, Result(Outcome.REFUSED, f"{name} was not moved: the disk of vm1 is full"))
                     continue
-                assert self.running.pop(name) == "vm1"
-                self.show(name, "vm1", State.DONE, way.effect.end.epoch, ended=self.now, detail="moved")
+                at = self.running.pop(name, None)
+                assert at == "vm1" or (at is None and name in self.rebooted), at
+                if at is not None:
+                    self.show(name, "vm1", State.DONE, way.effect.end.epoch, ended=self.now, detail="moved")
             elif way.steps == 1:
                 assert name not in self.running, f"{name} would run twice"
                 self.running[name] = start.host
@@ -153,12 +157,21 @@ class Yard:
             self.refused[way.old] = result.reason
             self.apply(events.AgentsObserved(way.effect.start.host, (), self.now, gone=(way.effect.start.name,)))
 
+    def reboot(self) -> None:
+        """The drained host loses power and is back: what ran there has ended."""
+        for name in [name for name, at in self.running.items() if at == "vm1"]:
+            del self.running[name]
+            self.rebooted.add(name)
+            self.show(name, "vm1", State.FAILED, 1, ended=self.now, cause=Cause.REBOOTED)
+
     def something_happens(self) -> None:
         name = self.random.choice([*self.fleet.hosts])
         link = LinkState.LOST if self.up(name) else LinkState.UP
         self.apply(events.LinkChanged(name, link, self.now))
         if self.random.random() < 0.2:
             self.restart()
+        if self.up("vm1") and self.random.random() < self.reboots:
+            self.reboot()
 
     def mend(self) -> None:
         for name in self.fleet.hosts:

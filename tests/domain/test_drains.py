@@ -19,7 +19,7 @@ from controlroom.domain.restart_rules import RestartRules
 from controlroom.domain.tasks import Attempt, Drain, Leaving, Preflight, TaskState
 from controlroom.domain.waits import HostWait, WaitReason
 from controlroom.text.host_sample import FolderCheck
-from controlroom.text.states import AgentKind
+from controlroom.text.states import AgentKind, Cause
 from tests.domain.drained import Yard
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, order, task
 
@@ -70,6 +70,45 @@ def test_batches_follow_each_other_and_nobody_is_lost_or_runs_twice(seed: int) -
     assert lost <= set(drain.failed), "what has ended for good is said"
     assert bool(here or drain.failed) == bool(drain.stopped), "it stands still, or nothing is left"
     assert bool(drain.emptied) == (not here)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_host_that_is_rebooted_in_the_middle_is_emptied_all_the_same(seed: int) -> None:
+    yard = Yard(seed, agents=15, batch=seed % 5 + 1, fails=0.0, hosts=6, reboots=0.5)
+    yard.round()
+    yard.reboot()
+    yard.round()
+    assert not yard.drain.emptied, "what was cut off there is still to leave"
+    play(yard, 40)
+    finish(yard)
+    assert sorted(yard.running) == sorted(f"a{number}" for number in range(15)), "nobody is lost"
+    assert "vm1" not in yard.running.values()
+    drain = yard.drain
+    assert (drain.moved, dict(drain.failed), bool(drain.emptied)) == (15, {}, True)
+    assert set(drain.went) <= yard.rebooted
+    for name in ("vm2", "vm3"):  # and what was there is done and forgotten: it does not begin once more
+        yard.apply(events.AgentsObserved(name, (), yard.now, complete=True))
+    yard.round()
+    assert not yard.ways
+
+
+def test_what_has_another_way_to_go_on_after_a_reboot_does_not_leave() -> None:
+    def left(world: Fleet, **more: object) -> list[str]:
+        host = world.hosts["vm1"]
+        return [one.id for one in drains.leavers(replace(world, **more), host, {})]  # type: ignore[arg-type]
+
+    over = {"state": State.FAILED, "cause": Cause.REBOOTED, "ended": NOON}
+    row = agent("docs-1", profile="docs", **over)
+    world = draining(row)
+    assert left(world) == ["vm1/docs-1"]
+    assert left(draining(replace(row, ended=NOON - 1))) == [], "that was before it was drained"
+    assert left(draining(row, move=False)) == []
+    assert left(draining(row, went={"docs-1": 1})) == []
+    assert left(draining(replace(row, cause=Cause.RUNNER_KILLED))) == []
+    kept = Profile("docs", restarts=RestartRules(keep=1))
+    assert left(world, profiles={"docs": kept}) == [], "its profile begins it anew"
+    attempt = task(1, state=TaskState.FAILED, attempts=(Attempt("vm1", "docs-1", 1, NOON),))
+    assert left(world, tasks={1: attempt}) == [], "its task has its next attempt"
 
 
 def test_a_drain_of_which_much_fails_stands_still_early_and_goes_on_when_it_is_told_to() -> None:

@@ -168,9 +168,11 @@ def leavers(fleet: Fleet, host: Host, carried: Mapping[str, Task]) -> Iterator[A
     """The agents that are to leave a drained host, and have not yet."""
     drain = host.drain
     on_their_way = {one.name for one in drain.leaving} if drain else set()
-    for agent in residents(fleet, host.name):
+    for agent in (*residents(fleet, host.name), *cut_off(fleet, host)):
         failed = drain is not None and agent.name in drain.failed
-        if failed or agent.name in on_their_way or agent.pending or agent.state not in _LEAVING:
+        if failed or agent.name in on_their_way or agent.pending:
+            continue
+        if agent.state not in _LEAVING and not agent.has_ended:
             continue
         if why_it_stays(fleet, host, agent, carried.get(agent.id)) is None:
             yield agent
@@ -179,6 +181,29 @@ def leavers(fleet: Fleet, host: Host, carried: Mapping[str, Task]) -> Iterator[A
 def residents(fleet: Fleet, host: str) -> list[Agent]:
     """The agents of this room that are at work on a host, as far as is known."""
     return [agent for agent in fleet.agents_on(host) if not agent.adopted and is_at_work(agent)]
+
+
+def cut_off(fleet: Fleet, host: Host) -> list[Agent]:
+    """The agents that a reboot of a drained host has ended meanwhile, and that are to go on elsewhere all the same."""
+    drain = host.drain
+    if drain is None or not drain.move:
+        return []
+    ended = [agent for agent in fleet.agents_on(host.name) if _is_cut_off(drain, agent)]
+    carried = {(task.last.id, task.last.epoch) for task in fleet.tasks.values() if task.last} if ended else set()
+    return [agent for agent in ended if (agent.id, agent.epoch) not in carried and not _begins_anew(fleet, agent)]
+
+
+def _is_cut_off(drain: Drain, agent: Agent) -> bool:
+    """Whether a reboot has ended a run since its host is drained, and it has not gone on elsewhere since."""
+    rebooted = not agent.adopted and agent.has_ended and agent.cause is Cause.REBOOTED and agent.ordered is not None
+    return rebooted and agent.ended >= drain.at and drain.went.get(agent.name) != agent.epoch
+
+
+def _begins_anew(fleet: Fleet, agent: Agent) -> bool:
+    """Whether something else has an agent go on: its profile, which keeps it running, or a person who wished that."""
+    kept, asked = _kept(fleet, agent), fleet.queue.restarts.get(agent.id)
+    is_slot = kept is not None and agent.name in {f"{agent.profile}-{number + 1}" for number in range(kept.keep)}
+    return is_slot or (asked is not None and asked.asked == agent.epoch)
 
 
 class Stay(StrEnum):
@@ -299,6 +324,7 @@ def settled(fleet: Fleet, host: Host, now: int, refused: Mapping[str, str], awai
         return drain
     on_their_way: list[Leaving] = []
     failed, moved, failures, size = dict(drain.failed), drain.moved, drain.failures, drain.size
+    went = dict(drain.went)
     for one in drain.leaving:
         id_ = f"{host.name}/{one.name}"
         fate, why = (Fate.ON_ITS_WAY, "") if id_ in awaited else _fate(fleet, host, one, now, refused.get(id_, ""))
@@ -306,13 +332,15 @@ def settled(fleet: Fleet, host: Host, now: int, refused: Mapping[str, str], awai
             on_their_way.append(one)
         elif fate is Fate.MOVED:
             moved += 1
+            if (old := fleet.agents.get(id_)) is not None and _is_cut_off(drain, old):
+                went[one.name] = old.epoch
         elif fate is Fate.BACK:
             size -= 1
         else:
             failures += 1
             failed[one.name] = sanitize(why, _REASON)
     after = replace(
-        drain, leaving=tuple(on_their_way), failed=failed, moved=moved, failures=failures, size=max(0, size)
+        drain, leaving=tuple(on_their_way), failed=failed, moved=moved, failures=failures, size=max(0, size), went=went
     )
     return _judged(fleet, replace(host, drain=after), after, now)
 
@@ -321,7 +349,9 @@ def _judged(fleet: Fleet, host: Host, drain: Drain, now: int) -> Drain:
     """The drain, standing still where too much has failed, and over where nothing is at work there any more."""
     too_many = drain.failures * ONE_IN > drain.size
     is_last = not drain.leaving and drain.failed and next(leavers(fleet, host, carried_out(fleet)), None) is None
-    is_empty = not drain.leaving and not residents(fleet, host.name) and host.link is LinkState.UP
+    left_over = [agent for agent in cut_off(fleet, host) if why_it_stays(fleet, host, agent, None) is None]
+    nobody = not drain.leaving and not residents(fleet, host.name) and not left_over
+    is_empty = nobody and host.link is LinkState.UP
     return replace(
         drain,
         stopped=drain.stopped or (now if too_many or is_last else 0),
@@ -345,7 +375,7 @@ def _fate(fleet: Fleet, host: Host, one: Leaving, now: int, refused: str) -> tup
         return Fate.FAILED, refused or f"{one.to} is no longer in the room"
     if host.link is not LinkState.UP or target.link is not LinkState.UP:
         return Fate.ON_ITS_WAY, ""
-    if old is not None and is_at_work(old):
+    if old is not None and (is_at_work(old) or (host.drain is not None and _is_cut_off(host.drain, old))):
         return Fate.BACK, ""
     return Fate.FAILED, f"it has ended on {host.name}, and {one.to} does not show it: see controlroom audit"
 
@@ -391,5 +421,6 @@ def progress(fleet: Fleet, host: Host) -> Progress | None:
             stays[why] = (*stays.get(why, ()), agent.name)
     if paused := tuple(one.name for one in fleet.agents_on(host.name) if one.state is State.PAUSED and one.has_ended):
         stays[Stay.PAUSED] = paused
-    total = drain.moved + len({agent.name for agent in here} | on_their_way | set(drain.failed))
+    names = {agent.name for agent in (*here, *cut_off(fleet, host))}
+    total = drain.moved + len(names | on_their_way | set(drain.failed))
     return Progress(drain.moved, total, len(drain.failed), len(on_their_way), drain.number, stays)
