@@ -218,6 +218,11 @@ class NamespaceHost(Host):
         """Every packet vanishes in silence: half-open connections."""
         self.link(cut=which)
 
+    def sever(self) -> None:
+        """Cut it, and have this machine's ends of its connections notice at once; the host's ends stay half open."""
+        self.cut()
+        run("ss", "-K", "dst", self.ip)
+
     def heal(self) -> None:
         """A perfect cable."""
         self.link(clear=True)
