@@ -97,8 +97,7 @@ def test_what_has_another_way_to_go_on_after_a_reboot_does_not_leave() -> None:
         host = world.hosts["vm1"]
         return [one.id for one in drains.leavers(replace(world, **more), host, {})]  # type: ignore[arg-type]
 
-    over = {"state": State.FAILED, "cause": Cause.REBOOTED, "ended": NOON}
-    row = agent("docs-1", profile="docs", **over)
+    row = agent("docs-1", state=State.FAILED, cause=Cause.REBOOTED, ended=NOON, profile="docs")
     world = draining(row)
     assert left(world) == ["vm1/docs-1"]
     assert left(draining(replace(row, ended=NOON - 1))) == [], "that was before it was drained"
