@@ -20,6 +20,7 @@ from controlroom.client.transport import (
     PATIENCE,
     EngineUnavailable,
     Here,
+    NoAnswer,
     NoEngine,
     NotAllowed,
     Stream,
@@ -293,7 +294,7 @@ class Client:
                 if problem := await way.broken():
                     raise problem
                 if asyncio.get_running_loop().time() > end:
-                    raise EngineUnavailable(way.stubborn())
+                    raise NoAnswer(way.stubborn())
             except BaseException:
                 await client.close()
                 raise
@@ -313,7 +314,7 @@ class Client:
         returned = self._returned
         while self.revision == returned:
             if not self.connected:
-                raise EngineUnavailable(self._problem or STOPPED)
+                raise NoAnswer(self._problem or STOPPED)
             await self._news.wait()
         self._returned = self.revision
         return self.fleet
@@ -343,7 +344,7 @@ class Client:
             while self._pages:
                 yield log_page(self._pages.pop())
             if not self.connected:
-                raise EngineUnavailable(self._problem or STOPPED)
+                raise NoAnswer(self._problem or STOPPED)
             await self._news.wait()
 
     async def attachment(self, agent: str, *, read_only: bool = False) -> Attachment:
@@ -365,7 +366,7 @@ class Client:
                     raise EngineUnavailable(self._problem)
                 await self._way.gone()
         except TimeoutError:
-            raise EngineUnavailable(self._way.stubborn()) from None
+            raise NoAnswer(self._way.stubborn()) from None
 
     async def close(self) -> None:
         """Leave; the engine goes on."""
@@ -503,7 +504,7 @@ class Client:
                 self._outgoing.writelines(map(pack, wishes))
                 answers = [await self._told() for _ in wishes]
         except TimeoutError:
-            raise EngineUnavailable(self._way.stubborn()) from None
+            raise NoAnswer(self._way.stubborn()) from None
         if isinstance(answers[0], Unwelcome):
             raise EngineUnavailable(answers[0].reason)
         if None in answers:
@@ -558,17 +559,17 @@ class Client:
         self.connected = False
         for answer in self._answers.values():
             if not answer.done():
-                answer.set_exception(EngineUnavailable(self._problem or STOPPED))
+                answer.set_exception(NoAnswer(self._problem or STOPPED))
         self._wake()
 
     async def _send(self, request: Request) -> None:
         if not self.connected:
-            raise EngineUnavailable(self._problem or STOPPED)
+            raise NoAnswer(self._problem or STOPPED)
         self._outgoing.write(pack(request))
         try:
             await self._outgoing.drain()
         except OSError:
-            raise EngineUnavailable(self._problem or STOPPED) from None
+            raise NoAnswer(self._problem or STOPPED) from None
 
     async def _ask(self, request: Question | Submit, kind: type[T], deadline: float = 30.0) -> T:
         """Send a request, and wait for its answer so many seconds."""
@@ -579,7 +580,7 @@ class Client:
             async with asyncio.timeout(deadline + GRACE):
                 answered = await answer
         except TimeoutError:
-            raise EngineUnavailable(self._way.stubborn()) from None
+            raise NoAnswer(self._way.stubborn()) from None
         finally:
             del self._answers[request.id]
             answer.cancel()

@@ -99,6 +99,10 @@ class NoEngine(EngineUnavailable):
     """No engine runs, and none was to be started."""
 
 
+class NoAnswer(EngineUnavailable):
+    """The engine has ended, or does not answer: what it was asked for may have been done."""
+
+
 class NotAllowed(EngineUnavailable):
     """The engine is there and does not do this for a watcher."""
 
@@ -165,7 +169,7 @@ class Here:
                 await self._launch()
                 continue
             if asyncio.get_running_loop().time() > end:
-                raise EngineUnavailable(self.stubborn())
+                raise NoAnswer(self.stubborn())
             await asyncio.sleep(0.02)
 
     def _comes(self) -> bool:
@@ -198,6 +202,8 @@ class Here:
         """Return the process."""
         if is_held(self._home.starting) and not is_held(self._home.lock):
             return f"an engine is starting and does not come up: see {self._home.log}, and try again"
+        if self._leading:
+            return "the engine does not answer"  # whoever leads agents is not to end it
         process = holder(self._home.lock)
         return f"the engine (process {process}) does not answer: see {self._home.log}, or end it: kill {process}"
 

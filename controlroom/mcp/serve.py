@@ -12,7 +12,7 @@ from mcp.server.stdio import stdio_server
 from controlroom import __version__
 from controlroom.client.transport import EngineUnavailable
 from controlroom.mcp.handlers import bounded
-from controlroom.mcp.session import LeadSession, ToolRefused
+from controlroom.mcp.session import LeadSession, ToolRefused, unavailable_words
 from controlroom.mcp.tools import BY_NAME, TOOLS, checked
 
 log = logging.getLogger("controlroom.mcp")
@@ -68,8 +68,10 @@ async def _called(
         if tool is None:
             raise ToolRefused(f"there is no tool {ascii(params.name)[:60]}")
         return _told(bounded(await tool.run(session, checked(tool, params.arguments or {}))))
-    except (ToolRefused, EngineUnavailable) as no:
+    except ToolRefused as no:
         return _told(bounded(str(no)), is_error=True)
+    except EngineUnavailable as no:
+        return _told(bounded(unavailable_words(no)), is_error=True)
     except Exception:  # our own mistake: the agent is told in a sentence, and goes on
         log.exception("a tool failed")
         return _told("Control Room made a mistake and did not do that; look with status, then try again", is_error=True)

@@ -5,17 +5,20 @@ import os
 from pathlib import Path
 
 from controlroom.client.client import Client
-from controlroom.client.transport import EngineUnavailable, Here
+from controlroom.client.transport import EngineUnavailable, Here, NoAnswer, NoEngine
 from controlroom.domain.intents import Intent
 from controlroom.domain.lead_rights import is_own
 from controlroom.domain.leads import Lead
 from controlroom.domain.model import Agent
 from controlroom.protocol.home import HomeProblem, check_private, engine_place, find_home
+from controlroom.text.states import Outcome
 
 TOKEN, TOKEN_FILE = "CONTROLROOM_LEAD_TOKEN", "CONTROLROOM_LEAD_TOKEN_FILE"
 """Variables: the token itself, or the file that holds it."""
 
 _LONGEST = 4096
+
+_LOOK = "Look first (status, task_list), and want it again only if it was not done."
 
 
 class NoToken(Exception):
@@ -23,7 +26,20 @@ class NoToken(Exception):
 
 
 class ToolRefused(Exception):
-    """A tool does nothing; the text says why."""
+    """A tool does nothing, or nobody knows whether it did; the text says why, and what to do."""
+
+
+WAIT = (
+    "Your agents go on meanwhile, within what they may spend. You cannot start the engine yourself: wait, then call "
+    "this again; if it stays so, tell whoever you work for."
+)
+"""What a lead is told whose engine is not there."""
+
+
+def unavailable_words(problem: EngineUnavailable) -> str:
+    """Say that a tool did nothing because there was no engine to ask, and what to do."""
+    gone = isinstance(problem, NoEngine | NoAnswer)
+    return f"Nothing was done: {problem}. {WAIT}" if gone else f"Nothing was done: {problem}"
 
 
 def read_token(path: str) -> str:
@@ -95,8 +111,13 @@ class LeadSession:
 
     async def submit(self, intent: Intent, done: str) -> str:
         """Have something done; give what became of it, in words."""
-        result = await (await self.client()).submit(intent)
+        client = await self.client()
+        try:
+            result = await client.submit(intent)
+        except NoAnswer as problem:
+            raise ToolRefused(f"It is not known whether this was done: {problem}. {_LOOK} {WAIT}") from None
         if not result.ok:
-            raise ToolRefused(f"{result.outcome}: {result.reason or 'no reason was given'}")
+            look = f". {_LOOK}" if result.outcome is Outcome.UNKNOWN else ""
+            raise ToolRefused(f"{result.outcome}: {result.reason or 'no reason was given'}{look}")
         about = f" ({result.agent})" if result.agent else ""
         return f"{done}{about}{': ' + result.reason if result.reason else ''}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import from_line
 from controlroom.protocol.home import find_home
 from controlroom.runner.folder import state_folder
-from tests.end_to_end.room import Room
+from tests.end_to_end.room import Room, engines
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
@@ -80,6 +81,9 @@ def test_it_spends_up_to_its_ceiling_and_not_a_cent_more(furnished: Path, room: 
     assert "may have 2 agents at work at once, and has 2" in said
     assert "No such tool" in said or "was not given kill" in said
     assert {agent["name"] for agent in room.status()["agents"]} == {"boss", "w1", "w2"}
+
+    for engine in engines(home):  # in the middle of it: runners keep the ceiling, and the next engine knows it
+        os.kill(engine.pid, signal.SIGKILL)
 
     def all_paused() -> bool:
         states = {agent["name"]: agent["state"] for agent in room.status()["agents"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -12,16 +13,18 @@ from pathlib import Path
 import pytest
 from mcp import Client, StdioServerParameters, types
 
+from controlroom.client.transport import EngineUnavailable, Here, NoAnswer
 from controlroom.domain.leads import LeadVerb, RemoveLead
 from controlroom.mcp.handlers import LONGEST, bounded
-from controlroom.mcp.session import NoToken, ToolRefused, read_token
+from controlroom.mcp.session import NoToken, ToolRefused, read_token, unavailable_words
 from controlroom.mcp.tools import BY_NAME, TOOLS, checked
 from controlroom.protocol.home import find_home
+from controlroom.wire import messages as wire
 from tests.engine.budgeted import HEAD
 from tests.engine.leading import LEAD, TOKEN, give
 from tests.engine.queued import Roomy
 from tests.engine.rooms import Room, room
-from tests.engine.scripted import seen
+from tests.engine.scripted import ScriptedChannel, seen
 from tests.lab.world import World
 
 DOCS = '[profiles.docs]\nkind = "headless"\n'
@@ -32,13 +35,25 @@ def in_a_world(home: World) -> World:
     return home
 
 
+class Slow(Roomy):
+    """It answers no order to begin an agent, but begins it."""
+
+    is_slow = True
+
+    def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        if self.is_slow and isinstance(message, wire.Spawn):
+            self.act(message)
+        else:
+            super().order(channel, message)
+
+
 @asynccontextmanager
-async def led() -> AsyncIterator[Room]:
+async def led(host: Roomy | None = None) -> AsyncIterator[Room]:
     place = find_home(os.environ)
     place.prepare()
     place.config.write_text(HEAD + DOCS)
     place.config.chmod(0o600)
-    host = Roomy()
+    host = host or Roomy()
     host.agents["a1"] = seen("a1", profile="docs", billing="api")
     host.owner = ""
     async with room(host) as here:
@@ -102,6 +117,41 @@ async def test_what_was_not_given_is_refused_by_name_too(tmp_path: Path) -> None
         assert bad
         assert "was removed, or its time is over" in text
         assert (await call(client, "spawn", name="more", task="x"))[1]
+
+
+async def test_a_session_outlives_the_engine_and_says_what_is_known(tmp_path: Path) -> None:
+    host = Slow()
+    async with Client(served(tmp_path)) as client:
+        for tool, given in (("status", {}), ("spawn", {"name": "w1", "task": "x"}), ("logs", {"agent": "w1"})):
+            text, bad = await call(client, tool, **given)
+            assert bad
+            assert text.startswith("Nothing was done: no engine runs for this room. Your agents go on meanwhile"), text
+        async with led(host) as here:
+            assert not (await call(client, "status"))[1]
+            spawning = asyncio.create_task(call(client, "spawn", name="w1", task="x"))
+            await here.until(lambda: host.spawned)
+        text, bad = await spawning
+        assert bad
+        assert text.startswith(
+            "It is not known whether this was done: the engine has ended; agents live on. Look"
+        )
+        assert (await call(client, "spawn", name="w2", task="x"))[0].startswith("Nothing was done: no engine runs")
+        host.is_slow = False
+        async with room(host) as here:
+            await here.until(lambda: here.agent("vm1/w1").lead == "research")
+            text, bad = await call(client, "status")
+            assert (bad, "- vm1/w1: " in text, "at work: 1 of 2" in text) == (False, True, True), text
+            assert "is there already" in (await call(client, "spawn", name="w1", task="x"))[0]
+            assert not (await call(client, "spawn", name="w2", task="x"))[1]
+            assert "may have 2 agents at work at once" in (await call(client, "spawn", name="w3", task="x"))[0]
+        assert [spawn.name for spawn in host.spawned] == ["w1", "w2"], "nothing twice"
+
+
+async def test_an_engine_that_does_not_answer_is_not_to_be_ended_by_a_lead() -> None:
+    gone = unavailable_words(NoAnswer("the engine does not answer"))
+    assert gone.startswith("Nothing was done: the engine does not answer. Your agents go on")
+    assert unavailable_words(EngineUnavailable("that is no lead's")) == "Nothing was done: that is no lead's"
+    assert "kill" not in Here(find_home(os.environ), leading=True).stubborn()
 
 
 async def test_a_token_that_is_none_leads_nobody(tmp_path: Path) -> None:
