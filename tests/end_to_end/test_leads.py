@@ -88,11 +88,11 @@ def test_it_spends_up_to_its_ceiling_and_not_a_cent_more(furnished: Path, room: 
     def all_paused() -> bool:
         states = {agent["name"]: agent["state"] for agent in room.status()["agents"]}
         assert (states["w1"], states["w2"]) == ("paused", "paused"), states
-        return True
+        return spent(home.home) >= CEILING * 7 // 10  # what ran dry with no engine goes on with the next one
 
     wait_for(all_paused, 180, "both to have spent what there is", poll=0.5)
     total = spent(home.home)
-    assert CEILING * 7 // 10 <= total <= CEILING, total
+    assert total <= CEILING, total
 
     room.run("reassign", "boss", "--continue", "--task", tool("spawn", name="w4", task="spend") + "[[text so be it]]")
     wait_for(lambda: "may spend $2.00 in all" in texts(room, "boss"), 120, "it is refused", poll=0.5)

@@ -132,9 +132,7 @@ async def test_a_session_outlives_the_engine_and_says_what_is_known(tmp_path: Pa
             await here.until(lambda: host.spawned)
         text, bad = await spawning
         assert bad
-        assert text.startswith(
-            "It is not known whether this was done: the engine has ended; agents live on. Look"
-        )
+        assert text.startswith("It is not known whether this was done: the engine has ended; agents live on. Look")
         assert (await call(client, "spawn", name="w2", task="x"))[0].startswith("Nothing was done: no engine runs")
         host.is_slow = False
         async with room(host) as here:
