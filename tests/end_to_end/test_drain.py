@@ -1,12 +1,14 @@
-"""A host is emptied over SSH in batches, its link cut once: each agent is at work once there, then once elsewhere."""
+"""A host is emptied over SSH in batches, whatever fails on the way: each agent is at work there, then elsewhere."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
-from tests.end_to_end.room import FurnishClaude, Room
+from tests.end_to_end.room import FurnishClaude, Room, engines
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
@@ -37,7 +39,9 @@ def at_work(host: Any) -> list[str]:
     return [process.command for process in shells]
 
 
-def test_a_host_is_emptied_in_batches_though_its_link_is_cut(home: World, room: Room, vms: Callable[..., Any]) -> None:
+def test_a_host_is_emptied_in_batches_though_it_is_cut_off_and_rebooted_and_the_engine_killed(
+    home: World, room: Room, vms: Callable[..., Any]
+) -> None:
     only_hosts_of_the_room(home)
     lab = vms(2)
     vm1, vm2 = lab["vm1"], lab["vm2"]
@@ -54,7 +58,10 @@ def test_a_host_is_emptied_in_batches_though_its_link_is_cut(home: World, room: 
     before = drain_of(room)
     assert len(before["leaving"]) <= BATCH
     assert before["stopped_since"] is None, "a cut is no failure"
-    vm1.heal()
+    for engine in engines(home):
+        os.kill(engine.pid, signal.SIGKILL)
+    assert at_work(vm1), "some are still to leave"
+    vm1.reboot()
     wait_for(lambda: drain_of(room)["empty_since"], 90, "vm1 to be empty")
     after = drain_of(room)
     assert (after["moved"], after["failed"]) == (COUNT, [])
@@ -62,7 +69,9 @@ def test_a_host_is_emptied_in_batches_though_its_link_is_cut(home: World, room: 
     assert sorted(working) == [f"vm2/job{number}" for number in range(COUNT)]
     assert (len(at_work(vm1)), len(at_work(vm2))) == (0, COUNT)
     assert len((vm2.home / "ran").read_text().split()) == COUNT, "each was begun there once"
-    assert "switched off" in room.run("status", "--json")
+    alarms = room.run("status", "--json")
+    assert "switched off" in alarms
+    assert "a reboot of vm1 has ended" not in alarms, "they have gone on elsewhere"
     room.run("host", "undrain", "vm1")
     for number in range(COUNT):
         room.run("kill", f"vm2/job{number}", "--yes")
