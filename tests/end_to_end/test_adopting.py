@@ -34,7 +34,8 @@ def sessions() -> set[str]:
     return set(listed.stdout.split())
 
 
-def test_agents_of_somebodys_scripts_are_taken_over(room: Room, project: Path, home: World, api: Api) -> None:
+def begin_all(project: Path, home: World) -> None:
+    """Start five Claudes as somebody's scripts do, in a room whose profile `small` lets agents take next to nothing."""
     config = home.room / "config.toml"
     config.write_text("[profiles.small]\nmax_memory_mb = 20\n")
     config.chmod(0o600)
@@ -49,6 +50,10 @@ def test_agents_of_somebodys_scripts_are_taken_over(room: Room, project: Path, h
     begin("agent-3", f"bash {loop}", project)
     begin("agent-4", "claude -p '[[hang 600]]' --model claude-sonnet-5-5", project)
     begin("agent-5", "claude --model claude-sonnet-5-5 '[[text the first words]]'; exec bash --norc", project)
+
+
+def test_agents_of_somebodys_scripts_are_taken_over(room: Room, project: Path, home: World, api: Api) -> None:
+    begin_all(project, home)
     names = {f"~agent-{number}" for number in range(1, 6)}
     room.wait_until(
         "all sessions",
