@@ -220,7 +220,8 @@ def _is_sound(manifest: Manifest, carriage: Carriage) -> bool:
         and len(manifest.files) <= wire.MOST_FILES
         and all(0 <= part.size <= carriage.most and _DIGEST.fullmatch(part.sha256) for part in manifest.parts)
         and sum(part.size for part in manifest.parts) <= carriage.most
-        and 0 <= sum(max(0, file.size) for file in manifest.files) <= carriage.most
+        and all(file.size >= 0 for file in manifest.files)
+        and sum(file.size for file in manifest.files) <= carriage.most
         and (folder is not None) == carriage.folder
         and (folder is None or all(map(_OBJECT.fullmatch, (folder.head, folder.staged, folder.work))))
     )

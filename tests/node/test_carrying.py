@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import os
 import subprocess
@@ -11,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from controlroom.node.agent_folders import Entry
-from controlroom.node.carrying import packing, staging, unpacking
+from controlroom.node.carrying import packing, sessions, snapshot, staging, unpacking
 from controlroom.node.carrying.unpacking import Arrival
 from controlroom.node.spawn import Refusal
-from controlroom.runner.git import GitFailed
+from controlroom.runner.git import GitFailed, opened
 from controlroom.runner.worktree import record
 from controlroom.wire.carrying import (
     FindRepository,
@@ -23,6 +25,7 @@ from controlroom.wire.carrying import (
     Manifest,
     Pack,
     RepositoryFound,
+    SessionFile,
     Unpack,
     Unpacked,
 )
@@ -262,6 +265,72 @@ def test_other_bytes_than_were_sent_are_no_folder(hosts: Hosts) -> None:
             hosts.unpack(said)
     assert Path(hosts.unpack(manifest).cwd, "old.py").exists(), "and once it is right, it is there"
     assert len(record.every(str(hosts.state))) == 1
+
+
+def test_a_folder_that_leads_out_of_what_came_is_none_to_work_in(hosts: Hosts) -> None:
+    (hosts.old.top / "way").symlink_to("/")
+    manifest = hosts.pack()
+    assert manifest.folder is not None
+    for inner in ("way", "way/etc"):
+        with pytest.raises(Refusal, match="which leads out of what came: nothing is started"):
+            hosts.unpack(manifest._replace(folder=manifest.folder._replace(inner=inner)))
+    for inner in ("../..", "/etc", "a/../../.."):
+        where = hosts.unpack(manifest._replace(folder=manifest.folder._replace(inner=inner))).cwd
+        assert Path(where).is_relative_to(hosts.state)
+
+
+def test_files_that_become_more_than_a_disk_has_room_for_are_not_written(hosts: Hosts, tmp_path: Path) -> None:
+    manifest = hosts.pack()
+    folder = hosts.carry(manifest)
+    evil = tmp_path / "evil.git"
+    git(tmp_path, "init", "-q", "--bare", str(evil))
+    git(evil, "fetch", "-q", f"{folder}/commits", "refs/carried/index:refs/heads/staged")
+    tree = given_to_git(evil, b"x", "hash-object", "-w", "--stdin")
+    for level in range(3):  # 300^3 files, in a few hundred bytes
+        kind = "40000 tree" if level else "100644 blob"
+        rows = "".join(f"{kind} {tree}\t{number}\n" for number in range(300))
+        tree = given_to_git(evil, rows.encode(), "mktree")
+    git(evil, "update-ref", "refs/carried/work", commit_of(evil, tree))
+    (Path(folder) / "work").unlink()
+    git(evil, "bundle", "create", "-q", f"{folder}/work", "refs/carried/work", "^staged")
+    assert manifest.folder is not None
+    parts = (*manifest.parts[:-1], staging.part_of(folder, "work"))
+    asked = Unpack(4, ENTRY, 3, OP, manifest._replace(parts=parts, folder=manifest.folder._replace(work=tree)))
+    with pytest.raises(GitFailed, match="said too much"):
+        unpacking.unpack(Arrival(asked, str(hosts.state), folder, hosts.environ))
+    assert [path.name for path in hosts.state.rglob("*") if path.name == "299"] == []
+
+
+def given_to_git(where: Path, data: bytes, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(where), *words], input=data, capture_output=True, check=True, timeout=60)
+    return done.stdout.decode().strip()
+
+
+def commit_of(where: Path, tree: str) -> str:
+    who = ("-c", "user.name=eve", "-c", "user.email=eve@example.org")
+    return git(where, *who, "commit-tree", tree, "-p", "staged", "-m", "x").strip()
+
+
+def test_what_a_tree_takes_on_a_disk_is_known_before_it_is_written(hosts: Hosts) -> None:
+    (hosts.old.top / "zeros.bin").write_bytes(bytes(5_000_000))
+    manifest = hosts.pack()
+    assert manifest.folder is not None
+    assert sum(part.size for part in manifest.parts) < 100_000
+    where = Path(hosts.unpack(manifest).cwd)
+    size = sum(path.stat().st_size for path in where.rglob("*") if path.is_file() and path.name != ".git")
+    with opened(str(where), hosts.environ) as tree:
+        git(where, "add", "-A")
+        assert snapshot.expanded_size(tree, git(where, "write-tree").strip()) == size > 5_000_000
+
+
+@pytest.mark.parametrize("size", [-1, -(2**40)])
+def test_no_file_of_a_session_has_less_than_nothing(size: int, tmp_path: Path) -> None:
+    source, session = tmp_path / "session", "11111111-2222-4333-8444-555555555555"
+    source.write_bytes(gzip.compress(bytes(10_000_000)))
+    file = SessionFile(f"{session}.jsonl", size, hashlib.sha256(b"").hexdigest())
+    with pytest.raises(Refusal, match="cannot have -"):
+        sessions.unpack(str(source), session, (file,), str(tmp_path / "project"), {}, OP)
+    assert not (tmp_path / "project").exists()
 
 
 def test_a_step_that_comes_twice_is_one_and_one_that_came_to_nothing_leaves_nothing(hosts: Hosts) -> None:

@@ -112,6 +112,8 @@ def unpack(
     """
     for file in files:
         _check_path(file.path, session)
+        if file.size < 0:  # a stream is read to its end by that, however much comes out of it
+            raise Refusal(f"{file.path} cannot have {file.size} bytes")
     beside: list[tuple[str, str]] = []
     try:
         descriptor, _ = open_regular(source)

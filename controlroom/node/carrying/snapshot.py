@@ -261,6 +261,25 @@ def keep(ours: Repository, name: str, tree: str, parent: str) -> str:
     return commit
 
 
+def check_fits(ours: Repository, trees: Sequence[str]) -> None:
+    """See that the disk has room for the files of each tree: a pack of them may be a thousandth of that. Raises
+    `GitFailed`, also for a tree of more files than anybody has.
+    """
+    system = os.statvfs(ours.place.top)
+    free = system.f_bavail * system.f_frsize
+    for tree in dict.fromkeys(trees):
+        size = expanded_size(ours, tree)
+        if size > free:
+            raise GitFailed(f"its files take {size >> 20:,} MiB, and {free >> 20:,} MiB of disk are left here")
+
+
+def expanded_size(ours: Repository, tree: str) -> int:
+    """Return what the files of a tree take on a disk, in bytes. Raises `GitFailed` when there are too many of them."""
+    entries = ours.run("ls-tree", "-r", "-l", "-z", tree, seconds=SECONDS, limit=_NAMES).fields
+    sizes = (entry.partition("\t")[0].split()[-1:] for entry in entries)
+    return sum(int(size[0]) for size in sizes if size and size[0].isdigit())
+
+
 def bundle(ours: Repository, target: str, names: Sequence[str], without: Sequence[str]) -> None:
     """Write what the names lead to, without what the other host has, into a bundle. Raises `GitFailed`."""
     given = _lines([*names, *(f"^{commit}" for commit in without)])

@@ -156,6 +156,7 @@ def _unpack_folder(arrival: Arrival, folder: Folder) -> Worktree:
         repository.add_worktree(worktree.path, folder.head, worktree.branch)
         with opened(worktree.path, environ, worktree.repository) as tree:
             _restore(tree, arrival.folder, folder, commit_of(repository, staged))
+        _check_inner(worktree)
         repository.run("update-ref", "-d", staged)
         remotes.forget(repository, remotes.branch_of_move(asked.name, asked.op))
     return worktree
@@ -202,6 +203,16 @@ def _inner(inner: str) -> str:
     return "" if path == "." or os.path.isabs(path) or path.split("/")[0] == ".." or "\0" in path else path
 
 
+def _check_inner(worktree: Worktree) -> None:
+    """See that the folder which the agent will work in lies in its worktree: a link among its files may lead away.
+
+    Raises `Refusal`.
+    """
+    top, inner = os.path.realpath(worktree.path), os.path.realpath(worktree.cwd)
+    if os.path.commonpath((top, inner)) != top:
+        raise Refusal(f"it worked in {displayable(worktree.inner)}, which leads out of what came: nothing is started")
+
+
 def _branch(repository: Repository, branch: str, name: str) -> str:
     """Its own branch where nobody here has one of that name, else another."""
     free = branch and branch_name_problem(branch) is None and not commit_of(repository, HEADS + branch)
@@ -216,6 +227,7 @@ def _restore(tree: Repository, move: str, folder: Folder, staged: str) -> None:
         snapshot.fetch(ours, os.path.join(move, staging.WORK), snapshot.FILES, snapshot.FILES)
         if ours.text("rev-parse", "--verify", f"{snapshot.FILES}^{{tree}}") != folder.work:
             raise Refusal("its files did not arrive as they were sent: move it again")
+        snapshot.check_fits(ours, (folder.work, folder.staged))
         ours.run("read-tree", "--reset", "-u", folder.work, seconds=snapshot.SECONDS)
         tree.run("read-tree", folder.staged)
         os.unlink(os.path.join(ours.place.git_dir, "index"))
