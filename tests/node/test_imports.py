@@ -6,6 +6,7 @@ import json
 import os
 import random
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import from_line
 from controlroom.node.imports.found import settings_folders, transcripts
-from controlroom.node.imports.reader import read
+from controlroom.node.imports.reader import A_LOOK, read
 from controlroom.wire.imports import (
     ListTranscripts,
     ReadTranscripts,
@@ -148,6 +149,27 @@ def test_lines_of_all_kinds_are_passed_over_and_the_good_ones_count(transcript: 
     assert [message.id for message in messages(parts)] == ["msg_1", "msg_2", "msg_3"]
     assert sum(part.damaged for part in parts) == 1
     assert parts[-1].end == transcript.stat().st_size
+
+
+def test_a_line_without_end_is_passed_over_in_as_many_answers_as_it_takes(transcript: Path) -> None:
+    transcript.write_bytes(line(1) + b"x" * 9_000_000 + b"\n" + line(2))
+    looks = count()
+    parts, place = list[TranscriptPart](), TranscriptPlace(str(transcript))
+    while not parts or not parts[-1].done:
+        parts += read([place], 0, lambda _: "", clock=lambda: next(looks) * A_LOOK / 45)
+        place = TranscriptPlace(str(transcript), parts[-1].end, parts[-1].mark)
+    assert [part.end - part.start < 7_000_000 for part in parts] == [True] * len(parts), "each within its time"
+    assert [message.id for message in messages(parts)] == ["msg_1", "msg_2"]
+
+
+def test_a_hole_of_a_terabyte_is_stepped_over(transcript: Path) -> None:
+    with transcript.open("wb") as file:
+        file.write(line(1))
+        file.seek(2**40)
+        file.write(b"\n" + line(2))
+    parts = read_all([str(transcript)])
+    assert len(parts) < 5
+    assert [message.id for message in messages(parts)] == ["msg_1", "msg_2"]
 
 
 def test_a_file_that_goes_on_is_read_on_and_another_from_its_beginning(transcript: Path) -> None:

@@ -1,6 +1,7 @@
 """Reads transcripts for what they say of use, an answer at a time."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -106,7 +107,7 @@ class _Lines:
             size += self._take(data, cut)
             rest, self.end = data[cut:], self.end + cut
             if len(rest) > WHOLE_LIMIT:
-                rest, offset = b"", self._pass_over(offset)
+                rest, offset = b"", self._pass_over(offset, begin + left.read, left, clock)
         return False
 
     def _take_last(self, line: bytes) -> None:
@@ -126,12 +127,17 @@ class _Lines:
                 self.messages.append(message)
         return (len(self.messages) - before) * _RECORD
 
-    def _pass_over(self, offset: int) -> int:
-        """Pass over a line that is too long, up to its end or that of the file; return where the next one begins."""
-        while data := os.pread(self._descriptor, _BLOCK, offset):
+    def _pass_over(self, offset: int, most: int, left: Budget, clock: Callable[[], float]) -> int:
+        """Pass over a line that is too long, up to its end, that of the file or of this answer; return where that is.
+
+        A file may be one line without end: the next answer goes on within it.
+        """
+        while offset < most and clock() <= left.until:
+            offset = _behind_hole(self._descriptor, offset)
+            data = os.pread(self._descriptor, _BLOCK, offset)
             cut = data.find(b"\n") + 1
             offset += cut or len(data)
-            if cut:
+            if cut or not data:
                 break
         self.end = offset
         return offset
@@ -139,6 +145,16 @@ class _Lines:
 
 _RECORD = 220
 """Bytes of a record, roughly."""
+
+
+def _behind_hole(descriptor: int, offset: int) -> int:
+    """Return where the next bytes are that a file has on the disk, or its end: nothing stands in a hole."""
+    try:
+        return os.lseek(descriptor, offset, os.SEEK_DATA)
+    except OSError as error:
+        return os.fstat(descriptor).st_size if error.errno == errno.ENXIO else offset
+    except AttributeError:  # not on every system
+        return offset
 
 
 def _mark_of(descriptor: int) -> str:
