@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import tomllib
@@ -59,10 +60,11 @@ class _Reader:
         defaults = self._table("defaults", top.get("defaults", {}))
         self._check_keys("defaults", defaults, ("keep", *_COMMON))
         templates = dict(self._templates(self._table("templates", top.get("templates", {}))))
-        agents = [wish for at, raw in self._tables(top, "agents") for wish in self._agents(at, raw, defaults)]
+        wishes = (wish for at, raw in self._tables(top, "agents") for wish in self._agents(at, raw, defaults))
+        agents = list(islice(wishes, MOST_AGENTS + 1))  # a few lines can count millions of them
         tasks = [self._task(at, raw, defaults) for at, raw in self._tables(top, "tasks")]
         if len(agents) > MOST_AGENTS or len(tasks) > MOST_TASKS:
-            raise self.stop("", f"it has at most {MOST_AGENTS} agents and {MOST_TASKS} tasks: make two of it")
+            raise self.stop("", f"it may have at most {MOST_AGENTS} agents and {MOST_TASKS} tasks: make two of it")
         if self._texts > MOST_TEXT:
             words = f"its texts have more than {MOST_TEXT} characters together: share them as templates"
             raise self.stop("", words)
@@ -280,4 +282,6 @@ def _escaped(sign: str, *, lines: bool) -> str:
         return sign
     if sign.isprintable():
         return sign
+    if 0xD800 <= ord(sign) < 0xE000:  # a byte that was no text: no TOML can hold it
+        return "\\ufffd"
     return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"

@@ -25,6 +25,9 @@ _AMOUNTS: Mapping[str, tuple[str, int, type[int] | type[float]]] = {
     "hours": ("max_hours", 1, float),
 }
 
+_LARGEST = 2**53
+"""Neither a cost nor a time is so much; a TOML or JSON number may be infinite, or none."""
+
 _LISTS = {"after": "after", "host_labels": "labels"}
 """What `labels` are is the tracker's: an issue's."""
 
@@ -111,7 +114,7 @@ def _parts(record: Mapping[str, Any], which: str) -> dict[str, Any]:
         raise Stop(Exit.USAGE, f"{which}: {words}")
     for name, (field, unit, kind) in _AMOUNTS.items():
         amount = record.get(name)
-        if isinstance(amount, int | float) and not isinstance(amount, bool):
+        if isinstance(amount, int | float) and not isinstance(amount, bool) and abs(amount) < _LARGEST:
             parts[field] = kind(round(amount * unit, 3))
         elif amount is not None:
             raise Stop(Exit.USAGE, f"{which}: {name} is not a number")

@@ -110,6 +110,15 @@ def named_some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
+_WAY = 20
+
+
+def way_round(names: Sequence[str]) -> str:
+    """Name those that would wait for each other, the first of many: `b after a after b`."""
+    more = f" and {len(names) - _WAY} more" if names[_WAY:] else ""
+    return " after ".join(names[:_WAY]) + more
+
+
 _NUMBER = re.compile(r"\d+")
 
 

@@ -100,6 +100,9 @@ TASK = '[[tasks]]\nkey = "k"\ntext = "x"\n'
         ("[[agents]]\nname = 'a'\nfile = 'nowhere.md'", "agents[1] (a).file: the text cannot be read from"),
         (TASK + "verify = [['make']]", "what is run to check it is not taken from a file"),
         (TASK + "cost = 'much'", "tasks[1] (k): cost is not a number"),
+        (TASK + "cost = nan", "tasks[1] (k): cost is not a number"),
+        (TASK + "cost = -inf", "tasks[1] (k): cost is not a number"),
+        (TASK + "hours = 1e400", "tasks[1] (k): hours is not a number"),
         ("[[tasks]]\ntext = 'x'", "tasks[1]: it has no key"),
         (TASK + "labels = ['bug']", "tasks[1] (k): 'labels' is not a key of it"),
         ("fleet = ", "that is not TOML"),
@@ -117,12 +120,24 @@ def test_a_file_that_cannot_be_is_refused_with_its_path_and_its_place(
     assert words in refused.value.sentence
 
 
+def test_a_file_that_counts_millions_of_agents_is_refused_at_once(written: Callable[[str], str]) -> None:
+    path = written('[[agents]]\nname = "a"\ncount = 1000\n' * 20_000)
+    with pytest.raises(Stop, match="at most 2000 agents"):
+        read_fleet(path)
+
+
 def test_texts_are_bounded_together(written: Callable[[str], str]) -> None:
     long = "x" * 2_000
     with pytest.raises(Stop, match="its texts have more than 1048576 characters together"):
         read_fleet(written(f'[[agents]]\nname = "a"\ncount = 600\ntext = "{long}"'))
     shared = f'[templates.t]\ntext = "{long}"\n[[agents]]\nname = "a"\ncount = 600\ntemplate = "t"'
     assert len(read_fleet(written(shared)).agents) == 600
+
+
+def test_what_no_toml_can_hold_makes_no_file_that_nobody_can_read(written: Callable[[str], str]) -> None:
+    entry = AgentEntry("a", cwd="/src/\udcff")
+    again = read_fleet(written(write_fleet(FleetFile("site", (AgentWish(entry, "x"),)))))
+    assert again.agents[0].entry.cwd == "/src/\ufffd"
 
 
 texts = st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: text.strip())

@@ -399,6 +399,10 @@ def test_a_task_that_somebody_else_added_under_its_key_is_left_alone() -> None:
         (file_of(tasks=[task_of("k1", profile="nope")]), "tasks.k1: there is no profile 'nope'"),
         (file_of(tasks=[task_of("12")]), "tasks.12: key 12 would name a task by its id"),
         (file_of(wish("a"), name="My fleet"), "cannot name a fleet"),
+        (file_of(wish("a\x1b]0;x")), r"agents.a\x1b]0;x: 'a\x1b]0;x' cannot name an agent"),
+        (file_of(wish("b\x1b"), wish("b\x1b")), r"agents.b\x1b: 2 have this name"),
+        (file_of(tasks=[task_of("k\x1b[31m")]), r"tasks.k\x1b[31m: a key has"),
+        (file_of(tasks=[task_of(f"k{one}", after=(f"k{(one + 1) % 900}",)) for one in range(900)]), "and 881 more"),
     ],
 )
 def test_a_file_that_cannot_be_is_refused_with_its_entry_and_a_sentence(file: FleetFile, words: str) -> None:

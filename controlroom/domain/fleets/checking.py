@@ -24,9 +24,15 @@ from controlroom.domain.preconditions import (
 )
 from controlroom.domain.queue.edits import check_labels
 from controlroom.domain.queue.restarts import slot_names
+from controlroom.domain.words import way_round
 from controlroom.text.names import agent_name_problem, is_model
 
 _PATH = 4096
+
+
+def shown_name(name: str) -> str:
+    """A name of an entry as a sentence can have it: a file may be somebody else's."""
+    return ascii(name[:60])[1:-1]
 
 
 def slots(fleet: Fleet) -> Mapping[str, Profile]:
@@ -52,7 +58,7 @@ def check_file(file: FleetFile, fleet: Fleet) -> None:
                 raise Refusal(f"profile {profile.name} keeps an agent of this name running: choose another name")
             _check_agent(wish, fleet)
         except Refusal as no:
-            raise Refusal(f"agents.{wish.entry.name}: {no}") from None
+            raise Refusal(f"agents.{shown_name(wish.entry.name)}: {no}") from None
     _check_order(file.tasks)
 
 
@@ -61,7 +67,7 @@ def _check_names(table: str, names: list[str], what: str) -> None:
         if not name:
             raise Refusal(f"{table}: one has no {what}, and it is what applying the file again knows it by")
         if times > 1:
-            raise Refusal(f"{table}.{name}: {times} have this {what}")
+            raise Refusal(f"{table}.{shown_name(name)}: {times} have this {what}")
 
 
 def _check_agent(wish: AgentWish, fleet: Fleet) -> None:
@@ -89,5 +95,5 @@ def _check_order(tasks: tuple[FleetTask, ...]) -> None:
     try:
         TopologicalSorter({task.wish.key: task.wish.after for task in tasks}).prepare()
     except CycleError as error:
-        circle = error.args[1]
-        raise Refusal(f"tasks.{circle[0]}: these would wait for each other: {' after '.join(circle)}") from None
+        circle = [shown_name(name) for name in error.args[1]]
+        raise Refusal(f"tasks.{circle[0]}: these would wait for each other: {way_round(circle)}") from None

@@ -6,6 +6,7 @@ from typing import Any
 
 from controlroom.domain.claims import digest
 from controlroom.domain.fleet_files import AppliedFleet, FleetFile, FleetTask, TaskMember, TaskStep, is_named
+from controlroom.domain.fleets.checking import shown_name
 from controlroom.domain.fleets.plans import Act, Change, Drift, Known
 from controlroom.domain.model import Fleet
 from controlroom.domain.preconditions import Refusal
@@ -36,7 +37,7 @@ def changes(file: FleetFile, fleet: Fleet, known: Known) -> Iterator[Change]:
         try:
             yield _task(task, ours.get(task.wish.key), keys, fleet, known)
         except Refusal as no:
-            raise Refusal(f"tasks.{task.wish.key}: {no}") from None
+            raise Refusal(f"tasks.{shown_name(task.wish.key)}: {no}") from None
     for key, member in ours.items():
         if key not in keys:
             yield _gone(key, member, fleet)

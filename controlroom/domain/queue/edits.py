@@ -31,7 +31,7 @@ from controlroom.domain.tasks import (
     in_order,
     read_id,
 )
-from controlroom.domain.words import nearest
+from controlroom.domain.words import nearest, way_round
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import redact, sanitize
 from controlroom.text.states import AgentKind
@@ -209,8 +209,7 @@ def check_acyclic(tasks: Iterable[Task]) -> None:
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        way = " after ".join(error.args[1])
-        raise Refusal(f"these tasks would wait for each other: {way}") from None
+        raise Refusal(f"these tasks would wait for each other: {way_round(error.args[1])}") from None
 
 
 def task_named(fleet: Fleet, name: str) -> Task:

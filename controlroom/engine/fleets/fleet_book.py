@@ -49,6 +49,16 @@ Submit = Callable[[intents.Intent, str], Awaitable[Result]]
 _HAS_KEY = "its text holds what looks like a key, which is written into no file"
 
 
+_NO_TEXT = "its text holds bytes that are no UTF-8, which no TOML can hold"
+
+
+def _why_unwritten(text: str) -> str:
+    """Why a text stands in no fleet file; "": it can."""
+    if redact(text) != text:
+        return _HAS_KEY
+    return _NO_TEXT if any(0xD800 <= ord(sign) < 0xE000 for sign in text) else ""
+
+
 class FleetBook:
     """All fleet files of a room that were applied. All methods are called on its event loop."""
 
@@ -129,7 +139,7 @@ class FleetBook:
         left |= {agent.id: why for agent, why in rows if why}
         tasks = [task for task in self._store.fleet.tasks.values() if task.state.is_open]
         bodies = await self._tasks.texts(tasks)
-        left |= {id_: _HAS_KEY for id_, text in {**texts, **bodies}.items() if redact(text) != text}
+        left |= {id_: why for id_, text in {**texts, **bodies}.items() if (why := _why_unwritten(text))}
         texts, bodies = ({id_: text for id_, text in each.items() if id_ not in left} for each in (texts, bodies))
         return exported(name, self._store.fleet, texts, bodies), left
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from controlroom.domain.claims import digest
 from controlroom.domain.fleet_files import AgentWish, FleetFile, FleetTask
+from controlroom.domain.fleets.checking import shown_name
 from controlroom.domain.fleets.plans import Known
 from controlroom.domain.fleets.tasks import there, wishes
 from controlroom.domain.model import Agent, Fleet
@@ -128,7 +129,7 @@ def _agent(wish: AgentWish, templates: Mapping[str, str]) -> AgentWish:
 def _task(task: FleetTask, templates: Mapping[str, str]) -> FleetTask:
     wish = task.wish
     values = {"key": wish.key, "text": wish.text, **wish.variables}
-    text = _text(f"tasks.{wish.key}", task.template, templates, values) if task.template else wish.text
+    text = _text(f"tasks.{shown_name(wish.key)}", task.template, templates, values) if task.template else wish.text
     return FleetTask(replace(wish, text=text, variables={}))
 
 
