@@ -177,7 +177,7 @@ class LeadBook:
         self.led.forget(lead.name)
         self._digests[lead.name] = intent.digest
         self._show({**self.fleet.leads, lead.name: lead})
-        return f"{dollars(lead.limit)} in all, {lead.agents} agents at once"
+        return f"{dollars(lead.limit)} in all, {lead.agents} agent{'s' * (lead.agents != 1)} at once"
 
     async def _remove(self, intent: RemoveLead, who: str) -> str:
         lead = self.fleet.leads.get(intent.name)

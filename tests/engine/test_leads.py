@@ -462,9 +462,9 @@ print(connection.makefile().readline())
 BELOW = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]], env={}, check=True)"
 
 
-async def _answer(here: Room, path: str, environ: dict[str, str], *, below: bool) -> str:
+async def _answer(here: Room, path: str, environ: dict[str, str], *, below: bool = False, token: str = "") -> str:
     """What a process is told at a socket that says hello there; `below`: one that has shed its environment."""
-    words = [CONNECT, path, pack(Hello(VERSION, "cli", "eve")).decode().strip()]
+    words = [CONNECT, path, pack(Hello(VERSION, "lead" if token else "cli", "eve", token=token)).decode().strip()]
     command = [sys.executable, "-c", *([BELOW] if below else []), *words]
     process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=asyncio.subprocess.PIPE)
     said, _ = await asyncio.wait_for(process.communicate(), 60)
@@ -480,6 +480,17 @@ async def test_what_an_agent_that_leads_runs_in_its_shell_has_no_other_rights() 
     host = ScriptedHost("local")
     host.agents["boss"], host.agents["plain"] = seen("boss", profile="boss"), seen("plain", profile="docs")
     async with room(host) as here:
+        assert (await give(here, replace(LEAD, hosts=("local",)))).ok
+        assert (await give(here, replace(LEAD, name="other", hosts=("local",)), "other" * 9)).ok
+        assert (await here.order(intents.SpawnAgent("mine", "x", "local", "docs", lead="research"))).ok
+        door, room_ = str(here.home.lead_socket), here.home.namespace
+        for name, token, words in (
+            ("boss", TOKEN, '"is":"Welcome"'),
+            ("plain", "other" * 9, '"is":"Welcome"'),
+            ("boss", "other" * 9, "it may speak for lead research"),
+            ("mine", TOKEN, "it may speak for no lead, for a lead began it"),
+        ):
+            assert words in await _answer(here, door, {TAG: f"{room_}/{name}.1"}, token=token), name
         tag = f"{here.home.namespace}/boss.1"
         for path in (here.home.socket, here.home.watch_socket):
             for below in (False, True):

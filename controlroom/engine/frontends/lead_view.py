@@ -69,8 +69,15 @@ class LeadDoor(Rights):
     longest_request = 256 * 1024
     open_requests = 8
 
-    def __init__(self, book: LeadBook, result_of: ResultOf) -> None:
-        self.turns, self._book, self._result_of = SharedTurns(), book, result_of
+    def __init__(self, book: LeadBook, result_of: ResultOf, only: str | None = None) -> None:
+        """`only`: the one lead whose token may be said here, "" for none; None: any."""
+        self.turns, self._book, self._result_of, self._only = SharedTurns(), book, result_of, only
+
+    def for_one(self, only: str | None) -> "LeadDoor":
+        """The same door, for a process that may say the token of one lead alone."""
+        door = LeadDoor(self._book, self._result_of, only)
+        door.turns = self.turns
+        return door
 
     def admitted(self, hello: Hello) -> Rights:
         """Return what the token stands for. Raises `NotAdmitted`."""
@@ -79,6 +86,9 @@ class LeadDoor(Rights):
             raise NotAdmitted(
                 "this token is no lead's of this room, or not any more: a person gives one with controlroom lead add"
             )
+        if self._only not in (None, grant.name):
+            whose = f"lead {self._only}" if self._only else "no lead, for a lead began it"
+            raise NotAdmitted(f"this token is not that of the agent which says it: it may speak for {whose}")
         return LeadRights(self._book, grant, self._result_of, self)
 
 

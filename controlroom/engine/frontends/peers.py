@@ -29,6 +29,20 @@ def refusal(connection: socket.socket, fleet: Fleet, namespace: str) -> str:
     return f"this process is a part of {agent.id}, which {whose}: it may do what a token says, by controlroom mcp"
 
 
+def only_lead(connection: socket.socket, fleet: Fleet, namespace: str) -> str | None:
+    """The one lead whose token a process may say, "" for none; None: any, for it is a part of no agent that leads.
+
+    A token lies in a file that every agent of this user can read.
+    """
+    agent = _led(_peer(connection), fleet, namespace)
+    return None if agent is None else _leads_as(agent, fleet)
+
+
+def _leads_as(agent: Agent, fleet: Fleet) -> str:
+    profile = fleet.profiles.get(agent.ordered.profile if agent.ordered else agent.profile)
+    return profile.lead if profile is not None else ""
+
+
 def _peer(connection: socket.socket) -> int:
     """The process at the other end; 0 where the system does not tell."""
     if not hasattr(socket, "SO_PEERCRED"):
@@ -45,8 +59,7 @@ def _led(pid: int, fleet: Fleet, namespace: str) -> Agent | None:
         name = run.rpartition(".")[0]
         agents = (fleet.agents.get(f"{host}/{name}") for host in here if room == (namespace or "default"))
         for agent in filter(None, agents):
-            profile = fleet.profiles.get(agent.ordered.profile if agent.ordered else agent.profile)
-            if agent.lead or (profile is not None and profile.lead):
+            if agent.lead or _leads_as(agent, fleet):
                 return agent
     return None
 

@@ -14,7 +14,7 @@ from controlroom.engine.config.config import Withheld
 from controlroom.engine.engine import Engine
 from controlroom.engine.frontends.answers import Answering
 from controlroom.engine.frontends.lead_view import LeadDoor
-from controlroom.engine.frontends.peers import refusal
+from controlroom.engine.frontends.peers import only_lead, refusal
 from controlroom.engine.frontends.rights import Operator, Rights
 from controlroom.engine.frontends.session import GREETING, Session
 from controlroom.engine.frontends.turns import Turns
@@ -101,7 +101,8 @@ class Server:
             outgoing.write(pack(Unwelcome(no)))
             outgoing.close()
             return
-        session = Session(self._parts, rights, incoming, outgoing)
+        own = rights.for_one(self._only_lead(outgoing)) if isinstance(rights, LeadDoor) else rights
+        session = Session(self._parts, own, incoming, outgoing)
         self.sessions[session] = rights
         try:
             if list(self.sessions.values()).count(rights) > MAX_READERS:
@@ -114,6 +115,10 @@ class Server:
         finally:
             del self.sessions[session]
             outgoing.close()
+
+    def _only_lead(self, outgoing: asyncio.StreamWriter) -> str | None:
+        connection, parts = outgoing.get_extra_info("socket"), self._parts
+        return only_lead(connection, parts.store.fleet, parts.home.namespace)
 
     def _refusal(self, outgoing: asyncio.StreamWriter) -> str:
         connection, parts = outgoing.get_extra_info("socket"), self._parts
