@@ -49,7 +49,7 @@ def adoption(fleet: Fleet, intent: intents.AdoptAgent, now: int, who: str) -> Ad
     profile = intent.profile or (before.profile if before else "")
     settings = profile_named(fleet, profile)
     if settings is not None and settings.kind is AgentKind.COMMAND:
-        raise Refusal(f"profile {profile} starts commands, and which have no session: choose another")
+        raise Refusal(f"profile {profile} starts commands, which have no Claude session: choose another")
     check_size("the task", intent.task)
     name = _name(fleet, agent, intent.name or (before.name if before else ""))
     same = before or Adoption(name, agent.mark, agent.script, now, who)

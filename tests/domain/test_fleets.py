@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.domain.adoption import Adoption
 from controlroom.domain.claims import digest
 from controlroom.domain.fleet_files import FleetFile
 from controlroom.domain.fleets.checking import check_file
@@ -17,6 +18,7 @@ from controlroom.domain.preconditions import Refusal
 from controlroom.domain.restart_rules import RestartRules
 from controlroom.domain.tasks import Drain, Halt, Hold, Restarts, TaskState
 from controlroom.domain.waits import WaitReason
+from controlroom.text.states import AgentKind
 from controlroom.wire.codec import decode, encode
 from tests.domain.fleet_worlds import PROFILES, SimulatedRoom, file_of, task_of, wish
 from tests.domain.worlds import GIB, NOON, agent, order
@@ -409,6 +411,16 @@ def test_a_file_that_cannot_be_is_refused_with_its_entry_and_a_sentence(file: Fl
     with pytest.raises(Refusal) as refused:
         SimulatedRoom().plan(file)
     assert words in str(refused.value)
+
+
+def test_a_name_that_an_agent_was_taken_over_with_is_left_to_it() -> None:
+    theirs = replace(
+        agent("~tmux", "vm1"), kind=AgentKind.ADOPTED, ordered=None, mark="b.1.2", adoption=Adoption("a", "b.1.2")
+    )
+    room = SimulatedRoom(theirs)
+    (change,) = room.plan(file_of(wish("a"))).changes
+    assert (change.act, change.drift, change.subject) == (Act.NOTHING, Drift.TAKEN, "vm1/~tmux")
+    assert room.plan(file_of(wish("a", host="vm2"))).changes[0].act is Act.START, "names are those of a host"
 
 
 def test_a_profile_that_takes_no_outside_work_starts_nothing_from_a_file() -> None:

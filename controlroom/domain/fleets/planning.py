@@ -62,7 +62,13 @@ def extras(fleet: Fleet) -> Iterator[Change]:
 
 
 def _agents(file: FleetFile, fleet: Fleet, known: Known) -> Iterator[Change]:
+    taken = {row.called: row for row in fleet.agents.values() if row.adoption is not None and not row.has_ended}
     for wish in file.agents:
+        theirs = taken.get(wish.entry.name)
+        if theirs is not None and wish.entry.host in ("", theirs.host) and wish.entry.name not in fleet.members:
+            why = f"{theirs.id} was taken over under this name: it is left alone"
+            yield _change(wish.entry.name, theirs, Act.NOTHING, Drift.TAKEN, why)
+            continue
         yield _entry(file.name, wish, fleet, known)
     wanted = {wish.entry.name for wish in file.agents}
     for name, member in fleet.members.items():
