@@ -28,6 +28,7 @@ from controlroom.domain.fleet_files import (
 from controlroom.domain.tasks import CENT, Source, TaskWish
 from controlroom.domain.words import nearest
 from controlroom.domain.worktrees import HEAD
+from controlroom.text.sanitize import redact
 
 _TOP = ("fleet", "defaults", "templates", "agents", "tasks")
 _COMMON = ("profile", "model", "credential", "host", "host_labels", "cwd", "worktree")
@@ -37,6 +38,8 @@ _TASK = (
     *("key", "title", "body", "url", "priority", "attempts", "cost", "hours", "after", "every", "verify"),
     *(*_COMMON, *_TEXT),
 )
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
+
 _MOST_COUNTED = 1_000
 """Agents that one entry may stand for."""
 
@@ -146,9 +149,12 @@ class _Reader:
         if not name or name == "-":
             raise self.stop(f"{at}.file", "expected the path of a file")
         try:
-            return read_text(path, "the text")
+            text = read_text(path, "the text")
         except Stop as problem:
             raise self.stop(f"{at}.file", problem.sentence) from None
+        if redact(text) != text or _PRIVATE_KEY.search(text):
+            raise self.stop(f"{at}.file", f"{ascii(name)[:100]} holds what looks like a key: it is given to no agent")
+        return text
 
     def _text(self, where: str, text: Any) -> str:
         if not isinstance(text, str):

@@ -282,7 +282,7 @@ class UsageImports:
             found = list(read_found(listed.found))
             self._sort(work, found, known)
             last = listed.found[-1].path if listed.found else ""
-            if not last or last <= after or work.files >= MOST_FILES:
+            if not found or last <= after or work.files >= MOST_FILES:  # a page of what cannot be is the last one
                 return
             after = last
 

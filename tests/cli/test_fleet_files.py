@@ -120,6 +120,15 @@ def test_a_file_that_cannot_be_is_refused_with_its_path_and_its_place(
     assert words in refused.value.sentence
 
 
+def test_what_looks_like_a_key_is_read_out_of_no_file(written: Callable[[str], str], tmp_path: Path) -> None:
+    """A fleet file may be somebody else's, and name any file of whoever applies it."""
+    secret = tmp_path / "id_ed25519"
+    secret.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n-----END OPENSSH PRIVATE KEY-----\n")
+    for entry in (f"[[agents]]\nname = 'a'\nfile = '{secret}'", f"[[tasks]]\nkey = 'k'\nfile = '{secret}'"):
+        with pytest.raises(Stop, match="holds what looks like a key: it is given to no agent"):
+            read_fleet(written(entry))
+
+
 def test_a_file_that_counts_millions_of_agents_is_refused_at_once(written: Callable[[str], str]) -> None:
     path = written('[[agents]]\nname = "a"\ncount = 1000\n' * 20_000)
     with pytest.raises(Stop, match="at most 2000 agents"):

@@ -227,17 +227,19 @@ def test_who_cannot_leave_stays_and_it_is_said_why() -> None:
         kept,
         agent("pinned"),
         agent("paused", state=State.PAUSED, ended=NOON),
+        agent("boss", profile="boss"),
     )
     watch = Profile("watch", restarts=RestartRules(keep=1, hosts=("vm1",)))
-    world = replace(world, profiles={"watch": watch}, tasks={"t1": pinned})
+    boss = Profile("boss", lead="research")
+    world = replace(world, profiles={"watch": watch, "boss": boss}, tasks={"t1": pinned})
     assert drains.next_leave(world, NOON, ()).leave is None
     words = progress_words(world, world.hosts["vm1"], NOON)
-    assert words.startswith("0 of 6 moved; ")
+    assert words.startswith("0 of 7 moved; ")
     assert "talk, idle stay: " in words
-    for name in ("strange", "trees", "watch-1", "pinned", "paused"):
+    for name in ("strange", "trees", "watch-1", "pinned", "paused", "boss"):
         assert f"{name} stays: " in words
     elsewhere = replace(watch, restarts=RestartRules(keep=1, hosts=("vm1", "vm3")))
-    leave = drains.next_leave(replace(world, profiles={"watch": elsewhere}), NOON, ()).leave
+    leave = drains.next_leave(replace(world, profiles={"watch": elsewhere, "boss": boss}), NOON, ()).leave
     assert leave is not None
     assert (leave.agent.name, leave.host) == ("watch-1", "vm3"), "only where its profile keeps it"
 

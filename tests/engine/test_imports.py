@@ -18,8 +18,11 @@ from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
 from controlroom.text.states import Outcome
 from controlroom.wire.imports import (
+    ListTranscripts,
     ReadTranscripts,
+    TranscriptFound,
     TranscriptPart,
+    TranscriptsListed,
 )
 from tests.engine.old_host import OldHost, imported, standing, write_lines
 from tests.engine.rooms import Room, room
@@ -150,6 +153,20 @@ class Other(OldHost):
 
     def parts(self, asked: ReadTranscripts) -> Sequence[TranscriptPart]:
         return [TranscriptPart("/elsewhere", 0, 2**60, done=True)] * 3
+
+
+class Endless(OldHost):
+    """Lists what cannot be, page after page."""
+
+    def listed(self, asked: ListTranscripts) -> TranscriptsListed:
+        page = TranscriptFound(f"{asked.after}x", 0, NOON), TranscriptFound("y" * 1001 + asked.after, 5, NOON)
+        return TranscriptsListed(asked.id, page, 2, 5, NOON)
+
+
+async def test_a_host_that_lists_what_cannot_be_without_end_has_nothing(home: World, tmp_path: Path) -> None:
+    async with room(Endless(tmp_path)) as made:
+        done = await imported(made)
+        assert (done.state, done.files) == (ImportState.DONE, 0)
 
 
 @pytest.mark.parametrize("kind", [Liar, Other])

@@ -212,6 +212,7 @@ class Stay(StrEnum):
     UNORDERED = "this room did not order it (reassign --trust-host)"
     TASK = "its task must be done there (task edit --host)"
     WORKTREE = "it works in a git worktree, and has no Claude session to go on in elsewhere"
+    LEADS = "it leads others, and the engine that it talks to is on this machine"
     KEPT = "its profile keeps it there (keep_hosts)"
     CONVERSATION = "it waits there, and has no Claude session to go on in elsewhere"
     PAUSED = "it is paused, and goes on in its session there"
@@ -223,6 +224,8 @@ def why_it_stays(fleet: Fleet, host: Host, agent: Agent, task: Task | None) -> S
         return Stay.UNORDERED
     if task is not None and task.host == host.name:
         return Stay.TASK
+    if (profile := fleet.profiles.get(agent.ordered.profile)) is not None and profile.lead:
+        return Stay.LEADS
     if agent.ordered.worktree and not _has_session(agent):
         return Stay.WORKTREE
     kept = _kept(fleet, agent)
