@@ -191,7 +191,9 @@ def adopt(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--host", metavar="H", default="", help="those of this host only")
     parser.add_argument("--name", metavar="NAME", default="", help="what one agent is called from now on")
-    parser.add_argument("--profile", metavar="P", default="", help="what it is begun with under a runner")
+    parser.add_argument(
+        "--profile", metavar="P", default="", help="whose limits bind it, and what it is begun with under a runner"
+    )
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--restart", action="store_true", help="end it now, and go on with its session under a runner")
     when.add_argument("--when-ended", action="store_true", help="go on with it likewise once it has ended by itself")

@@ -20,7 +20,7 @@ class Adoption:
     at: int = 0
     who: str = ""
     profile: str = ""
-    """What it is begun with under a runner."""
+    """Whose limits bind it (`adopted_care`), and what it is begun with under a runner."""
     session: str = ""
     """The Claude session that it was in."""
     when_ended: bool = False

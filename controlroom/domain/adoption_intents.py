@@ -14,7 +14,7 @@ class AdoptAgent:
     name: str = ""
     """What it is called from now on; empty: as it was, else as its session or folder is."""
     profile: str = ""
-    """What it is begun with under a runner."""
+    """Whose limits bind it from now on (`adopted_care`), and what it is begun with under a runner."""
     restart: bool = False
     """End it now, and go on with its session under a runner."""
     when_ended: bool = False

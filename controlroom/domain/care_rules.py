@@ -19,8 +19,3 @@ class CareRules:
     processes: int = 0
     ends: tuple[Cause, ...] = ()
     """The troubles (`text.states.TROUBLES`) that end an agent: of the others it is told."""
-
-    @property
-    def any(self) -> bool:
-        """Whether anything is limited at all."""
-        return bool(self.hours or self.quiet or self.same_failures or self.memory or self.processes)
