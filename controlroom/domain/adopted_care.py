@@ -104,7 +104,9 @@ def care_words(fleet: Fleet, agent: Agent) -> str:
     """What binds an agent that was taken over, beside budgets, and what does not though its profile says it."""
     profile = profile_of(fleet, agent)
     if profile is None:
-        return f"it has no profile, so no limit but budgets binds it: controlroom adopt {agent.id} --profile NAME"
+        named = agent.adoption.profile if agent.adoption else ""
+        why = f"its profile {named} is not in the config any more" if named else "it has no profile"
+        return f"{why}, so no limit but budgets binds it: controlroom adopt {agent.id} --profile NAME"
     limits, unseen = list(_limit_words(profile.care)), []
     if profile.care.same_failures:
         unseen.append("the same call failing again and again (same_failures) is not seen from outside")

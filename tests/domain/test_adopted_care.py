@@ -152,7 +152,9 @@ def test_what_binds_it_and_what_does_not_is_said() -> None:
     assert "same_failures) is not seen from outside" in words
     assert "only if it was taken over with --when-ended" in words
     bare = theirs(adoption=replace(TAKEN, profile=""))
-    assert "no limit but budgets binds it" in care_words(world(bare), bare)
+    assert care_words(world(bare), bare).startswith("it has no profile, so no limit but budgets binds it")
+    gone = theirs(adoption=replace(TAKEN, profile="gone"))
+    assert care_words(world(gone), gone).startswith("its profile gone is not in the config any more")
 
 
 def test_a_trouble_is_an_alarm_until_it_is_over_or_the_agent_is() -> None:

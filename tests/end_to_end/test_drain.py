@@ -53,7 +53,7 @@ def test_a_host_is_emptied_in_batches_though_it_is_cut_off_and_rebooted_and_the_
         room.wait_for_state(f"job{number}", "working")
     room.run("host", "drain", "vm1", "--move", "--batch", str(BATCH), "--reason", "new kernel")
     wait_for(lambda: 0 < drain_of(room)["moved"] < COUNT, 60, "the drain to be in the middle")
-    vm1.cut()
+    vm1.sever()
     room.wait_until("the cut to be seen", lambda status: _link(status, "vm1") == "lost", 60)
     before = drain_of(room)
     assert len(before["leaving"]) <= BATCH
