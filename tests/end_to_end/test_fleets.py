@@ -157,7 +157,7 @@ def test_a_fleet_is_planned_applied_changed_drained_and_mended(site: Site) -> No
 
     room.run("host", "drain", "vm3", "--move", "--batch", "1")
     site.wait(lambda: _drain(room)["moved"] >= 1, "the drain to be in the middle")
-    vm3.cut()
+    vm3.sever()
     room.wait_until("the cut to be seen", lambda status: _host(status, "vm3")["state"] == "lost", 60)
     vm3.heal()
     site.wait(lambda: _drain(room)["empty_since"], "vm3 to be empty")

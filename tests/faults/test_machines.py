@@ -68,7 +68,8 @@ async def test_after_a_reboot_agents_run_again_where_their_profile_says_so_and_n
             assert asked.ok, asked.reason
         assert (await room.spawn("vm1", "alone", counting())).ok
         await room.until(lambda: room.agent("vm1/alone").state is State.WORKING)
-        lab["vm2"].cut()
+        lab["vm2"].sever()
+        lab["vm1"].sever()
         lab["vm1"].power_off()
         await room.link("vm1", LinkState.LOST, LinkState.CONNECTING, seconds=40)
         lab["vm1"].boot()
@@ -109,7 +110,7 @@ async def test_what_has_the_pids_of_an_agent_and_its_runner_by_now_is_neither_sh
         await room.until(lambda: room.agent("vm1/count").state is State.WORKING)
         pids = [pid for pid, words in commands(host).items() if "count.1" in words or "line $n" in words]
         assert len(pids) >= 2, commands(host)
-        host.cut()
+        host.sever()
         await room.link("vm1", LinkState.LOST, LinkState.CONNECTING, seconds=40)
         for process in host.processes():
             if "count.1" in process.command or "line $n" in process.command:
@@ -144,7 +145,7 @@ async def test_a_claude_that_has_the_pid_of_an_adopted_one_by_now_is_not_taken_f
         await room.until(lambda: room.client.fleet.agents, what="it to be adopted")
         (adopted,) = room.client.fleet.agents
         await room.until(lambda: room.agent(adopted).state is State.WORKING)
-        host.cut()
+        host.sever()
         await room.link("vm1", LinkState.LOST, LinkState.CONNECTING, seconds=40)
         host.execute("kill", "-9", str(pid))
         await room.until(lambda: pid not in commands(host))
