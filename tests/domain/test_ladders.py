@@ -10,8 +10,9 @@ from controlroom.domain.adoption import Adoption
 from controlroom.domain.budgets import Budget, BudgetUnit, Period, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.display.limit_rows import budget_facts, forecast, ladder, limit_facts
 from controlroom.domain.gauges import Headroom, LimitKind
+from controlroom.domain.model import Agent
 from controlroom.domain.money.budget import covers, scope_problem
-from controlroom.domain.money.ladder import account_of, alarm, difference, holds, previewed, rule_of, told
+from controlroom.domain.money.ladder import account_of, alarm, difference, holds, is_unstopped, previewed, rule_of, told
 from controlroom.text.states import Payer
 from tests.domain.worlds import agent, clock, fleet
 from tests.tui.scenes import HOUR, MINUTE, NOW, bucket, budget, window
@@ -144,6 +145,14 @@ def test_an_agent_that_was_taken_over_is_held_by_its_names_its_profile_and_its_a
     assert held("account ann", "ann")
     assert not held("account ann", "bob")
     assert not held("account ann"), "nobody knows which it uses"
+
+    def unstopped(scope: str, account: str, one: Agent = theirs) -> bool:
+        return is_unstopped(Budget("b", scope, Period.DAY, BudgetUnit.WINDOW, 85, 85), one, account)
+
+    assert unstopped("account ann", ""), "and so it is named"
+    assert not unstopped("account ann", "ann")
+    assert not unstopped("fleet", "")
+    assert unstopped("fleet", "", replace(theirs, adoption=None))
 
 
 def test_a_scope_of_another_version_binds_nobody() -> None:

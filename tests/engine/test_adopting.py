@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain import intents
-from controlroom.domain.budgets import Rung, RungAction
+from controlroom.domain.budgets import BudgetUnit, Rung, RungAction
 from controlroom.domain.display.explain import explain
 from controlroom.domain.events import BudgetsSeen
 from controlroom.domain.model import Agent, State
@@ -18,13 +18,16 @@ from controlroom.engine.budgets.ladder import Ladder
 from controlroom.protocol.home import find_home
 from controlroom.text.states import AdoptedSignal, Cause
 from controlroom.wire import messages as wire
+from controlroom.wire.usage import LimitsSeen, WindowSeen
 from tests.engine.rooms import Room, room
-from tests.engine.scripted import NOON
+from tests.engine.scripted import NOON, seen
 from tests.engine.strangers import LATER, MARK, SCRIPT, SESSION, Strangers, other
 
 pytestmark = pytest.mark.usefixtures("home")
 
 ID = "vm1/~agent-1"
+ANN = "ann@example.org"
+PAUSES = (Rung(100, RungAction.PAUSE),)
 
 
 async def theirs(here: Room, id_: str = ID) -> Agent:
@@ -152,6 +155,24 @@ async def test_a_rung_of_a_budget_stops_those_that_were_taken_over(action: RungA
         (sent,) = host.signals()
         assert sent.mark == MARK
         assert (sent.signal is AdoptedSignal.END) is (action is not RungAction.INTERRUPT)
+        assert here.agent("vm1/~agent-2").lives
+
+
+@pytest.mark.parametrize("scope", ["fleet", f"account {ANN}", "profile docs"])
+async def test_a_window_of_a_plan_that_is_used_up_stops_those_that_were_taken_over(scope: str) -> None:
+    cares()
+    host = Strangers(other(billing="plan"), other("~agent-2", LATER, session="", billing="api"))
+    host.agents["a1"] = seen("a1", billing="plan")
+    async with room(host) as here:
+        await adopt(here, profile="docs")
+        assert (await here.order(intents.AdoptAgent("vm1/~agent-2", LATER, "api-2", profile="docs"))).ok
+        rule = BudgetRule("five", 85, unit=BudgetUnit.WINDOW, window="five_hour", scope=scope, rungs=PAUSES)
+        here.engine.budgets.ruled({"five": rule})
+        reading = WindowSeen("five_hour", NOON, 90, NOON + 3_600_000, "allowed", "stream")
+        next(iter(host.channels)).say(LimitsSeen("a1", 1, ANN, "max", (reading,)))
+        await here.until(lambda: here.agent(ID).has_ended)
+        assert {signal.mark for signal in host.signals()} == {MARK}, "a key pays for the other one"
+        assert "paused: to go on with it: controlroom adopt" in here.agent(ID).detail
         assert here.agent("vm1/~agent-2").lives
 
 

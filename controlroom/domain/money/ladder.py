@@ -192,6 +192,16 @@ def holds(budget: Budget, agent: Agent, account: str = "") -> bool:
     return any(covers(budget.scope, agent.host, each, profile) for each in {agent.name, agent.called})
 
 
+def is_unstopped(budget: Budget, agent: Agent, account: str) -> bool:
+    """Whether an agent that others started may spend a budget, and nothing here stops it.
+
+    Nobody has taken it over, or nobody knows whether its account is the one that the budget is about.
+    """
+    if read_scope(budget.scope).kind is ScopeKind.ACCOUNT and not account:
+        return counts(budget.unit, agent.billing)
+    return not agent.held and holds(budget, agent, account)
+
+
 def account_of(fleet: Fleet, agent: Agent, logins: Mapping[str, str]) -> str:
     """The account of a plan that an agent of others uses: the one it is known to use, else the only one there is."""
     accounts = {gauge.account for gauge in fleet.headroom.values() if gauge.kind is LimitKind.WINDOW}

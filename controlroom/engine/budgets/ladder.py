@@ -19,6 +19,7 @@ from controlroom.domain.money.ladder import (
     holds,
     is_paused,
     is_stopped,
+    is_unstopped,
     other_model,
     stopped_by,
     stopping,
@@ -175,13 +176,13 @@ class Ladder:
             self._store.apply(events.Alarmed(about, fresh))
 
     def _unstopped(self, budget: Budget) -> list[str]:
-        """The agents in a budget's scope that others started and nobody took over: nothing here stops them."""
+        """The agents in a budget's scope that others started and that nothing here stops, by id."""
         if not budget.reached:
             return []
         logins, fleet = self._logins(), self._store.fleet
-        theirs = (agent for agent in fleet.agents.values() if not agent.held and agent.lives)
-        covered = (agent for agent in theirs if holds(budget, agent, account_of(fleet, agent, logins)))
-        return sorted(agent.id for agent in covered if agent.session or agent.spent)
+        theirs = (agent for agent in fleet.agents.values() if agent.adopted and agent.lives)
+        using = ((agent, account_of(fleet, agent, logins)) for agent in theirs if agent.session or agent.spent)
+        return sorted(agent.id for agent, account in using if is_unstopped(budget, agent, account))
 
     def _reach(self, rule: BudgetRule, budget: Budget, rung: Rung, runs: Sequence[Run]) -> None:
         """Do one rung."""
