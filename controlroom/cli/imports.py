@@ -18,10 +18,10 @@ from controlroom.domain.imports import (
     UsageImport,
     import_words,
 )
-from controlroom.domain.model import Fleet, LinkState
+from controlroom.domain.model import Fleet, Host, LinkState
 
-PATIENCE = 24 * 3600.0
-"""Seconds that the verb looks on at most; the import goes on without it."""
+AWAY, STANDS = 60.0, 600.0
+"""Seconds for which the verb looks on while nothing changes: at hosts that are all away, and at any that is up."""
 
 _ANSWER = 30.0
 
@@ -59,20 +59,25 @@ async def _submit(client: Client, intent: ImportUsage | DeclineImport | FindTran
 
 
 async def _look_on(client: Client, names: Iterable[str], begun: dict[str, UsageImport | None]) -> None:
-    """Say how far each import is, until all have ended."""
+    """Say how far each import is, until all have ended, or nothing moves any more."""
     told: dict[str, object] = {}
 
-    def ended(fleet: Fleet) -> bool:
-        states = {name: _of(fleet, name) for name in names}
-        for name, now in states.items():
-            if now is not None and now != begun.get(name) and now.is_open and now.size:
-                step = 10 * now.read // now.size, now.reason
-                if told.get(name) != step:
-                    told[name] = step
-                    output.talk(f"{name}: {import_words(now, client.now())}")
-        return all(now is None or (now != begun.get(name) and not now.is_open) for name, now in states.items())
+    def under_way(fleet: Fleet) -> dict[str, tuple[UsageImport, bool]]:
+        """Those that have not ended, each with whether its host is up."""
+        states = {
+            name: (imported, fleet.hosts[name].link is LinkState.UP) for name in names if (imported := _of(fleet, name))
+        }
+        return {name: state for name, state in states.items() if state[0] == begun.get(name) or state[0].is_open}
 
-    await wait_for(client, ended, PATIENCE)
+    while left := under_way(client.fleet):
+        for name, (now, _) in left.items():
+            step = 10 * now.read // now.size if now.size else 0, now.reason
+            if now != begun.get(name) and now.size and told.get(name) != step:
+                told[name] = step
+                output.talk(f"{name}: {import_words(now, client.now())}")
+        patience = STANDS if any(is_up for _, is_up in left.values()) else AWAY
+        if not await wait_for(client, lambda fleet, left=left: under_way(fleet) != left, patience):  # type: ignore[misc]
+            return
 
 
 def _of(fleet: Fleet, name: str) -> UsageImport | None:
@@ -86,11 +91,17 @@ def _ended(client: Client, names: Iterable[str], *, json: bool) -> int:
         output.json_answer("costs import", hosts)
     for host in hosts if not json else ():
         imported = host.imported or UsageImport(ImportState.UNKNOWN)
-        output.talk(f"{host.name}: {import_words(imported, client.now())}")
+        goes_on = f"; {_goes_on(host)}" if imported.is_open else ""
+        output.talk(f"{host.name}: {import_words(imported, client.now())}{goes_on}")
     whole = all(host.imported is not None and host.imported.state is ImportState.DONE for host in hosts)
     if whole and not json:
         output.talk("see controlroom costs --by day --since 30d, and controlroom plan")
     return Exit.DONE if whole else Exit.UNKNOWN
+
+
+def _goes_on(host: Host) -> str:
+    when = "" if host.link is LinkState.UP else f", as soon as {host.name} is back"
+    return f"it goes on by itself{when}; to look on: controlroom costs import {host.name}"
 
 
 async def offer(client: Client, name: str) -> None:

@@ -57,6 +57,9 @@ AGAIN = 10.0
 PATIENCE = 120.0
 """Seconds for an answer: a host reads transcripts when it has nothing else to do."""
 
+GIVES_UP = 300.0
+"""Seconds without anything booked after which a host that is up is asked no more; one that is away is waited for."""
+
 SHOWN = 0.5
 """Seconds between two reports of how far it is."""
 
@@ -80,6 +83,8 @@ class _Work:
     files: int = 0
     first: int = 0
     read: int = 0
+    listed: bool = False
+    """Whether all of it is known."""
     left: list[tuple[TranscriptPlace, int]] = field(default_factory=list)
     """What is to be read yet, from where on, and how large it was when it was listed."""
     shown: float = 0.0
@@ -96,6 +101,8 @@ class UsageImports:
         self._rows: dict[str, ImportRow] = {(row := read_row(values)).host: row for values in ledger.read(IMPORTS)}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._background = BackgroundTasks("import")
+        self._moved: dict[str, float] = {}
+        """When anything was booked last of those under way, or they began; on the loop's clock."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     @property
@@ -122,7 +129,7 @@ class UsageImports:
             now = self._store.clock()
             row = self._keep(ImportRow(host, ImportState.UNKNOWN, now, now))
         if row.state is ImportState.RUNNING:
-            self._begin(host)
+            self._begin(host, anew=True)
         elif row.state in (ImportState.UNKNOWN, ImportState.OFFERED):
             self._later(host, LATER)
         else:
@@ -182,7 +189,7 @@ class UsageImports:
             row = replace(row, messages=0, pico=0) if fresh else row
             self._end(host.name)
             self._show(self._keep(row), reason="its transcripts are being listed")
-        self._begin(host.name)
+        self._begin(host.name, anew=True)
         result = Result(Outcome.DONE, f"the transcripts of {host.name} are being counted", self._store.new_id())
         self._writer.audited(who, verb_of(intent), host.name, 0, result)
         return result
@@ -236,7 +243,10 @@ class UsageImports:
 
     # ----------------------------------------------------------------------- one import
 
-    def _begin(self, host: str) -> None:
+    def _begin(self, host: str, *, anew: bool = False) -> None:
+        """Go on with it; `anew`: it has all the time again that one may take that is not answered."""
+        if anew or host not in self._moved:
+            self._moved[host] = asyncio.get_running_loop().time()
         if host not in self._tasks or self._tasks[host].done():
             self._tasks[host] = self._background.begin(self._import(host))
 
@@ -252,19 +262,25 @@ class UsageImports:
             while work.left:
                 await self._read(host, work, sheet)
         except Unanswered as problem:
-            self._tell(work, reason=str(problem))
-            if self._is_up(host):
-                self._later(host, AGAIN)
+            if self._is_up(host) and asyncio.get_running_loop().time() - self._moved[host] >= GIVES_UP:
+                self._stop(work, f"{problem}; nothing has come for {GIVES_UP / 60:g} min")
+            else:
+                self._tell(work, reason=str(problem))
+                if self._is_up(host):
+                    self._later(host, AGAIN)
         except (_Stopped, LedgerProblem) as problem:
-            work.row = self._keep(work.row.entered(ImportState.STOPPED, self._store.clock()))
-            self._tell(work, reason=str(problem))
-            self._audit(work, Outcome.REFUSED, str(problem))
+            self._stop(work, str(problem))
         else:
             work.row = self._keep(work.row.entered(ImportState.DONE, self._store.clock()))
             self._tell(work)
             brought = f"{count(work.row.messages)} messages, {dollars(micro(work.row.pico))}"
             self._audit(work, Outcome.DONE, f"{work.files} transcripts, {size(work.size)}: {brought}")
         self._spending.sum_up(host)
+
+    def _stop(self, work: _Work, why: str) -> None:
+        work.row = self._keep(work.row.entered(ImportState.STOPPED, self._store.clock()))
+        self._tell(work, reason=why)
+        self._audit(work, Outcome.REFUSED, why)
 
     def _audit(self, work: _Work, outcome: Outcome, words: str) -> None:
         self._writer.audited("the engine", "costs import", work.row.host, 0, Result(outcome, words))
@@ -283,6 +299,7 @@ class UsageImports:
             self._sort(work, found, known)
             last = listed.found[-1].path if listed.found else ""
             if not found or last <= after or work.files >= MOST_FILES:  # a page of what cannot be is the last one
+                work.listed = True
                 return
             after = last
 
@@ -348,6 +365,7 @@ class UsageImports:
         if self._rows.get(host) == work.row:
             self._rows[host] = row
         work.row = row
+        self._moved[host] = asyncio.get_running_loop().time()
         for judged in judgements:
             self._spending.doubts.booked(judged)
 
@@ -370,8 +388,11 @@ class UsageImports:
             self._tell(work)
 
     def _tell(self, work: _Work, reason: str = "") -> None:
-        figures = {"files": work.files, "size": work.size, "first": work.first, "read": work.read}
-        self._show(work.row, reason=reason, **figures)
+        """Show how far it is; until it is known how much there is, as it was shown before."""
+        known = self._store.fleet.hosts.get(work.row.host)
+        figures = known.imported if known is not None and not work.listed else None
+        shown = figures or work
+        self._show(work.row, reason, files=shown.files, size=shown.size, first=shown.first, read=shown.read)
 
     def _show(self, row: ImportRow, reason: str = "", **figures: int) -> None:
         self._store.apply(events.ImportSeen(row.host, row.shown(reason=reason, **figures)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 from collections.abc import Sequence
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.__main__ import main
+from controlroom.cli import imports as verb
+from controlroom.cli.exits import Exit
 from controlroom.domain.imports import DeclineImport, FindTranscripts, ImportState, ImportUsage
 from controlroom.domain.model import Money
+from controlroom.engine import imports
 from controlroom.engine.ledger.ledger import check
 from controlroom.engine.ledger.usage_tables import IMPORTED, Booking, Source, book
 from controlroom.engine.ledger.usage_views import costs, money, read_sums
@@ -75,6 +80,47 @@ async def test_imported_twice_has_the_sums_of_once_and_killed_on_the_way_it_goes
         assert (len(host.asked), twice.messages, twice.state) == (reads, 0, ImportState.DONE)
         assert sums(made) == true
         assert check(made.ledger) == []
+
+
+async def test_one_whose_host_answers_no_more_stops_with_a_sentence_and_goes_on_where_it_was(
+    home: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("PATIENCE", 0.05), ("AGAIN", 0.01), ("GIVES_UP", 0.1)):
+        monkeypatch.setattr(imports, name, seconds)
+    write(tmp_path, 400_000, NOON - 90 * DAY, random.Random(3), largest=18)
+    host = OldHost(tmp_path)
+    host.deaf_after = 2
+    async with room(host) as made:
+        stopped = await imported(made)
+        assert stopped.state is ImportState.STOPPED
+        assert stopped.reason.startswith("vm1 did not answer within 0.05 s; nothing has come for")
+        assert 0 < stopped.read < stopped.size
+        assert any("controlroom costs import vm1" in alarm.text for alarm in made.engine.store.fleet.alarms.values())
+        host.deaf_after, before = 10**6, len(host.asked)
+        assert (await imported(made)).state is ImportState.DONE
+        again = {place.path for asked in host.asked[before:] for place in asked.places if not place.offset}
+        assert host.asked[0].places[0].path not in again
+        assert sums(made) == truth(tmp_path)
+
+
+async def test_the_verb_looks_on_at_a_host_that_is_away_for_a_while_and_the_import_for_good(
+    home: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(verb, "AWAY", 0.1)
+    write(tmp_path, 200_000, NOON - 90 * DAY, random.Random(3), largest=17)
+    host = OldHost(tmp_path)
+    host.deaf_after = 1
+    async with room(host) as made:
+        looks_on = asyncio.create_task(asyncio.to_thread(main, ["costs", "import", "vm1"]))
+        await made.until(lambda: len(host.asked) > 1, "it is in the middle")
+        host.reachable = False
+        host.cut()
+        assert await looks_on == Exit.UNKNOWN
+        words = "it goes on by itself, as soon as vm1 is back; to look on: controlroom costs import vm1"
+        assert words in " ".join(capfd.readouterr().err.split())
+        host.reachable, host.deaf_after = True, 10**6
+        await made.until(lambda: standing(made).state is ImportState.DONE, "the end")
+        assert sums(made) == truth(tmp_path)
 
 
 async def test_what_lies_on_two_hosts_and_what_is_booked_already_counts_once(home: World, tmp_path: Path) -> None:
