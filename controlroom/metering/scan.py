@@ -46,9 +46,10 @@ _DAMAGED: list[Message | None] = [None]
 
 
 def _read(short: bytes, line: bytes) -> list[Message | None]:
-    for text in (short, line):
+    for text in (short, line) if short is not line else (line,):
         try:
-            return [*_parsed(text)]
+            if (found := _parsed(text)) or text is line:
+                return [*found]
         except Damaged:
             continue
     return _DAMAGED
@@ -57,7 +58,7 @@ def _read(short: bytes, line: bytes) -> list[Message | None]:
 def _without_content(line: bytes) -> tuple[bytes, bytes]:
     """Return a line without what was said, and what all lines of one answer have in common; b"": not known."""
     begin, end = line.find(_BEGINS), line.rfind(_ENDS)
-    if not 0 <= begin < end or _CUT_OFF in line:
+    if not 0 <= begin < end or line.find(_CUT_OFF, 0, begin) >= 0 or line.find(_CUT_OFF, end) >= 0:
         return line, b""
     head, named = line.find(_MESSAGE, 0, begin), line.find(_UUID, end)
     same = line[head:begin] + line[end:named] if head >= 0 and named >= 0 else b""

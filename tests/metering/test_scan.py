@@ -48,6 +48,9 @@ def test_nothing_that_is_said_is_taken_for_what_was_used() -> None:
     contents: tuple[Any, ...] = ([{"input": fake}], [{"input": [fake, [fake]]}], [json.dumps(fake)], [], [[[]]], "text")
     for content in contents:
         assert [message and message.usage.output for message in scanned(said(content))] == [20]
+    beside = json.loads(said([{"text": "x"}]))
+    whole = json.dumps(beside | {"result": {"content": [1], "stop_reason": "x"}}, separators=(",", ":")).encode()
+    assert [message and message.usage.output for message in scanned(whole)] == [20]
     user = line(0, SESSION, "/src", type="user", message={"role": "user", "content": []}, toolUseResult=fake)
     assert scanned(user) == []
 
