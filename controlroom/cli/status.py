@@ -142,7 +142,7 @@ def agent_table(fleet: Fleet, rows: Iterable[views.AgentRow], now: int) -> None:
     drawn += [
         (
             views.GLYPHS[row.state],
-            f"{row.id}{'?' * row.doubted}",
+            f"{row.id}{'?' * row.doubted}{_taken_over(fleet.agents[row.id])}",
             f"{row.state.value} ({row.pending})" if row.pending else row.state.value,
             row.age,
             row.model,
@@ -154,6 +154,11 @@ def agent_table(fleet: Fleet, rows: Iterable[views.AgentRow], now: int) -> None:
         for row in rows
     ]
     output.table(drawn, right=frozenset((3, 5, 6, 7)))
+
+
+def _taken_over(agent: Agent) -> str:
+    """The name that an agent of others was taken over with, behind its id; verbs take either."""
+    return f" ({agent.called})" if agent.adoption else ""
 
 
 def _line(agent: Agent, row: views.AgentRow, now: int) -> str:
