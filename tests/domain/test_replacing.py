@@ -8,7 +8,8 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.budgets import Budget, BudgetUnit, Period
-from controlroom.domain.model import Fleet, LinkState, Profile
+from controlroom.domain.leads import USUAL, Lead
+from controlroom.domain.model import Fleet, LinkState, Profile, with_changes
 from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import drains, restarts
 from controlroom.domain.queue.replacing import Replacement, replaced
@@ -68,6 +69,22 @@ def test_what_stands_in_the_config_is_said_and_counts_already() -> None:
     start = restarts.plan(replace(made, hosts=hosts), NOON).start
     assert start is not None
     assert (start.name, start.host) == ("watch-1", "vm2")
+
+
+def test_what_a_lead_began_goes_to_the_new_one_and_what_its_lead_may_not_do_there_is_said() -> None:
+    lead = Lead("research", USUAL, ("vm1",), ("p",), 2, 5_000_000)
+    made = world(labels=("gpu",))
+    work = {row.id: row.ordered for row in made.agents.values() if row.ordered}
+    rows = [with_changes(made.agents[id_], ordered=replace(its, lead="research")) for id_, its in work.items()]
+    made = replace(made, agents={row.id: row for row in rows}, leads={lead.name: lead})
+    taken = plan(made)
+    assert "lead research was given vm1 and not vm2: its agents go there, and it begins nothing there" in taken.words
+    hosts = {**made.hosts, "vm1": replace(made.hosts["vm1"], drain=taken.drain)}
+    leave = drains.next_leave(replace(made, hosts=hosts), NOON, ()).leave
+    assert leave is not None
+    assert leave.host == "vm2"
+    elsewhere = {**hosts, "vm1": replace(hosts["vm1"], drain=replace(taken.drain, to=""))}
+    assert drains.next_leave(replace(made, hosts=elsewhere), NOON, ()).leave is None, "nobody has named a host"
 
 
 @pytest.mark.parametrize(

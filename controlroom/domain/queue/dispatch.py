@@ -407,9 +407,10 @@ class World:
         chosen = work.chosen_credential
         named = [one.name for one in profile.credentials if chosen in ("", one.name)]
         each = [using(profile, name) for name in named] or [profile]
-        begun_by = Origin(lead=may_go_to(self._fleet, work.lead))
-        wished = Task(0, "", TaskState.WAITING, 0, 0, profile=work.profile, cwd=work.cwd, origin=begun_by)
+        wished = Task(0, "", TaskState.WAITING, 0, 0, profile=work.profile, cwd=work.cwd)
         wished = replace(wished, labels=task.labels, attempts=task.attempts) if task else wished
+        lead, drain = may_go_to(self._fleet, work.lead), self._fleet.hosts[agent.host].drain
+        of_lead = replace(wished, origin=Origin(lead=lead))
         free: dict[str, int] = {}
         waits: dict[str, HostWait] = {}
         for host in (self._fleet.hosts[name] for name in hosts):
@@ -418,7 +419,8 @@ class World:
                 waits[host.name] = HostWait(host.name, WaitReason.HOST_NAME, about=agent.name)
                 continue
             for one in each:
-                wait = self._host_wait(host, wished, one, "")
+                is_named = drain is not None and drain.to == host.name  # by a person, whatever its lead was given
+                wait = self._host_wait(host, wished if is_named else of_lead, one, "")
                 if isinstance(wait, int):
                     free[host.name] = wait
                 else:

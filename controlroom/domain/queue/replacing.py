@@ -160,8 +160,12 @@ def _budgets(fleet: Fleet, old: str, new: str) -> tuple[BudgetRule, ...]:
 
 
 def _notes(fleet: Fleet, old: Host, new: Host, fixed: Iterable[str]) -> list[str]:
-    """What only a person can change, for it stands in config.toml."""
-    notes = []
+    """What only a person can change: it stands in config.toml, or is a right that they gave."""
+    notes = [
+        f"lead {lead.name} was given {old.name} and not {new.name}: its agents go there, and it begins nothing there"
+        for lead in sorted(fleet.leads.values(), key=lambda lead: lead.name)
+        if not lead.removed and old.name in lead.hosts and new.name not in lead.hosts
+    ]
     if old.labels and not new.labels and new.name in fixed:
         notes.append(f"{new.name} stands in config.toml: write the labels of {old.name} there")
     for name, profile in sorted(fleet.profiles.items()):
