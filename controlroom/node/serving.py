@@ -46,7 +46,7 @@ from controlroom.node.spawn import Spawner
 from controlroom.node.supervisor import Supervisor
 from controlroom.runner.claude import nested
 from controlroom.text.names import is_adopted_name
-from controlroom.text.states import Outcome
+from controlroom.text.states import Outcome, Uncounted
 from controlroom.wire.adopted import SignalAdopted
 from controlroom.wire.branches import AcceptWork, BranchOrder
 from controlroom.wire.carrying import CarryStep
@@ -427,6 +427,8 @@ class Node:
             if ended := last_look.ended({agent.name for agent in shown}):
                 self._outbox.adopted(AdoptedSeen(ended, complete=False))
         pieces = await asyncio.to_thread(usage.look, running, now, at)
+        for claude in usage.gone():
+            last_look.lose(Uncounted.GONE, claude.transcript, claude.began, now)
         for why, where in starts.uncounted():
             last_look.lose(why, where, now, now)
         if knows_login:

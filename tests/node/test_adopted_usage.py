@@ -215,6 +215,17 @@ def test_one_that_goes_on_after_a_runner_is_told_as_before(work: Session) -> Non
     assert work.told() == [("msg_1", ""), ("msg_2", ""), ("msg_3", RUN)]
 
 
+def test_one_whose_transcript_went_before_it_was_read_to_its_end_is_said_to_be_missing_once(work: Session) -> None:
+    work.add(line(1))
+    work.ask()
+    work.settle(work.running())
+    work.path.unlink()
+    assert work.usage.gone() == []
+    work.settle()
+    assert work.usage.gone() == [work.running()]
+    assert (work.usage.gone(), work.usage.unread) == ([], [])
+
+
 def test_what_says_nothing_of_use_is_not_read_again(work: Session) -> None:
     work.add(line(1), b" " * (len(line(7)) - 1) + b"\n")
     work.ask()

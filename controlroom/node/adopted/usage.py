@@ -52,6 +52,7 @@ class AdoptedUsage:
         """None: home has not asked yet."""
         self._open: set[Key] = set()
         self._sessions: dict[tuple[str, str], _Session] = {}
+        self._gone: list[RunningClaude] = []
         self._offset: float | None = None
         """How far the clock was before one that never jumps at the last look, milliseconds."""
 
@@ -81,6 +82,11 @@ class AdoptedUsage:
         """The runs that are not read to their ends."""
         return [session.latest for session in self._sessions.values()]
 
+    def gone(self) -> list[RunningClaude]:
+        """Return, once, the runs that have ended and whose transcripts went before they were read to their ends."""
+        gone, self._gone = self._gone, []
+        return gone
+
     def look(self, running: list[RunningClaude], now: int, at: float = 0.0) -> list[UsageSeen]:
         """Return what is to be sent now: a piece of a file at most, and of each only when the last one is booked.
 
@@ -99,7 +105,8 @@ class AdoptedUsage:
             elif key not in live:
                 session.end()
         pieces = list(self._pieces(list(sessions.values()), now))
-        for key in [key for key, session in sessions.items() if session.over]:
+        self._gone += [session.latest for session in sessions.values() if session.is_gone]
+        for key in [key for key, session in sessions.items() if session.over or session.is_gone]:
             del sessions[key]
         return pieces
 
@@ -146,6 +153,11 @@ class _Session:
     def over(self) -> bool:
         """Whether it has ended and all of it is sent."""
         return self._ending is not None and not self._ending and not list(self.changed())
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has ended and its transcript is not there any more."""
+        return self._ending is not None and not signature(self.latest.transcript)
 
     def put_back(self, by: int) -> None:
         """The clock has been put back by so many milliseconds."""
