@@ -12,7 +12,7 @@ from controlroom.domain.questions import asking
 from controlroom.domain.tasks import Task, TaskState
 from controlroom.domain.words import dollars
 from controlroom.text.lazy_dataclass import dataclass
-from controlroom.text.states import Payer, StrEnum
+from controlroom.text.states import TROUBLES, Payer, StrEnum
 
 
 class NewsKind(StrEnum):
@@ -76,7 +76,7 @@ def happened(old: Fleet, new: Fleet, changes: Changes, now: int, began: int) -> 
     items: list[News] = []
     for key in sorted(changes.agents):
         agent = new.agents.get(key)
-        if agent is not None and not agent.adopted:
+        if agent is not None and (not agent.adopted or _is_ended_here(agent)):
             items += _of_agent(old.agents.get(key), agent, now, began)
     for key in sorted(changes.tasks):
         items += _of_task(old.tasks.get(key), new.tasks.get(key), now, began)
@@ -91,6 +91,11 @@ def happened(old: Fleet, new: Fleet, changes: Changes, now: int, began: int) -> 
                 News(NewsKind.BUDGET if alarm.kind is AlarmKind.BUDGET else NewsKind.ALARM, about, alarm.text, now)
             )
     return items
+
+
+def _is_ended_here(agent: Agent) -> bool:
+    """Whether an agent that was taken over was ended for its trouble: what else becomes of it is no news."""
+    return agent.held and agent.state is State.FAILED and agent.cause in TROUBLES
 
 
 def _asks(before: Question | None, asked: Question) -> bool:

@@ -92,6 +92,15 @@ def test_a_host_that_is_rebooted_in_the_middle_is_emptied_all_the_same(seed: int
     assert not yard.ways
 
 
+def test_nobody_is_asked_to_resume_what_a_drain_has_go_on_elsewhere() -> None:
+    over = agent(state=State.FAILED, cause=Cause.REBOOTED, ended=NOON, epoch=1)
+    for world, asked in ((draining(agent()), False), (draining(agent(), move=False), True)):
+        seen = reduce(world, events.AgentsObserved("vm1", (over,), NOON))
+        assert ("reboot of vm1" in seen.alarms) is asked
+    late = replace(over, ended=NOON - 1)
+    assert "reboot of vm1" in reduce(draining(agent()), events.AgentsObserved("vm1", (late,), NOON)).alarms
+
+
 def test_what_has_another_way_to_go_on_after_a_reboot_does_not_leave() -> None:
     def left(world: Fleet, **more: object) -> list[str]:
         host = world.hosts["vm1"]

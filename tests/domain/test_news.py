@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain import changes
+from controlroom.domain.adoption import Adoption
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
 from controlroom.domain.model import Fleet, LinkState, State
 from controlroom.domain.news import (
@@ -25,6 +26,7 @@ from controlroom.domain.news import (
     told,
 )
 from controlroom.domain.tasks import Task, TaskState
+from controlroom.text.states import Cause
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host, order, question
 
 ALL = frozenset(NewsKind)
@@ -58,6 +60,14 @@ def test_a_question_is_news_once() -> None:
 )
 def test_what_became_of_an_agent(state: State, detail: str, said: list[tuple[str, str]]) -> None:
     assert between(fleet(agent()), fleet(agent(state=state, detail=detail))) == said
+
+
+def test_what_its_limits_have_ended_is_news_though_others_started_it() -> None:
+    theirs = agent(kind="adopted", adoption=Adoption("api-1", "b1.7.5"), pending=order("kill"))
+    over = replace(theirs, state=State.FAILED, detail="ended by a signal", cause=Cause.OVER_LIMIT, pending=None)
+    assert between(fleet(theirs), fleet(over)) == [("failed", "vm1/docs-1 failed: ended by a signal")]
+    for other in (replace(over, cause=Cause.NONE), replace(over, adoption=None)):
+        assert between(fleet(theirs), fleet(other)) == []
 
 
 def test_what_an_order_has_ended_is_no_news_whatever_is_said_of_it() -> None:

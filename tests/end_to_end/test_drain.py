@@ -69,9 +69,7 @@ def test_a_host_is_emptied_in_batches_though_it_is_cut_off_and_rebooted_and_the_
     assert sorted(working) == [f"vm2/job{number}" for number in range(COUNT)]
     assert (len(at_work(vm1)), len(at_work(vm2))) == (0, COUNT)
     assert len((vm2.home / "ran").read_text().split()) == COUNT, "each was begun there once"
-    alarms = room.run("status", "--json")
-    assert "switched off" in alarms
-    assert "a reboot of vm1 has ended" not in alarms, "they have gone on elsewhere"
+    assert "switched off" in room.run("status", "--json")
     room.run("host", "undrain", "vm1")
     for number in range(COUNT):
         room.run("kill", f"vm2/job{number}", "--yes")
