@@ -240,8 +240,8 @@ def may_be_on(fleet: Fleet, lead: str, profile: Profile, host: Host) -> bool:
     return not (lead and (gives is None or host.name not in gives.hosts)) and _leads_from(profile, host)
 
 
-def may_go_to(fleet: Fleet, name: str) -> str:
-    """The lead whose rights say on which hosts an agent may go on that one began; "": none has any rights there now."""
+def in_force(fleet: Fleet, name: str) -> str:
+    """The name of a lead whose rights still bind the agents that it began; "": it was removed, or there is none."""
     lead = fleet.leads.get(name)
     return name if lead is not None and not lead.removed else ""
 

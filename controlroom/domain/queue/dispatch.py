@@ -11,7 +11,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from controlroom.domain.lead_rights import lead_waits, may_be_on, may_go_to
+from controlroom.domain.lead_rights import in_force, lead_waits, may_be_on
 from controlroom.domain.model import Agent, Credential, Fleet, Host, LinkState, Profile, State
 from controlroom.domain.money import ladder
 from controlroom.domain.orders import STARTS
@@ -409,7 +409,7 @@ class World:
         each = [using(profile, name) for name in named] or [profile]
         wished = Task(0, "", TaskState.WAITING, 0, 0, profile=work.profile, cwd=work.cwd)
         wished = replace(wished, labels=task.labels, attempts=task.attempts) if task else wished
-        lead, drain = may_go_to(self._fleet, work.lead), self._fleet.hosts[agent.host].drain
+        lead, drain = in_force(self._fleet, work.lead), self._fleet.hosts[agent.host].drain
         of_lead = replace(wished, origin=Origin(lead=lead))
         free: dict[str, int] = {}
         waits: dict[str, HostWait] = {}
