@@ -88,6 +88,8 @@ class _Work:
     left: list[tuple[TranscriptPlace, int]] = field(default_factory=list)
     """What is to be read yet, from where on, and how large it was when it was listed."""
     shown: float = 0.0
+    damaged: int = 0
+    """Lines that tell of use and cannot be counted."""
 
 
 class UsageImports:
@@ -274,6 +276,9 @@ class UsageImports:
             work.row = self._keep(work.row.entered(ImportState.DONE, self._store.clock()))
             self._tell(work)
             brought = f"{count(work.row.messages)} messages, {dollars(micro(work.row.pico))}"
+            brought += (
+                f"; {work.damaged} line{'s' * (work.damaged != 1)} of use cannot be counted" if work.damaged else ""
+            )
             self._audit(work, Outcome.DONE, f"{work.files} transcripts, {size(work.size)}: {brought}")
         self._spending.sum_up(host)
 
@@ -324,6 +329,7 @@ class UsageImports:
                 raise Unanswered(f"{host}: {answer.reason}")
             parts = list(read_parts(answer, places, self._setting(host)))
             await self._book(host, work, parts, sheet)
+            work.damaged += sum(part.damaged for part in parts)
             if self._advance(work, parts):
                 self._tell_sometimes(work)
                 return

@@ -167,11 +167,13 @@ async def test_history_takes_nothing_from_budgets_until_a_run_says_that_it_asked
 
 async def test_what_cannot_be_true_is_set_aside(home: World, tmp_path: Path) -> None:
     absurd = line(1, 10).replace(b'"input_tokens": 3', b'"input_tokens": 90000000')
-    write_lines(tmp_path, absurd, line(2, 20))
+    write_lines(tmp_path, absurd, line(2, 20), line(3, 20).replace(b'"input_tokens": 3', b'"input_tokens": -3'))
     many = [line(number, 900_000, "2026-10-01T05:00:00Z") for number in range(10, 60)]
     write_lines(tmp_path, *many, name="many")
     async with room(OldHost(tmp_path)) as made:
         assert (await imported(made)).messages == 52
+        told = made.ledger.read("select reason from audit where verb = 'costs import' order by id desc limit 1")
+        assert "; 1 line of use cannot be counted" in told[0][0]
         assert len(made.engine.spending.doubted) > 30
         assert any("ledger doubted" in alarm.text for alarm in made.engine.store.fleet.alarms.values())
         assert sums(made)["output_tokens"] < 10_000_000
