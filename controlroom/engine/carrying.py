@@ -8,7 +8,8 @@ import asyncio
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
@@ -25,8 +26,8 @@ from controlroom.wire.spec import AgentSpec
 PATIENCE = 900.0
 """Seconds for a host to pack or unpack a repository."""
 
-AT_ONCE = 12
-"""Agents that are carried at once: more wait, and leave hosts and links to others."""
+AT_ONCE, OF_A_HOST = 24, 10
+"""Agents that are carried at once, and of these from one host or to one: a slow host keeps no others waiting."""
 
 _AHEAD = 3
 """Pieces that are read while others are written."""
@@ -87,6 +88,16 @@ class Carrier:
         """`spec_of`: how a run will be run."""
         self._inquiries, self._new_id, self._spec_of = inquiries, new_id, spec_of
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._from: dict[str, asyncio.Semaphore] = {}
+        self._to: dict[str, asyncio.Semaphore] = {}
+
+    @asynccontextmanager
+    async def _place(self, source: str, target: str) -> AsyncIterator[None]:
+        """Wait for a place. Whoever waits for a later one of the three never holds up who has it."""
+        at_source = self._from.setdefault(source, asyncio.Semaphore(OF_A_HOST))
+        at_target = self._to.setdefault(target, asyncio.Semaphore(OF_A_HOST))
+        async with at_source, at_target, self._places:
+            yield
 
     async def _ask(self, host: str, step: Asked, kind: type[A], patience: float = 60.0) -> A:
         """Have a host take a step. Raises `Unanswered`, and `Uncarried` with what the host has against it."""
@@ -97,7 +108,7 @@ class Carrier:
 
     async def survey(self, op: int, old: tuple[str, str, int], start: SpawnOn, wanted: Carriage) -> Carriage:
         """Find out, while the agent is at work, whether it can be carried. Raises `Unanswered` and `Uncarried`."""
-        async with self._places:
+        async with self._place(old[0], start.host):
             return await self._surveyed(op, old, start, wanted)
 
     async def _surveyed(self, op: int, old: tuple[str, str, int], start: SpawnOn, wanted: Carriage) -> Carriage:
@@ -143,7 +154,7 @@ class Carrier:
 
     async def carry(self, op: int, old: tuple[str, str, int], start: SpawnOn, carriage: Carriage) -> Carried:
         """Carry it, from wherever an earlier try ended. Raises `Unanswered` and `Uncarried`."""
-        async with self._places:
+        async with self._place(old[0], start.host):
             return await self._carried(op, old, start, carriage)
 
     async def _carried(self, op: int, old: tuple[str, str, int], start: SpawnOn, carriage: Carriage) -> Carried:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 from dataclasses import replace
@@ -11,16 +12,21 @@ from pathlib import Path
 import pytest
 
 from controlroom.domain import intents
+from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import State
 from controlroom.domain.orders import Result
+from controlroom.engine.carrying import Carriage, Carrier
+from controlroom.engine.hosts.inquiries import Inquiries
 from controlroom.engine.ledger.ledger import connect
 from controlroom.protocol.home import find_home
-from controlroom.text.states import Outcome
+from controlroom.text.states import AgentKind, Outcome
 from controlroom.wire import carrying
 from controlroom.wire import messages as wire
+from controlroom.wire.spec import AgentSpec
 from tests.engine.carrying import PARTS, SESSION, CarryingHost
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import orders
+from tests.lab.waiting import wait_for_async
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -177,6 +183,28 @@ async def test_commits_go_through_the_origin_where_the_config_lets_them(reason: 
             assert pushed == [False, True], "what was pushed for it is removed again"
             assert pack.have[0] == "a" * 40
             assert "its commits went through the origin" in told.reason
+
+
+async def test_a_host_that_answers_nothing_keeps_no_others_from_being_carried() -> None:
+    asked: list[str] = []
+
+    def send(host: str, _message: object) -> bool:
+        asked.append(host)
+        return True
+
+    carrier = Carrier(Inquiries(send), itertools.count(1).__next__, lambda _start: AgentSpec())
+    wanted = Carriage(SESSION, most=10**9)
+
+    def survey(number: int, old: str, new: str) -> asyncio.Task[Carriage]:
+        start = SpawnOn(new, f"a{number}", 1, "x", AgentKind.HEADLESS)
+        return asyncio.ensure_future(carrier.survey(number, (old, f"a{number}", 1), start, wanted))
+
+    tasks = [survey(number, "vm1", f"vm{number + 5}") for number in range(50)]
+    tasks.append(survey(99, "vm2", "vm4"))
+    await wait_for_async(lambda: "vm2" in asked, 5, "it is asked", poll=0.002)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 async def test_without_its_folder_only_its_session_goes(tmp_path: Path) -> None:
