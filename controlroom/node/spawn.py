@@ -16,7 +16,7 @@ from controlroom.node.ending import end_by_force, find_runner
 from controlroom.node.grants import write_grant
 from controlroom.node.host import now
 from controlroom.node.place import Place
-from controlroom.node.tmux_server import TmuxError
+from controlroom.node.tmux_server import NameTaken, TmuxError
 from controlroom.runner.files import make_private, why, write_atomic
 from controlroom.runner.folder import ENVIRON, SPEC, STATUS, TASK, agent_folder
 from controlroom.text.names import is_session
@@ -102,8 +102,7 @@ class Spawner:
         try:
             _write_order(entry, wanted, self._place, login)
             argv = (sys.executable or "python3", "-I", "-S", RUN, entry.folder)
-            await self._name_is_free(wanted.name)
-            await self._place.tmux.new_session(wanted.name, wanted.epoch, argv)
+            await self._in_session(wanted, argv)
             await self._up(entry, START_DEADLINE, own=True)
         except (OSError, TmuxError, PeerError, asyncio.CancelledError) as error:
             left = await end_by_force(entry, self._place.namespace, self._place.tmux)
@@ -125,6 +124,14 @@ class Spawner:
         except OSError as error:
             raise Refusal(f"{wanted.name} does not start: {why(error)}") from None
         return Entry(wanted.name, wanted.epoch, folder)
+
+    async def _in_session(self, wanted: Spawn, argv: Sequence[str]) -> None:
+        """Start a program in the agent's session. Raises `TmuxError`."""
+        try:
+            await self._place.tmux.new_session(wanted.name, wanted.epoch, argv)
+        except NameTaken:
+            await self._name_is_free(wanted.name)
+            await self._place.tmux.new_session(wanted.name, wanted.epoch, argv)
 
     async def _name_is_free(self, name: str) -> None:
         """Wait until the session of an agent that has just ended is gone; end it if it stays."""

@@ -88,11 +88,16 @@ _FORMAT = (
 _SIZE = ("-x", str(WIDTH), "-y", str(HEIGHT))
 _STARTS = 3
 _STARTING = threading.Lock()
+_TAKEN = "duplicate session"
 _NO_SERVER = ("no server running", "No such file", "Connection refused", "server exited")
 
 
 class TmuxError(Exception):
     """tmux cannot be reached or refused; the words say why."""
+
+
+class NameTaken(TmuxError):
+    """There is a session of that name."""
 
 
 class Pane(NamedTuple):
@@ -183,15 +188,19 @@ class Tmux:
         await self.run(*words(*OPTIONS))
 
     async def new_session(self, name: str, epoch: int, argv: Sequence[str]) -> int:
-        """Start `argv` in a session of its own; return the pid of its process. Raises `TmuxError`.
+        """Start `argv` in a session of its own; return the pid of its process. Raises `TmuxError`, or `NameTaken`.
 
-        From then on the server ends with its last session: nothing of ours stays on a host where no agent runs.
+        A server is started when that does not work without: most often one runs. From then on the server ends with its
+        last session: nothing of ours stays on a host where no agent runs.
         """
-        for _ in range(_STARTS):  # between the two commands the last session of others may end, and the server with it
+        answer = await self._new_session(name, epoch, argv)
+        for _ in range(_STARTS):  # after the server was started the last session of others may end, and it with that
+            if answer.code == 0 or _TAKEN in " ".join(answer.errors):
+                break
             await self.start_server()
             answer = await self._new_session(name, epoch, argv)
-            if not any(sign in " ".join(answer.errors) for sign in _NO_SERVER):
-                break
+        if _TAKEN in " ".join(answer.errors):
+            raise NameTaken(f"there is a session {name}")
         pid = answer.lines[0] if answer.lines else ""
         if not pid.isdecimal():
             raise TmuxError(f"tmux did not start the session: {' '.join(answer.errors) or answer.code}")

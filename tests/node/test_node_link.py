@@ -19,7 +19,7 @@ from controlroom.node.outbox import BOUND, Outbox
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.spawn import Spawner
-from controlroom.node.tmux_server import Tmux, TmuxError
+from controlroom.node.tmux_server import NameTaken, Tmux, TmuxError
 from controlroom.runner.folder import state_folder
 from controlroom.text.states import Outcome
 from controlroom.wire.lines import LineSplitter
@@ -204,6 +204,16 @@ async def test_a_server_that_ends_before_its_first_session_is_started_again(home
     tmux = Ending("tmux", "controlroom", os.environ)
     assert await tmux.new_session("one", 1, ["sleep", "600"])
     assert (tmux.starts, list(await tmux.panes() or {})) == (2, ["one"])
+
+
+async def test_a_name_that_is_taken_is_told_and_its_session_stays_as_it_is(home: World) -> None:
+    """Most often a server runs: it is asked for the session at once, and for nothing before."""
+    tmux = Tmux("tmux", "controlroom", os.environ)
+    pid = await tmux.new_session("one", 1, ["sleep", "600"])
+    with pytest.raises(NameTaken):
+        await tmux.new_session("one", 2, ["sleep", "601"])
+    panes = await tmux.panes() or {}
+    assert [(pane.pid, pane.epoch) for pane in panes.values()] == [(pid, 1)]
 
 
 async def test_a_tmux_that_hangs_costs_a_deadline_and_leaves_nothing(home: World) -> None:
