@@ -124,8 +124,10 @@ class ClaimChecker:
 
     def was_killed(self, host: str, name: str, epoch: int) -> bool:
         """Whether this room ordered a run to end for good, also where an engine before this one did."""
+        if self._killed.get((host, name)) != epoch:
+            return False
         run = self.of(host, name, epoch)
-        return self._killed.get((host, name)) == epoch and not (run is not None and run.paused)
+        return run is None or not run.paused
 
     def concluded(self, order: Order, outcome: Outcome) -> None:
         """Take what became of an order."""

@@ -6,6 +6,7 @@ that run is evidence of how it goes. While a host cannot be asked, its attempts 
 
 from dataclasses import replace
 from itertools import takewhile
+from typing import Any
 
 from controlroom.domain.checks import check_words
 from controlroom.domain.model import Agent, Fleet, LinkState, State
@@ -168,19 +169,20 @@ def _kept(task: Task, attempt: Attempt, agent: Agent, fleet: Fleet) -> Task:
     spent = None if moved else attempt.spent
     if same and agent.has_ended and agent.spent is not None:
         spent = agent.spent
-    seen = replace(
-        attempt,
-        host=agent.host,
-        epoch=epoch,
-        killed=attempt.killed and not moved,
-        checks=agent.checks if same else attempt.checks,
-        session=(agent.session if same else "") or attempt.session,
-        shown=attempt.shown or (same and bool(agent.started or agent.evidence)),
-        credential=(agent.ordered.credential if same and agent.ordered else "") or attempt.credential,
-        left={**attempt.left, attempt.id: cost} if moved and cost is not None else attempt.left,
-        spent=spent,
-    )
-    return task if seen == attempt else replace(task, attempts=(*task.attempts[:-1], seen))
+    seen: dict[str, Any] = {
+        "host": agent.host,
+        "epoch": epoch,
+        "killed": attempt.killed and not moved,
+        "checks": agent.checks if same else attempt.checks,
+        "session": (agent.session if same else "") or attempt.session,
+        "shown": attempt.shown or (same and bool(agent.started or agent.evidence)),
+        "credential": (agent.ordered.credential if same and agent.ordered else "") or attempt.credential,
+        "left": {**attempt.left, attempt.id: cost} if moved and cost is not None else attempt.left,
+        "spent": spent,
+    }
+    if all(getattr(attempt, name) == value for name, value in seen.items()):
+        return task  # as most are, of all that run, at each look: another record would be made for nothing
+    return replace(task, attempts=(*task.attempts[:-1], replace(attempt, **seen)))
 
 
 def _without_agent(task: Task, attempt: Attempt, fleet: Fleet, now: int) -> Task:

@@ -128,13 +128,17 @@ class Backoffs:
     @cached_property
     def turned_away(self) -> dict[str, list[Tried]]:
         """The attempts of each credential of which any was turned away; oldest first."""
+        people = [*self._of_people()]
+        tries = [attempt for task in self._fleet.tasks.values() for attempt in task.attempts]
+        if not any(attempt.end in REASONS for attempt in [*tries, *(trial.attempt for trial in people)]):
+            return {}  # as almost always
         by_credential: dict[str, list[Tried]] = {}
         for task in [task for task in self._fleet.tasks.values() if task.attempts]:
             for attempt in task.attempts:
                 credential, model = credential_and_model(self._fleet, task, attempt.credential)
                 if credential is not None:
                     by_credential.setdefault(credential, []).append(Tried(attempt, credential, model))
-        for tried in self._of_people():
+        for tried in people:
             by_credential.setdefault(tried.credential, []).append(tried)
         return {
             credential: sorted(tried, key=lambda trial: trial.attempt.at)
