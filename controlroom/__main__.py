@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name); give its exit code."""
+    if argv is None:  # a process of its own: what a verb loads stays, and it mostly ends before there is garbage
+        gc.set_threshold(20_000)
     entry_points = EntryPoints(_screen, _engine, _demo, _reports, _at_boot, _first_run, _bridge, _mcp, _estimate)
     return run(sys.argv[1:] if argv is None else argv, entry_points)
 

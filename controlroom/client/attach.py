@@ -10,10 +10,8 @@ import contextlib
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
 import termios
 from collections.abc import Sequence
 
@@ -67,6 +65,8 @@ class Attachment:
 
         Blocks until the person leaves, the session ends or the link dies.
         """
+        import tempfile  # 5 ms, which every verb would wait for
+
         before, code = _settings(), 1
         try:
             with tempfile.TemporaryFile() as complaints:
@@ -180,6 +180,8 @@ _STATUS = ("Status", "StatusDefault", "StatusLeft", "StatusRight")
 
 
 def _program(name: str, cure: str) -> str:
+    import shutil  # as `tempfile`
+
     path = shutil.which(name)
     if path is None:
         raise NoAttachment(f"there is no {name} on this machine, which attach needs: {cure}")
