@@ -51,7 +51,7 @@ class InteractiveRun(AgentRun):
         self._money.watch(environ, cwd, session)
         self._transcript.follow(session, _iso(time.time()) if spec.resume else "")
         more = spec.command[1:]
-        self._requests = PermissionRequests(self._selector)
+        self._requests = PermissionRequests(self._selector, self._look_soon)
         own = own_settings.arguments(environ, cwd, more, counts=self._money.wants_status_line)
         self._claude.hooked = bool(own)
         more += tuple(own)
@@ -94,11 +94,16 @@ class InteractiveRun(AgentRun):
         left = max(0.0, self._looks_at - time.monotonic())
         return left if pause is None else min(pause, left)
 
+    def _look_soon(self) -> None:
+        """Look as soon as what has come is read: a permission request waits, and Claude with it."""
+        self._looks_at = 0.0
+
     def _due(self) -> None:
         now = time.monotonic()
         if self._looks_at <= now and self._exit is None:
             self._look(now)
-            calm = now - self._moved > _CALM and not self._typing and not self._pressed
+            busy = self._typing or self._pressed or self._requests.told
+            calm = now - self._moved > _CALM and not busy
             self._looks_at = now + (SLOW if calm else QUICK)
             if self._checks and self._checks.is_due and self._waits_for_words():
                 self._checks.begin(self._environ, self._cwd)

@@ -5,8 +5,8 @@ what comes first counts, a person's key or what is printed here. Nothing printed
 library: it stands alone, and Claude waits for it.
 """
 
+import _socket  # what `socket` is made of: to load the rest takes as long as Python itself, while Claude waits
 import os
-import socket
 import sys
 
 SOCKET = "asked.sock"
@@ -20,11 +20,11 @@ def main(place: str) -> None:
     if len(request) > MOST:
         return
     os.chdir(place)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as runner:
-        runner.connect(SOCKET)
-        runner.sendall(request.replace(b"\n", b" ") + b"\n")
-        while data := runner.recv(65_536):
-            os.write(1, data)
+    runner = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    runner.connect(SOCKET)
+    runner.sendall(request.replace(b"\n", b" ") + b"\n")
+    while data := runner.recv(65_536):
+        os.write(1, data)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import shlex
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from controlroom.runner.claude import permission_hook
@@ -99,6 +100,7 @@ class PermissionRequest:
         self.given, tool = table(request.get("tool_input")), text(request.get("tool_name"), 200)
         if request.get("hook_event_name") == "PermissionRequest" and tool not in ("", ASKS, SHOWS_PLAN):
             self.tool = tool
+            self._requests.wake()
         else:
             self.close()
 
@@ -106,8 +108,9 @@ class PermissionRequest:
 class PermissionRequests:
     """Those that are open. Listens in the current folder."""
 
-    def __init__(self, selector: selectors.BaseSelector) -> None:
-        self._selector, self._number = selector, 0
+    def __init__(self, selector: selectors.BaseSelector, wake: Callable[[], None]) -> None:
+        """`wake` is called whenever all of a request has arrived."""
+        self._selector, self.wake, self._number = selector, wake, 0
         self.pending: list[PermissionRequest] = []
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with contextlib.suppress(FileNotFoundError):
