@@ -17,6 +17,7 @@ from dataclasses import replace
 from controlroom.domain.model import Fleet, Profile
 from controlroom.domain.persistent_tables import table
 from controlroom.domain.queue import dispatch
+from controlroom.domain.queue.waiting_tasks import WaitingTasks
 from controlroom.domain.tasks import Queue, QueueRules, Task, TaskState
 from tests.benchmarks.figures import load, part
 from tests.benchmarks.table import print_table
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> None:
 
 def decisions(world: Fleet, rounds: int) -> Iterator[float]:
     """Decide again and again, another task being changed before each; the seconds that each decision took."""
-    turns = dispatch.Turns()
+    turns = WaitingTasks()
     for number in range(1, rounds + 2):
         began = time.process_time()
         dispatch.plan(world, NOON, turns)

@@ -20,6 +20,7 @@ from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import attempts, backoff, dispatch, drains, edits, restarts
 from controlroom.domain.queue.dispatch import Start
 from controlroom.domain.queue.restarts import How, Wanted
+from controlroom.domain.queue.waiting_tasks import WaitingTasks
 from controlroom.domain.reduce import reduce
 from controlroom.domain.restart_rules import RestartRules
 from controlroom.domain.tasks import (
@@ -97,7 +98,7 @@ class Storm:
         """Orders whose link was lost before they were answered."""
         self.cut: set[str] = set()
         self.said: dict[str, list[tuple[str, int, State, int]]] = {}
-        self.turns = dispatch.Turns()
+        self.turns = WaitingTasks()
         self.story: list[str] = []
         self.api: tuple[State, Cause] | None = None
         """How it turns everybody away; None: it lets them in."""

@@ -3,23 +3,21 @@
 One start at a time: the fleet is another one after it. What is on its way counts as if it were there.
 """
 
-from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
-from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from controlroom.domain.lead_rights import in_force, lead_waits, may_be_on
 from controlroom.domain.model import Agent, Credential, Fleet, Host, LinkState, Profile, State
 from controlroom.domain.money import ladder
 from controlroom.domain.orders import STARTS
-from controlroom.domain.persistent_tables import Table, changed_keys, table
 from controlroom.domain.preconditions import unfit, unfit_folder
 from controlroom.domain.queue.backoff import using
 from controlroom.domain.queue.credentials import LOOK_AGAIN, Credentials, all_held, moments_of
 from controlroom.domain.queue.naming import agent_name
+from controlroom.domain.queue.waiting_tasks import WORK, WaitingTasks, in_state
 from controlroom.domain.tasks import Attempt, Origin, Task, TaskState
 from controlroom.domain.waits import HostWait, Wait, WaitReason
 from controlroom.text.lazy_dataclass import dataclass
@@ -61,98 +59,27 @@ class Plan:
     """When it changes though nothing happens, UTC milliseconds; 0: it does not."""
 
 
-class Turns:
-    """The waiting tasks in the order of their places, kept from one decision to the next: only changes are sorted in.
-
-    Two decisions about the same fleet at the same moment are the same, whatever is kept.
-    """
-
-    def __init__(self) -> None:
-        self._known: Table[Task] = Table()
-        self._begin_anew()
-
-    def follow(self, tasks: Mapping[str, Task]) -> None:
-        """Have the waiting ones of these tasks, and no others."""
-        before, self._known = self._known, table(tasks)
-        changed = changed_keys(before, self._known)
-        if len(changed) > _SORTED_IN:
-            self._begin_anew()
-            return
-        for key in changed:
-            old, new = before.get(key), self._known.get(key)
-            if old is not None and old.state is TaskState.WAITING:
-                at = bisect_left(self._places, _PLACE(old))
-                for column in self._columns():
-                    del column[at]
-                self.bound.pop(key, None)
-            if new is not None and new.state is TaskState.WAITING:
-                self._put(new)
-
-    def _begin_anew(self) -> None:
-        self.tasks = sorted(in_state(self._known.values(), TaskState.WAITING), key=_PLACE)
-        self._places = [_PLACE(task) for task in self.tasks]
-        self.ids = [task.id for task in self.tasks]
-        self.kinds = [_kind(task) for task in self.tasks]
-        self._ages = [(task.ages_from, task.priority) for task in self.tasks]
-        self.bound = {task.id: task for task in self.tasks if task.after or task.not_before}
-        """Those that may wait for something of their own."""
-
-    def _columns(self) -> tuple[list[Any], ...]:
-        return self.tasks, self._places, self.ids, self.kinds, self._ages
-
-    def _put(self, task: Task) -> None:
-        at = bisect_left(self._places, _PLACE(task))
-        cells = task, _PLACE(task), task.id, _kind(task), (task.ages_from, task.priority)
-        for column, cell in zip(self._columns(), cells, strict=True):
-            column.insert(at, cell)
-        if task.after or task.not_before:
-            self.bound[task.id] = task
-
-    def order(self, aging: int, now: int) -> list[int]:
-        """Where in the lists those stand that come first, second and so on."""
-        by_priority: defaultdict[int, list[int]] = defaultdict(list)
-        for index, (since, priority) in enumerate(self._ages):
-            by_priority[(now - since) // aging + priority].append(index)
-        return [index for priority in sorted(by_priority, reverse=True) for index in by_priority[priority]]
-
-
-_SORTED_IN = 100
-"""Changed tasks that are sorted in one by one; more are sorted together."""
-
-_PLACE = attrgetter("place", "number")
-
-_WORK = attrgetter(
-    "profile", "host", "labels", "model", "cwd", "worktree", "origin.source", "origin.lead", "credential"
-)
-"""What decides where a task may begin: for tasks that are alike in it that is worked out once."""
-
-
-def _kind(task: Task) -> object:
-    """What decides where it may begin, or go on: as the session of one with attempts does, too, that is its id."""
-    return task.id if task.attempts else _WORK(task)
-
-
-def plan(fleet: Fleet, now: int, turns: Turns | None = None, *, wordless: bool = False) -> Plan:
+def plan(fleet: Fleet, now: int, turns: WaitingTasks | None = None, *, wordless: bool = False) -> Plan:
     """Decide which task starts now, if any, and why the others wait.
 
     `turns`: of the decision before. `wordless`: agents are called by the ids of their tasks alone.
     """
-    turns = turns or Turns()
+    turns = turns or WaitingTasks()
     turns.follow(fleet.tasks)
     if not turns.tasks:
         return Plan()
     world = World(fleet, now, wordless=wordless)
-    own = {key: wait for key, task in turns.bound.items() if (wait := world.own_wait(task)) is not None}
+    own = turns.own_waits(world.own_wait)
     ready = turns.order(fleet.queue.rules.aging or now + 1, now)
     if own:
         ready = [index for index in ready if turns.ids[index] not in own]
     if ready and (common := world.common_wait) is not None:
         waits = dict.fromkeys([turns.ids[index] for index in ready], common)
-        return Plan(None, waits | own, common, _next_look([*own.values(), common], now))
+        return Plan(None, {**waits, **own}, common, _next_look([*own.values(), common], now))
     return _first_start(ready, turns, world, own, now)
 
 
-def _first_start(ready: Sequence[int], turns: Turns, world: "World", own: dict[str, Wait], now: int) -> Plan:
+def _first_start(ready: Sequence[int], turns: WaitingTasks, world: "World", own: Mapping[str, Wait], now: int) -> Plan:
     """Start the first task in order that may; `own`: what those wait for that are not ready."""
     ids, kinds = [turns.ids[index] for index in ready], [turns.kinds[index] for index in ready]
     firsts = dict(zip(reversed(kinds), reversed(ready), strict=True))
@@ -194,11 +121,6 @@ _BEHIND = Wait(WaitReason.BEHIND)
 def _next_look(waits: Collection[Wait], now: int) -> int:
     """The earliest moment after now at which a reason ends by itself."""
     return min((moment for wait in waits for moment in moments_of(wait) if moment > now), default=0)
-
-
-def in_state(tasks: Iterable[Task], state: TaskState) -> list[Task]:
-    """Those of some tasks that are in a state."""
-    return [task for task in tasks if task.state is state]
 
 
 class Place(NamedTuple):
@@ -306,7 +228,7 @@ class World:
         session_host = self._session_host(task) if task.attempts else ""
         last = task.goes_on_from if session_host else None
         session = last.credential if last is not None else session
-        work = *_WORK(task), session_host, session
+        work = *WORK(task), session_host, session
         placed = self._placed.get(work)
         if placed is None:
             placed = self._placed[work] = self._place(task, session_host, session)

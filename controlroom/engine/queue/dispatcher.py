@@ -15,6 +15,7 @@ from controlroom.domain.model import Fleet
 from controlroom.domain.orders import Order, Result
 from controlroom.domain.queue import attempts, backoff, dispatch, repeat
 from controlroom.domain.queue.dispatch import Plan, Start
+from controlroom.domain.queue.waiting_tasks import WaitingTasks
 from controlroom.domain.tasks import Halt, Task, TaskState
 from controlroom.engine.background_tasks import Debouncer
 from controlroom.engine.claims import ClaimChecker
@@ -68,7 +69,7 @@ class Dispatcher:
         self.drainer = HostDrainer(store, book, submit, result_of)
         self.preflights = HostPreflights(store, book, inquiries, self._wake)
         self._rounds = Debouncer(self._round, "the queue", again=5.0)
-        self._turns = dispatch.Turns()
+        self._turns = WaitingTasks()
         self._has_work = False
         """Whether any task is open, or the room is halted: else the queue ignores what agents do."""
         self.retried: set[str] = set()
