@@ -52,9 +52,17 @@ def _works(file: FleetFile, now: int) -> Iterator[Task]:
     """What the file says, as work for the queue; its keys are those of changes."""
     for wish in file.agents:
         entry = wish.entry
-        work = Task(0, entry.name, TaskState.WAITING, now, now, key=_key(Change(entry.name)), profile=entry.profile)
-        work = replace(work, host=entry.host, labels=entry.labels, cwd=entry.cwd, worktree=entry.worktree)
-        yield replace(work, model=entry.model, credential=entry.credential)
+        yield Task(
+            *(0, entry.name, TaskState.WAITING, now, now),
+            key=_key(Change(entry.name)),
+            profile=entry.profile,
+            host=entry.host,
+            labels=entry.labels,
+            cwd=entry.cwd,
+            worktree=entry.worktree,
+            model=entry.model,
+            credential=entry.credential,
+        )
     for task in file.tasks:
         terms = {**task.wish.terms, "key": _key(Change(task.wish.key, is_task=True)), "after": ()}
         yield Task(0, task.wish.key, TaskState.WAITING, now, now, **terms)
@@ -75,18 +83,24 @@ def _placed(change: Change, work: Task, world: World, fleet: Fleet, known: Known
             f'have written it. Choose another profile, or set profiles.{work.profile}.outside = "always"'
         )
     hourly = 0 if profile.kind == AgentKind.COMMAND else known.rates.get(work.profile)
-    change = replace(change, memory=world.need(work.profile), hourly=hourly)
+    memory = world.need(work.profile)
     start = world.full or world.placed(work)
     if not isinstance(start, Start):
-        return replace(change, wait=start, host=work.host)
+        return replace(change, memory=memory, hourly=hourly, wait=start, host=work.host)
     share = shares.setdefault(start.host, _Share())
     share.starts += 1
-    share.memory += change.memory or 0
+    share.memory += memory
     share.hourly += hourly or 0
     share.unknown += hourly is None
-    made = Agent(start.host, f"{change.name}-", 0, profile.kind, State.STARTING, work.since, profile=work.profile)
-    world.count(replace(made, started=work.since, cwd=work.cwd))
-    return replace(change, host=start.host)
+    world.count(
+        Agent(
+            *(start.host, f"{change.name}-", 0, profile.kind, State.STARTING, work.since),
+            profile=work.profile,
+            started=work.since,
+            cwd=work.cwd,
+        )
+    )
+    return replace(change, memory=memory, hourly=hourly, host=start.host)
 
 
 def _notes(fleet: Fleet) -> Iterator[str]:

@@ -377,7 +377,7 @@ class World:
             return HostWait(host.name, WaitReason.HOST_DRAINING, about=host.drain.who)
         if missing := {*task.labels, *profile.labels}.difference(host.labels):
             return HostWait(host.name, WaitReason.HOST_LABELS, about=", ".join(sorted(missing)))
-        wanted = replace(profile, worktree=task.worktree or profile.worktree)
+        wanted = replace(profile, worktree=task.worktree) if task.worktree else profile
         if (lacks := self._lacks(host.name, wanted, task.cwd or profile.cwd)) is not None:
             again = self._fleet.queue.preflights[host.name].again if lacks else 0
             return HostWait(host.name, WaitReason.HOST_UNFIT, until=again, about=lacks)
