@@ -86,13 +86,15 @@ def in_a_child(folder: Path, step: int, after: bool, play: Play) -> bool:
     return status != 0
 
 
-def killed_at_every_step(place: Path, patch: pytest.MonkeyPatch, after: bool, play: Play) -> Iterator[tuple[int, Path]]:
-    """Play a scenario till it comes to its end, a step further each time; give the step and what it leaves."""
+def killed_at_every_step(
+    place: Path, patch: pytest.MonkeyPatch, after: bool, play: Play, stride: int = 1
+) -> Iterator[tuple[int, Path]]:
+    """Play a scenario till it comes to its end, `stride` steps further each time; give the step and what it leaves."""
     for module in (background_tasks, controller, limit_tracker):
         patch.setattr(module, "SOON", 0.005)  # seconds for which an idle engine gathers what happens: none is needed
     step, died = 0, True
     while died:
-        step += 1
+        step += stride
         folder = place / f"{step}"
         folder.mkdir()
         patch.setenv("CONTROLROOM_HOME", str(folder / "room"))

@@ -1,4 +1,7 @@
-"""The engine is killed with -9 at every step of its ledger while a fleet file is applied: it comes right, and once."""
+"""The engine is killed with -9 at steps of its ledger while a fleet file is applied: it comes right, and once.
+
+Every third step, every one with --long.
+"""
 
 from __future__ import annotations
 
@@ -85,9 +88,10 @@ def check(folder: Path, step: int) -> int:
     return len(live)
 
 
-def test_killed_at_every_step_a_fleet_file_is_seen_through_by_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_killed_at_any_step_a_fleet_file_is_seen_through_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    steps = killed_at_every_step(tmp_path, monkeypatch, True, scenario)
+    stride = 1 if request.config.getoption("long") else 3
+    steps = killed_at_every_step(tmp_path, monkeypatch, True, scenario, stride)
     counts = [check(folder, step) for step, folder in steps if (folder / "room" / "config.toml").exists()]
     assert set(counts) == {0, 2, 3}, "the scenario has become too short to mean anything"

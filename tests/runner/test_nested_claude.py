@@ -65,7 +65,10 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+OFTEN = ("in a row", "with an empty environment", "that goes on", "that runs one itself")
+
+
+@pytest.mark.parametrize("way", [way if way in OFTEN else pytest.param(way, marks=pytest.mark.long) for way in WAYS])
 def test_a_claude_in_its_bash_tool_is_counted_to_it(agent: MakeAgent, api: Api, home: World, way: str) -> None:
     place = out(home)
     script = WAYS[way].format(claude=PRINT, place=place)

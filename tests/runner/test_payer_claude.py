@@ -164,7 +164,10 @@ def sent(api: Api, argv: list[str], environ: dict[str, str], cwd: Path) -> str:
     return ""
 
 
-@pytest.mark.parametrize("case", CASES)
+EACH = [pytest.param(case, marks=pytest.mark.long) if number % 2 else case for number, case in enumerate(CASES)]
+
+
+@pytest.mark.parametrize("case", EACH)
 def test_who_pays_is_as_claude_itself_logs_in(place: Path, api: Api, claude: Path, case: str) -> None:
     files, more, header, billing = CASES[case]
     files, more = json.loads(json.dumps([files, more]).replace("{HOME}", str(place)))

@@ -37,7 +37,16 @@ async def test_a_thousand_sizes_and_ten_thousand_keys(seed: int, number: int) ->
     await storms(seed + number, 2_500, 250)
 
 
-@pytest.mark.parametrize("way", ["", "enter", "h", "c", "l"], ids=["overview", "agent", "hosts", "costs", "timeline"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param("", id="overview"),
+        pytest.param("enter", id="agent"),
+        pytest.param("h", id="hosts", marks=pytest.mark.long),
+        pytest.param("c", id="costs", marks=pytest.mark.long),
+        pytest.param("l", id="timeline", marks=pytest.mark.long),
+    ],
+)
 async def test_whatever_is_open_survives_a_window_of_almost_nothing(way: str) -> None:
     fleet = scenes.farm()
     async with room(fleet, scenes.logs(fleet)) as here:
