@@ -503,7 +503,7 @@ MOVED = (
 
 def _is_whole(start: SpawnOn) -> bool:
     """Return whether an order needs nothing of the old host."""
-    return bool(start.command) if start.kind == AgentKind.COMMAND else bool(start.task)
+    return bool(start.task) and (start.kind != AgentKind.COMMAND or bool(start.command))
 
 
 def _order(move: Move) -> Order:

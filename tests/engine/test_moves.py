@@ -105,6 +105,17 @@ async def test_the_same_task_goes_on_elsewhere_once_it_has_ended_here() -> None:
         ]
 
 
+async def test_a_command_of_a_profile_takes_its_task_along() -> None:
+    vm1, vm2 = ScriptedHost("vm1"), ScriptedHost("vm2")
+    feed = '[profiles.feed]\nkind = "command"\ncommand = ["sh", "feed.sh"]\n'
+    async with queue_room(vm1, vm2, settings=feed) as here:
+        await here.order(intents.SpawnAgent("a1", TASK, "vm1", profile="feed"))
+        assert await here.order(MOVE) == Result(Outcome.DONE)
+        (started,) = orders(vm2)
+        assert isinstance(started, wire.Spawn)
+        assert (started.task, started.spec.command) == (TASK, ("sh", "feed.sh"))
+
+
 async def test_a_new_task_may_be_said_and_an_ended_agent_moves_too() -> None:
     vm1, vm2 = ScriptedHost("vm1"), ScriptedHost("vm2")
     async with room(vm1, vm2) as here:
