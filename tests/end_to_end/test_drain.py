@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable
 from typing import Any
 
-from tests.end_to_end.room import FurnishClaude, Room, engines
-from tests.lab.host import Host
-from tests.lab.messages_api.server import Api
+from tests.end_to_end.room import Room, engines
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 
@@ -73,29 +70,6 @@ def test_a_host_is_emptied_in_batches_though_it_is_cut_off_and_rebooted_and_the_
     room.run("host", "undrain", "vm1")
     for number in range(COUNT):
         room.run("kill", f"vm2/job{number}", "--yes")
-
-
-def test_claudes_leave_a_host_with_their_sessions(
-    home: World, room: Room, ssh_hosts: Callable[..., list[Host]], claude_home: FurnishClaude, api: Api
-) -> None:
-    only_hosts_of_the_room(home)
-    vm1, vm2 = ssh_hosts(2)
-    for host in (vm1, vm2):
-        claude_home(host.home, api)
-        room.run("host", "add", host.target, "--name", host.name, "--fingerprint", host.fingerprint)
-    for name, word in (("one", "pear"), ("two", "plum")):
-        room.run(
-            "spawn", name, "--host", "vm1", "--task", f'Remember {word}. [[tool Bash {{"command": "touch {word}"}}]]'
-        )
-        room.wait_for_state(name, "waiting")
-    sessions = {agent["name"]: agent["session"] for agent in room.status()["agents"]}
-    room.run("host", "drain", "vm1", "--move", "--batch", "1")
-    wait_for(lambda: drain_of(room)["empty_since"], 90, "vm1 to be empty")
-    assert (drain_of(room)["moved"], drain_of(room)["failed"]) == (2, [])
-    there = {agent["name"]: agent["session"] for agent in room.status()["agents"] if agent["host"] == "vm2"}
-    assert there == sessions
-    said = [json.dumps(request) for request in api.requests(main=True)]
-    assert all(any(word in each and "Go on" in each for each in said) for word in ("pear", "plum")), "they remember"
 
 
 def _link(status: dict[str, Any], name: str) -> str:
