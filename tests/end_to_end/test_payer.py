@@ -53,7 +53,8 @@ def test_a_login_that_is_billed_is_bound(
 
     def booked(_: object) -> bool:
         (row,) = room.records("rows", "costs")
-        return (row["billing"], row["list_price_usd"]) == ("api", "0.400000")
+        assert (row["billing"], row["list_price_usd"]) == ("api", "0.400000")
+        return True
 
     room.wait_until("one message is billed, and it was the last", booked)
     room.wait_until(
