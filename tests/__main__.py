@@ -228,6 +228,18 @@ def become_pytest(arguments: Sequence[str], found: Path | None) -> NoReturn:
     os.execve(PYTHON, [str(PYTHON), "-m", "pytest", *(arguments or several_at_a_time())], environment)
 
 
+def compile_tests() -> None:
+    """Have the tests compiled once, half of them beside the other half: else each worker would compile all of them."""
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if "benchmarks" not in path.parts]
+    stale = [path for path in files if not [*(path.parent / "__pycache__").glob(f"{path.stem}.*-pytest-*.pyc")]]
+    if len(stale) < len(files) / 2:
+        return
+    say("compiling the tests")
+    collect = [PYTHON, "-m", "pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider"]
+    with ThreadPoolExecutor(2) as both:  # trouble is told by the run itself
+        list(both.map(lambda half: run([*collect, *half], 300), (stale[::2], stale[1::2])))
+
+
 def several_at_a_time() -> list[str]:
     """The whole suite waits (for processes, links, clocks) as long as it works: two workers more than processors."""
     return ["-n", str(min(6, (os.cpu_count() or 1) + 2)), "--dist", "worksteal"]
@@ -244,6 +256,8 @@ def main(arguments: Sequence[str]) -> int:
         found = claude_code.result()
     if trouble:
         return fail(trouble)
+    if not arguments or "-n" in arguments:
+        compile_tests()
     if os.environ.get("CI") and (newer := newer_claude()):
         say(newer)
     return become_pytest(arguments, found)
