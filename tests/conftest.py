@@ -46,7 +46,7 @@ AnyLab = TypeVar("AnyLab", bound=Lab[Any])
 CLAUDE_INSIDE = "/run/claude"  # where a host in a namespace sees the folder of the CLI
 UNDER_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
-for profile, examples in (("quick", 60), ("long", 3000)):
+for profile, examples in (("quick", 40), ("long", 3000)):
     hypothesis.settings.register_profile(
         profile,
         max_examples=examples,

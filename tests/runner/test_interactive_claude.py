@@ -34,6 +34,7 @@ ASK = '[[tool Bash {"command":"touch made.txt","description":"make a file"}]]'
 
 
 pytestmark = pytest.mark.usefixtures("login_shell")
+SELDOM = pytest.mark.long
 
 
 def spawn(node: NodeClient, task: str, epoch: int = 1, **more: str) -> Reply:
@@ -401,10 +402,10 @@ def written(node: NodeClient) -> QuestionSeen:
     ("items", "answers", "heard"),
     [
         ((REGION,), (chosen(2),), {"Which region?": "us-1"}),
-        ((REGION,), (chosen(words="the moon, or 1"),), {"Which region?": "the moon, or 1"}),
-        ((PARTS,), (chosen(3, 1),), {"Which parts?": "api, db"}),
+        pytest.param((REGION,), (chosen(words="the moon, or 1"),), {"Which region?": "the moon, or 1"}, marks=SELDOM),
+        pytest.param((PARTS,), (chosen(3, 1),), {"Which parts?": "api, db"}, marks=SELDOM),
         ((PARTS,), (chosen(2, words="my own part"),), {"Which parts?": "web, my own part"}),
-        ((LOOK,), (chosen(2),), {"Which look?": "round"}),
+        pytest.param((LOOK,), (chosen(2),), {"Which look?": "round"}, marks=SELDOM),
         (
             (LONG, PARTS, LOOK, REGION),
             (chosen(2), chosen(1, 2, 3), chosen(1), chosen(words="the moon")),

@@ -100,7 +100,12 @@ async def look(here: Room, name: str) -> dict[Depth, Looks]:
     return seen
 
 
-@pytest.mark.parametrize(("name", "size"), zip(NAMES, cycle([(120, 40), (45, 20), (200, 50)]), strict=False))
+EACH = [*zip(NAMES, cycle([(120, 40), (45, 20), (200, 50)]), strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [*EACH[:2], *(pytest.param(*each, marks=pytest.mark.long) for each in EACH[2:])]
+)
 async def test_every_cell_can_be_read(name: str, size: tuple[int, int]) -> None:
     async with drawn(size) as here:
         seen = await look(here, name)

@@ -258,13 +258,12 @@ async def test_sixteen_panes_at_any_size(size: tuple[int, int]) -> None:
         assert len(overview.grid.seats) == 16
 
 
-@pytest.mark.parametrize("seed", range(1))
-async def test_a_storm_of_sizes_with_the_panes_open(seed: int) -> None:
+async def test_a_storm_of_sizes_with_the_panes_open(seed: int, request: pytest.FixtureRequest) -> None:
     dice = random.Random(seed)
     fleet = crowd()
     async with room(fleet, scenes.logs(fleet), size=WIDE) as here:
         await here.press("g", "a", "0", "enter")
-        for _ in range(25):
+        for _ in range(250 if request.config.getoption("long") else 10):
             await here.pilot.resize_terminal(dice.randint(1, 210), dice.randint(1, 60))
             churn(here, dice)
             await here.pilot.press(dice.choice(["j", "k", "1", "7", "0", "p", "space", "o", "u", "g", "enter", "a"]))

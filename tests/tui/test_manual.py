@@ -14,6 +14,8 @@ from controlroom.tui.screens.overview import Overview
 from tests.tui import scenes
 from tests.tui.room import room
 
+LONG = pytest.mark.long
+
 SIZES = pytest.mark.parametrize("size", [(45, 20), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}")
 
 
@@ -30,7 +32,10 @@ async def test_help_leads_to_all_pages(size: tuple[int, int]) -> None:
         here.screen(Overview)
 
 
-@pytest.mark.parametrize("topic", manual.TOPICS)
+@pytest.mark.parametrize(
+    "topic",
+    [topic if number % 4 == 0 else pytest.param(topic, marks=LONG) for number, topic in enumerate(manual.TOPICS)],
+)
 async def test_each_page_is_read_to_its_end_on_a_phone(topic: str) -> None:
     page = manual.read(topic)
     last = markdown.lines(page.text, 45 - 4)[-1].text.strip()

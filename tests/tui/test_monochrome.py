@@ -85,6 +85,7 @@ async def test_what_is_on_its_way_chosen_and_marked_is_told_too(size: tuple[int,
     assert len(set(told)) == len(told)
 
 
+@pytest.mark.long
 async def test_the_words_are_those_of_the_coloured_screen() -> None:
     farm = scenes.farm()
     async with room(farm, scenes.logs(farm)) as here:

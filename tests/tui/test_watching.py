@@ -157,8 +157,8 @@ async def test_an_action_that_is_not_for_watchers_is_not_done_however_it_is_reac
         assert not changed(here)
 
 
-async def test_a_thousand_random_keys_and_taps_change_nothing(seed: int) -> None:
-    await press_at_random(seed, 1_000)
+async def test_random_keys_and_taps_change_nothing(seed: int) -> None:
+    await press_at_random(seed, 400)
 
 
 @pytest.mark.long
