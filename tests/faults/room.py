@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from controlroom.client.client import Client
+from controlroom.client.transport import NoAnswer
 from controlroom.domain import intents
 from controlroom.domain.model import Agent, Host, LinkState, LogPlace
 from controlroom.domain.orders import Result
@@ -44,8 +45,11 @@ class Room:
         self.place.config.chmod(0o600)
 
     async def connect(self) -> None:
-        """Reach the engine, starting it when none runs."""
-        self.client = await Client.connect()
+        """Reach the engine, starting it when none runs. On a busy machine it may not be up in time for the first call."""
+        try:
+            self.client = await Client.connect()
+        except NoAnswer:
+            self.client = await Client.connect()
 
     @property
     def engine(self) -> int:
