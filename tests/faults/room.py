@@ -45,7 +45,7 @@ class Room:
         self.place.config.chmod(0o600)
 
     async def connect(self) -> None:
-        """Reach the engine, starting it when none runs. On a busy machine it may not be up in time for the first call."""
+        """Reach the engine, starting it when none runs; on a busy machine it may be late for the first call."""
         try:
             self.client = await Client.connect()
         except NoAnswer:
