@@ -159,6 +159,7 @@ def test_all_is_done_though_hosts_links_limits_money_and_the_engine_fail(night: 
     assert_done_once(night, COUNT)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_halt_stops_the_night_until_resume(night: Night) -> None:
     room = night.room

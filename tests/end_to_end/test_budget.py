@@ -130,6 +130,7 @@ def vm1(home: object, ssh_hosts: MakeHosts) -> Host:
     return host
 
 
+@pytest.mark.long
 async def test_the_engine_alive(vm1: Host) -> None:
     async with spenders(vm1) as (room, sheet):
         await start(room)

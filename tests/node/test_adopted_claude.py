@@ -83,6 +83,7 @@ def test_one_whose_login_is_refused_is_told_as_failed(project: Path, node: NodeC
     wait_others(node, lambda seen: set(seen) == {"~talk-2"})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["ctrl-c", "SIGINT"])
 def test_one_that_is_interrupted_in_the_middle_of_a_turn_and_ends_is_not_done(
     home: World, project: Path, node: NodeClient, api: Api, how: str
@@ -103,6 +104,7 @@ def test_one_that_is_interrupted_in_the_middle_of_a_turn_and_ends_is_not_done(
 TURNS = '[[tool Bash {"command":"sleep 1"}]]' * 90 + "[[text done]]"
 
 
+@pytest.mark.long
 def test_one_that_gets_another_login_while_it_runs_has_another_payer_from_then_on(
     home: World, project: Path, node: NodeClient, api: Api
 ) -> None:

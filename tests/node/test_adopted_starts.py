@@ -47,6 +47,7 @@ def test_every_message_of_short_runs_is_known_and_who_paid(
     assert books.said() == {("~project", "api")}
 
 
+@pytest.mark.long
 def test_one_that_an_adopted_claude_starts_is_a_part_of_it(
     home: World, run: Callable[[str], subprocess.Popen[bytes]], node: NodeClient, api: Api
 ) -> None:
@@ -61,6 +62,7 @@ def test_one_that_an_adopted_claude_starts_is_a_part_of_it(
     assert session == json.loads((home.home / "bill.json").read_text())["session_id"]
 
 
+@pytest.mark.long
 def test_what_one_was_at_when_it_was_killed_is_its_own_and_not_of_the_shell_around_it(
     home: World, project: Path, node: NodeClient, api: Api
 ) -> None:
@@ -78,6 +80,7 @@ def test_what_one_was_at_when_it_was_killed_is_its_own_and_not_of_the_shell_arou
     assert sorted(message.estimated for message, _ in books.messages.values()) == [False, True]
 
 
+@pytest.mark.long
 def test_one_in_somebodys_terminal_is_a_part_of_what_runs_there(
     home: World, project: Path, node: NodeClient, api: Api
 ) -> None:

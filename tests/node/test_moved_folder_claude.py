@@ -30,6 +30,7 @@ def moved(home: World, project: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("task", ["[[text hello]]", in_bash("claude -p below")])
 def test_what_a_headless_one_and_one_below_it_spend_is_counted(
     agent: MakeAgent, moved: Path, api: Api, task: str
@@ -40,6 +41,7 @@ def test_what_a_headless_one_and_one_below_it_spend_is_counted(
     assert list(moved.rglob("projects/*/*.jsonl"))
 
 
+@pytest.mark.long
 def test_one_on_a_terminal_is_seen_at_work_and_counted(
     home: World, moved: Path, login_shell: None, node: NodeClient, api: Api
 ) -> None:
@@ -52,6 +54,7 @@ def test_one_on_a_terminal_is_seen_at_work_and_counted(
     assert books.said() == {("talk", "api")}
 
 
+@pytest.mark.long
 def test_one_of_others_is_seen_at_work_and_counted(moved: Path, project: Path, node: NodeClient, api: Api) -> None:
     books = Home(node)
     session("talk", "bash -c '. ~/.profile; claude hello'", project)

@@ -131,6 +131,7 @@ def test_an_agent_on_its_terminal_is_paused_too_and_goes_on(node: NodeClient) ->
     assert 0 < ended.run_spent < 70_000
 
 
+@pytest.mark.long
 def test_subagents_of_one_on_its_terminal_are_counted_and_end_with_it(node: NodeClient, home: World) -> None:
     """They are in the background there, and a key that stops its turn does not stop them."""
     assert spawn(node, BELOW, granted("worker", 1, billed=10**9), kind="interactive").outcome == "done"

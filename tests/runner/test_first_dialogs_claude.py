@@ -50,6 +50,7 @@ def asks(node: NodeClient, words: str) -> None:
     node.wait_agent("talk", lambda seen: seen.detail == f"start-up dialog: it asks {words}; attach to answer it", LATE)
 
 
+@pytest.mark.long
 def test_the_first_questions_are_foretold_and_once_they_are_answered_nothing_keeps_an_agent_out(
     node: NodeClient, home: World, api: Api
 ) -> None:

@@ -243,6 +243,7 @@ def writing_nothing_down(home: World) -> Iterator[None]:
     path.with_suffix(".kept").rename(path)
 
 
+@pytest.mark.long
 def test_a_plan_on_a_terminal_is_turned_down_with_words(node: NodeClient, home: World, api: Api) -> None:
     planning(node, api)
     assert tell(node, "message", "[[tool ExitPlanMode {}]]").outcome == "done"
@@ -255,6 +256,7 @@ def test_a_plan_on_a_terminal_is_turned_down_with_words(node: NodeClient, home: 
     assert "make it " in told_last(api)
 
 
+@pytest.mark.long
 def test_a_wish_to_begin_without_a_plan_is_answered(node: NodeClient, home: World, api: Api) -> None:
     planning(node, api)
     for path in (home.home / ".claude" / "plans").glob("*.md"):
@@ -270,6 +272,7 @@ def test_a_wish_to_begin_without_a_plan_is_answered(node: NodeClient, home: Worl
     wait_for(lambda: "begun" in said(home), LATE)
 
 
+@pytest.mark.long
 def test_an_edit_outside_its_folder_is_offered_no_always(node: NodeClient, home: World, api: Api) -> None:
     made = home.home / "elsewhere.txt"
     spawn(node, f'[[tool Write {{"file_path":"{made}","content":"x"}}]][[text written]]')
@@ -289,6 +292,7 @@ def test_a_plan_on_a_terminal_is_approved_without_more_rights(node: NodeClient, 
     assert not (home.home / "project" / "new.txt").exists()
 
 
+@pytest.mark.long
 def test_a_plan_that_claude_has_not_written_down_is_read_from_its_screen_and_answered(
     node: NodeClient, home: World, api: Api
 ) -> None:
@@ -305,6 +309,7 @@ def test_a_plan_that_claude_has_not_written_down_is_read_from_its_screen_and_ans
         wait_for(lambda: "User has approved your plan" in told_last(api), LATE)
 
 
+@pytest.mark.long
 def test_a_plan_of_which_its_screen_shows_a_part_can_only_be_turned_down(
     node: NodeClient, home: World, api: Api
 ) -> None:
@@ -323,6 +328,7 @@ def test_a_plan_of_which_its_screen_shows_a_part_can_only_be_turned_down(
         wait(node, "idle")
 
 
+@pytest.mark.long
 def test_an_edit_that_claude_has_not_written_down_is_allowed_with_those_to_come(
     node: NodeClient, home: World, api: Api
 ) -> None:
@@ -431,6 +437,7 @@ def test_what_it_asks_on_its_terminal_is_answered_page_by_page(
     wait_for(lambda: "answered" in said(home), LATE)
 
 
+@pytest.mark.long
 def test_what_it_has_not_written_down_is_answered_where_its_screen_shows_all_of_it_and_else_turned_down(
     node: NodeClient, home: World, api: Api
 ) -> None:
@@ -462,6 +469,7 @@ def press(key: str, shows: str) -> None:
     wait_for(shown, LATE)
 
 
+@pytest.mark.long
 def test_answers_that_a_person_began_on_the_terminal_are_put_right_and_turned_down_with_words(
     node: NodeClient, home: World, api: Api
 ) -> None:
@@ -481,6 +489,7 @@ def test_answers_that_a_person_began_on_the_terminal_are_put_right_and_turned_do
     wait_for(lambda: "ask less" in said(home), LATE)
 
 
+@pytest.mark.long
 def test_an_answer_is_refused_where_the_screen_does_not_show_the_whole_question(
     node: NodeClient, home: World, api: Api
 ) -> None:
@@ -499,6 +508,7 @@ def test_an_answer_is_refused_where_the_screen_does_not_show_the_whole_question(
     wait_for(lambda: "answered" in said(home), LATE)
 
 
+@pytest.mark.long
 def test_what_a_hook_refuses_is_told_with_its_reason_and_is_not_added_to_what_is_said_next(
     node: NodeClient, home: World, api: Api
 ) -> None:
@@ -520,6 +530,7 @@ def test_what_a_hook_refuses_is_told_with_its_reason_and_is_not_added_to_what_is
     assert "several" not in told
 
 
+@pytest.mark.long
 def test_the_dialog_of_auto_mode_is_no_permission_and_is_left_to_the_person(
     node: NodeClient, home: World, api: Api
 ) -> None:

@@ -33,6 +33,7 @@ def hidden(home: World) -> int:
     return reported - sum(sheet.cost(message).pico for message in messages.values())
 
 
+@pytest.mark.long
 def test_a_thought_that_was_interrupted_costs_what_claude_shows(node: NodeClient, home: World, api: Api) -> None:
     """No line of the transcript tells of it, and the status line does when Claude has said something else."""
     spec = AgentSpec(kind="interactive", cwd="project", permission_mode="default", model="claude-opus-5-5")

@@ -121,6 +121,7 @@ def test_what_claudes_below_it_spend_counts_for_its_ceiling_and_they_end_with_it
     assert seen.run_tokens == sum(used)
 
 
+@pytest.mark.long
 def test_one_that_keeps_no_transcript_cannot_be_bound_and_ends_a_run_that_a_grant_binds(
     agent: MakeAgent, api: Api
 ) -> None:
@@ -132,6 +133,7 @@ def test_one_that_keeps_no_transcript_cannot_be_bound_and_ends_a_run_that_a_gran
     assert (seen.state, "keeps no transcript (--no-session-persistence)" in seen.detail) == ("paused", True)
 
 
+@pytest.mark.long
 def test_one_that_keeps_no_transcript_is_told_once_where_nothing_binds_the_run(agent: MakeAgent, api: Api) -> None:
     twice = "for _ in 1 2; do claude -p --no-session-persistence '[[text x]]'; done"
     seen = agent("", kind="command", command=("bash", "-c", twice))

@@ -164,7 +164,7 @@ def sent(api: Api, argv: list[str], environ: dict[str, str], cwd: Path) -> str:
     return ""
 
 
-EACH = [pytest.param(case, marks=pytest.mark.long) if number % 2 else case for number, case in enumerate(CASES)]
+EACH = [pytest.param(case, marks=pytest.mark.long) if number % 4 else case for number, case in enumerate(CASES)]
 
 
 @pytest.mark.parametrize("case", EACH)
@@ -197,6 +197,7 @@ def test_the_settings_of_a_command_line_count(
     assert login.find(environ, str(cwd), argv).billing == billing
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("files", "more", "arguments", "header", "billing"),
     [
@@ -220,6 +221,7 @@ def test_a_bare_one_knows_keys_alone(
         assert login.find({**environ, **simple}, str(cwd), argv).billing == billing
 
 
+@pytest.mark.long
 def test_local_settings_are_those_of_the_checkout_and_of_a_worktree_the_main_ones(
     place: Path, api: Api, claude: Path
 ) -> None:

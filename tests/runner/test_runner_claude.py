@@ -109,6 +109,7 @@ PROPOSED = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", PROPOSED)
 def test_what_claude_proposes_with_a_permission_is_shown(agent: MakeAgent, name: str) -> None:
     call, words = PROPOSED[name]

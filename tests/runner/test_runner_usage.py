@@ -67,6 +67,7 @@ def test_what_is_metered_is_what_claude_bills(agent: MakeAgent, task: str, model
 WRITTEN = 100_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "split",
     [
@@ -88,6 +89,7 @@ def test_what_a_gateway_says_was_cached_is_metered_as_claude_bills_it(
     assert ours(run) == theirs(run)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["null", "empty", "absent"])
 def test_messages_that_a_gateway_gives_no_id_are_counted_each_once(agent: MakeAgent, api: Api, how: str) -> None:
     api.configure(message_ids=how)
