@@ -192,12 +192,10 @@ class InteractiveRun(AgentRun):
     def _tell(self, request: Message | Answer | Interrupt | SetModel, reply: Callable[[str], None]) -> None:
         if isinstance(request, SetModel):
             raise Refused("the model of a Claude on a terminal is chosen there: attach, and type /model")
-        if self._claude.status not in (*READY, "waiting"):
-            raise Refused("nothing can be typed to it now: look at its screen")
-        by_hook = isinstance(request, Answer) and bool(request.by)  # a rule's answer needs no key
-        if not by_hook and not self._in_front():
-            raise Refused("something else has its terminal: attach and look")
-        if self._pressed or (not by_hook and any(typed.under_way for typed in self._typing)):
+        by_hook = isinstance(request, Answer) and bool(request.by)
+        if not by_hook:  # a rule's answer needs no key
+            self._check_typing()
+        if self._pressed:
             raise Refused("something is being typed to it already: try again in a moment")
         if isinstance(request, Message):
             self._message(request.text, reply)
@@ -206,6 +204,15 @@ class InteractiveRun(AgentRun):
         else:
             self._answer(request, reply)
         self._looks_at = 0.0
+
+    def _check_typing(self) -> None:
+        """Raise `Refused` where Claude would not take what is typed."""
+        if self._claude.status not in (*READY, "waiting"):
+            raise Refused("nothing can be typed to it now: look at its screen")
+        if not self._in_front():
+            raise Refused("something else has its terminal: attach and look")
+        if any(typed.under_way for typed in self._typing):
+            raise Refused("something is being typed to it already: try again in a moment")
 
     def _message(self, words: str, reply: Callable[[str], None]) -> None:
         if not words.strip():

@@ -110,6 +110,9 @@ def _visible(match: "re.Match[str]") -> str:
 PATIENCE = 4.0
 """Seconds after which Enter is pressed once more, and again as many after which it is not taken."""
 _SECONDS_PER_BYTE = 1 / 50_000
+_HOOK_PATIENCE = 15.0
+"""Seconds until an answer that was given to a hook counts as lost: on a busy host Claude takes its time, and no key is
+in the balance."""
 _HOOKS = 2.0
 """Seconds that hooks may take to let a prompt in, before it counts as taken because Claude works on something."""
 
@@ -242,7 +245,7 @@ class Decided:
     """An answer that a hook was given: `done` hears "" when Claude asks that no more, else that nothing came of it."""
 
     def __init__(self, now: float, taken: Callable[[], bool], done: Callable[[str], None]) -> None:
-        self._until, self._taken, self._done = now + PATIENCE, taken, done
+        self._until, self._taken, self._done = now + _HOOK_PATIENCE, taken, done
         self.over = False
 
     def due(self, now: float) -> None:

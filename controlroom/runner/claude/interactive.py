@@ -96,6 +96,8 @@ class Interactive:
         self.hooked = False
         """Whether a hook tells its permission requests: a moment after their dialogs have come up."""
         self._requests: list[PermissionRequest] = []
+        self._told: tuple[PermissionRequest, str] | None = None
+        """The request that was asked about last, and the id of that question."""
         self._calls: dict[str, tuple[str, dict[str, Any]]] = {}
         self._outcome: tuple[State, str] = (State.IDLE, "")
         self._turn = False
@@ -218,6 +220,8 @@ class Interactive:
 
     def _ask_call(self, call: "tuple[str, str, dict[str, Any]]", screen: list[str], now: int) -> None:
         ident, tool, given = call
+        if self._told and self._told[0].is_open and (self._told[0].tool, self._told[0].given) == (tool, given):
+            ident = self._told[1]
         self._dialog, self._looks_at = None, self._looks_at if not screen else None
         more = lasting(screen, tool)
         if self.question is None or (self.question.id, self.question.lasting) != (ident, more):
@@ -230,7 +234,11 @@ class Interactive:
         self, request: "PermissionRequest", call: "tuple[str, str, dict[str, Any]] | None", screen: list[str], now: int
     ) -> None:
         is_written = call is not None and call[1:] == (request.tool, request.given)
-        ident = call[0] if call and is_written else request.id
+        if (
+            self._told is None or self._told[0] is not request
+        ):  # what was asked before it was written down stays the same
+            self._told = request, call[0] if call and is_written else request.id
+        ident = self._told[1]
         self._dialog, self._looks_at = None, None if is_written else self._looks_at
         more = lasting(screen, request.tool)
         before = self.question
