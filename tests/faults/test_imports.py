@@ -19,6 +19,7 @@ from tests.lab.transcripts import counted, write
 
 pytestmark = pytest.mark.usefixtures("home")
 
+PROGRAM = "imports/program.py"
 AT = 1_785_000_000_000
 BOOKED = """select count(*), sum(input), sum(output), sum(cache_write_5m + cache_write_1h), sum(cache_read) from usage
     join sources on source = id where agent = '(imported)'"""
@@ -57,9 +58,9 @@ async def test_an_import_goes_on_where_it_was_when_its_node_is_killed_and_its_li
         asked = await room.client.submit(ImportUsage("vm1"))
         assert asked.ok, asked.reason
         for fault in (kill_node, cut_link):
-            await room.until(is_further, 30, "it to be in the middle")
+            await room.until(lambda: is_further() and called(host, PROGRAM), 30, "it to be in the middle")
             seen.append(seen[-1])
-            reader = called(host, "imports/program.py")
+            reader = called(host, PROGRAM)
             for process in reader:
                 process.signal(signal.SIGSTOP)
             assert reader, imported(room)
