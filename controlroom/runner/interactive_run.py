@@ -29,6 +29,7 @@ _CALM = 5.0
 """Seconds without anything new after which looks become rare."""
 _SEARCH = 2.0
 _TERMINAL = 0
+_BEING_TYPED = "something is being typed to it already: try again in a moment"
 _BY_RULE = "A rule of the room does not allow this."
 _UNTAKEN = "its task stands on its screen, but Claude has not taken it: attach and look"
 
@@ -192,11 +193,6 @@ class InteractiveRun(AgentRun):
     def _tell(self, request: Message | Answer | Interrupt | SetModel, reply: Callable[[str], None]) -> None:
         if isinstance(request, SetModel):
             raise Refused("the model of a Claude on a terminal is chosen there: attach, and type /model")
-        by_hook = isinstance(request, Answer) and bool(request.by)
-        if not by_hook:  # a rule's answer needs no key
-            self._check_typing()
-        if self._pressed:
-            raise Refused("something is being typed to it already: try again in a moment")
         if isinstance(request, Message):
             self._message(request.text, reply)
         elif isinstance(request, Interrupt):
@@ -207,23 +203,34 @@ class InteractiveRun(AgentRun):
 
     def _check_typing(self) -> None:
         """Raise `Refused` where Claude would not take what is typed."""
+        self._check_keys()
+        if any(typed.under_way for typed in self._typing):
+            raise Refused(_BEING_TYPED)
+
+    def _check_keys(self) -> None:
+        """Raise `Refused` where no key may be pressed: what its terminal shows is not Claude's, or not for keys."""
         if self._claude.status not in (*READY, "waiting"):
             raise Refused("nothing can be typed to it now: look at its screen")
         if not self._in_front():
             raise Refused("something else has its terminal: attach and look")
-        if any(typed.under_way for typed in self._typing):
-            raise Refused("something is being typed to it already: try again in a moment")
+        self._check_pressed()
+
+    def _check_pressed(self) -> None:
+        if self._pressed:
+            raise Refused(_BEING_TYPED)
 
     def _message(self, words: str, reply: Callable[[str], None]) -> None:
         if not words.strip():
             raise Refused("there is nothing in this message")
         if self._claude.status == "waiting":
             raise Refused("it waits for something else: look at what it asks")
+        self._check_typing()
         self._typing.append(Typed(as_text(words, commands=True), self._claude, self._keys, reply))
 
     def _interrupt(self, reply: Callable[[str], None]) -> None:
         if not self._claude.working:
             raise Refused("it is not working on anything that could be stopped")
+        self._check_typing()
         before = self._claude.moved  # what was queued begins at once: it may never be seen idle
 
         def still() -> bool:
@@ -235,9 +242,14 @@ class InteractiveRun(AgentRun):
     def _answer(self, answer: Answer, reply: Callable[[str], None]) -> None:
         """Answer by keys, where it is certain what they mean; else it is to be answered on its screen.
 
-        Words that no page takes are said to it afterwards, as a message.
+        What was typed last may wait to be confirmed: an open question says that Claude has gone on. Words that no page
+        takes are said to it afterwards, as a message.
         """
         asks, verdict = claude.the_open_one(self._claude.question, answer), answer.verdict
+        if answer.by:  # by Claude's hook: no key is needed
+            self._check_pressed()
+        else:
+            self._check_keys()
         then = self._told_then(answer.text, reply) if answer.text.strip() else reply
         if answer.by:
             self._decide(asks, verdict, answer.text, reply)

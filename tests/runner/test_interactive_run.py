@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,24 @@ def test_what_only_its_screen_asks_can_be_answered(
     assert (reply.outcome, reply.reason) == ("done", "")
     assert wait(node, "idle").question is None
     assert f"key: {key:>3}" in screen()
+
+
+def test_what_it_asks_before_its_task_is_seen_as_taken_is_answered_at_once(node: NodeClient, home: World) -> None:
+    """No transcript says that the task was taken: for two seconds that is open, the question is not."""
+    shutil.copy(SCREENS / "bash.txt", home.home / "screen")
+    takes_a_line = ASKING.replace("clear; cat ~/screen", "IFS= read -r line; clear; cat ~/screen")
+    spawn(node, takes_a_line.replace("WAITS", "permission prompt"), "make a file")
+    asked = node.wait_agent("talk", lambda seen: seen.question, 30).question
+    assert asked
+
+    def say(text: str) -> str:
+        return node.ask(lambda number: Tell(number, "talk", 1, TellKind.MESSAGE, text)).reason
+
+    assert say("hello") == "it waits for something else: look at what it asks"
+    late = node.ask(lambda number: told(number, "talk", replace(asked, id="another"), "allow"))
+    assert late.reason == "this question is no longer open"
+    assert node.ask(lambda number: told(number, "talk", asked, "allow")).reason == ""
+    wait_for(lambda: "key:   1" in screen())
 
 
 def test_a_prompt_that_has_changed_under_the_answer_is_not_answered(node: NodeClient, home: World) -> None:
