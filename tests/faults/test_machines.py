@@ -28,6 +28,23 @@ pytestmark = pytest.mark.usefixtures("home")
 
 DAY = 86_400
 
+BEGIN_AS = """
+import ctypes, os, signal, struct, sys
+
+pid = ctypes.c_int32(int(sys.argv[1]))
+how = struct.pack("11Q", 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, ctypes.addressof(pid), 1, 0)  # struct clone_args
+libc = ctypes.CDLL(None, use_errno=True)
+child = libc.syscall(435, how, ctypes.c_size_t(len(how)))  # clone3(2): 435 on every architecture
+if child < 0:
+    sys.exit(f"pid {pid.value}: {os.strerror(ctypes.get_errno())}")
+if child == 0:
+    os.setsid()
+    for standard in range(3):
+        os.dup2(os.open(os.devnull, os.O_RDWR), standard)
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
+"""A program that begins another one under a pid of its choice, which fork(2) has no way to ask for."""
+
 
 async def test_a_machine_that_lost_its_power_is_lost_and_its_agents_have_ended_when_it_is_back(vms: MakeLab) -> None:
     lab = vms(2)
@@ -88,12 +105,8 @@ def _runs(agent: Agent, epoch: int) -> bool:
 
 def take(host: NamespaceHost, pid: int, command: str = "sleep 100000") -> None:
     """Give a pid of that machine, which is free, to another process of the agents' user."""
-    words = (
-        f"for _ in $(seq 2000); do echo {pid - 1} > /proc/sys/kernel/ns_last_pid;"
-        f" setpriv --reuid agent --regid agent --clear-groups setsid {command} > /dev/null 2>&1 & "
-        f"[ $! = {pid} ] && exit 0; kill $!; done; exit 1"
-    )
-    done = host.execute("bash", "-c", words, user="root", timeout=60)
+    words = ["setpriv", "--reuid", "agent", "--regid", "agent", "--clear-groups", *command.split()]
+    done = host.execute("python3", "-c", BEGIN_AS, str(pid), *words, user="root")
     assert done.returncode == 0, done.stderr
 
 
