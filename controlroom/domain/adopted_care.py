@@ -107,28 +107,65 @@ def care_words(fleet: Fleet, agent: Agent) -> str:
         named = agent.adoption.profile if agent.adoption else ""
         why = f"its profile {named} is not in the config any more" if named else "it has no profile"
         return f"{why}, so no limit but budgets binds it: controlroom adopt {agent.id} --profile NAME"
-    limits, unseen = list(_limit_words(profile.care)), []
-    if profile.care.same_failures:
-        unseen.append("the same call failing again and again (same_failures) is not seen from outside")
+    at_its_end = ()
     if profile.restarts.after_trouble:
-        unseen.append(
+        at_its_end = (
             "one that is ended goes on under a runner only if it was taken over with --when-ended"
             if agent.adoption is not None and not agent.adoption.when_ended
-            else "one that is ended for that goes on under a runner"
+            else "one that is ended for that goes on under a runner",
         )
-    bound = f"profile {profile.name} binds it from outside, by signals: {', '.join(limits)}" if limits else ""
-    return "; ".join([bound or f"profile {profile.name} limits nothing that is seen from outside", *unseen])
+    return "; ".join((_bound_words(profile), *_unseen_words(profile), *at_its_end))
 
 
-def _limit_words(rules: CareRules) -> Iterator[str]:
-    def then(cause: Cause) -> str:
-        return "then it is ended" if cause in rules.ends else "then it is told"
+def prospect(fleet: Fleet, name: str, *, when_ended: bool, session: str) -> list[str]:
+    """Say what a profile is going to mean for an agent that is taken over with it, a sentence each; empty name: none.
 
+    `when_ended`: its session is to go on once it has ended.
+    """
+    profile = fleet.profiles.get(name)
+    later = "its model, rights and environment stay as it was started"
+    if profile is None:
+        words = ["without a profile only budgets and halt bind it, by signals to its processes", later]
+        return [*words, _ON_UNDER_DEFAULTS] if when_ended else words
+    budgets = f"what it spends counts for the budgets of profile {name}, too"
+    words = [_bound_words(profile), *_unseen_words(profile), budgets]
+    if not when_ended:
+        after = [str(cause) for cause in profile.restarts.after_trouble]
+        ends = f"; what the profile restarts ({', '.join(after)}) stays ended" if after and session else ""
+        return [*words, later + ends]
+    return [*words, f"{later}; once it has ended its session goes on under a runner, with those of the profile"]
+
+
+_ON_UNDER_DEFAULTS = "once it has ended its session goes on under a runner, headless and with no profile"
+
+
+def _bound_words(profile: Profile) -> str:
+    limits = list(_limits(profile.care))
+    if not limits:
+        return f"profile {profile.name} limits nothing that is seen from outside"
+    ended = _either([words for words, ends in limits if ends])
+    told = _either([words for words, ends in limits if not ends])
+    parts = ([f"it is ended past {ended}"] if ended else []) + ([f"you are told past {told}"] if told else [])
+    return f"profile {profile.name} binds it from outside, by signals: {', '.join(parts)}"
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _unseen_words(profile: Profile) -> list[str]:
+    if not profile.care.same_failures:
+        return []
+    return ["the same call failing again and again (same_failures) is not seen from outside"]
+
+
+def _limits(rules: CareRules) -> Iterator[tuple[str, bool]]:
+    """Each limit that is seen from outside, and whether an agent is ended past it."""
     if rules.hours:
-        yield f"{rules.hours:g} h, then it is ended"
+        yield f"{rules.hours:g} h", True
     if rules.memory:
-        yield f"{rules.memory // MEBIBYTE} MiB of memory, {then(Cause.OVER_LIMIT)}"
+        yield f"{rules.memory // MEBIBYTE} MiB of memory", Cause.OVER_LIMIT in rules.ends
     if rules.processes:
-        yield f"{rules.processes} processes, {then(Cause.OVER_LIMIT)}"
+        yield f"{rules.processes} processes", Cause.OVER_LIMIT in rules.ends
     if rules.quiet:
-        yield f"{seconds(rules.quiet * IN_A_CALL)} at work without a word, {then(Cause.QUIET)}"
+        yield f"{seconds(rules.quiet * IN_A_CALL)} at work without a word", Cause.QUIET in rules.ends

@@ -65,17 +65,27 @@ def adoption(fleet: Fleet, intent: intents.AdoptAgent, now: int, who: str) -> Ad
     )
 
 
+def free_name(fleet: Fleet, agent: Agent) -> str:
+    """The name that an agent is taken over with where nobody says one: as its session or folder is, and no other's."""
+    plain = agent.name.lstrip("~").strip("-_") or "agent"
+    names = (plain if number == 1 else f"{plain[:36]}-{number}" for number in count(1))
+    taken = _taken(fleet, agent)
+    return next(name for name in names if name not in taken and agent_name_problem(name) is None)
+
+
+def _taken(fleet: Fleet, agent: Agent) -> dict[str, Agent]:
+    """The names that others on its host have."""
+    others = [other for other in fleet.agents_on(agent.host) if other.id != agent.id and other.held]
+    return {other.called: other for other in others if not other.has_ended or not other.adopted}
+
+
 def _name(fleet: Fleet, agent: Agent, wanted: str) -> str:
     """Name an agent that is taken over, unlike all others of its host. Raises `Refusal`."""
-    others = [other for other in fleet.agents_on(agent.host) if other.id != agent.id and other.held]
-    taken = {other.called: other for other in others if not other.has_ended or not other.adopted}
     if not wanted:
-        plain = agent.name.lstrip("~").strip("-_") or "agent"
-        names = (plain if number == 1 else f"{plain[:36]}-{number}" for number in count(1))
-        return next(name for name in names if name not in taken and agent_name_problem(name) is None)
+        return free_name(fleet, agent)
     if problem := agent_name_problem(wanted):
         raise Refusal(problem)
-    if (other := taken.get(wanted)) is not None:
+    if (other := _taken(fleet, agent).get(wanted)) is not None:
         raise Refusal(f"{agent.host}/{wanted} is there already ({other.id}): choose another name")
     return wanted
 

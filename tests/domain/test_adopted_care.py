@@ -147,8 +147,10 @@ def test_it_goes_on_under_a_runner_only_where_profile_and_person_both_said_so() 
 
 def test_what_binds_it_and_what_does_not_is_said() -> None:
     words = care_words(world(theirs()), theirs())
-    assert "8 h, then it is ended" in words
-    assert "500 MiB of memory, then it is ended" in words
+    assert "by signals: it is ended past 8 h, 500 MiB of memory, 20 processes or 30m at work without a word" in words
+    loud = world(theirs(), replace(RULES, ends=()))
+    told = "it is ended past 8 h, you are told past 500 MiB of memory, 20 processes or 30m at work without a word"
+    assert told in care_words(loud, theirs())
     assert "same_failures) is not seen from outside" in words
     assert "only if it was taken over with --when-ended" in words
     bare = theirs(adoption=replace(TAKEN, profile=""))

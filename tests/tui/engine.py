@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from controlroom.client.client import AgentScreen, Attachment, DiffLines, EngineUnavailable, LogPage, NoAttachment
-from controlroom.domain import events, intents
+from controlroom.domain import adopting, events, intents
 from controlroom.domain.attached import FrontEnd
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.display.checkup import checks, link_check
@@ -195,6 +195,10 @@ class SmallEngine:
                 words = "told to go on: 3 agents"
             case AddRule(rule=rule):
                 self.rules.append(KeptRule(rule))
+            case intents.AdoptAgent():
+                taken = adopting.adoption(fleet, intent, now, "ann")
+                self.happen(events.AdoptionChanged(intent.agent, taken))
+                words = f"taken over as {taken.name}"
             case _:
                 return self._drain(intent) or self._edit_task(intent)
         return Result(Outcome.DONE, words)

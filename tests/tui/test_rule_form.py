@@ -13,7 +13,8 @@ from controlroom.domain.permissions.intents import AddRule, KeptRule
 from controlroom.domain.permissions.rules import Rule, RuleVerdict
 from controlroom.domain.questions import Question, QuestionKind
 from controlroom.tui.screens.questions import QuestionsScreen
-from controlroom.tui.screens.rules import Reach, RuleForm
+from controlroom.tui.screens.rules import RuleForm
+from controlroom.tui.widgets.sentences import Sentences
 from tests.tui import scenes
 from tests.tui.engine import for_watchers
 from tests.tui.room import Room, room
@@ -52,7 +53,7 @@ async def opened(here: Room) -> RuleForm:
 
 
 async def told(here: Room) -> RuleForm:
-    await here.until(lambda: here.app.screen.query_one(Reach).painted_at < float("inf"))
+    await here.until(lambda: here.app.screen.query_one(Sentences).painted_at < float("inf"))
     await here.settle()
     return here.screen(RuleForm)
 
@@ -104,7 +105,7 @@ async def test_scope_end_uses_and_a_pattern_of_ones_own_are_taken() -> None:
 async def test_a_key_before_it_was_shown_what_the_rule_would_do_adds_nothing() -> None:
     async with room(asking(asks("a", "make test"))) as here:
         await opened(here)
-        here.screen(RuleForm).query_one(Reach).painted_at = here.clock.monotonic() + 0.9
+        here.screen(RuleForm).query_one(Sentences).painted_at = here.clock.monotonic() + 0.9
         await here.press("enter")
         assert "look at what it would answer, then press again" in shown(here)
         assert here.engine.asked == []

@@ -99,7 +99,7 @@ ACTIONS: tuple[Action, ...] = (
         "adopt",
         "~",
         "adopt",
-        "Take over an agent that others started: a name, and budgets that stop it, by signals to its processes.",
+        "Take over an agent that others started: a name, and budgets and a profile that bind it, by signals alone.",
         needs="agent",
         changes=True,
         many=True,

@@ -85,6 +85,9 @@ class Plan(Generic[Subject]):
             return f"Move {self._counted} to {self.host}? Their runs are ended first; {along}."
         if self.answer:
             return f"Answer {self._counted} with {self.answer}?"
+        adopted = (target.intent for target in self.targets if isinstance(target.intent, intents.AdoptAgent))
+        if profile := next((intent.profile for intent in adopted), ""):
+            return f"Take {self._counted} over? Limits and budgets of profile {profile} then hold, by signals."
         return _TITLES[self.action].format(self._counted, asks="asks" if len(self.targets) == 1 else "ask")
 
     @property
@@ -286,6 +289,8 @@ def intent_of(
         return intents.SendMessage(agent.id, agent.epoch, text)
     if action == "model":
         return intents.SetModel(agent.id, agent.epoch, text)
+    if action == "adopt":
+        return intents.AdoptAgent(agent.id, agent.mark, profile=text)
     if action == "reassign":
         keep = keep and bool(agent.session or host)
         return intents.ReassignAgent(agent.id, agent.epoch, text, keep, host, leave_folder=leave)
@@ -305,7 +310,6 @@ _BOUND: dict[str, Callable[[str, int, str], Intent]] = {
     "kill": intents.KillAgent,
     "pause": intents.PauseAgent,
     "interrupt": intents.InterruptAgent,
-    "adopt": lambda agent, _, mark: intents.AdoptAgent(agent, mark),
 }
 """Those that an agent of others can be meant by: they carry the process that it was shown with."""
 

@@ -75,6 +75,8 @@ def to_all(app: ContextApp, screen: RoomScreen, action: str) -> None:
         app.push_screen(MessageAll(wanted))
     elif action == "model":
         app.push_screen(ModelForm(app.context.fleet, wanted))
+    elif action == "adopt":
+        agents.adopt_all(app, wanted)
     elif action == "reassign":
         app.push_screen(ReassignAll(app.context.fleet, wanted))
     else:

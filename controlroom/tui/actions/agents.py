@@ -3,8 +3,7 @@
 from textual.app import SuspendNotSupported
 
 from controlroom.domain import intents
-from controlroom.domain.adoption import ONLY_SIGNALS
-from controlroom.domain.keys.many import intent_of, plan
+from controlroom.domain.keys.many import Plan, intent_of, plan
 from controlroom.domain.model import Agent
 from controlroom.tui.actions.orders import order
 from controlroom.tui.context import ContextApp, Level
@@ -26,24 +25,26 @@ def spawn(app: ContextApp, screen: RoomScreen) -> None:
 
 
 def adopt(app: ContextApp, screen: RoomScreen) -> None:
-    """Take over an agent that others started, after saying what that is good for."""
-    from controlroom.tui.screens.dialogs import ConfirmSheet
+    """Choose a name and a profile for an agent that others started, and take it over."""
+    from controlroom.tui.screens.adopting import AdoptForm
 
     if agent := agent_of(app, screen):
-        text = f"Budgets, halt and kill then act on it: it {ONLY_SIGNALS} (SIGINT, SIGTERM, SIGKILL)."
-        intent = intents.AdoptAgent(agent.id, agent.mark)
-        app.push_screen(ConfirmSheet(f"Take {agent.name} on {agent.host} over?", text, "adopt", intent))
+        app.push_screen(AdoptForm(app.context.fleet, agent))
+
+
+def adopt_all(app: ContextApp, wanted: Plan[Agent]) -> None:
+    """Choose a profile for several agents that others started; they are listed before they are taken over."""
+    from controlroom.tui.screens.adopting import AdoptAll
+
+    app.push_screen(AdoptAll(app.context.fleet, wanted))
 
 
 def adopt_anew(app: ContextApp, screen: RoomScreen) -> None:
-    """Have the session of an agent that others started go on under a runner, after a confirmation."""
-    from controlroom.tui.screens.dialogs import ConfirmSheet
+    """Choose a profile with which an agent of others goes on under a runner; it asks before it ends anything."""
+    from controlroom.tui.screens.adopting import AnewForm
 
     if agent := agent_of(app, screen):
-        text = f"It is {app.context.fleet.state_of(agent)}. It is ended first; its Claude session goes on."
-        intent = intents.AdoptAgent(agent.id, agent.mark, restart=True)
-        title = f"End {agent.called} on {agent.host}, and go on with it under a runner?"
-        app.push_screen(ConfirmSheet(title, text, "adopt anew", intent))
+        app.push_screen(AnewForm(app.context.fleet, agent))
 
 
 def kill(app: ContextApp, screen: RoomScreen) -> None:

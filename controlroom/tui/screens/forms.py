@@ -106,6 +106,10 @@ class Form(Sheet):
         if isinstance(wanted, str):
             self.complain(wanted)
             return
+        self.order(wanted)
+
+    def order(self, wanted: Intent) -> None:
+        """Close, and have it done."""
         self.finish()
         self.app.post_message(SubmitOrder(wanted, self.done()))
 
@@ -264,18 +268,14 @@ class ReassignForm(Form):
         if isinstance(wanted, ReassignAgent) and claimed:
             title = f"This room did not order {agent.name}. Believe what {agent.host} claims of it?"
             text = f"It is then run again as: {claimed}. Its profile brings the rights that the config gives it."
-            then = partial(self._order, replace(wanted, trust=True))
+            then = partial(self.order, replace(wanted, trust=True))
             self.app.push_screen(AskSheet(title, text, "believe it", then))
         elif isinstance(wanted, ReassignAgent) and not wanted.task.strip() and not wanted.host and not agent.has_ended:
             title = f"End {agent.name} on {agent.host} and run the same command again?"
             text = f"It is {agent.state}. Everything it started ends with it."
-            self.app.push_screen(AskSheet(title, text, "run it again", partial(self._order, wanted)))
+            self.app.push_screen(AskSheet(title, text, "run it again", partial(self.order, wanted)))
         else:
             super().send()
-
-    def _order(self, wanted: ReassignAgent) -> None:
-        self.finish()
-        self.app.post_message(SubmitOrder(wanted, self.done()))
 
     def intent(self) -> Intent | str:
         """Carries the epoch that was shown. On another host no task means the one it has."""

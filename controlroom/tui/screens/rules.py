@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from rich.style import Style
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
@@ -22,12 +21,10 @@ from controlroom.text.lazy_dataclass import dataclass
 from controlroom.tui.context import SubmitOrder
 from controlroom.tui.screens.dialogs import Choices
 from controlroom.tui.screens.forms import Form
-from controlroom.tui.theme import styled
-from controlroom.tui.theme.styled import Line
 from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.fields import Choice, Field, OneLine
 from controlroom.tui.widgets.headings import Rule
-from controlroom.tui.widgets.lines import ScrollableText
+from controlroom.tui.widgets.sentences import Sentences, Told
 
 _HOUR = 3_600_000
 _ENDS: Mapping[str, int] = {"in a day": 24 * _HOUR, "in an hour": _HOUR, "in a week": 7 * 24 * _HOUR, "never": 0}
@@ -36,10 +33,6 @@ _REST = 4
 """Lines of the sheet beside its fields and what the rule would do."""
 _LONGEST = 7
 """Digits of a number of uses, and one."""
-
-
-Told = tuple[str, bool]
-"""A sentence, and whether it wants to be noticed."""
 
 
 @dataclass(frozen=True)
@@ -53,55 +46,6 @@ class Standing:
 def standing(kept: Sequence[KeptRule], rules: RuleSet) -> Standing:
     """The rules with how many calls each has answered."""
     return Standing(rules, {each.rule.name: each.used for each in kept})
-
-
-class Reach(ScrollableText):
-    """What a rule would answer, and what it would leave open."""
-
-    DEFAULT_CSS = "Reach { height: 1; }"
-
-    def __init__(self) -> None:
-        super().__init__(id="reach")
-        self._told: Sequence[Told] = ()
-        self.painted_at = float("inf")
-        """When this was painted, in seconds of the room's monotonic clock."""
-
-    def ground(self) -> Style:
-        """Part of a sheet."""
-        return self.palette.panel
-
-    def say(self, told: Sequence[Told], most: int) -> None:
-        """Show these sentences, each with whether it wants to be noticed, in at most so many lines."""
-        self._told = told
-        self.painted_at = float("inf")
-        self.styles.height = max(1, min(len(self._lines(self.app.size.width)), most))
-        self.redraw()
-        self.call_after_refresh(self._painted)
-
-    def on_click(self, event: events.Click) -> None:
-        """Turn a page."""
-        event.stop()
-        self.move(self.page)
-
-    def _painted(self) -> None:
-        self.painted_at = self.context.monotonic()
-
-    def build(self, width: int, height: int) -> Sequence[Line]:
-        """The part that fits; its last line says how much is below."""
-        lines = self._lines(width)
-        shown = self.part(lines, height)
-        below = len(lines) - self._top - height
-        if below > 0 and height > 1:
-            shown[-1] = styled.line((f"  … {below + 1} more lines: PageDown or tap", self.palette.quiet))
-        return shown
-
-    def _lines(self, width: int) -> list[Line]:
-        palette = self.palette
-        return [
-            styled.line((f"  {part}", palette.warn if notice else palette.text))
-            for words, notice in self._told
-            for part in styled.wrap(words, max(8, width - 4))
-        ]
 
 
 class RuleForm(Form):
@@ -164,7 +108,7 @@ class RuleForm(Form):
             yield Rule(self.heading, id="heading")
             with VerticalScroll(can_focus=False):
                 yield from self._fields
-            yield Reach()
+            yield Sentences("reach")
             yield Choices([("Enter", self.go), ("⌫", "field above"), ("Esc", "leave")])
 
     def on_mount(self) -> None:
@@ -219,7 +163,7 @@ class RuleForm(Form):
 
     def send(self) -> None:
         """Have them written into rules.toml, once what they would do was on show."""
-        rules, reach = self.rules(), self.query_one(Reach)
+        rules, reach = self.rules(), self.query_one(Sentences)
         if isinstance(rules, str):
             self.complain(rules)
         elif self._told != self._wanted or self.context.keyboard.timing.is_new(reach.painted_at):
@@ -239,7 +183,7 @@ class RuleForm(Form):
         """Keys that no field takes turn the pages of what it would do."""
         if event.key in ("pagedown", "pageup"):
             event.stop()
-            self.query_one(Reach).press(event.key)
+            self.query_one(Sentences).press(event.key)
 
     @on(Field.Changed)
     def _chosen(self, event: Field.Changed) -> None:
@@ -275,7 +219,7 @@ class RuleForm(Form):
                     covered = await asyncio.to_thread(coverage, fleet, kept, rules, self._now, used)
                     told = in_words(self._sentence(rules), rules[0].verdict, covered, self._whom)
                 self._told = wanted
-                for reach in self.query(Reach):  # none, once it is being left
+                for reach in self.query(Sentences):  # none, once it is being left
                     reach.say(told, max(2, self.size.height - len(self._fields) - _REST))
         finally:
             self._looking = False
