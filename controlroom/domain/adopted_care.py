@@ -107,7 +107,7 @@ def care_words(fleet: Fleet, agent: Agent) -> str:
         named = agent.adoption.profile if agent.adoption else ""
         why = f"its profile {named} is not in the config any more" if named else "it has no profile"
         return f"{why}, so no limit but budgets binds it: controlroom adopt {agent.id} --profile NAME"
-    at_its_end = ()
+    at_its_end: tuple[str, ...] = ()
     if profile.restarts.after_trouble:
         at_its_end = (
             "one that is ended goes on under a runner only if it was taken over with --when-ended"
