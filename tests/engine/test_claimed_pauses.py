@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.intents import SetBudget
+from controlroom.domain.intents import SetBudget, SpawnAgent
 from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.money.resumption import NOTHING
 from controlroom.domain.orders import Result
 from controlroom.engine.budgets.pauses import UNSPENT
+from controlroom.protocol.messages import Answered, Submit
 from controlroom.text.states import Outcome
 from controlroom.wire.messages import Spawn
 from tests.engine.budgeted import DAY, DOLLAR, budget, budgeted, spawn
 from tests.engine.granted import CENT, Payer
+from tests.engine.leading import LEAD, give, leading
 from tests.engine.rooms import Room
 from tests.lab.world import World
 
@@ -164,3 +167,34 @@ async def test_who_ran_dry_before_a_grant_that_its_host_refused_goes_on_under_th
         here.engine.budgets.schedule()
         await here.until(lambda: spawns(host) == 2)
         assert UNSPENT not in here.engine.store.fleet.alarms
+
+
+class Alone(Payer):
+    """Its agents have no subagents, and it says so from the first."""
+
+    def look(self, name: str) -> None:
+        self.agents[name] = replace(self.agents[name], subagents=0)
+        super().look(name)
+
+
+async def test_who_was_refused_while_another_began_goes_on_a_second_later_under_the_next_engine(home: World) -> None:
+    """While nobody knows what the first one's messages cost, much of the lead's ceiling is kept back for them."""
+    host, names = Alone(), ("w1", "w2")
+    async with budgeted(host, "[profiles.docs]\n") as here:
+        assert (await give(here, replace(LEAD, limit=2 * DOLLAR))).ok
+        session = await leading(here, *(Submit(at, SpawnAgent(name, "x")) for at, name in enumerate(names, 1)))
+        await session.until_told(Answered, 2)
+        assert len(host.runners) == 2
+        await here.engine.wait_idle()
+        session.connection.close()
+    while host.all_work(*names):
+        pass
+    async with budgeted(host, "[profiles.docs]\n") as here:
+        host.clock = lambda: here.now
+        await here.until(lambda: spawns(host) == 3)
+        await here.engine.wait_idle()
+        assert {here.agent(f"vm1/{name}").state for name in names} == {"working", "paused"}, "no money for both at once"
+        here.now += NOTHING
+        here.engine.budgets.schedule()
+        await here.until(lambda: {here.agent(f"vm1/{name}").state for name in names} == {"working"})
+        assert spawns(host) == 4

@@ -97,7 +97,7 @@ class BudgetController:
         """Grants on their way to hosts."""
         rungs = ((str(b), int(a), int(p), str(d)) for b, a, p, d in done)
         self._ladder = Ladder(store, ledger_writer, submit, rungs, funds.moment, logins)
-        self._resuming = Resuming(store, submit)
+        self._resuming = Resuming(store, submit, self.schedule)
         self._pauses = Pauses(self.grants.last)
         self.led = LedAgents(ledger)
         """Agents that leads have begun."""
@@ -313,7 +313,7 @@ class BudgetController:
             await self._read_begun()
             self._go_on()
             self._warn()
-            return min(TICK, self.funds.next_end(self._store.clock()) / 1000)
+            return min(TICK, self.funds.next_end(self._store.clock()) / 1000, self._resuming.due / 1000)
         except LedgerProblem as problem:
             self._complain(str(problem))
         except Exception as mistake:  # our own, and it must not end the looking: money would be spent unseen
@@ -455,7 +455,17 @@ class BudgetController:
         """Resume agents that were paused, as far as there is money."""
         self._stand()
         if self.mail.priced:
-            self._resuming.look(self._dry(), len(self.seen.resuming), self.sharing.balances, self._run_of)
+            balances = self.sharing.balances
+            self._resuming.look(self._dry(), len(self.seen.resuming), balances, self._run_of, self._pays)
+
+    def _pays(self, agent: Agent) -> bool:
+        """Return whether the next run of a paused agent would be granted something."""
+        run = replace(self._run_of(agent), epoch=agent.epoch + 1, ended=False, subagents=0)
+        profile, ordered = self._store.fleet.profiles.get(agent.profile), agent.ordered
+        model = (ordered.chosen if ordered else "") or (profile.model if profile else agent.model)
+        dearest, of_any = self.spent.dearest.get(model), max(self.spent.dearest.values(), default=None)
+        share = self.sharing.first(replace(run, dearest=dearest, dearest_of_any=of_any), self._ends())
+        return share is None or not share.dry
 
     def _runs(self) -> list[Run]:
         self.refresh()

@@ -11,16 +11,16 @@ from typing import Any
 from controlroom.domain import intents
 from controlroom.domain.gauges import Alarm, AlarmLevel
 from controlroom.domain.model import Agent, Fleet, LinkState
-from controlroom.domain.money.allotment import MONEY, Run, RunGrant
+from controlroom.domain.money.allotment import FOREVER, MONEY, Run, RunGrant
 from controlroom.domain.money.ladder import is_late, is_paused, ran_dry
+from controlroom.domain.money.resumption import Resumptions
 from controlroom.domain.money.sharing import Balance, Balances
 from controlroom.domain.orders import Result
 from controlroom.domain.words import named_some
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.ledger.usage_tables import RunKey
 from controlroom.engine.store import FleetStore
-from controlroom.text.lazy_dataclass import dataclass
-from controlroom.text.states import AgentKind
+from controlroom.text.states import AgentKind, Outcome
 
 Submit = Callable[[intents.Intent, str], Coroutine[Any, Any, Result]]
 """(intent, who wants it): decides it and carries it out."""
@@ -81,30 +81,19 @@ TEXT = "Go on where you stopped: the budget allows it again."
 AT_ONCE = 3
 """Agents that are being resumed at the same time."""
 
-SOON = 60_000
-"""Milliseconds until one that was paused again may go on again; then twice that, and so on."""
-
-LONGEST = 3_600_000
-
-WELL = 600_000
-"""Milliseconds that an agent must have run for its pause to be a new matter."""
-
-
-@dataclass
-class _Tries:
-    at: int = 0
-    count: int = 0
-    began: int = 0
-    """When the youngest period had begun."""
-
 
 class Resuming:
     """Resumes agents. All methods are called on the event loop."""
 
-    def __init__(self, store: FleetStore, submit: Submit) -> None:
-        self._store, self._submit = store, submit
-        self._tries: dict[str, _Tries] = {}
+    def __init__(self, store: FleetStore, submit: Submit, again: Callable[[], None]) -> None:
+        """`again`: has it looked again, once an order came to nothing."""
+        self._store, self._submit, self._again = store, submit, again
+        self._known: dict[str, Resumptions] = {}
+        """By agent: what was done about its pauses. An engine that begins knows of nothing, and tells all at once."""
+        self._under_way: set[str] = set()
         self._background = BackgroundTasks("resuming")
+        self.due = FOREVER
+        """Milliseconds until somebody may go on for whom there is money."""
 
     @property
     def busy(self) -> bool:
@@ -117,12 +106,21 @@ class Resuming:
 
     def forget(self) -> None:
         """Let whoever was paused try at once: the budgets have changed."""
-        self._tries.clear()
+        self._known.clear()
 
     def look(
-        self, paused: Collection[Agent], under_way: int, balances: Balances, run_of: Callable[[Agent], Run]
+        self,
+        paused: Collection[Agent],
+        under_way: int,
+        balances: Balances,
+        run_of: Callable[[Agent], Run],
+        pays: Callable[[Agent], bool],
     ) -> None:
-        """Resume who can go on of those that were paused; `under_way`: how many are being resumed."""
+        """Resume who can go on of those that were paused; `under_way`: how many are being resumed.
+
+        `pays`: whether an agent that would begin now would be granted something.
+        """
+        self.due = FOREVER
         room = AT_ONCE - len(self._background) - under_way
         if not paused or room <= 0:
             return
@@ -132,33 +130,41 @@ class Resuming:
             bound = [balance for balance in balances.holding(runs[agent.id]) if balance.binds]
             if room <= 0:
                 return
-            if self._is_time(agent, bound) and all(_allows(balance, agent.id) for balance in bound):
+            known = self._seen(agent, bound)
+            if not all(_allows(balance, agent.id) for balance in bound):
+                continue
+            if wait := known.wait(self._store.clock()):
+                self.due = min(self.due, wait)
+            elif pays(agent):
                 room -= 1
+                self._known[agent.id] = known.telling(agent.epoch, self._store.clock())
+                self._under_way.add(agent.id)
                 self._background.begin(self._resume(agent))
 
     def _can(self, agent: Agent) -> bool:
         host = self._store.fleet.hosts.get(agent.host)
         up = host is not None and host.link is LinkState.UP and (host.facts is None or host.facts.owned)
         up = up and host is not None and host.drain is None
-        ours = agent.ordered is not None
+        ours = agent.ordered is not None and agent.id not in self._under_way
         return (
             up and ours and is_paused(agent) and agent.pending is None and (bool(agent.session) or _is_unspent(agent))
         )
 
-    def _is_time(self, agent: Agent, bound: Iterable[Balance]) -> bool:
-        now = self._store.clock()
-        tries = self._tries.setdefault(agent.id, _Tries())
+    def _seen(self, agent: Agent, bound: Iterable[Balance]) -> Resumptions:
         began = max((balance.fund.began for balance in bound), default=0)
-        if began > tries.began or agent.ended - tries.at > WELL:
-            tries.count, tries.began = 0, began
-        if tries.count and 0 <= now - tries.at < min(LONGEST, SOON * 2 ** (tries.count - 1)):
-            return False
-        tries.at, tries.count = now, tries.count + 1
-        return True
+        known = self._known.get(agent.id, Resumptions()).seen(agent.epoch, agent.ended, began)
+        self._known[agent.id] = known
+        return known
 
     async def _resume(self, agent: Agent) -> None:
         resume = intents.ResumeAgent(agent.id, agent.epoch, TEXT)
-        await self._submit(resume if agent.session else intents.RetryAgent(agent.id, agent.epoch), "budget")
+        try:
+            retry = intents.RetryAgent(agent.id, agent.epoch)
+            result = await self._submit(resume if agent.session else retry, "budget")
+        finally:
+            self._under_way.discard(agent.id)
+        if result.outcome is Outcome.REFUSED:
+            self._again()
 
 
 def _is_unspent(agent: Agent) -> bool:
