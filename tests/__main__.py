@@ -159,7 +159,8 @@ def install_project() -> str:
     if STAMP.exists() and STAMP.read_text() == fingerprint():
         return ""
     say("installing the project and its test packages into .venv")
-    trouble = run([PYTHON, "-m", "pip", "install", "--quiet", "--editable", ".[test]"], 900)
+    install = [PYTHON, "-m", "pip", "install", "--quiet", "--no-compile"]  # what is used is compiled when it is used
+    trouble = run([*install, "--editable", ".[test]"], 900)
     if not trouble:
         STAMP.write_text(fingerprint())
     return trouble
@@ -272,7 +273,7 @@ def compile_tests() -> None:
     say("compiling the tests")
     collect = [PYTHON, "-m", "pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider"]
     with ThreadPoolExecutor(2) as both:  # trouble is told by the run itself
-        list(both.map(lambda half: run([*collect, *half], 300), (stale[::2], stale[1::2])))
+        list(both.map(lambda half: run([*collect, *half], 300, pytest_environment(None)), (stale[::2], stale[1::2])))
 
 
 def several_at_a_time() -> list[str]:

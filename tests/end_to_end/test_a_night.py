@@ -1,4 +1,4 @@
-"""A night's work: thirty tasks, three hosts, real Claude Code, and what goes wrong in a night."""
+"""A night's work: tasks (thirty with --long), three hosts, real Claude Code, and what goes wrong in a night."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.lab.namespaces import NamespaceHost, NamespaceLab
 from tests.lab.waiting import NotInTime, wait_for
 from tests.lab.world import World
 
-COUNT, HALTED = 30, 8
+FEW, MANY, HALTED = 20, 30, 8
 HOSTS = ("vm1", "vm2", "vm3")
 
 CONFIG = """
@@ -51,8 +51,9 @@ class Night:
         self.room, self.home, self.lab, self.api = room, home, lab, api
 
     def add_tasks(self, count: int) -> None:
-        """Hand over a list: the first three come before the tenth, that before the twentieth, that before the last."""
-        after = {9: ["job-0", "job-1", "job-2"], 19: ["job-9"], 29: ["job-19"]}
+        """Hand over a list: the first three come before one after a third of it, that before one later, and so on."""
+        third, two_thirds, last = count // 3 - 1, count * 2 // 3 - 1, count - 1
+        after = {third: ["job-0", "job-1", "job-2"], two_thirds: [f"job-{third}"], last: [f"job-{two_thirds}"]}
         tasks = [
             {
                 "text": work(number),
@@ -135,15 +136,16 @@ def night(
 
 
 @pytest.mark.timeout(900)
-def test_all_is_done_though_hosts_links_limits_money_and_the_engine_fail(night: Night) -> None:
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.long)])
+def test_all_is_done_though_hosts_links_limits_money_and_the_engine_fail(night: Night, count: int) -> None:
     room, lab, api = night.room, night.lab, night.api
-    night.add_tasks(COUNT)
-    night.wait_for_done(3)
+    night.add_tasks(count)
+    night.wait_for_done(count // 10)
     lab["vm1"].reboot()
-    night.wait_for_done(6)
+    night.wait_for_done(count // 5)
     lab["vm2"].cut()
     night.kill_engine()
-    night.wait_for_done(10)
+    night.wait_for_done(count * 3 // 10)
     api.configure(mode=429, retry_after=2)
     night.wait_for_reason("limited")
     api.configure(mode=529)
@@ -151,12 +153,12 @@ def test_all_is_done_though_hosts_links_limits_money_and_the_engine_fail(night: 
     night.kill_engine()
     night.wait_for_reason("overloaded")
     api.configure(mode="ok")
-    night.wait_for_done(16)
+    night.wait_for_done(count * 2 // 5)
     room.run("budget", "set", "day", "--limit", "0.01")
     night.wait_for_reason("budget")
     room.run("budget", "set", "day", "--limit", "1000")
-    night.wait_for_done(COUNT)
-    assert_done_once(night, COUNT)
+    night.wait_for_done(count)
+    assert_done_once(night, count)
 
 
 @pytest.mark.long

@@ -17,7 +17,7 @@ from controlroom.domain.gauges import Headroom
 from controlroom.domain.limits.buckets import LOOKED_BACK, HeadersRead, Ruling
 from controlroom.engine.config.settings import SecretCommand, SecretFile
 from controlroom.engine.config.toml_file import ConfigProblem
-from controlroom.engine.limits import api_limits, limit_tracker
+from controlroom.engine.limits import api_limits, api_process, limit_tracker
 from controlroom.engine.limits.api_limits import (
     Unasked,
     ceilings,
@@ -25,6 +25,7 @@ from controlroom.engine.limits.api_limits import (
     probed,
     read_ceilings,
     read_headers,
+    read_probe,
     read_secret,
 )
 from controlroom.metering.usage import Message, Usage
@@ -69,15 +70,19 @@ async def test_a_key_that_is_refused_is_said_and_not_shown(api: Api, key: Secret
     assert KEY not in str(problem.value)
 
 
-async def test_an_api_that_is_not_there_is_said(key: SecretFile) -> None:
-    with pytest.raises(Unasked, match="Connection"):
-        await ceilings(key, "http://127.0.0.1:9")
+def asked_here(url: str, *models: str) -> dict[str, Any]:
+    """What the asking process would answer; without the second that each one takes to load the package."""
+    return api_process.ask({"key": KEY, "url": url, **({"probe": models} if models else {})})
 
 
-async def test_an_answer_that_names_no_ceiling_is_none(api: Api, key: SecretFile) -> None:
+def test_an_api_that_is_not_there_is_said() -> None:
+    assert "Connection" in asked_here("http://127.0.0.1:9")["problem"]
+
+
+def test_an_answer_that_names_no_ceiling_is_none(api: Api) -> None:
     api.state.config["ceilings"] = {OPUS: {"requests_per_minute": -5, "new_kind": 7}}
     with pytest.raises(Unasked, match="names no ceilings"):
-        await ceilings(key, api.url)
+        read_ceilings(asked_here(api.url))
 
 
 @pytest.mark.parametrize("value", [0, -1, 10**13, True, "5", None, 1.5, [1]])
@@ -98,22 +103,22 @@ async def test_a_probe_reads_what_is_left_from_headers(api: Api, key: SecretFile
     assert headers["authorization"] == f"Bearer {KEY}"
 
 
-async def test_a_probe_that_meets_an_empty_bucket_says_so(api: Api, key: SecretFile) -> None:
+def test_a_probe_that_meets_an_empty_bucket_says_so(api: Api) -> None:
     api.configure(mode=429, limits={"requests": 50})
-    read = await probed(key, api.url, {OPUS}, Ruling(), NOON)
+    read = read_probe(asked_here(api.url, OPUS), Ruling(), NOON)
     assert ("requests", 50, 0) in [(one.kind, one.limit, one.remaining) for one in read]
 
 
 @pytest.mark.parametrize("family", ["unified", "none"])
-async def test_headers_of_plans_or_none_are_no_reading(api: Api, key: SecretFile, family: str) -> None:
+def test_headers_of_plans_or_none_are_no_reading(api: Api, family: str) -> None:
     api.configure(ratelimit=family)
     with pytest.raises(Unasked, match="say nothing of limits"):
-        await probed(key, api.url, {OPUS}, Ruling(), NOON)
+        read_probe(asked_here(api.url, OPUS), Ruling(), NOON)
 
 
-async def test_headers_of_both_families_are_told_apart(api: Api, key: SecretFile) -> None:
+def test_headers_of_both_families_are_told_apart(api: Api) -> None:
     api.configure(ratelimit="both")
-    assert len(await probed(key, api.url, {OPUS, "claude-haiku-4-5"}, Ruling(), NOON)) == 6
+    assert len(read_probe(asked_here(api.url, OPUS, "claude-haiku-4-5"), Ruling(), NOON)) == 6
 
 
 @pytest.mark.parametrize("value", ["", "-1", "1e3", "٣", "9" * 30, "NaN", None, 7, "0"])

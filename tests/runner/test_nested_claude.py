@@ -65,7 +65,7 @@ WAYS = {
 }
 
 
-OFTEN = ("in a row", "with an empty environment", "that goes on", "that runs one itself")
+OFTEN = ("with an empty environment", "that runs one itself")
 
 
 @pytest.mark.parametrize("way", [way if way in OFTEN else pytest.param(way, marks=pytest.mark.long) for way in WAYS])

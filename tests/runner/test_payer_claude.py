@@ -164,7 +164,7 @@ def sent(api: Api, argv: list[str], environ: dict[str, str], cwd: Path) -> str:
     return ""
 
 
-EACH = [pytest.param(case, marks=pytest.mark.long) if number % 4 else case for number, case in enumerate(CASES)]
+EACH = [pytest.param(case, marks=pytest.mark.long) if number % 8 else case for number, case in enumerate(CASES)]
 
 
 @pytest.mark.parametrize("case", EACH)

@@ -106,7 +106,8 @@ async def asked(here: Room) -> None:
 
 
 async def tap(here: Room, words: str, line: int | None = None, into: int = 1) -> None:
-    """Tap where some words stand, in the last line that has them."""
+    """Tap where some words stand, in the last line that has them: once what was begun has moved nothing any more."""
+    await here.settle()
     lines = here.text().splitlines()
     y = [at for at, drawn in enumerate(lines) if words in drawn and line in (None, at, at - len(lines))][-1]
     here.clock.pass_(1)

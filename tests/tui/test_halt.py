@@ -29,8 +29,8 @@ async def confirm(here: Room, key: str) -> None:
     await here.press(key)
 
 
-@SIZES
 @EVERY_SCREEN
+@pytest.mark.parametrize("size", [(45, 20)], ids=["45x20"])
 async def test_one_key_and_a_yes_halt_the_room_and_the_same_key_ends_that(where: str, size: tuple[int, int]) -> None:
     async with room(scenes.with_tasks(), size=size) as here:
         await here.press(*WAYS[where].split())

@@ -76,7 +76,11 @@ def read_ceilings(answer: Mapping[str, Any]) -> dict[str, dict[str, int]]:
 
 async def probed(secret: Secret, url: str, models: Iterable[str], ruling: Ruling, now: int) -> list[HeadersRead]:
     """Send each model a message of one token, and read what its headers say is left. Raises `Unasked`."""
-    answer = await _ask(secret, {"url": url, "probe": sorted(models)})
+    return read_probe(await _ask(secret, {"url": url, "probe": sorted(models)}), ruling, now)
+
+
+def read_probe(answer: Mapping[str, Any], ruling: Ruling, now: int) -> list[HeadersRead]:
+    """Read what was said of headers. Raises `Unasked` when they say nothing of limits."""
     read = [
         header
         for model, headers in table(answer.get("headers")).items()
