@@ -24,6 +24,8 @@ class Left(NamedTuple):
     adopted: int
     ways: list[str]
     """How far those that a budget binds can go alone."""
+    under_way: list[str]
+    """What the next engine goes on with."""
 
 
 async def left_behind() -> Left:
@@ -32,22 +34,24 @@ async def left_behind() -> Left:
     Raises `Stop` where one may only look: nobody stops the engine there.
     """
     from controlroom.client.client import Client, EngineUnavailable
+    from controlroom.domain.display.under_way import under_way
     from controlroom.domain.money.forecast import told
 
     try:
         client = await Client.connect(start=False, role="cli", told=output.talk)
     except EngineUnavailable:
-        return Left(0, 0, [])
+        return Left(0, 0, [], [])
     try:
         if client.read_only:
             raise Stop(Exit.REFUSED, "a watcher may look, and change nothing")
         live = [agent.adopted for agent in client.fleet.agents.values() if agent.lives]
         ways = (await client.runways()).ways
     except EngineUnavailable:
-        return Left(0, 0, [])
+        return Left(0, 0, [], [])
     finally:
         await client.close()
-    return Left(live.count(False), live.count(True), [told(way, time.time_ns() // 1_000_000) for way in ways])
+    now = time.time_ns() // 1_000_000
+    return Left(live.count(False), live.count(True), [told(way, now) for way in ways], under_way(client.fleet))
 
 
 async def stopped() -> bool:
@@ -116,7 +120,9 @@ def stop(args: argparse.Namespace, entry_points: EntryPoints) -> int:
 
 
 def what_goes_on(left: Left) -> Iterator[str]:
-    """Say which agents go on spending, and what stops them."""
+    """Say which agents go on spending and what stops them, and what was under way."""
+    from controlroom.domain.display.under_way import NEXT
+
     if left.live:
         agents, whose = (
             ("1 agent goes on, and may spend: to end it,", "its turn")
@@ -131,6 +137,9 @@ def what_goes_on(left: Left) -> Iterator[str]:
         yield from (f"  {way}" for way in left.ways)
     elif left.live:
         yield f"no budget pauses {'it' if left.live == 1 else 'them'}"
+    if left.under_way:
+        yield NEXT
+        yield from (f"  {words}" for words in left.under_way)
 
 
 def demo(args: argparse.Namespace, entry_points: EntryPoints) -> int:

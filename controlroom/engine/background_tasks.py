@@ -3,10 +3,24 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 log = logging.getLogger("controlroom.engine")
+
+
+GOODBYE = 1.5
+"""Seconds for what is cancelled to tidy up when the engine ends. What it does not get done the next engine finds."""
+
+
+async def end_all(tasks: "Iterable[asyncio.Task[Any]]") -> None:
+    """Cancel tasks, and wait until they have ended; one that tidies up for too long is cancelled in that, too."""
+    left = set(tasks)
+    for _ in range(2):
+        for task in left:
+            task.cancel()
+        if left:
+            _, left = await asyncio.wait(left, timeout=GOODBYE)
 
 
 class BackgroundTasks:
@@ -35,8 +49,7 @@ class BackgroundTasks:
 
     async def end(self) -> None:
         """Cancel all that are under way, and wait until they have ended."""
-        self.close()
-        await self.wait_idle()
+        await end_all(self._tasks)
 
     async def wait_idle(self) -> None:
         """Wait until none is under way."""

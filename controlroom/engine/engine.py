@@ -22,6 +22,7 @@ from controlroom.domain.permissions.intents import RuleIntent
 from controlroom.domain.queue import attempts
 from controlroom.engine.adopted_care import AdoptedCare
 from controlroom.engine.adoptions import AdoptionBook
+from controlroom.engine.background_tasks import GOODBYE
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.funds import Funds
 from controlroom.engine.budgets.spending import Spending
@@ -58,9 +59,6 @@ from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
 from controlroom.protocol.home import Home
 from controlroom.text.states import Outcome
-
-GOODBYE = 1.5
-"""Seconds for links to close when the engine ends. What a host does not take by then it finds out when we are gone."""
 
 CLOCK_LOOK = 1.0
 """Seconds between two looks whether this machine's clock was set, when nothing happens."""

@@ -13,6 +13,7 @@ import random
 import secrets
 import signal
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,9 @@ from controlroom.protocol.home import (
 from controlroom.wire.messages import Greet
 
 log = logging.getLogger("controlroom.engine")
+
+LATEST = 10.0
+"""Seconds until an engine that was told to end is gone, whatever keeps it: a front end waits for that twice as long."""
 
 
 class _Report:
@@ -155,7 +159,7 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     gc.set_threshold(10_000)
     gc.enable()
     await stopping.wait()
-    log.info("the engine ends; agents live on")
+    _say_goodbye(engine)
     for path in (home.socket, home.watch_socket, home.lead_socket):
         path.unlink(missing_ok=True)
     await notifier.close()
@@ -163,6 +167,17 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     await engine.close()
     logging.shutdown()
     os._exit(0)  # all is written; a thread that waits for a name lookup must not keep the room's lock
+
+
+def _say_goodbye(engine: Engine) -> None:
+    """Write down what is under way, and see to it that the engine ends: the next one finds whatever was not done."""
+    from controlroom.domain.display.under_way import under_way
+
+    left = under_way(engine.store.fleet)
+    log.info("the engine ends; agents live on%s", "; under way: " * bool(left) + "; ".join(left))
+    last = threading.Timer(LATEST, os._exit, [0])
+    last.daemon = True
+    last.start()
 
 
 class _Opener:

@@ -27,6 +27,7 @@ from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import NextGrant
 from controlroom.domain.orders import Order, Result
 from controlroom.engine.atomic_file import replace_file
+from controlroom.engine.background_tasks import end_all
 from controlroom.engine.carrying import Carriage, Carried, Carrier, CarryRules, Uncarried
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.hosts.inquiries import Inquiries, Unanswered
@@ -234,11 +235,7 @@ class MoveCoordinator:
 
     async def close(self) -> None:
         """Leave moves as they are; the next engine takes them up."""
-        tasks = [*self._ways, *self._retries]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end_all([*self._ways, *self._retries])
 
     # ----------------------------------------------------------------------- one move, from start to end
 

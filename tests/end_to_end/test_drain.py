@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from tests.end_to_end.room import Room, engines
+from tests.end_to_end.room import Room, engines, here
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 
@@ -36,7 +36,7 @@ def at_work(host: Any) -> list[str]:
     return [process.command for process in shells]
 
 
-def test_a_host_is_emptied_in_batches_though_it_is_cut_off_and_rebooted_and_the_engine_killed(
+def test_a_host_is_emptied_though_it_is_cut_off_and_rebooted_and_the_engine_stopped_and_killed(
     home: World, room: Room, vms: Callable[..., Any]
 ) -> None:
     only_hosts_of_the_room(home)
@@ -49,6 +49,10 @@ def test_a_host_is_emptied_in_batches_though_it_is_cut_off_and_rebooted_and_the_
     for number in range(COUNT):
         room.wait_for_state(f"job{number}", "working")
     room.run("host", "drain", "vm1", "--move", "--batch", str(BATCH), "--reason", "new kernel")
+    wait_for(lambda: drain_of(room)["leaving"], 60, "the first batch to be on its way")
+    _, _, said = here(["stop"])
+    assert "the next engine goes on with what is under way" in said
+    assert "vm1 is being emptied" in said
     wait_for(lambda: 0 < drain_of(room)["moved"] < COUNT, 60, "the drain to be in the middle")
     vm1.sever()
     room.wait_until("the cut to be seen", lambda status: _link(status, "vm1") == "lost", 60)

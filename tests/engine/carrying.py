@@ -52,6 +52,8 @@ class CarryingHost(OnDisk):
         """It does not know what came of orders of this kind."""
         self.damaged = False
         """It sends other bytes than it has said."""
+        self.silent = False
+        """It takes up nothing any more, though its link stands."""
 
     @property
     def live(self) -> list[str]:
@@ -78,6 +80,8 @@ class CarryingHost(OnDisk):
         counts = isinstance(message, carrying.CarryStep | ReadSpec | wire.Spawn | wire.Kill)
         if counts:
             self.step(self, message, False)
+        if self.silent and not isinstance(message, wire.Ping):
+            return
         if isinstance(message, carrying.CarryStep):
             self.heard.append(message)
             channel.say(self.carry(message))

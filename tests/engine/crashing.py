@@ -1,8 +1,9 @@
-"""An engine that is killed at a step of its ledger, and hosts whose truth outlives it."""
+"""An engine that is killed or told to end at a step of its ledger, and hosts whose truth outlives it."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -41,28 +42,35 @@ class OnDisk(ScriptedHost):
         return reply
 
 
-class Killed:
-    """Opens a ledger that takes its process with it at one statement, before or after it is carried out.
+TOLD = 3
+"""The exit code of an engine that was told to end, and did."""
+
+ENDINGS = signal.SIGKILL, signal.SIGTERM
+"""How engines end in the middle of something, in turns: killed, or told to, as `controlroom stop` and a reboot do."""
+
+
+class Ending:
+    """Opens a ledger that ends its process at one statement by a signal, before or after it is carried out.
 
     Of a transaction only its begin and its commit count: whatever is in it, the disk has none of it before the commit.
     """
 
-    def __init__(self, step: int, after: bool) -> None:
-        self.step, self.after = step, after
+    def __init__(self, step: int, after: bool, number: signal.Signals = signal.SIGKILL) -> None:
+        self.step, self.after, self.number = step, after, number
 
     def __call__(self, path: Path) -> sqlite3.Connection:
-        killed = self
+        ending = self
 
         class Connection(sqlite3.Connection):
             def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
                 inside = self.in_transaction and not sql.startswith("commit")
-                killed.step -= not inside
-                now = killed.step == 0 and not inside
-                if now and not killed.after:
-                    os.kill(os.getpid(), signal.SIGKILL)
+                ending.step -= not inside
+                now = ending.step == 0 and not inside
+                if now and not ending.after:
+                    os.kill(os.getpid(), ending.number)
                 cursor = super().execute(sql, *values)  # type: ignore[arg-type]
-                if now:
-                    os.kill(os.getpid(), signal.SIGKILL)
+                if now and ending.after:
+                    os.kill(os.getpid(), ending.number)
                 return cursor
 
         return sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Connection)
@@ -71,32 +79,46 @@ class Killed:
 Play = Callable[[Path, Connect], Coroutine[None, None, None]]
 
 
-def in_a_child(folder: Path, step: int, after: bool, play: Play) -> bool:
-    """Play a scenario in a process that dies at a step; False when it came to its end."""
+async def until_told(playing: Coroutine[None, None, None]) -> int:
+    """Play until SIGTERM comes: rooms are then closed as an engine is that is told to end."""
+    task = asyncio.ensure_future(playing)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await asyncio.wait([task])
+    return TOLD if task.cancelled() else task.result() or 0
+
+
+def in_a_child(playing: Coroutine[None, None, None], what: str) -> bool:
+    """Play a scenario in a process that may be killed or told to end; False when it came to its end."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            asyncio.run(play(folder, Killed(step, after)))
-            code = 0
+            code = asyncio.run(until_told(playing))
         finally:
             os._exit(code)
+    playing.close()
     _, status = os.waitpid(child, 0)
-    assert status in (0, signal.SIGKILL), f"step {step}: the engine failed by itself"
-    return status != 0
+    ended = status == signal.SIGKILL or os.waitstatus_to_exitcode(status) == TOLD
+    assert ended or status == 0, f"{what}: the engine failed by itself"
+    return ended
 
 
-def killed_at_every_step(
+def ended_at_every_step(
     place: Path, patch: pytest.MonkeyPatch, after: bool, play: Play, stride: int = 1
 ) -> Iterator[tuple[int, Path]]:
-    """Play a scenario till it comes to its end, `stride` steps further each time; give the step and what it leaves."""
+    """Play a scenario till it comes to its end, `stride` steps further each time; give the step and what it leaves.
+
+    At every second step the engine is killed, at the others it is told to end.
+    """
     for module in (background_tasks, controller, limit_tracker):
         patch.setattr(module, "SOON", 0.005)  # seconds for which an idle engine gathers what happens: none is needed
-    step, died = 0, True
-    while died:
+    step, ended = 0, True
+    endings = itertools.cycle(ENDINGS)
+    while ended:
         step += stride
         folder = place / f"{step}"
         folder.mkdir()
         patch.setenv("CONTROLROOM_HOME", str(folder / "room"))
-        died = in_a_child(folder, step, after, play)
+        number = next(endings)
+        ended = in_a_child(play(folder, Ending(step, after, number)), f"step {step}, {number.name}")
         yield step, folder

@@ -9,7 +9,7 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.engine.ledger.ledger import Connect, connect
-from tests.engine.crashing import killed_at_every_step
+from tests.engine.crashing import ended_at_every_step
 from tests.engine.rooms import room
 from tests.engine.strangers import MARK, StrangersOnDisk, other
 
@@ -49,6 +49,6 @@ def check(folder: Path, step: int) -> str:
 
 def test_killed_at_every_step_of_a_restart_one_is_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ends = {
-        check(folder, step) for step, folder in killed_at_every_step(tmp_path, monkeypatch, after=True, play=scenario)
+        check(folder, step) for step, folder in ended_at_every_step(tmp_path, monkeypatch, after=True, play=scenario)
     }
     assert ends == {"~agent-1", "api-1"}, "the scenario has become too short to mean anything"

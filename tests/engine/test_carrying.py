@@ -1,4 +1,4 @@
-"""An agent is carried: links are cut and the engine is killed at every step, and one lives in the end, never two."""
+"""An agent is carried: links are cut and the engine ends at every step, and one lives in the end, never two."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from controlroom.wire import carrying
 from controlroom.wire import messages as wire
 from controlroom.wire.spec import AgentSpec
 from tests.engine.carrying import PARTS, SESSION, CarryingHost
+from tests.engine.crashing import ENDINGS, in_a_child
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import orders
 from tests.lab.waiting import wait_for_async
@@ -162,15 +163,20 @@ async def test_more_than_the_setting_lets_through_stays(tmp_path: Path) -> None:
         assert live(vm1, vm2) == ["vm1/a1"]
 
 
-@pytest.mark.parametrize("reason", ["", "the origin did not take it"])
-async def test_commits_go_through_the_origin_where_the_config_lets_them(reason: str, tmp_path: Path) -> None:
-    vm1, vm2 = hosts(tmp_path, Watch())
-    vm1.reasons[carrying.PushHead] = reason
+def through_origin() -> None:
+    """Let commits go through the origins of hosts."""
     home = find_home(os.environ)
     home.prepare()
     tables = "".join(f'[hosts.{name}]\naddress = "ann@{name}"\n' for name in ("vm1", "vm2"))
     home.config.write_text(f"local = false\n[moves]\nthrough_origin = true\n{tables}")
     home.config.chmod(0o600)
+
+
+@pytest.mark.parametrize("reason", ["", "the origin did not take it"])
+async def test_commits_go_through_the_origin_where_the_config_lets_them(reason: str, tmp_path: Path) -> None:
+    vm1, vm2 = hosts(tmp_path, Watch())
+    vm1.reasons[carrying.PushHead] = reason
+    through_origin()
     async with room(vm1, vm2) as here:
         told = await moved(here)
         assert told.outcome == "done"
@@ -183,6 +189,33 @@ async def test_commits_go_through_the_origin_where_the_config_lets_them(reason: 
             assert pushed == [False, True], "what was pushed for it is removed again"
             assert pack.have[0] == "a" * 40
             assert "its commits went through the origin" in told.reason
+
+
+class Silence(Watch):
+    """No host says anything any more once a step of this kind has come."""
+
+    def __init__(self, kind: type) -> None:
+        super().__init__()
+        self.kind, self.fell = kind, asyncio.Event()
+
+    def __call__(self, host: CarryingHost, message: wire.ToNode, after: bool) -> None:
+        super().__call__(host, message, after)
+        if isinstance(message, self.kind):
+            self.fell.set()
+            for each in self.hosts:
+                each.silent = True
+
+
+async def test_an_engine_that_is_told_to_end_waits_for_no_host_that_says_nothing(tmp_path: Path) -> None:
+    """What was pushed to the origin for a move is to be removed there again, and the host does not answer."""
+    silence = Silence(carrying.FetchHead)
+    vm1, vm2 = hosts(tmp_path, silence)
+    through_origin()
+    async with asyncio.timeout(90), room(vm1, vm2) as here:
+        assert (await here.order(intents.SpawnAgent("a1", TASK, "vm1", cwd="app"))).outcome == "done"
+        await here.until(lambda: here.agent("vm1/a1").session)
+        await here.engine.submit(MOVE, "ann (test)")
+        await silence.fell.wait()
 
 
 async def test_a_host_that_answers_nothing_keeps_no_others_from_being_carried() -> None:
@@ -241,36 +274,28 @@ async def test_a_link_that_is_cut_at_any_step_ends_in_one_agent(tmp_path: Path) 
     assert len(kinds) > 30, "the scenario has become too short to mean anything"
 
 
-class Dies(Watch):
-    """The engine's process ends at a step."""
+class Ends(Watch):
+    """The engine's process ends at a step; told to, it may wait for hosts that say nothing any more."""
+
+    def __init__(self, number: signal.Signals, *, silent: bool) -> None:
+        super().__init__()
+        self.number, self.silent = number, silent
 
     def strike(self, host: CarryingHost) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+        for each in self.hosts:
+            each.silent = self.silent
+        os.kill(os.getpid(), self.number)
 
 
 async def scenario(folder: Path, step: int) -> None:
-    watch = Dies()
+    """Move. Every second pair of steps, before one and after it, is told to end, of these every second in silence."""
+    watch = Ends(ENDINGS[step // 2 % 2], silent=step // 4 % 2 == 0)
     async with room(*hosts(folder, watch)) as here:
         await here.order(intents.SpawnAgent("a1", TASK, "vm1", cwd="app"))
         await here.until(lambda: here.agent("vm1/a1").session)
         watch.at = watch.count + step
         await here.order(MOVE)
         await here.engine.wait_idle()
-
-
-def dies(folder: Path, step: int) -> bool:
-    """Move in a process that is killed at a step; False when it came to its end."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            asyncio.run(scenario(folder, step))
-            code = 0
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert status in (0, signal.SIGKILL), f"step {step}: the engine failed by itself"
-    return status != 0
 
 
 async def look_again(folder: Path) -> tuple[list[str], list[str]]:
@@ -281,14 +306,14 @@ async def look_again(folder: Path) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.timeout(400)
-def test_an_engine_that_is_killed_at_any_step_leaves_one_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step, died, ends = 0, True, set()
-    while died:
+def test_an_engine_that_ends_at_any_step_leaves_one_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, ended, ends = 0, True, set()
+    while ended:
         step += 1
         folder = tmp_path / f"{step}"
         folder.mkdir()
         monkeypatch.setenv("CONTROLROOM_HOME", str(folder / "room"))
-        died = dies(folder, step)
+        ended = in_a_child(scenario(folder, step), f"step {step}")
         alive, pending = asyncio.run(look_again(folder))
         assert (len(alive), pending) == (1, []), f"step {step}: {alive}, on its way: {pending}"
         ends.add(alive[0])

@@ -13,7 +13,7 @@ import pytest
 from controlroom.domain import intents
 from controlroom.domain.model import Fleet, State
 from controlroom.engine.ledger.ledger import Connect, connect
-from tests.engine.crashing import OnDisk, killed_at_every_step
+from tests.engine.crashing import OnDisk, ended_at_every_step
 from tests.engine.rooms import room
 
 pytestmark = [pytest.mark.usefixtures("home"), pytest.mark.timeout(400)]  # seconds; a process for each step
@@ -64,6 +64,6 @@ def test_killed_at_every_step_the_engine_comes_back_to_the_truth(
     after: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = 0
-    for step, folder in killed_at_every_step(tmp_path, monkeypatch, after, scenario):
+    for step, folder in ended_at_every_step(tmp_path, monkeypatch, after, scenario):
         check(folder, step)
     assert step > 20, "the scenario has become too short to mean anything"

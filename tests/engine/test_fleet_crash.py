@@ -15,7 +15,7 @@ from controlroom.domain.fleet_files import AgentEntry, AgentWish, FleetFile, Fle
 from controlroom.domain.tasks import Source, TaskWish
 from controlroom.engine.ledger.ledger import Connect
 from controlroom.text.host_sample import HostSample
-from tests.engine.crashing import OnDisk, killed_at_every_step
+from tests.engine.crashing import OnDisk, ended_at_every_step
 from tests.engine.rooms import room
 from tests.engine.scripted import GIB, NOON, ScriptedChannel
 
@@ -92,6 +92,6 @@ def test_killed_at_any_step_a_fleet_file_is_seen_through_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     stride = 1 if request.config.getoption("long") else 3
-    steps = killed_at_every_step(tmp_path, monkeypatch, True, scenario, stride)
+    steps = ended_at_every_step(tmp_path, monkeypatch, True, scenario, stride)
     counts = [check(folder, step) for step, folder in steps if (folder / "room" / "config.toml").exists()]
     assert set(counts) == {0, 2, 3}, "the scenario has become too short to mean anything"

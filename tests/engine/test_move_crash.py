@@ -14,7 +14,7 @@ from controlroom.wire import messages as wire
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.spec import AgentSpec
-from tests.engine.crashing import OnDisk, killed_at_every_step
+from tests.engine.crashing import OnDisk, ended_at_every_step
 from tests.engine.rooms import room
 
 pytestmark = [pytest.mark.usefixtures("home"), pytest.mark.timeout(400)]  # seconds; a process for each step
@@ -87,5 +87,5 @@ def check(folder: Path, step: int) -> str:
 def test_killed_at_every_step_of_a_move_one_agent_lives(
     after: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ends = {check(folder, step) for step, folder in killed_at_every_step(tmp_path, monkeypatch, after, scenario)}
+    ends = {check(folder, step) for step, folder in ended_at_every_step(tmp_path, monkeypatch, after, scenario)}
     assert ends == {"", "vm1/a1", "vm2/a1"}, "the scenario has become too short to mean anything"
