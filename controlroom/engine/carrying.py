@@ -239,7 +239,7 @@ def _is_sound(manifest: Manifest, carriage: Carriage) -> bool:
 
 
 def told(manifest: Manifest, unpacked: Unpacked) -> str:
-    """Say what was carried: how much, of which commit, and proved by which hash."""
+    """Say what was left behind, and what was carried: how much, of which commit, and proved by which hash."""
     parts = {part.name: part for part in manifest.parts}
     words = []
     if manifest.session:
@@ -251,7 +251,7 @@ def told(manifest: Manifest, unpacked: Unpacked) -> str:
         branch = short(unpacked.branch, 100)
         words.append(f"its folder ({came}, {branch} at {folder.head[:12]}, files {folder.work[:12]}{changed})")
     text = f"carried {' and '.join(words)}"
-    return f"{text}; {left_behind(folder)}" if folder is not None and folder.left else text
+    return f"{left_behind(folder)}; {text}" if folder is not None and folder.left else text
 
 
 def left_behind(folder: Folder) -> str:

@@ -12,12 +12,14 @@ from controlroom.cli.records import Explained, answer
 from controlroom.cli.verbs import find
 from controlroom.domain.budgets import Budget, BudgetUnit, Period
 from controlroom.domain.display import explain as why
+from controlroom.domain.display import views
 from controlroom.domain.display.advice import Step
 from controlroom.domain.display.explain import exit_words
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Agent, Evidence, Fleet, LinkState, State
 from controlroom.domain.money.budget import HOUR, LADDER
+from controlroom.domain.went_on import went_on
 from controlroom.text.states import AgentKind, Cause, Payer
 from tests.domain import worlds
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order, question
@@ -270,3 +272,20 @@ def test_a_pause_for_want_of_money_names_its_budget_and_what_ends_it() -> None:
             "controlroom budget set plan --limit …"
         ),
     ]
+
+
+def test_one_whose_session_has_moved_says_where_it_goes_on_and_offers_nothing_that_cannot_be() -> None:
+    left = agent(state=State.DONE, ended=NOON, session="s-1", started=NOON - 9 * MINUTE)
+    there = agent(on="vm2", session="s-1", started=NOON)
+    world = fleet(left, there, hosts=(worlds.host(), worlds.host("vm2")))
+    assert views.agent_row(world, left, NOON).line == "moved to vm2"
+    assert "moved: its session goes on as vm2/docs-1, which is working" in text(left, world)
+    assert [step.action for step in told(left, world).steps] == ["open", "forget"]
+    assert views.agent_row(world, there, NOON).line != "moved to vm1"
+    over = replace(there, state=State.DONE, ended=NOON + MINUTE)
+    back = replace(left, epoch=2, started=NOON + 2 * MINUTE)
+    home_again = fleet(back, over, hosts=(worlds.host(), worlds.host("vm2")))
+    assert views.agent_row(home_again, over, NOON).line == "moved to vm1"
+    assert went_on(home_again, back) is None
+    on_its_way = replace(there, pending=order("spawn"))
+    assert went_on(fleet(left, on_its_way, hosts=(worlds.host(), worlds.host("vm2"))), left) is None

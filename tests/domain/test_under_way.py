@@ -33,7 +33,7 @@ def test_a_move_is_told_once_and_other_orders_beside_it() -> None:
 
 
 def test_drains_imports_fleets_and_the_queue_are_told_with_how_far_they_are() -> None:
-    drain = Drain("ann", NOON, move=True, number=1, size=1, leaving=(Leaving("a1", 1, "vm2", 1),), moved=2)
+    drain = Drain("ann", NOON, move=True, number=1, size=1, leaving=(Leaving("a1", "vm2", 1, NOON),), moved=2)
     counting = UsageImport(ImportState.RUNNING, NOON, size=100, read=42)
     world = fleet(agent("a1"), agent("a2"), hosts=(host(drain=drain, imported=counting), host("vm2")))
     members = {

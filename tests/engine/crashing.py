@@ -84,7 +84,10 @@ async def until_told(playing: Coroutine[None, None, None]) -> int:
     task = asyncio.ensure_future(playing)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     await asyncio.wait([task])
-    return TOLD if task.cancelled() else task.result() or 0
+    if task.cancelled():
+        return TOLD
+    task.result()
+    return 0
 
 
 def in_a_child(playing: Coroutine[None, None, None], what: str) -> bool:

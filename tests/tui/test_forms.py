@@ -132,6 +132,40 @@ async def test_a_refused_spawn_says_why() -> None:
 
 
 @SIZES
+async def test_the_form_says_what_becomes_of_run_session_and_folder(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        here.screen(Overview).table.choose("vm1/web-2")
+        await here.press("r")
+
+        def told() -> str:
+            return " ".join(here.text().split())
+
+        assert "its run now is ended first it begins a new session there" in told()
+        await here.press("backspace", "2")
+        assert "it goes on in its session" in told()
+        await here.press("backspace", "3")
+        there = here.screen(ReassignForm).value("host")
+        assert f"its run now is ended on vm1 first its session and its folder go along to {there} (commits" in told()
+        assert "what git ignores stays" in told()
+        await here.press("enter", "3")
+        assert f"its session goes along to {there}: its files stay on vm1" in told()
+        await here.press("1")
+        assert f"it begins anew on {there}: its session and its files stay on vm1" in told()
+        assert "Enter reassign" in told(), "the keys stay on show"
+
+
+async def test_with_a_keyboard_in_half_the_screen_fields_and_keys_are_there() -> None:
+    async with room(scenes.farm(), size=(45, 9)) as here:
+        here.screen(Overview).table.choose("vm1/web-2")
+        await here.press("r")
+        lines = here.text().splitlines()
+        assert "Enter reassign" in lines[-1]
+        assert any("What should it do now?" in line for line in lines)
+        await here.press("backspace", "backspace")
+        assert any(line.split()[:1] == ["host"] for line in here.text().splitlines())
+
+
+@SIZES
 async def test_reassign_with_a_new_session_or_the_same(size: tuple[int, int]) -> None:
     async with room(scenes.farm(), size=size) as here:
         await here.press("r")

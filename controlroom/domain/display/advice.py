@@ -12,6 +12,7 @@ from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.money.ladder import is_paused, pausing
 from controlroom.domain.questions import command, wants_words
+from controlroom.domain.went_on import went_on
 from controlroom.domain.words import since
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind, Cause
@@ -55,6 +56,9 @@ def steps(fleet: Fleet, agent: Agent, now: int) -> tuple[Step, ...]:
     if host.facts and not host.facts.owned:
         words = f"Another control room owns {host.name}: this one may only look, until you take it."
         return (_step("host_take", words, host.name),)
+    if (other := went_on(fleet, agent)) is not None:
+        there = _step("open", f"Its session goes on on {other.host}: look at it there.", other.id)
+        return there, _step("forget", "Remove it and its logs from this host.", agent.id)
     own = tuple(_paused(fleet, agent) if state is State.PAUSED else _BY_STATE[state](agent, now))
     first = tuple(_first(agent, host))
     calm = not first

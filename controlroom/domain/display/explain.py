@@ -22,6 +22,7 @@ from controlroom.domain.money.budget import amount
 from controlroom.domain.orders import STARTS
 from controlroom.domain.overlap import edited_words, overlap_words
 from controlroom.domain.queue.restarts import key_of
+from controlroom.domain.went_on import went_on
 from controlroom.domain.words import age, ago, since
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind, Cause
@@ -232,6 +233,8 @@ def _carried_out(fleet: Fleet, agent: Agent, now: int) -> Iterator[tuple[str, st
     if agent.adoption is not None and not agent.has_ended:
         yield "limits", care_words(fleet, agent)
     yield from _taken(fleet, agent)
+    if (other := went_on(fleet, agent)) is not None:
+        yield "moved", f"its session goes on as {other.id}, which is {fleet.state_of(other)}"
     if words := restart_words(fleet, key_of(fleet, agent), now):
         yield "restarts", words
 

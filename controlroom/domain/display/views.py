@@ -14,6 +14,7 @@ from controlroom.domain.overlap import row_words
 from controlroom.domain.persistent_tables import differing
 from controlroom.domain.questions import asking
 from controlroom.domain.tasks import Drain
+from controlroom.domain.went_on import went_on
 from controlroom.domain.words import age, ago, dollars, size
 from controlroom.text.checks import CheckState
 from controlroom.text.host_sample import HostSample
@@ -390,6 +391,8 @@ def agent_line(fleet: Fleet, agent: Agent, now: int) -> str:
         return agent.detail
     if agent.has_ended and (again := _again(fleet, agent)):
         return f"{again}; {agent.detail}" if agent.detail else again
+    if (other := went_on(fleet, agent)) is not None:
+        return f"moved to {other.host}"
     if overlap := row_words(agent.edited):
         return ": ".join(filter(None, (overlap, _own_line(agent, now))))
     return _own_line(agent, now)

@@ -97,5 +97,6 @@ def _no_repository(agent: Leaving) -> str:
     try:
         located(agent.folder)
     except GitFailed as error:
-        return f"{error}, and its files would stay behind. To move it without them: --leave-folder"
+        without = "--leave-folder (on the screen: keep it, leave the folder)"
+        return f"{error}, and its files would stay behind. To move it without them: {without}"
     return ""

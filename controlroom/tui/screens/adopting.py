@@ -6,25 +6,16 @@ What a profile is going to mean, and what cannot be seen or done from outside, s
 from collections.abc import Sequence
 from functools import partial
 
-from textual import events, on
-from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
-
 from controlroom.domain.adopted_care import prospect
 from controlroom.domain.adopting import free_name
 from controlroom.domain.intents import AdoptAgent
 from controlroom.domain.keys.many import Plan
 from controlroom.domain.model import Agent, Fleet
 from controlroom.text.states import AgentKind
-from controlroom.tui.screens.dialogs import AskSheet, Choices
-from controlroom.tui.screens.forms import Form
+from controlroom.tui.screens.dialogs import AskSheet
+from controlroom.tui.screens.forms import TellingForm
 from controlroom.tui.screens.many import ListSheet
 from controlroom.tui.widgets.fields import Choice, Field, OneLine
-from controlroom.tui.widgets.headings import Rule
-from controlroom.tui.widgets.sentences import Sentences
-
-_REST = 3
-"""Lines of the sheet beside its fields and the sentences: heading, keys, and one of the screen below."""
 
 _WHEN_OVER = ["leave it", "go on with it"]
 """What becomes of its session once it has ended."""
@@ -36,55 +27,13 @@ def _profiles(fleet: Fleet, chosen: str = "") -> list[str]:
     return fit if chosen in fit else ["", *fit]
 
 
-class _ProspectForm(Form):
-    """Fields, and what they mean below them. What is chosen is no draft."""
-
-    def told(self) -> Sequence[str]:
-        """What is going to hold, a sentence each."""
-        raise NotImplementedError
-
-    def compose(self) -> ComposeResult:
-        """A heading, the fields, what they mean, the keys."""
-        with Vertical(classes="sheet form"):
-            yield Rule(self.heading, id="heading")
-            with VerticalScroll(can_focus=False):
-                yield from self._fields
-            yield Sentences("prospect")
-            yield Choices([("Enter", self.go), ("⌫", "field above"), ("Esc", "leave")])
-
-    def on_mount(self) -> None:
-        """Begin at the profile, and say what it means."""
-        super().on_mount()
-        self._say()
-
-    def on_resize(self) -> None:
-        """Keep fields and keys on show, and as much of the sentences as there is room for."""
-        super().on_resize()
-        self._say()
-
-    def on_key(self, event: events.Key) -> None:
-        """Keys that no field takes turn the pages of the sentences."""
-        if event.key in ("pagedown", "pageup"):
-            event.stop()
-            self.query_one(Sentences).press(event.key)
-
-    @on(Field.Changed)
-    def _chosen(self, event: Field.Changed) -> None:
-        event.stop()
-        self._say()
-
+class _AdoptingForm(TellingForm):
     def leave(self) -> None:
-        """Close."""
+        """Close; what was chosen is no draft."""
         self.dismiss()
 
-    def _say(self) -> None:
-        keys = self.query_one(Choices).styles.height
-        rest = _REST - 1 + (int(keys.value) if keys else 1)
-        told = [(sentence, False) for sentence in self.told()]
-        self.query_one(Sentences).say(told, max(2, self.size.height - len(self._fields) - rest))
 
-
-class AdoptForm(_ProspectForm):
+class AdoptForm(_AdoptingForm):
     """Take one over; once more: give it another name or profile."""
 
     go = "adopt"
@@ -120,7 +69,7 @@ class AdoptForm(_ProspectForm):
         return self.value("when over") == _WHEN_OVER[-1]
 
 
-class AnewForm(_ProspectForm):
+class AnewForm(_AdoptingForm):
     """End one, and go on with its session under a runner."""
 
     go = "next"
@@ -155,7 +104,7 @@ class AnewForm(_ProspectForm):
         self.app.push_screen(AskSheet(title, text, "adopt anew", partial(self.order, wanted)))
 
 
-class AdoptAll(_ProspectForm):
+class AdoptAll(_AdoptingForm):
     """A profile for several; they are listed before they are taken over."""
 
     go = "next"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widget import Widget
@@ -35,6 +35,7 @@ from controlroom.tui.screens.many import ListSheet
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.question import QuestionPanel
+from controlroom.tui.widgets.sentences import Sentences
 
 
 class Form(Sheet):
@@ -168,6 +169,57 @@ class Form(Sheet):
         self._fields[max(0, index - 1)].enter()
 
 
+class TellingForm(Form):
+    """A form that says, below its fields, what they are going to mean."""
+
+    def told(self) -> Sequence[str]:
+        """What is going to happen, a sentence each."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        """A heading, the fields, what they mean, the keys."""
+        with Vertical(classes="sheet form"):
+            yield Rule(self.heading, id="heading")
+            with VerticalScroll(can_focus=False):
+                yield from self._fields
+            yield Sentences("told")
+            yield Choices([("Enter", self.go), ("⌫", "field above"), ("Esc", "leave")])
+
+    def on_mount(self) -> None:
+        """Begin in the last field, and say what is chosen."""
+        super().on_mount()
+        self._say()
+
+    def on_resize(self) -> None:
+        """Keep fields and keys on show, and as much of the sentences as there is room for."""
+        super().on_resize()
+        self._say()
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys that no field takes turn the pages of the sentences."""
+        if event.key in ("pagedown", "pageup"):
+            event.stop()
+            self.query_one(Sentences).press(event.key)
+
+    @on(Field.Changed)
+    def _chosen(self, event: Field.Changed) -> None:
+        event.stop()
+        self._say()
+
+    def _say(self) -> None:
+        sentences, fields = self.query_one(Sentences), self.query_one(VerticalScroll)
+        room = self.size.height - 1 - _height(self.query_one(Choices), 1)
+        text = 2 * any(isinstance(field, Prose) for field in self._fields)
+        sentences.say([(sentence, False) for sentence in self.told()], max(1, room - 1 - len(self._fields) - text))
+        fields.styles.max_height = max(1, room - _height(sentences, 1))
+        if self.focused is not None:
+            self.focused.scroll_visible(animate=False)
+
+
+def _height(widget: Widget, usual: int) -> int:
+    return int(widget.styles.height.value) if widget.styles.height else usual
+
+
 class SpawnForm(Form):
     """Start an agent. Name, host and profile are suggested: the task is enough."""
 
@@ -239,7 +291,7 @@ SESSIONS = ["a new one", "keep this one", "keep it, leave the folder"]
 """What becomes of an agent's session. One that is kept takes the folder along to another host, but for the last."""
 
 
-class ReassignForm(Form):
+class ReassignForm(TellingForm):
     """Give an agent another task."""
 
     go = "reassign"
@@ -248,7 +300,7 @@ class ReassignForm(Form):
         self.agent = agent
         """Who gets another task."""
         self._hosts = [agent.host, *(host for host in hosts_of(fleet) if host != agent.host)]
-        self.heading = f"new task for {agent.name} on {agent.host}; its run now is ended first"
+        self.heading = f"new task for {agent.name} on {agent.host}"
         super().__init__()
 
     def fields(self) -> list[Field]:
@@ -259,6 +311,22 @@ class ReassignForm(Form):
             *[Choice("host", self._hosts, self.agent.host)] * (len(self._hosts) > 1),
             Choice("session", sessions, sessions[0]),
             Prose("task", "What should it do now?  Enter reassigns, \\ then Enter begins a new line"),
+        ]
+
+    def told(self) -> Sequence[str]:
+        """What becomes of its run, its session and its folder."""
+        agent, to, session = self.agent, self._moves_to(), self.value("session")
+        ends = [] if agent.has_ended else [f"its run now is ended{f' on {agent.host}' * bool(to)} first"]
+        if not to:
+            return [*ends, "it goes on in its session" if session != SESSIONS[0] else "it begins a new session there"]
+        if session == SESSIONS[0]:
+            return [*ends, f"it begins anew on {to}: its session and its files stay on {agent.host}"]
+        if session == SESSIONS[-1]:
+            return [*ends, f"its session goes along to {to}: its files stay on {agent.host}"]
+        folder = "commits, index, uncommitted and new files; what git ignores stays"
+        return [
+            *ends,
+            f"its session and its folder go along to {to} ({folder}); it is first looked at whether they can",
         ]
 
     def send(self) -> None:
