@@ -4,11 +4,9 @@ A task is what is to be done; each try is an attempt, carried out by one agent. 
 its whole text stands in the ledger.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import field, fields
 from functools import cached_property
-from operator import attrgetter
 from typing import Any
 
 from controlroom.domain.waits import HostWait, Wait
@@ -518,11 +516,10 @@ def read_id(text: str) -> int:
 
 def in_order(tasks: Iterable[Task], queue: Queue, now: int) -> list[Task]:
     """Tasks in the order in which they start: by priority, which rises with waiting, then place and number."""
-    aging = queue.rules.aging or now + 1
-    by_priority: defaultdict[int, list[Task]] = defaultdict(list)
-    for task in sorted(tasks, key=_PLACE):
-        by_priority[(now - task.ages_from) // aging + task.priority].append(task)
-    return [task for priority in sorted(by_priority, reverse=True) for task in by_priority[priority]]
+    aging = queue.rules.aging
+    return sorted(tasks, key=lambda task: (-urgency(task, aging, now), task.place, task.number))
 
 
-_PLACE = attrgetter("place", "number")
+def urgency(task: Task, aging: int, now: int) -> int:
+    """The priority of a task with what waiting has added to it: one more for each `aging` milliseconds, 0 for never."""
+    return (now - task.ages_from) // aging + task.priority if aging else task.priority

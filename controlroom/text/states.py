@@ -49,16 +49,20 @@ def has_ended(state: str, ended: int, pid: int | None) -> bool:
     `limited` and `paused` are said of processes that live (they wait for a limit, or are stopped) and of runs that
     ended in that state; `unknown` also of a run that ended nobody saw how.
     """
-    if state in (State.LIMITED, State.UNKNOWN):
-        return ended > 0
-    if state == State.PAUSED:
-        return ended > 0 or not pid
-    return state in ENDED
+    if state in ENDED:
+        return state != _PAUSED or ended > 0 or not pid
+    return ended > 0 and state in _ENDED_IN
 
 
 def lives(state: str, ended: int, pid: int | None) -> bool:
     """Whether an agent's process may be running on its host."""
-    return not has_ended(state, ended, pid) and (state in LIVE or state == State.PAUSED)
+    return state in _LIVE_OR_PAUSED and not has_ended(state, ended, pid)
+
+
+_PAUSED = State.PAUSED
+_ENDED_IN = frozenset({State.LIMITED, State.UNKNOWN})
+"""States that are said of processes that live, and of runs that have ended."""
+_LIVE_OR_PAUSED = LIVE | {State.PAUSED}
 
 
 class Outcome(OpenStrEnum):

@@ -3,8 +3,8 @@
     python -m tests.benchmarks.dispatch [--rounds 30]
 
 Once where a host has room, so that a task starts, and once where none has, so that every host is looked at for every
-kind of work. One task has changed since the decision before, as in an engine; the first decision of all is told apart.
-Seconds are those of the processor.
+kind of work, and once more with tasks that come after others. One task has changed since the decision before, as in an
+engine; the first decision of all is told apart. Seconds are those of the processor.
 """
 
 import argparse
@@ -23,6 +23,11 @@ from tests.benchmarks.figures import load, part
 from tests.benchmarks.table import print_table
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, host
 
+CASES = (
+    (3 * GIB, 0, "a task starts"),
+    (GIB // 4, 0, "no host has room"),
+    (GIB // 4, 2, "no host has room, every second comes after another"),
+)
 SIZES = ((5, 20, 60, "0.2 ms"), (100, 1_000, 10_000, "10 ms"))
 
 
@@ -35,8 +40,8 @@ def main(argv: list[str]) -> None:
     gc.freeze()  # as the engine does
     gc.set_threshold(10_000)
     for hosts, agents, tasks, target in SIZES:
-        for free, words in ((3 * GIB, "a task starts"), (GIB // 4, "no host has room")):
-            first, *took = decisions(fleet(hosts, agents, tasks, free), rounds)
+        for free, each, words in CASES:
+            first, *took = decisions(fleet(hosts, agents, tasks, free, each), rounds)
             name = f"{hosts} hosts, {agents:,} agents, {tasks:,} tasks: {words}"
             rows += [
                 (name, f"{part(took, 0.5) * 1000:.2f} ms", target),
@@ -56,8 +61,8 @@ def decisions(world: Fleet, rounds: int) -> Iterator[float]:
         world = replace(world, tasks=table(world.tasks).updated({changed.id: changed}))
 
 
-def fleet(hosts: int, agents: int, tasks: int, free: int) -> Fleet:
-    """A fleet with work for all."""
+def fleet(hosts: int, agents: int, tasks: int, free: int, each: int = 0) -> Fleet:
+    """A fleet with work for all. `each`: which part of the tasks come after the one before, 0 for none."""
     machines = {f"h{number}": host(f"h{number}", free=free) for number in range(hosts)}
     working = [
         agent(f"a{number}", f"h{number % hosts}", rss=300 << 20, started=NOON - 10 * MINUTE) for number in range(agents)
@@ -72,6 +77,7 @@ def fleet(hosts: int, agents: int, tasks: int, free: int) -> Fleet:
             priority=number % 5,
             place=float(number),
             profile="docs" if number % 3 else "",
+            after=(f"t{number - 1}",) if each and number % each == 0 else (),
         )
         for number in range(1, tasks + 1)
     ]

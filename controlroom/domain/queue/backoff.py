@@ -81,7 +81,9 @@ class Backoffs:
 
     def login_until(self, host: str, credential: str) -> int:
         """When a host's own login that failed is tried again; 0: it is good, or one may try it now."""
-        tried = self._on_host.get((credential, host), ())
+        tried = self._on_host.get((credential, host))
+        if not tried:
+            return 0
         wait = self._wait(tried, [trial for trial in tried if trial.attempt.end in _OF_HOSTS and not trial.shared])
         return wait.until if wait else 0
 
@@ -110,7 +112,7 @@ class Backoffs:
 
     def _looked(self, credential: str, model: str) -> Wait | None:
         tried = self.of(credential)
-        for end, reason in REASONS.items():
+        for end, reason in REASONS.items() if tried else ():
             of_model = end in (AttemptEnd.LIMITED, AttemptEnd.OVERLOADED)
             those = [trial for trial in tried if not of_model or trial.model == model]
             if wait := self._wait(those, [trial for trial in those if trial.attempt.end is end and trial.shared]):
@@ -129,11 +131,12 @@ class Backoffs:
     def turned_away(self) -> dict[str, list[Tried]]:
         """The attempts of each credential of which any was turned away; oldest first."""
         people = [*self._of_people()]
-        tries = [attempt for task in self._fleet.tasks.values() for attempt in task.attempts]
+        tasks = [task for task in self._fleet.tasks.values() if task.attempts]
+        tries = [attempt for task in tasks for attempt in task.attempts]
         if not any(attempt.end in REASONS for attempt in [*tries, *(trial.attempt for trial in people)]):
             return {}  # as almost always
         by_credential: dict[str, list[Tried]] = {}
-        for task in [task for task in self._fleet.tasks.values() if task.attempts]:
+        for task in tasks:
             for attempt in task.attempts:
                 credential, model = credential_and_model(self._fleet, task, attempt.credential)
                 if credential is not None:

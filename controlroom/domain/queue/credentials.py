@@ -117,6 +117,8 @@ class Credentials:
 
     def _gauges(self, profile: Profile, credential: str, model: str) -> Iterator[Headroom]:
         """The limits with a reading that bind a credential."""
+        if not self._fleet.headroom:
+            return
         named = {name: accounts for name, accounts in self._accounts.items() if name}
         own = {credential} if credential else {"", *self._of_hosts}
         of_others = set[str]().union(*named.values()).difference(*(self._accounts.get(name, ()) for name in own))

@@ -4,7 +4,7 @@ One start at a time: the fleet is another one after it. What is on its way count
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from controlroom.domain.queue.waiting_tasks import WORK, WaitingTasks, in_state
 from controlroom.domain.tasks import Attempt, Origin, Task, TaskState
 from controlroom.domain.waits import HostWait, Wait, WaitReason
 from controlroom.text.lazy_dataclass import dataclass
-from controlroom.text.states import AgentKind
+from controlroom.text.states import AgentKind, has_ended
 
 GROWING = 180_000
 """Milliseconds for which a young agent is taken to need what agents of its profile need, however little it has yet."""
@@ -64,37 +64,37 @@ def plan(fleet: Fleet, now: int, turns: WaitingTasks | None = None, *, wordless:
 
     `turns`: of the decision before. `wordless`: agents are called by the ids of their tasks alone.
     """
-    turns = turns or WaitingTasks()
-    turns.follow(fleet.tasks)
-    if not turns.tasks:
+    turns = WaitingTasks() if turns is None else turns
+    turns.follow(fleet.tasks, fleet.queue.rules.aging, now)
+    if not turns:
         return Plan()
     world = World(fleet, now, wordless=wordless)
     own = turns.own_waits(world.own_wait)
-    ready = turns.order(fleet.queue.rules.aging or now + 1, now)
-    if own:
-        ready = [index for index in ready if turns.ids[index] not in own]
-    if ready and (common := world.common_wait) is not None:
-        waits = dict.fromkeys([turns.ids[index] for index in ready], common)
-        return Plan(None, {**waits, **own}, common, _next_look([*own.values(), common], now))
-    return _first_start(ready, turns, world, own, now)
+    if turns.ids and (common := world.common_wait) is not None:
+        return Plan(None, {**dict.fromkeys(turns.ids, common), **own}, common, _next_look([common], turns, now))
+    return _first_start(turns, world, own, now)
 
 
-def _first_start(ready: Sequence[int], turns: WaitingTasks, world: "World", own: Mapping[str, Wait], now: int) -> Plan:
+def _first_start(turns: WaitingTasks, world: "World", own: Mapping[str, Wait], now: int) -> Plan:
     """Start the first task in order that may; `own`: what those wait for that are not ready."""
-    ids, kinds = [turns.ids[index] for index in ready], [turns.kinds[index] for index in ready]
-    firsts = dict(zip(reversed(kinds), reversed(ready), strict=True))
+    ids, kinds = turns.ids, turns.kinds
     kept: dict[object, Wait] = {}
-    start, ahead = None, len(ready)
-    for kind in dict.fromkeys(kinds):
-        placed = world.placed(turns.tasks[firsts[kind]])
+    start, ahead = None, len(ids)
+    for index, kind in enumerate(kinds):
+        if kind in kept:
+            continue
+        placed = world.placed(turns.task(index))
         if isinstance(placed, Start):
-            start, ahead = placed, ready.index(firsts[kind])
+            start, ahead = placed, index
             break
         kept[kind] = placed
-    waits = dict(zip(ids[:ahead], map(kept.__getitem__, kinds[:ahead]), strict=True))
-    waits.update(dict.fromkeys(ids[ahead + 1 :], _BEHIND), **own)
+    waits = dict.fromkeys(ids, _BEHIND) if ahead < len(ids) else {}
+    if start is not None:
+        del waits[start.task.id]
+    waits.update(zip(ids[:ahead], [kept[kind] for kind in kinds[:ahead]], strict=True))
+    waits.update(own)
     blocked = kept[kinds[0]] if kinds and start is None else None
-    return Plan(start, waits, blocked, _next_look([*own.values(), *kept.values()], now))
+    return Plan(start, waits, blocked, _next_look({id(wait): wait for wait in kept.values()}.values(), turns, now))
 
 
 def waiting_anew(fleet: Fleet, decided: Plan) -> list[Task]:
@@ -118,9 +118,10 @@ def waiting_anew(fleet: Fleet, decided: Plan) -> list[Task]:
 _BEHIND = Wait(WaitReason.BEHIND)
 
 
-def _next_look(waits: Collection[Wait], now: int) -> int:
+def _next_look(waits: Collection[Wait], turns: WaitingTasks, now: int) -> int:
     """The earliest moment after now at which a reason ends by itself."""
-    return min((moment for wait in waits for moment in moments_of(wait) if moment > now), default=0)
+    moments = [moment for wait in waits for moment in moments_of(wait) if moment > now]
+    return min([*moments, *filter(None, [turns.next_moment])], default=0)
 
 
 class Place(NamedTuple):
@@ -140,18 +141,19 @@ class World:
         self._live = [
             agent
             for agent in fleet.agents.values()
-            if not agent.adopted and (is_at_work(agent) or agent.id in starting)
+            if (is_at_work(agent) or (starting and agent.id in starting)) and not agent.adopted
         ]
         unknown = {agent.id: agent.epoch for agent in self._live if agent.state is State.UNKNOWN}
         self._over = _over(fleet.tasks.values(), unknown) if unknown else frozenset()
-        self._live = [agent for agent in self._live if agent.id not in self._over]
-        self._running = in_state(fleet.tasks.values(), TaskState.RUNNING)
-        self._unseen = _unseen(self._running, fleet)
-        self._per_host = Counter(agent.host for agent in self._live) + Counter(one.host for _, one in self._unseen)
-        self._per_profile = Counter(agent.profile for agent in self._live) + Counter(
-            task.profile for task, _ in self._unseen
-        )
+        if self._over:
+            self._live = [agent for agent in self._live if agent.id not in self._over]
+        self._unseen = _unseen(in_state(fleet.tasks.values(), TaskState.RUNNING), fleet)
+        self._per_host = Counter([agent.host for agent in self._live])
+        self._per_host.update([attempt.host for _, attempt in self._unseen])
+        self._per_profile = Counter([agent.profile for agent in self._live])
+        self._per_profile.update([task.profile for task, _ in self._unseen])
         self._credentials = Credentials(fleet, now)
+        self._needs: dict[tuple[str, AgentKind], int] = {}
         self._placed: dict[tuple[object, ...], Wait | Place] = {}
 
     # ----------------------------------------------------------------------- for plans of many starts
@@ -181,7 +183,7 @@ class World:
         if sample is None or sample.memory_total is None or sample.memory_used is None:
             return None
         most = sample.memory_total * self._rules.memory_percent // 100
-        return most - sample.memory_used - self._growth[host.name]
+        return most - sample.memory_used - self._growth.get(host.name, 0)
 
     # ----------------------------------------------------------------------- what holds for all tasks
 
@@ -313,7 +315,7 @@ class World:
 
     def _held_by_budget(self, host: str, task: Task, profile: Profile) -> str:
         """Which budget holds new work, in words; empty: none."""
-        if profile.kind is AgentKind.COMMAND:
+        if profile.kind is AgentKind.COMMAND or not self._fleet.budgets:
             return ""
         whose = self._name(task), task.profile, profile.billing, task.origin.lead
         return ladder.refusal(self._fleet, host, *whose) or ""
@@ -356,8 +358,8 @@ class World:
             return HostWait(host.name, WaitReason.HOST_OTHER)
         if barred := self._barred(host, task, profile):
             return barred
-        most, there = self._rules.max_agents_per_host, self._per_host[host.name]
-        if most and there >= most:
+        most = self._rules.max_agents_per_host
+        if most and (there := self._per_host[host.name]) >= most:
             return HostWait(host.name, WaitReason.HOST_FULL, there, most)
         if until := self._credentials.backoffs.login_until(host.name, profile.credential):
             return HostWait(host.name, WaitReason.LOGIN, until=until)
@@ -375,7 +377,8 @@ class World:
             return HostWait(host.name, WaitReason.HOST_TMUX)
         if host.drain is not None:
             return HostWait(host.name, WaitReason.HOST_DRAINING, about=host.drain.who)
-        if missing := {*task.labels, *profile.labels}.difference(host.labels):
+        wished = task.labels or profile.labels
+        if wished and (missing := {*task.labels, *profile.labels}.difference(host.labels)):
             return HostWait(host.name, WaitReason.HOST_LABELS, about=", ".join(sorted(missing)))
         wanted = replace(profile, worktree=task.worktree) if task.worktree else profile
         if (lacks := self._lacks(host.name, wanted, task.cwd or profile.cwd)) is not None:
@@ -421,29 +424,30 @@ class World:
 
     def _need(self, name: str, kind: AgentKind) -> int:
         """The bytes that an agent of a profile is expected to take: the 90th percentile of those that were seen."""
-        seen = self._grown.get(name, ())
-        if len(seen) >= _ENOUGH:
-            return seen[(len(seen) - 1) * 9 // 10]
-        return 0 if kind is AgentKind.COMMAND else self._fleet.limits.memory_per_agent
+        need = self._needs.get((name, kind))
+        if need is None:
+            seen = self._grown.get(name, ())
+            need = 0 if kind is AgentKind.COMMAND else self._fleet.limits.memory_per_agent
+            need = self._needs[name, kind] = sorted(seen)[(len(seen) - 1) * 9 // 10] if len(seen) >= _ENOUGH else need
+        return need
 
     @cached_property
     def _grown(self) -> dict[str, list[int]]:
-        """The bytes that agents take which are not young any more, by profile, least first."""
+        """The bytes that agents take which are not young any more, by profile."""
         by_profile: dict[str, list[int]] = {}
+        edge = self._now - GROWING
         for agent in self._live:
-            if agent.rss and not self._is_young(agent):
+            if agent.rss and (agent.started or agent.since) < edge:
                 by_profile.setdefault(agent.profile, []).append(agent.rss)
-        return {name: sorted(seen) for name, seen in by_profile.items()}
-
-    def _is_young(self, agent: Agent) -> bool:
-        return self._now - (agent.started or agent.since) <= GROWING
+        return by_profile
 
     @cached_property
     def _growth(self) -> Counter[str]:
         """The bytes that young agents, and those on their way, are still expected to take, by host."""
         growth: Counter[str] = Counter()
+        edge = self._now - GROWING
         for agent in self._live:
-            if self._is_young(agent):
+            if (agent.started or agent.since) >= edge:
                 growth[agent.host] += max(0, self._need(agent.profile, agent.kind) - (agent.rss or 0))
         for task, attempt in self._unseen:
             profile = self._fleet.profiles.get(task.profile)
@@ -479,8 +483,8 @@ class World:
 
 def is_at_work(agent: Agent) -> bool:
     """Whether an agent takes a place of its fleet: it lives, or is about to, or may live as far as is known."""
-    unknown = agent.state is State.UNKNOWN and not agent.has_ended
-    return agent.lives or unknown or (agent.pending is not None and agent.pending.verb in STARTS)
+    may_live = not has_ended(agent.state, agent.ended, agent.pid) and agent.state is not State.LOST
+    return may_live or (agent.pending is not None and agent.pending.verb in STARTS)
 
 
 def _over(tasks: Iterable[Task], unknown: Mapping[str, int]) -> frozenset[str]:
