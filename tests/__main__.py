@@ -35,6 +35,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Debian package -> how to see that it is there: a program, or a file pattern.
 PACKAGES = {
     "git": "git",
+    "gh": "gh",
     "tmux": "tmux",
     "openssh-server": "sshd",
     "openssh-client": "ssh",

@@ -34,6 +34,9 @@ REMOTE = frozenset({"ssh", "https"})
 BUNDLE = frozenset({"file"})
 """By which a bundle is fetched from a file of ours: nobody is spoken to, and the person's own config does not count."""
 
+SHOWN_MOST = 500
+"""Characters that are shown of what a repository or a program says, unless a caller says otherwise."""
+
 _CONFIG_MOST = 1024 * 1024
 _ERRORS_MOST = 65_536
 _POINTER_MOST = 4096
@@ -169,7 +172,7 @@ class Repository:
             raise GitFailed(f"git {command} would enter the submodule {displayable(inner[0])}, and is not run there")
         variables = self._variables(identity, remote)
         where = self.place.top or self.place.git_dir
-        output = _spawned([argv[0], "-C", where, *argv[1:]], variables, given, time.monotonic() + seconds, limit)
+        output = spawned([argv[0], "-C", where, *argv[1:]], variables, given, time.monotonic() + seconds, limit)
         if check and output.code != 0:
             raise GitFailed(_why(command, where, output, seconds))
         return output
@@ -378,7 +381,7 @@ def origin(url: str) -> str:
     return displayable(f"{host.lower()}/{path}")
 
 
-def displayable(text: str, limit: int = 500) -> str:
+def displayable(text: str, limit: int = SHOWN_MOST) -> str:
     """Make one line of what a repository or git says that may be shown: no controls, nobody's password."""
     lines = [line for line in sanitize_lines(_USER.sub("", text), limit) if line.strip()]
     return " ".join(line.strip() for line in lines)[:limit]
@@ -473,8 +476,11 @@ def _why(command: str, where: str, output: Output, seconds: float) -> str:
 # ---------------------------------------------------------------------- the process
 
 
-def _spawned(argv: list[str], variables: dict[str, str], given: bytes, until: float, limit: int) -> Output:
-    """Run a program in a session of its own, hand it `given`, and read what it says up to the limits."""
+def spawned(argv: list[str], variables: dict[str, str], given: bytes, until: float, limit: int) -> Output:
+    """Run a program in a session of its own, hand it `given`, and read what it says up to the limits.
+
+    `until`: when it is killed, by `time.monotonic`. Raises `GitFailed` where it cannot be run.
+    """
     (in_read, in_write), (out_read, out_write), (err_read, err_write) = [os.pipe() for _ in range(3)]
     ends = (in_read, out_write, err_write)
     try:

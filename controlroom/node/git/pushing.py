@@ -1,26 +1,22 @@
-"""Pushes the branch of an agent to the origin, and asks there for its merge with GitHub's own program `gh`.
-
-`gh` is run far from the repository, whose config would be git's to it; it is told which one by the origin's address.
-The login is the person's own on this host. Observed with gh 2.x: `--repo` with `--head` needs no repository around it.
-"""
+"""Pushes the branch of an agent to the origin, and asks there for its merge (`forge`): one pull request, never two."""
 
 import re
 import shlex
-import subprocess
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from controlroom.node.git.branches import branch_of, commits, default_branch
+from controlroom.node.git.forge import UNPROCESSABLE, Forge, PullRequest
 from controlroom.node.git.merging import Job, Unsure, known_origin, pushed, shown_head
 from controlroom.node.spawn import Refusal
 from controlroom.runner.agent_process import find_program
-from controlroom.runner.git import Repository, displayable, opened, origin
+from controlroom.runner.git import Repository, opened, origin
 from controlroom.text.names import branch_name_problem
 from controlroom.wire.branches import PushWork, RequestPull
 
-_SECONDS = 60.0
-_REPOSITORY = re.compile(r"[a-z0-9.-]+/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
-_ADDRESS = re.compile(r"https://[!-~]{1,300}")
+SECONDS = 60.0
+"""Seconds that a forge may take for one request."""
+
+_REPOSITORY = re.compile(r"[a-z0-9.-]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+){2}")
 
 
 class _Pushed(NamedTuple):
@@ -54,36 +50,60 @@ def _push(source: Repository, job: Job, name: str) -> str:
     return branch
 
 
-def request_pull(job: Job, wanted: RequestPull) -> str:
-    """Push an agent's branch, and ask for its merge; return its address. Raises as `push` does.
+def request_pull(job: Job, wanted: RequestPull, seconds: float = SECONDS) -> str:
+    """Push an agent's branch, and have a pull request of it; return its address. Raises as `push` does.
 
-    Where nobody can be asked nothing is pushed, and the refusal says what to run.
+    One that is open already stays as it is. Where the forge cannot be asked nothing is pushed, and the refusal says
+    what to run. `seconds`: for one request.
     """
     with opened(job.folder, job.environ, job.common) as source:
         ready = _prepared(source, job, wanted)
-        program = _logged_in(job, ready, wanted)
+        forge = _reached(job, ready, wanted, seconds)
+        number, answer = forge.existing(ready.branch, ready.into)
+        if not number and not answer.is_good:
+            raise Refusal(f"nothing was pushed: {forge.host} does not tell its pull requests: {answer.words}")
         _push(source, job, "")
-    said = _gh([program, *_create(ready, wanted)], job, wanted.body)
-    if said.returncode:
-        raise Unsure(f"{ready.branch} is pushed; gh says: {displayable(said.stderr.decode('utf-8', 'replace'))}")
-    address = _ADDRESS.search(said.stdout.decode("utf-8", "replace"))
-    return address[0] if address else f"gh has asked for the merge of {ready.branch}, and gave no address"
+    if number:
+        return f"{forge.address(number)} was there already, and {ready.branch} is pushed to it"
+    return _created(forge, PullRequest(ready.branch, ready.into, ready.title, wanted.body, wanted.draft))
 
 
-def _logged_in(job: Job, ready: _Pushed, wanted: RequestPull) -> str:
-    """Return the path of `gh`. Raises `Refusal` where it is not there, or nobody is logged in with it."""
-    command = shlex.join(["gh", *_create(ready, wanted)])
+def _created(forge: Forge, wanted: PullRequest) -> str:
+    """Ask for a pull request, and look again where the answer leaves open whether there is one."""
+    number, answer = forge.create(wanted)
+    if not number and (answer.is_good or answer.is_open or answer.status == UNPROCESSABLE):
+        number, again = forge.existing(wanted.branch, wanted.into)
+        if not number and not (again.is_good and answer.status == UNPROCESSABLE):
+            seen = "shows none yet" if again.is_good else f"cannot be looked at ({again.words})"
+            raise Unsure(
+                f"{wanted.branch} is pushed; whether {forge.host} makes a pull request of it is not known "
+                f"({answer.words}), and it {seen}: ask again in a while, what is there by then is not made twice"
+            )
+    if number:
+        return forge.address(number)
+    raise Refusal(f"{wanted.branch} is pushed, and {forge.host} made no pull request of it: {answer.words}")
+
+
+def _reached(job: Job, ready: _Pushed, wanted: RequestPull, seconds: float) -> Forge:
+    """Return the forge, which `gh` is logged in to. Raises `Refusal` where it cannot be asked."""
+    draft = ["--draft"] * wanted.draft
+    where = ["--repo", ready.repository, "--head", ready.branch, "--base", ready.into]
+    command = shlex.join(["gh", "pr", "create", *where, *draft, "--title", ready.title, "--body-file", "-"])
     by_hand = (
         f"controlroom push {job.agent}, and where you are logged in: "
         f"controlroom collect {job.agent} --markdown | {command}"
     )
-    host = ready.repository.partition("/")[0]
+    host, _, name = ready.repository.partition("/")
     program = find_program("gh", job.environ["PATH"], job.environ["HOME"], "/")
     if program is None:
         raise Refusal(f"gh is not there on this host: {by_hand}")
-    if _gh([program, "auth", "status", "--hostname", host], job).returncode:
+    forge = Forge(program, host, name, job.environ, seconds)
+    answer = forge.look()
+    if answer.no_login:
         raise Refusal(f"gh is not logged in at {host} on this host: {by_hand}")
-    return program
+    if not answer.is_good:
+        raise Refusal(f"nothing was pushed: {host} does not show {name} to the login of gh: {answer.words}. {by_hand}")
+    return forge
 
 
 def _prepared(source: Repository, job: Job, wanted: RequestPull) -> _Pushed:
@@ -98,19 +118,3 @@ def _prepared(source: Repository, job: Job, wanted: RequestPull) -> _Pushed:
     if not _REPOSITORY.fullmatch(repository):
         raise Refusal(f"the origin {repository} is no HOST/OWNER/NAME, which pull requests need: push the branch alone")
     return _Pushed(branch, repository, into, wanted.title or next(iter(commits(source, head, 1))).subject)
-
-
-def _create(ready: _Pushed, wanted: RequestPull) -> list[str]:
-    where = ["--repo", ready.repository, "--head", ready.branch, "--base", ready.into]
-    return ["pr", "create", *where, *["--draft"] * wanted.draft, "--title", ready.title, "--body-file", "-"]
-
-
-def _gh(argv: Sequence[str], job: Job, body: str = "") -> "subprocess.CompletedProcess[bytes]":
-    quiet = {**job.environ, "GH_PROMPT_DISABLED": "1", "GH_NO_UPDATE_NOTIFIER": "1", "NO_COLOR": "1"}
-    text = body.encode("utf-8", "replace")
-    try:
-        return subprocess.run(argv, env=quiet, cwd="/", input=text, capture_output=True, timeout=_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise Unsure(f"gh did not answer within {_SECONDS:g} s: look whether the pull request is there") from None
-    except OSError as error:
-        raise Refusal(f"gh cannot be run on this host: {error.strerror}") from None
