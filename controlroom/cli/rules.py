@@ -121,8 +121,12 @@ async def _test(client: Client, args: argparse.Namespace) -> int:
     tool, what = read_what(args.what)
     agent = (await find_agent(client, args.agent)).id if args.agent else ""
     folder = args.folder or ("" if agent else os.getcwd())
-    given = json.dumps(given_of(tool, what))
-    said = await client.try_call(tool, given, agent, args.host, args.profile, folder)
+    given = given_of(tool, what)
+    if given is None:
+        raise Stop(
+            Exit.USAGE, f"{ascii(what)[:60]} is no input of {tool}: say FIELD=TEXT, or JSON as in '{{\"number\": 4}}'"
+        )
+    said = await client.try_call(tool, json.dumps(given), agent, args.host, args.profile, folder)
     if said.reason:
         raise Stop(Exit.REFUSED, said.reason)
     if args.json:

@@ -42,7 +42,20 @@ def test_of_a_file_rules_are_proposed_for_it_for_its_kind_and_for_its_folder() -
     ]  # fmt: skip
     assert proposed("Write", file_path="/srv/app/.git/config", content="x") == []
     assert proposed("WebFetch", url="https://docs.python.org/3/", prompt="x") == [["WebFetch: docs.python.org"]]
-    assert proposed("mcp__x__y", z=1) == [["mcp__x__y"]]
+
+
+def test_of_other_tools_rules_are_proposed_for_the_input_then_for_what_is_a_name_in_it_then_for_its_fields() -> None:
+    assert proposed("mcp__x__y", repo="a/b*", title="Docs 'n more", at={"line": 4}) == [
+        ["mcp__x__y: repo=a/b[*] 'title=Docs '\"'\"'n more' at.line=4"],
+        ["mcp__x__y: repo=a/b[*] title=* at.line=4"],
+        ["mcp__x__y: repo=* title=* at.line=*"],
+        ["mcp__x__y"],
+    ]
+    assert proposed("mcp__x__y", text="line\nline") == [["mcp__x__y: text=*"], ["mcp__x__y"]]
+    assert proposed("mcp__x__y", ALLOW, NO_RULES, **{"a.b": "x"}) == [["mcp__x__y"]]
+    assert proposed("mcp__x__y") == [["mcp__x__y"]]
+    assert proposed("mcp__x__run", command="git push origin main") == []
+    assert proposed("mcp__x__y", DENY, repo="prod") == [["mcp__x__y: repo=prod"], ["mcp__x__y: repo=*"], ["mcp__x__y"]]
 
 
 def test_denials_are_proposed_likewise() -> None:

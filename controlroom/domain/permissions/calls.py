@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
@@ -147,9 +148,32 @@ def read_input(text: str) -> dict[str, Any] | None:
     return given if isinstance(given, dict) else None
 
 
-def given_of(tool: str, what: str) -> dict[str, Any]:
-    """Return the input of a call that is about this: `Bash` a command, `Edit` a file, `WebFetch` an address."""
+def given_of(tool: str, what: str) -> dict[str, Any] | None:
+    """Return the input of a call that is about this: `Bash` a command, `Edit` a file, `WebFetch` an address.
+
+    Of other tools it is JSON, or `FIELD=TEXT` word by word, quoted as in a shell. None: it cannot be read.
+    """
     main = {BASH: "command", "WebFetch": "url", "WebSearch": "query", **_PATHS}.get(tool)
-    if main is None:
-        return read_input(what) or {}
-    return {main: what} if what else {}
+    if main is not None:
+        return {main: what} if what else {}
+    return read_input(what) if what.startswith("{") else _fields(what)
+
+
+def _fields(what: str) -> dict[str, Any] | None:
+    given: dict[str, Any] = {}
+    try:
+        words = shlex.split(what)
+    except ValueError:
+        return None
+    for word in words:
+        name, sign, value = word.partition("=")
+        *outer, last = name.split(".")
+        place = given
+        for part in outer:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                return None
+        if not sign or not name or last in place:
+            return None
+        place[last] = value
+    return given

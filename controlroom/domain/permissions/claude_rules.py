@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from controlroom.domain.permissions.calls import BASH, EDITORS, READERS
-from controlroom.domain.permissions.rules import Rule, RuleVerdict, problem_of
+from controlroom.domain.permissions.rules import Rule, RuleVerdict, every_tool, problem_of
 
 
 class Imported(NamedTuple):
@@ -44,7 +44,7 @@ def _read(line: str, verdict: RuleVerdict, taken: Iterable[str]) -> Imported:
     if match is None:
         return Imported(source, None, "it is not written as Claude Code's rules are")
     tool, pattern = match["tool"], (match["pattern"] or "").strip()
-    tool = f"{tool}__*" if re.fullmatch(r"mcp__[\w-]+?", tool) and "__" not in tool[5:] else tool
+    tool = every_tool(tool)
     try:
         pattern = _pattern(tool, "" if pattern in ("*", ":*") and tool != BASH else pattern, verdict)
     except ValueError as problem:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from controlroom.domain.permissions.calls import BASH, EDITORS, READERS, Call
+from controlroom.domain.permissions.calls import BASH, EDITORS, FIELDS, READERS, Call
 from controlroom.domain.permissions.paths import inside, is_any, outside, paths_in, resolved
 from controlroom.domain.permissions.programs import program_of
 from controlroom.domain.permissions.rules import Rule, RuleVerdict, command_pattern, forbids_command
@@ -71,18 +71,19 @@ def look_at_call(floor: Floor, call: Call) -> Iterator[Finding]:
         for path in call.places:
             yield from look_at_path(floor, path, (call.folder,), writes=call.tool in EDITORS)
         return
-    for text in dict.fromkeys(_texts(call.given)):
-        for finding in look_at_path(floor, text, (call.folder,), writes=False):
+    writes = call.tool not in FIELDS  # of other tools it is not known whether they do
+    for text in dict.fromkeys(texts(call.given)):
+        for finding in look_at_path(floor, text, (call.folder,), writes=writes):
             yield Finding(RuleVerdict.ASK, finding.part, finding.why)
 
 
-def _texts(given: Any) -> Iterator[str]:
-    """The shorter texts in an input, however deep they stand."""
+def texts(given: Any) -> Iterator[str]:
+    """The shorter texts in an input, however deep they stand, and those names of its fields that may be files."""
     ahead = [given]
     while ahead:
         value = ahead.pop()
         if isinstance(value, dict):
-            ahead += value.values()
+            ahead += [*value.values(), *(name for name in value if isinstance(name, str) and not name.isidentifier())]
         elif isinstance(value, list):
             ahead += value
         elif isinstance(value, str) and len(value) < 4096:

@@ -7,10 +7,12 @@ from itertools import chain
 
 from controlroom.domain.permissions import floor as ground
 from controlroom.domain.permissions import programs, shell
-from controlroom.domain.permissions.calls import BASH, EDITORS, READERS, Call
+from controlroom.domain.permissions.calls import BASH, EDITORS, FIELDS, READERS, Call
 from controlroom.domain.permissions.floor import Finding, Floor
+from controlroom.domain.permissions.inputs import Leaves, Path, input_pattern, leaves, spoken_of, uncovered
 from controlroom.domain.permissions.paths import inside, resolved
 from controlroom.domain.permissions.rules import (
+    PATTERNED,
     Place,
     Rule,
     RuleVerdict,
@@ -18,12 +20,15 @@ from controlroom.domain.permissions.rules import (
     allows_path,
     command_pattern,
     forbids_command,
+    forbids_input,
     forbids_path,
     forbids_place,
     is_about,
     is_place,
     place_of,
 )
+from controlroom.domain.permissions.steps import Step, steps_of
+from controlroom.domain.permissions.suspicions import files_named, look_at_commands, look_at_step
 from controlroom.text.lazy_dataclass import dataclass
 
 
@@ -93,9 +98,6 @@ NO_RULES = RuleSet()
 MOST_WORDS = 1_000
 """Different words of a script that are looked at, at most, each from all folders that it may run in."""
 
-_FOLDERS = 8
-"""Folders that a command may run in after so many `cd`, at most."""
-
 _HARMLESS = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
 
 
@@ -104,8 +106,9 @@ class _Look:
 
     def __init__(self, rules: RuleSet, call: Call, now: int, used: Mapping[str, int]) -> None:
         self._rules, self._call, self._now, self._used = rules, call, now, used
+        self._texts: dict[Path, Collection[str]] = {}
         self._script = shell.parsed(call.command) if call.tool == BASH else shell.Script()
-        self._steps = list(_steps(self._script, call.folder))
+        self._steps = list(steps_of(self._script, call.folder))
         while sum(step.size for step in self._steps) > MOST_WORDS:
             self._script = replace(self._script, problem=self._script.problem or "it has more words than are looked at")
             self._steps.pop()
@@ -120,7 +123,7 @@ class _Look:
             return denied
         if found:
             return _of_floor(found[0])
-        return self._forbidden(RuleVerdict.ASK) or self._allowed()
+        return self._forbidden(RuleVerdict.ASK) or self._suspected() or self._allowed()
 
     def _holds(self, rules: Iterable[Rule]) -> Iterator[Rule]:
         call, now, used = self._call, self._now, self._used
@@ -133,12 +136,10 @@ class _Look:
     def _on_the_floor(self) -> Iterator[Finding]:
         floor, home = self._rules.floor, self._call.folder
         yield from ground.look_at_call(floor, self._call)
+        if self._call.tool not in FIELDS:
+            yield from look_at_commands(floor, self._call)
         for step in self._steps:
-            seen = set[tuple[str, bool]]()
-            for words in step.spread:
-                yield from ground.look_at_command(floor, words, home, step.folders, seen)
-            for redirect in step.command.redirects:
-                yield from ground.look_at_path(floor, redirect.target.value, step.folders, writes=redirect.writes)
+            yield from look_at_step(floor, step, home)
 
     def _forbidden(self, verdict: RuleVerdict) -> Judgement | None:
         if self._call.tool == BASH:
@@ -151,6 +152,19 @@ class _Look:
         for rule in self._holds(rules):
             if self._is_forbidden(rule):
                 return Judgement(verdict, (rule.name,), f"rule {rule.name}: {verdict} {rule.what}")
+        return None
+
+    def _suspected(self) -> Judgement | None:
+        """Have a person asked where another tool is given a file that may not be touched: what it does is not known."""
+        call = self._call
+        if call.tool in FIELDS:
+            return None
+        places = [place for path in files_named(call) if (place := place_of(path, call.folder)) is not None]
+        for verdict in (RuleVerdict.DENY, RuleVerdict.ASK):
+            for rule in self._holds(self._rules.that(verdict, (*EDITORS, *READERS)) if places else ()):
+                if rule.pattern and any(forbids_place(rule.pattern, place) for place in places):
+                    why = f"it is given a file, and rule {rule.name} is: {verdict} {rule.what}"
+                    return Judgement(RuleVerdict.ASK, (rule.name,), why)
         return None
 
     def _tools(self, tool: str) -> Iterable[str]:
@@ -168,8 +182,21 @@ class _Look:
             return any(forbids_command(rule, words) for step in self._steps for words in step.spread)
         if rule.tool in EDITORS or rule.tool in READERS:
             places = self._written if rule.tool in EDITORS else self._named
-            return bool(places) and (not rule.pattern or any(forbids_place(rule, place) for place in places if place))
+            return bool(places) and (
+                not rule.pattern or any(forbids_place(rule.pattern, place) for place in places if place)
+            )
         return False
+
+    @cached_property
+    def _leaves(self) -> Leaves | None:
+        """The values of the input of a tool that is not known here."""
+        return leaves(self._call.given)
+
+    def _spoken(self, name: Path) -> Collection[str]:
+        """All texts that a rule that denies or asks may mean by a field."""
+        if name not in self._texts:
+            self._texts[name] = tuple(dict.fromkeys(spoken_of(name, self._leaves or {})))
+        return self._texts[name]
 
     @cached_property
     def _written(self) -> Collection[Place | None]:
@@ -193,7 +220,9 @@ class _Look:
             return True
         if call.tool == "WebFetch":
             return is_place(rule.pattern, call.about, wide=True)
-        return any(forbids_path(rule, path, call.folder) for path in call.places)
+        if call.tool not in PATTERNED:
+            return self._leaves is None or forbids_input(rule, self._spoken, call.folder)
+        return any(forbids_path(rule.pattern, path, call.folder) for path in call.places)
 
     # ------------------------------------------------------------------ yes
 
@@ -209,19 +238,24 @@ class _Look:
         return _together([part for step in self._steps for part in self._allowed_step(step)])
 
     def _allowed_call(self) -> Part:
-        call = self._call
+        call, why = self._call, ""
         for rule in self._holds(self._rules.that(RuleVerdict.ALLOW, self._tools(call.tool))):
             if not is_about(rule, call.tool):
                 continue
+            problem = ""
             if call.tool == "WebFetch":
                 covered = not rule.pattern or is_place(rule.pattern, call.about, wide=False)
+            elif call.tool not in PATTERNED:
+                problem = uncovered(input_pattern(rule.pattern), self._leaves) if rule.pattern else ""
+                covered = not problem
             else:
                 covered = all(place and allows_path(rule, place, call.folder) for place in call.places)
             if covered:
                 return Part(call.about or call.tool, rule.name)
-        return Part(f"{call.tool}: {call.about}" if call.about else call.tool)
+            why = why or (f"{rule.name}: {problem}" if problem else "")
+        return Part(f"{call.tool}: {call.about}" if call.about else call.tool, why=why)
 
-    def _allowed_step(self, step: "_Step") -> Iterator[Part]:
+    def _allowed_step(self, step: "Step") -> Iterator[Part]:
         for redirect in step.command.redirects:
             if (part := self._redirected(step, redirect)) is not None:
                 yield part
@@ -229,7 +263,7 @@ class _Look:
         if words and not step.is_harmless_cd(self._call.folder):
             yield self._allowed_command(step)
 
-    def _allowed_command(self, step: "_Step") -> Part:
+    def _allowed_command(self, step: "Step") -> Part:
         inner = programs.unwrapped([word.value for word in step.command.words])
         words = step.command.words[len(step.command.words) - len(inner) :]
         if not all(word.known for word in words) or words[0].glob or not words[0].value:
@@ -244,7 +278,7 @@ class _Look:
             why = programs.problem([word.value for word in words], 0, exact=False)
         return Part(step.command.line, why=why)
 
-    def _redirected(self, step: "_Step", redirect: shell.Redirect) -> Part | None:
+    def _redirected(self, step: "Step", redirect: shell.Redirect) -> Part | None:
         """What allows a redirection; None: it needs no leave."""
         target, home = redirect.target, self._call.folder
         what = f"{'write' if redirect.writes else 'read'} {target.value}"
@@ -260,84 +294,6 @@ class _Look:
             if is_about(rule, tool) and all(place and allows_path(rule, place, home) for place in places):
                 return Part(what, rule.name)
         return Part(what, why=f"a redirection {'writes' if redirect.writes else 'reads'} the file: no rule allows that")
-
-
-class _Step:
-    """One command of a script, with the folders that it may run in."""
-
-    def __init__(self, command: shell.Command, folders: tuple[str, ...]) -> None:
-        self.command, self.folders = command, folders
-
-    @cached_property
-    def spread(self) -> Sequence[Sequence[str]]:
-        """Its words, and those of commands that it runs by its words, as far as that can be seen."""
-        return list(_spread([word.value for word in self.command.words], 0))
-
-    @cached_property
-    def size(self) -> int:
-        """How much of it is to be looked at: its different words, from each folder."""
-        return len({word for words in self.spread for word in words}) * len(self.folders)
-
-    def paths(self, *, writes: bool) -> Collection[str]:
-        """Words that may be files it reads, or writes."""
-        return dict.fromkeys(self._paths(writes=writes))
-
-    def _paths(self, *, writes: bool) -> Iterator[str]:
-        for redirect in self.command.redirects:
-            if redirect.writes or not writes:
-                yield redirect.target.value
-        for words in self.spread:
-            if not writes or programs.program_of(words[0]) in ground.WRITERS:
-                for word in words[1:]:
-                    yield word.split("=", 1)[-1] if word.startswith("-") else word
-
-    def is_harmless_cd(self, home: str) -> bool:
-        """Whether it goes to a folder in the agent's, and does nothing else."""
-        place = _cd(self.command)
-        return place is not None and all(inside(resolved(place, folder), home) for folder in self.folders)
-
-
-def _steps(script: shell.Script, home: str) -> Iterator[_Step]:
-    folders = {home: None}
-    for command in script.commands:
-        yield _Step(command, tuple(folders))
-        place = _cd(command)
-        if place is not None and len(folders) < _FOLDERS:
-            folders |= dict.fromkeys(resolved(place, folder) for folder in folders)
-        elif _goes([word.value for word in command.words]):
-            folders |= {"": None}  # anywhere
-
-
-def _goes(words: Sequence[str]) -> bool:
-    """Whether a command goes to another folder: `time` is a word of the shell, so what it measures does."""
-    return bool(words) and programs.unwrapped(words)[0] in ("cd", "pushd", "popd", "chdir")
-
-
-def _cd(command: shell.Command) -> str | None:
-    """Where a plain `cd` leads; None: it is another command, or where it leads is not known."""
-    words = command.words
-    if len(words) != 2 or words[0].value != "cd" or words[1].glob or not words[1].known:
-        return None
-    return None if words[1].value.startswith("-") or not words[1].value else words[1].value
-
-
-_SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ksh", "fish", "ash", "su", "eval", "ssh", "watch", "script"})
-
-
-def _spread(words: Sequence[str], depth: int) -> Iterator[Sequence[str]]:
-    """A command's words, and behind programs that run others all that may be the command of those."""
-    if not words:
-        return
-    yield words
-    if depth > 2 or not programs.runs_others(words[0]):
-        return
-    program = programs.program_of(words[0])
-    for at in range(1, min(len(words), 24)):
-        if program != "git" and not words[at].startswith("-"):
-            yield words[at:]
-        if program in _SHELLS or programs.program_of(words[at]) in _SHELLS or " " in words[at]:
-            for command in shell.parsed(words[at]).commands:
-                yield from _spread([word.value for word in command.words], depth + 1)
 
 
 def _of_floor(finding: Finding) -> Judgement:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from controlroom.domain.permissions import programs, shell
 from controlroom.domain.permissions.calls import BASH, EDITORS, READERS, Call
 from controlroom.domain.permissions.claude_rules import name_of
+from controlroom.domain.permissions.inputs import in_words, leaves, literal
 from controlroom.domain.permissions.judge import RuleSet
 from controlroom.domain.permissions.rules import Rule, RuleVerdict, problem_of
 from controlroom.text.lazy_dataclass import dataclass
@@ -67,7 +68,34 @@ def _ways(call: Call, verdict: RuleVerdict) -> Iterator[Sequence[What]]:
         host = call.about.partition("://")[2].partition("/")[0]
         yield [(call.tool, host)]
     else:
+        for pattern in dict.fromkeys(_fields(call)):
+            yield [(call.tool, pattern)]
         yield [(call.tool, "")]
+
+
+_SHORT, _MOST_FIELDS = 60, 8
+"""Characters of a value, and fields, that a rule is proposed about at most."""
+
+
+def _fields(call: Call) -> Iterator[str]:
+    """The input of another tool as it is, then with what is like a name in it and any text beside, then any of it."""
+    values = leaves(call.given)
+    if not values or len(values) > _MOST_FIELDS or any(len(inner) > 1 for inner in values.values()):
+        return
+    said = [(".".join(path), literal(in_words(value))) for path, (value,) in values.items()]
+    short = [(name, len(value) <= _SHORT and value.isprintable()) for name, value in said]
+    if all(is_short for _, is_short in short):
+        yield " ".join(_field(name, value) for name, value in said)
+    names = [is_short and " " not in value for (_, is_short), (_, value) in zip(short, said, strict=True)]
+    if any(names):
+        yield " ".join(_field(name, value if kept else "*") for kept, (name, value) in zip(names, said, strict=True))
+    yield " ".join(_field(name, "*") for name, _ in said)
+
+
+def _field(name: str, value: str) -> str:
+    """A word of a pattern, quoted where a shell would need that."""
+    word = f"{name}={value}"
+    return word if not set(word) & set(" \t\n'\"\\") else shlex.quote(word)
 
 
 def _commands(call: Call, verdict: RuleVerdict) -> Iterator[Sequence[What]]:

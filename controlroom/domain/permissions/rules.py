@@ -6,7 +6,7 @@ or between, other letters of a path, commands in commands), for there a mistake 
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from posixpath import normpath
@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from controlroom.domain.permissions import programs
 from controlroom.domain.permissions.calls import BASH, EDITORS, FIELDS, READERS, Call
+from controlroom.domain.permissions.inputs import Path, input_pattern, is_like
 from controlroom.domain.permissions.paths import inside, is_below, outside, paths_in, resolved
 from controlroom.domain.permissions.paths import pattern as path_pattern
 from controlroom.domain.permissions.shell import Word
@@ -42,7 +43,7 @@ class Rule:
     """As Claude names it; `Edit` stands for all that edit files, `Read` for all that read them, `mcp__NAME__*` for all
     tools of a server."""
     pattern: str = ""
-    """Of its input: words of a command, a path, a place on the web."""
+    """Of its input: words of a command, a path, a place on the web, fields of another tool."""
     folder: str = ""
     """Pattern of the folder that the agent works in."""
     profile: str = ""
@@ -77,13 +78,21 @@ class Rule:
 
 
 def read_what(what: str) -> tuple[str, str]:
-    """Read `TOOL: PATTERN` or `TOOL`."""
+    """Read `TOOL: PATTERN` or `TOOL`; `mcp__SERVER` are all tools of a server."""
     tool, _, pattern = what.strip().partition(":")
-    return tool.strip(), pattern.strip()
+    return every_tool(tool.strip()), pattern.strip()
+
+
+def every_tool(tool: str) -> str:
+    """The tools that a name stands for: that of a server of MCP alone for all that it has."""
+    return f"{tool}__*" if re.fullmatch(r"mcp__(?:(?!__)[\w-])+", tool) else tool
 
 
 PATTERNED = frozenset({BASH, "WebFetch", *EDITORS, *READERS})
-"""Tools whose input a pattern can be about."""
+"""Tools whose patterns are of a kind of their own; those of others are about their fields."""
+
+_SERVER = re.compile(r"mcp__(?:(?!__)[\w-])+__\*")
+_MCP = re.compile(r"mcp__[\w*?-]+__[\w*?-]+|mcp__\*")
 
 
 def problem_of(rule: Rule) -> str:
@@ -93,18 +102,20 @@ def problem_of(rule: Rule) -> str:
     if not re.fullmatch(r"[A-Za-z][\w*?-]{0,99}", rule.tool):
         return f'{rule.tool[:60]!a} is no tool: write TOOL: PATTERN, as in "Bash: git status *"'
     allows = rule.verdict is RuleVerdict.ALLOW
-    if allows and re.search(r"[*?]", rule.tool) and not re.fullmatch(r"mcp__[\w-]+?__\*", rule.tool):
+    if allows and re.search(r"[*?]", rule.tool) and not _SERVER.fullmatch(rule.tool):
         return f"{rule.tool} stands for tools that nobody has thought of: allow each by its name, or mcp__SERVER__*"
     if known := next((tool for tool in FIELDS if tool != rule.tool and tool.casefold() == rule.tool.casefold()), ""):
         return f"{rule.tool} is no tool: it is written {known}"
-    if rule.pattern and rule.tool not in PATTERNED:
-        return f"what {rule.tool} takes is not understood here: a rule is about all of it, without a pattern"
+    if rule.tool.casefold().startswith("mcp_") and not _MCP.fullmatch(rule.tool):
+        return f"{rule.tool} is no tool: those of a server of MCP are called mcp__SERVER__TOOL"
     if rule.folder and not rule.folder.startswith(("/", "~", "**")):
         return f"{rule.folder!a} is no folder of a host: begin with /, ~ or **"
     return _pattern_problem(rule, allows=allows)
 
 
 def _pattern_problem(rule: Rule, *, allows: bool) -> str:
+    if rule.pattern and rule.tool not in PATTERNED:
+        return _fields_problem(rule)
     if rule.tool != BASH:
         if (
             rule.tool == "WebFetch"
@@ -127,6 +138,19 @@ def _pattern_problem(rule: Rule, *, allows: bool) -> str:
         return "a rule that allows commands names the program: its first word has no *, ? or ["
     if programs.program_of(wanted.words[0]) in programs.NEVER:
         return f"{wanted.words[0]} runs other commands, or changes what they mean: no rule allows it"
+    return ""
+
+
+def _fields_problem(rule: Rule) -> str:
+    if re.search(r"[*?]", rule.tool) and not rule.tool.startswith("mcp__"):
+        return (
+            f"{rule.tool} stands for tools whose input is of many kinds: a rule is about all of it, without a pattern"
+        )
+    try:
+        input_pattern(rule.pattern)
+    except ValueError as error:
+        what = "say what stands in its fields, as in owner=acme repo=docs-* title=*"
+        return f"{rule.pattern[:100]!a} is no pattern for {rule.tool}: {str(error).lower()}; {what}"
     return ""
 
 
@@ -244,7 +268,22 @@ def is_about(rule: Rule, tool: str) -> bool:
     """Whether a rule is about a tool."""
     if rule.tool == tool or (rule.tool == "Edit" and tool in EDITORS) or (rule.tool == "Read" and tool in READERS):
         return True
-    return "*" in rule.tool and fnmatchcase(tool, rule.tool)
+    if "*" not in rule.tool and "?" not in rule.tool:
+        return False
+    return fnmatchcase(tool, rule.tool) and (
+        rule.verdict is not RuleVerdict.ALLOW or "__" not in tool[len(rule.tool) - 1 :]
+    )
+
+
+def forbids_input(rule: Rule, spoken: Callable[[Path], Collection[str]], folder: str) -> bool:
+    """Whether a rule that denies or asks is about the input of another tool: in each of its fields, read widely.
+
+    `spoken`: all texts that may be meant by a field.
+    """
+    return all(
+        any(is_like(glob, text) or forbids_path(glob, text, folder) for text in spoken(name))
+        for name, glob in input_pattern(rule.pattern).fields
+    )
 
 
 def allows_path(rule: Rule, path: str, folder: str) -> bool:
@@ -272,21 +311,28 @@ def place_of(path: str, folder: str) -> Place | None:
     return Place(whole.casefold(), below.casefold(), outside(path, folder))
 
 
-def forbids_place(rule: Rule, place: Place) -> bool:
-    """Whether a rule that denies or asks is about a file, by its pattern: about what is below it, too."""
-    glob = f"{rule.pattern.casefold().rstrip('/').removesuffix('/**')}/**"
+def forbids_place(pattern: str, place: Place) -> bool:
+    """Whether a pattern of a rule that denies or asks is about a file: about what is below it, too."""
+    anywhere, below = _wide(pattern)
+    if below is None or place.outside:
+        return anywhere.fullmatch(place.whole) is not None
+    return bool(place.below) and below.fullmatch(place.below) is not None
+
+
+@lru_cache(maxsize=8192)
+def _wide(pattern: str) -> tuple[re.Pattern[str], re.Pattern[str] | None]:
+    """What a pattern means for whole paths, and for those from the agent's folder; None: there it means the same."""
+    glob = f"{pattern.casefold().rstrip('/').removesuffix('/**')}/**"
     if glob.startswith(("/", "~", "**")):
-        return path_pattern(glob).fullmatch(place.whole) is not None
+        return path_pattern(glob), None
     glob = glob.removeprefix("./")
-    if place.outside:
-        return path_pattern(f"**/{glob}").fullmatch(place.whole) is not None
-    return bool(place.below) and path_pattern(glob).fullmatch(place.below) is not None
+    return path_pattern(f"**/{glob}"), path_pattern(glob)
 
 
-def forbids_path(rule: Rule, path: str, folder: str) -> bool:
-    """Whether a rule that denies or asks is about a file."""
+def forbids_path(pattern: str, path: str, folder: str) -> bool:
+    """Whether a pattern of a rule that denies or asks is about a file, or is none."""
     place = place_of(path, folder)
-    return not rule.pattern or (place is not None and forbids_place(rule, place))
+    return not pattern or (place is not None and forbids_place(pattern, place))
 
 
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]{1,253})(/[^\s\\]*)?", re.IGNORECASE)
