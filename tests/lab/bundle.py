@@ -18,11 +18,21 @@ from tests.lab.kept import made_once
 
 def hold(home: Path) -> None:
     """Put the files where a node looks for them in a HOME of this machine: a link to those that all share."""
+    place_in(home).symlink_to(unpacked())
+
+
+def copy(home: Path) -> None:
+    """The same in a HOME whose users do not get to ours: a copy. Its times are kept, or all would be compiled anew."""
+    shutil.copytree(unpacked(), place_in(home))
+
+
+def place_in(home: Path) -> Path:
+    """Where they have to lie, in folders that only their owner gets to."""
     folder = home / ".cache" / "controlroom" / "node"
     folder.mkdir(parents=True)
     for made in (folder.parent, folder):
         made.chmod(0o700)
-    (folder / bundles()[0].digest).symlink_to(unpacked())
+    return folder / bundles()[0].digest
 
 
 def forget(home: Path) -> None:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.lab import bundle
 from tests.lab.accounts import USERS, write_etc
 from tests.lab.boot import Boot
 from tests.lab.cable import Conditions, Cut
@@ -104,6 +105,8 @@ class NamespaceHost(Host):
         (folder / "authorized_keys").write_text(keys[user])
         (folder / "authorized_keys").chmod(0o600)
         home.chmod(0o750)
+        if user == "agent" and self.machine.kind == "vm" and lab.options.held and not lab.options.disk:
+            bundle.copy(home)
         self.own(home, uid)
 
     def own(self, path: Path, uid: int = USERS["agent"]) -> None:

@@ -24,7 +24,7 @@ class Options:
     faketime: bool = False  # a wall clock that can be set
     share: dict[str, str] = field(default_factory=dict)  # path outside -> path inside, read-only
     watch_command: str = "/bin/false"  # forced command of the watcher's key
-    held: bool = True  # the node's files lie there already; no host with a filesystem view of its own has them
+    held: bool = True  # the node's files lie there already; on a small disk of its own they never do
     sshd: list[str] = field(default_factory=list)  # lines for sshd_config; the rest stays as it is shipped
     seed: int = 1  # of the cables' dice
 
