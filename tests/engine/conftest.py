@@ -22,6 +22,12 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
+def stride(request: pytest.FixtureRequest) -> int:
+    """How many steps further on an engine is killed each time: every step is tried with --long."""
+    return 1 if request.config.getoption("long") else 2
+
+
+@pytest.fixture
 def room_home(home: World) -> Home:
     """Where the room of this test keeps its things, made."""
     found = find_home(os.environ)

@@ -107,7 +107,7 @@ def in_a_child(playing: Coroutine[None, None, None], what: str) -> bool:
 
 
 def ended_at_every_step(
-    place: Path, patch: pytest.MonkeyPatch, after: bool, play: Play, stride: int = 1
+    place: Path, patch: pytest.MonkeyPatch, after: bool, play: Play, stride: int
 ) -> Iterator[tuple[int, Path]]:
     """Play a scenario till it comes to its end, `stride` steps further each time; give the step and what it leaves.
 

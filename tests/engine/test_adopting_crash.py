@@ -47,8 +47,9 @@ def check(folder: Path, step: int) -> str:
     return "".join(before + after)
 
 
-def test_killed_at_every_step_of_a_restart_one_is_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ends = {
-        check(folder, step) for step, folder in ended_at_every_step(tmp_path, monkeypatch, after=True, play=scenario)
-    }
+def test_killed_at_every_step_of_a_restart_one_is_at_work(
+    stride: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = ended_at_every_step(tmp_path, monkeypatch, True, scenario, stride)
+    ends = {check(folder, step) for step, folder in steps}
     assert ends == {"~agent-1", "api-1"}, "the scenario has become too short to mean anything"

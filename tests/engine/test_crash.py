@@ -61,9 +61,9 @@ def check(folder: Path, step: int) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_killed_at_every_step_the_engine_comes_back_to_the_truth(
-    after: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    after: bool, stride: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = 0
-    for step, folder in ended_at_every_step(tmp_path, monkeypatch, after, scenario):
+    for step, folder in ended_at_every_step(tmp_path, monkeypatch, after, scenario, stride):
         check(folder, step)
     assert step > 20, "the scenario has become too short to mean anything"

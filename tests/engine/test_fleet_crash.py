@@ -89,9 +89,8 @@ def check(folder: Path, step: int) -> int:
 
 
 def test_killed_at_any_step_a_fleet_file_is_seen_through_by_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stride: int
 ) -> None:
-    stride = 1 if request.config.getoption("long") else 3
     steps = ended_at_every_step(tmp_path, monkeypatch, True, scenario, stride)
     counts = [check(folder, step) for step, folder in steps if (folder / "room" / "config.toml").exists()]
     assert set(counts) == {0, 2, 3}, "the scenario has become too short to mean anything"

@@ -85,7 +85,8 @@ def check(folder: Path, step: int) -> str:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_killed_at_every_step_of_a_move_one_agent_lives(
-    after: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    after: bool, stride: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ends = {check(folder, step) for step, folder in ended_at_every_step(tmp_path, monkeypatch, after, scenario)}
+    steps = ended_at_every_step(tmp_path, monkeypatch, after, scenario, stride)
+    ends = {check(folder, step) for step, folder in steps}
     assert ends == {"", "vm1/a1", "vm2/a1"}, "the scenario has become too short to mean anything"

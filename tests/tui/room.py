@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timezone
 from typing import TypeVar
 
+import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.strip import Strip
@@ -75,6 +76,12 @@ def logs_read(app: ControlRoomApp) -> bool:
     read = all((book := logs.book(agents.get(agent))) is not None and book.loaded for agent in logs.wanted)
     filled = [view for view in app.screen.query(LogView) if view.is_on_screen and view.size and view.book]
     return read and all(view.top is not None for view in filled)
+
+
+def at_sizes(*sizes: tuple[int, int]) -> pytest.MarkDecorator:
+    """Run at the smallest and the largest of these sizes; at those between them with --long."""
+    between = [pytest.param(size, marks=pytest.mark.long) for size in sizes[1:-1]]
+    return pytest.mark.parametrize("size", [sizes[0], *between, sizes[-1]], ids=[f"{x}x{y}" for x, y in sizes])
 
 
 class Room:

@@ -31,13 +31,13 @@ from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.tasks import TasksScreen
 from controlroom.tui.widgets.charts import Charts
 from tests.tui import scenes
-from tests.tui.room import Room, room
+from tests.tui.room import Room, at_sizes, room
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
 NOON = 1_790_942_400_000
 """2026-10-02 12:00 UTC."""
-SIZES = [(45, 20), (80, 24), (120, 40), (200, 50)]
+SIZES = at_sizes((45, 20), (80, 24), (120, 40), (200, 50))
 
 
 def at_five_minutes(metric: Metric, *means: float | None) -> list[Point]:
@@ -173,7 +173,7 @@ async def charts(here: Room) -> str:
     return here.text()
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+@SIZES
 async def test_all_that_is_kept_of_a_host_fills_the_screen(size: tuple[int, int]) -> None:
     async with room(scenes.farm(), size=size) as here:
         here.engine.history["vm1"] = wavy()
@@ -211,7 +211,7 @@ async def test_digits_choose_the_span_and_arrows_the_host() -> None:
         here.screen(HostsScreen)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+@SIZES
 async def test_costs_and_windows_are_drawn_at_every_size(size: tuple[int, int]) -> None:
     windows = scenes.keyed(scenes.window("5 h", 17), scenes.window("week", 30, 3 * 24 * HOUR))
     async with room(replace(scenes.farm(), headroom=windows), size=size) as here:
@@ -293,7 +293,7 @@ async def flow(here: Room, *words: str) -> str:
     return here.text()
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+@SIZES
 async def test_how_work_flows_is_drawn_at_every_size(size: tuple[int, int]) -> None:
     async with room(scenes.farm(), size=size) as here:
         here.engine.history[ROOM], here.engine.figures = flowing(), FIGURES

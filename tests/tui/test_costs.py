@@ -16,11 +16,11 @@ from controlroom.tui.theme import theme
 from controlroom.tui.widgets.limits import LimitsInFull, packed
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine
-from tests.tui.room import Clock, Room, room
+from tests.tui.room import Clock, Room, at_sizes, room
 from tests.tui.scenes import HOUR, MINUTE, NOW
 
 PHONE, WIDE = (45, 20), (200, 50)
-SIZES = [PHONE, (60, 30), (80, 24), (120, 40), (160, 42), WIDE]
+SIZES = at_sizes(PHONE, (60, 30), (80, 24), (120, 40), (160, 42), WIDE)
 
 
 def ledger(fleet: Fleet, problem: str = "") -> SmallEngine:
@@ -40,7 +40,7 @@ async def opened(here: Room) -> CostsScreen:
     return screen
 
 
-@pytest.mark.parametrize("size", SIZES)
+@SIZES
 async def test_every_size_says_who_spent_what(size: tuple[int, int]) -> None:
     fleet = scenes.watched()
     async with room(fleet, size=size, engine=ledger(fleet)) as here:
@@ -65,7 +65,7 @@ async def test_every_size_says_who_spent_what(size: tuple[int, int]) -> None:
         assert "l limits" in text.splitlines()[-1]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), WIDE])
+@at_sizes((80, 24), (120, 40), WIDE)
 async def test_above_the_rows_stands_their_sum_and_each_row_says_its_share(size: tuple[int, int]) -> None:
     fleet = scenes.watched()
     async with room(fleet, size=size, engine=ledger(fleet)) as here:
@@ -95,7 +95,7 @@ async def test_a_wide_screen_has_every_column_in_line() -> None:
         assert "runs out 16:40 at this rate" in here.text()
 
 
-@pytest.mark.parametrize("size", SIZES)
+@SIZES
 async def test_a_host_with_a_long_name_does_not_touch_the_money(size: tuple[int, int]) -> None:
     fleet = scenes.farm()
     engine = ledger(fleet)
@@ -224,7 +224,7 @@ async def test_a_tap_chooses_a_row_and_a_second_one_opens_it() -> None:
         here.screen(AgentScreen)
 
 
-@pytest.mark.parametrize("size", [PHONE, (80, 24), (120, 40), WIDE])
+@at_sizes(PHONE, (80, 24), (120, 40), WIDE)
 async def test_l_gives_budgets_and_limits_the_screen(size: tuple[int, int]) -> None:
     fleet = scenes.watched()
     async with room(fleet, size=size, engine=ledger(fleet)) as here:

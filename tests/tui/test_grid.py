@@ -20,7 +20,7 @@ from controlroom.tui.screens.panes import PanesSheet
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.panes import LEAST, room_for, shape
 from tests.tui import scenes
-from tests.tui.room import Room, room
+from tests.tui.room import Room, at_sizes, room
 from tests.tui.storms import churn, whole
 
 PHONE, MIDDLE, WIDE = (45, 20), (120, 40), (200, 50)
@@ -244,7 +244,7 @@ async def test_dot_and_comma_move_in_the_chosen_pane() -> None:
         assert here.screen(Overview).pane.log_view.following
 
 
-@pytest.mark.parametrize("size", [(45, 20), (80, 24), (120, 40), (210, 60)])
+@at_sizes((45, 20), (60, 30), (80, 24), (100, 30), (120, 40), (160, 42), (200, 50), (210, 60))
 async def test_sixteen_panes_at_any_size(size: tuple[int, int]) -> None:
     fleet = crowd()
     async with room(fleet, scenes.logs(fleet), size=size) as here:

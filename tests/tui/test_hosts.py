@@ -27,7 +27,7 @@ from controlroom.tui.screens.forms import HostForm, SecretForm
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.widgets.hosts import past_of
 from tests.tui import scenes
-from tests.tui.room import Room, room
+from tests.tui.room import Room, at_sizes, room
 
 PHONE, WIDE = (45, 20), (200, 50)
 SIZES = pytest.mark.parametrize("size", [PHONE, WIDE], ids=lambda size: "x".join(map(str, size)))
@@ -203,7 +203,7 @@ async def test_a_wide_screen_has_a_table_of_all_figures() -> None:
         assert {"61 %", "50 %", "17.50"} <= alarmed
 
 
-@pytest.mark.parametrize("size", [WIDE, (80, 24), PHONE])
+@at_sizes(WIDE, (80, 24), PHONE)
 async def test_the_overview_says_that_another_room_has_a_host(size: tuple[int, int]) -> None:
     fleet = measured()
     others = {name: replace(host, link=LinkState.UP) for name, host in fleet.hosts.items()}

@@ -20,7 +20,7 @@ from controlroom.tui.theme.theme_store import ThemeStore
 from controlroom.tui.widgets.hosts import HostSummary, HostTable
 from controlroom.tui.widgets.limits import Meters
 from tests.tui import scenes
-from tests.tui.room import Room, room
+from tests.tui.room import Room, at_sizes, room
 
 NAMES = st.text(st.characters(categories=["L", "N", "P"]), max_size=12)
 LAYOUTS = st.builds(
@@ -109,7 +109,7 @@ async def test_pinned_agents_that_are_gone_leave_the_others_their_panes(tmp_path
         assert here.screen(Overview).grid.live == ("vm2/api-3",)
 
 
-@pytest.mark.parametrize("size", [(45, 20), (80, 24), (200, 50)], ids=lambda size: "x".join(map(str, size)))
+@at_sizes((45, 20), (80, 24), (200, 50))
 async def test_hosts_and_limits_fold(size: tuple[int, int]) -> None:
     async with room(scenes.watched(), size=size) as here:
         overview = here.screen(Overview)
@@ -130,7 +130,7 @@ async def test_hosts_and_limits_fold(size: tuple[int, int]) -> None:
 EVERY_SIZE = [(45, 20), (60, 20), (80, 24), (100, 24), (100, 30), (120, 40), (140, 40), (160, 50), (200, 50)]
 
 
-@pytest.mark.parametrize("size", EVERY_SIZE, ids=lambda size: "x".join(map(str, size)))
+@at_sizes(*EVERY_SIZE)
 async def test_an_empty_room_says_what_to_do_at_every_size(size: tuple[int, int]) -> None:
     async with room(replace(scenes.farm(), agents={}), size=size) as here:
         assert "Press s to start one" in here.text()
@@ -138,8 +138,8 @@ async def test_an_empty_room_says_what_to_do_at_every_size(size: tuple[int, int]
         assert not here.screen(Overview).grid.display
 
 
-@pytest.mark.parametrize("size", EVERY_SIZE[1:], ids=lambda size: "x".join(map(str, size)))
-@pytest.mark.parametrize("count", [1, 8])
+@at_sizes(*EVERY_SIZE[1:])
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
 async def test_the_table_has_its_headings_and_the_rows_it_needs(size: tuple[int, int], count: int) -> None:
     whole = scenes.farm()
     fleet = replace(whole, agents=dict(list(whole.agents.items())[:count]))

@@ -15,10 +15,10 @@ from controlroom.tui.theme import theme
 from controlroom.tui.widgets.limits import Meters, columns
 from controlroom.tui.widgets.lines import Lines
 from tests.tui import scenes
-from tests.tui.room import Room, room
+from tests.tui.room import Room, at_sizes, room
 from tests.tui.scenes import MINUTE, NOW, bucket, budget, keyed, window
 
-SIZES = [(45, 20), (60, 30), (80, 24), (100, 30), (120, 40), (160, 42), (200, 50)]
+SIZES = at_sizes((45, 20), (60, 30), (80, 24), (100, 30), (120, 40), (160, 42), (200, 50))
 
 
 def standing(here: Room) -> list[str]:
@@ -57,7 +57,7 @@ async def test_the_gauges_on_a_phone_and_on_a_workstation(size: tuple[int, int],
         assert await lines(here) == expected
 
 
-@pytest.mark.parametrize("size", SIZES)
+@SIZES
 async def test_words_are_whole_and_figures_line_up_at_every_size(size: tuple[int, int]) -> None:
     async with room(scenes.watched(), size=size) as here:
         drawn = await lines(here)

@@ -20,9 +20,9 @@ from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.questions import QuestionsScreen
 from controlroom.tui.terminal.keyboard import STARTLE
 from tests.tui import scenes
-from tests.tui.room import Room, room
+from tests.tui.room import Room, at_sizes, room
 
-EVERY_SIZE = pytest.mark.parametrize("size", [(45, 20), (80, 24), (120, 40), (200, 50)], ids=lambda s: f"{s[0]}x{s[1]}")
+EVERY_SIZE = at_sizes((45, 20), (80, 24), (120, 40), (200, 50))
 
 
 def many_asking(count: int = 8) -> Fleet:

@@ -23,7 +23,7 @@ from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.review import CommentForm, ReviewScreen, ReviewSheet
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine, for_watchers
-from tests.tui.room import Room, room
+from tests.tui.room import Room, at_sizes, room
 from tests.tui.work import FILES, WORK
 
 AGENT = "vm1/web-2"
@@ -54,7 +54,7 @@ async def comment(here: Room, words: str) -> None:
     await here.press("enter")
 
 
-@pytest.mark.parametrize("size", [(45, 20), (100, 30), (200, 50)])
+@at_sizes((45, 20), (100, 30), (200, 50))
 async def test_files_and_a_diff_are_on_show_at_every_width(size: tuple[int, int]) -> None:
     async with opened(size) as (here, screen):
         for words in ("docs/install.md", "+2 -1", "R docs/new name.md", "was docs/old", "binary", "4 files"):
@@ -70,7 +70,7 @@ async def test_files_and_a_diff_are_on_show_at_every_width(size: tuple[int, int]
         here.screen(Overview)
 
 
-@pytest.mark.parametrize("size", [(40, 20), (80, 24), (200, 50)])
+@at_sizes((40, 20), (80, 24), (200, 50))
 async def test_what_came_of_the_checks_stands_beside_the_diff(size: tuple[int, int]) -> None:
     failed = Checks(
         CheckState.FAILED,

@@ -17,9 +17,9 @@ from controlroom.tui.screens.rules import RuleForm
 from controlroom.tui.widgets.sentences import Sentences
 from tests.tui import scenes
 from tests.tui.engine import for_watchers
-from tests.tui.room import Room, room
+from tests.tui.room import Room, at_sizes, room
 
-EVERY_SIZE = pytest.mark.parametrize("size", [(45, 20), (80, 24), (200, 50)], ids=lambda s: f"{s[0]}x{s[1]}")
+EVERY_SIZE = at_sizes((45, 20), (80, 24), (200, 50))
 DAY = 24 * 3_600_000
 
 

@@ -16,7 +16,7 @@ from controlroom.tui.screens.forms import MessageAll, MessageForm, ReassignAll, 
 from controlroom.tui.screens.many import Listed, ListSheet
 from controlroom.tui.screens.overview import Overview
 from tests.tui import scenes
-from tests.tui.room import Room, room
+from tests.tui.room import Room, at_sizes, room
 
 LOOKS = [*"jk*ounn ", "home", "end", *["filter"] * 6, "clear", "escape"]
 """What changes what is looked at."""
@@ -147,7 +147,7 @@ async def act(here: Room, dice: random.Random, fleet: Fleet) -> None:
     assert not isinstance(here.app.screen, AskSheet)
 
 
-@pytest.mark.parametrize("size", [(45, 20), (120, 24), (200, 50)], ids=lambda size: "x".join(map(str, size)))
+@at_sizes((45, 20), (120, 24), (200, 50))
 @pytest.mark.parametrize("seed", range(1))
 async def test_a_key_reaches_what_was_under_the_eye_or_what_is_named(seed: int, size: tuple[int, int]) -> None:
     dice = random.Random(seed)

@@ -37,10 +37,10 @@ from controlroom.tui.screens.tasks import TasksScreen
 from controlroom.tui.terminal.editor import Problem, in_editor
 from tests.tui import scenes
 from tests.tui.engine import for_watchers
-from tests.tui.room import Room, room
+from tests.tui.room import Room, at_sizes, room
 from tests.tui.storms import asked
 
-EVERY_SIZE = pytest.mark.parametrize("size", [(45, 20), (80, 24), (120, 40), (200, 50)], ids=lambda s: f"{s[0]}x{s[1]}")
+EVERY_SIZE = at_sizes((45, 20), (80, 24), (120, 40), (200, 50))
 
 
 def chosen(here: Room, task: str) -> TasksScreen:

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlroom.wire import messages
@@ -47,6 +47,11 @@ def built(kind: type[Any]) -> st.SearchStrategy[Any]:
     return st.builds(kind, **{name: values(hint) for name, hint in hints.items()})
 
 
+A_KIND = settings(max_examples=settings().max_examples // 4)
+"""There are some eighty kinds of messages: fewer examples of each than of other things."""
+
+
+@A_KIND
 @given(st.data())
 @pytest.mark.parametrize("kind", TO_NODE)
 def test_whatever_home_says_arrives(kind: type[Any], data: st.DataObject) -> None:
@@ -56,6 +61,7 @@ def test_whatever_home_says_arrives(kind: type[Any], data: st.DataObject) -> Non
     assert read_to_node(line[:-1]) == message
 
 
+@A_KIND
 @given(st.data())
 @pytest.mark.parametrize("kind", FROM_NODE)
 def test_whatever_a_node_says_arrives(kind: type[Any], data: st.DataObject) -> None:
