@@ -92,7 +92,7 @@ async def _meant(client: Client, args: argparse.Namespace) -> list[Agent]:
 
 def _matching(fleet: Fleet, pattern: str, host: str) -> list[Agent]:
     """The living agents of others that a pattern fits, without shells in which somebody types."""
-    theirs = [agent for agent in fleet.agents.values() if agent.adopted and agent.lives and agent.mark]
+    theirs = [agent for agent in fleet.agents.values() if agent.adopted and agent.runs and agent.mark]
     here = [agent for agent in theirs if host in ("", agent.host)]
     names = ((agent, {agent.name, agent.name[1:], agent.called}) for agent in here)
     return [

@@ -91,7 +91,7 @@ def matching(fleet: Fleet, pattern: str, *, ended: bool = False) -> list[Agent]:
 
 def _is_meant(agent: Agent, *, ended: bool) -> bool:
     """Whether a pattern may mean an agent: nobody means what others started, unless it was taken over and lives."""
-    return not agent.adopted or (agent.has_ended if ended else agent.held and agent.lives)
+    return not agent.adopted or (agent.has_ended if ended else agent.held and agent.runs)
 
 
 _LISTED = frozenset({"reassign", "retry", "allow", "always", "deny"})

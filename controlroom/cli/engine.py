@@ -44,7 +44,7 @@ async def left_behind() -> Left:
     try:
         if client.read_only:
             raise Stop(Exit.REFUSED, "a watcher may look, and change nothing")
-        live = [agent.adopted for agent in client.fleet.agents.values() if agent.lives]
+        live = [agent.adopted for agent in client.fleet.agents.values() if agent.runs]
         ways = (await client.runways()).ways
     except EngineUnavailable:
         return Left(0, 0, [], [])

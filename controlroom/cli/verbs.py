@@ -489,8 +489,9 @@ _ROOM: tuple[Verb, ...] = (
         "room",
         "[--agents N] [--hold]",
         "Play a throw-away control room on this machine; needs only tmux.",
-        "Everything is gone when it ends. --hold plays it without the screen, prints how to reach it, and ends with "
-        "Ctrl-C.",
+        "Its one host is this machine. With 8 agents or more a script has started others, to be taken over with ~, and "
+        "a fleet file lies ready: ~try-this says how. Everything is gone when it ends. --hold plays it without the "
+        "screen, prints how to reach it, and ends with Ctrl-C.",
         ("controlroom demo", "controlroom demo --agents 20"),
         "engine:demo",
         take.demo,

@@ -93,6 +93,10 @@ TASKS = (
 )
 """What waits in the queue: some end soon, one fails, some go on for as long as the demo does."""
 
+_CAREFUL = CastMember("careful", "api", 200)
+_CARE = {"max_hours": 8, "max_memory_mb": 2048, "max_processes": 60, "quiet_minutes": 20}
+"""The profile for those that are taken over, and its limits."""
+
 _SHORT = ("seed", "fix", "native", "audit", "backup", "migrate")
 """Scenes that end by themselves."""
 
@@ -128,7 +132,7 @@ def config(parts: Sequence[CastMember], work: str, root: str, pace: Pace) -> dic
     `work`: the folder that holds a folder to work in for each scene; `root`: where our package is imported from.
     """
     return {
-        "adopt": False,
+        "adopt": bool(queued(parts)),
         "limits": {"memory_per_agent_mb": 0},
         "api": API,
         "queue": {
@@ -141,6 +145,11 @@ def config(parts: Sequence[CastMember], work: str, root: str, pace: Pace) -> dic
         "profiles": {
             **{part.name: _profile(part, part.scene, work, root, pace) for part in parts},
             **{part.name: _profile(part, part.name, work, root, pace) for part in _played(queued(parts))},
+            **(
+                {_CAREFUL.name: {**_profile(_CAREFUL, _CAREFUL.scene, work, root, pace), **_CARE}}
+                if queued(parts)
+                else {}
+            ),
         },
     }
 

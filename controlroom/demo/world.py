@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import site
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from controlroom.demo.before import leave_fleet_file, start_script
 from controlroom.demo.cast import BUDGETS, CastMember, Pace, config, leave_key, queued
 from controlroom.demo.repository import leave_repository
 from controlroom.demo.scenes import SCENES
@@ -81,12 +83,18 @@ class World:
         variables = {key: str(self.folder / name) for key, name in places.items()}
         path = os.pathsep.join(part for part in (_root(), self._outside.get("PYTHONPATH", "")) if part)
         own = {"CONTROLROOM_HOME": str(self.folder), TOKEN: str(self.folder), "PYTHONPATH": path}
+        own |= {"HOME": str(self._home), "PYTHONUSERBASE": site.getuserbase()}  # what else the user runs is not shown
         return {**self._outside, **variables, **own}
+
+    @property
+    def _home(self) -> Path:
+        """The home folder of who has the demo's agents, and had others before."""
+        return self.folder / "home"
 
     def _furnish(self) -> None:
         import tomli_w
 
-        for name in ("state", "cache", "config", "run", "tmux", *self._folders()):
+        for name in ("state", "cache", "config", "run", "tmux", "home", *self._folders()):
             (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         for login in {SCENES[part.scene].login for part in self.parts}:
             kept = self.folder / "src" / f".{login}" / ".claude.json"
@@ -99,6 +107,9 @@ class World:
             file = self.folder / name
             file.touch(0o600)
             file.write_text(tomli_w.dumps(told), "utf-8")
+        if queued(self.parts):
+            leave_fleet_file(self.folder)
+            start_script(self.folder, self._home, self.environ)
 
     def _folders(self) -> Iterable[str]:
         """A folder to work in for each scene, and for each kind of task."""

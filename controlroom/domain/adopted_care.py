@@ -39,7 +39,7 @@ def trouble(fleet: Fleet, agent: Agent, now: int) -> Trouble | None:
     Of a host that is away, or that another room owns, nothing is known and nothing follows.
     """
     profile, host = profile_of(fleet, agent), fleet.hosts.get(agent.host)
-    if profile is None or host is None or host.link is not LinkState.UP or not agent.lives:
+    if profile is None or host is None or host.link is not LinkState.UP or not agent.runs:
         return None
     if host.facts is not None and not host.facts.owned:
         return None

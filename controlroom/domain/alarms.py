@@ -91,7 +91,7 @@ _TROUBLE = "trouble "
 def watch_troubles(draft: Draft, seen: Iterable[tuple[Agent | None, Agent | None]]) -> None:
     """Raise and end the alarms of agents that run and are in trouble: as they were, and are."""
     for before, agent in seen:
-        was, words = before.trouble if before else "", agent.trouble if agent and agent.lives else ""
+        was, words = before.trouble if before else "", agent.trouble if agent and agent.runs else ""
         if agent is not None and words:
             text = f"{agent.id}: {words}; look at it, or end it"
             draft.alarms.put(f"{_TROUBLE}{agent.id}", Alarm(text, since=agent.since, agent=agent.id, mark="trouble"))

@@ -258,6 +258,12 @@ class Agent:
         return lives(self.state, self.ended, self.pid)
 
     @property
+    def runs(self) -> bool:
+        """Whether it lives; of one that others started also where its process runs and nothing says what it does."""
+        unsaid = self.adopted and self.state is State.UNKNOWN and bool(self.pid) and not self.ended
+        return self.lives or unsaid
+
+    @property
     def id(self) -> str:
         """`host/name`: what names an agent in the whole fleet."""
         return f"{self.host}/{self.name}"

@@ -44,7 +44,7 @@ class AdoptedCare:
         agents = hosted(self._store.fleet.agents)
         theirs = [agent for host in self._adoptions.hosts for agent in agents.adopted_on(host).values()]
         for agent in theirs:
-            if agent.adoption is not None and agent.lives and self._store.fleet.reachable(agent):
+            if agent.adoption is not None and agent.runs and self._store.fleet.reachable(agent):
                 self._care_for(agent)
         self._ended = {key: ended for key, ended in self._ended.items() if key in self._store.fleet.agents}
 

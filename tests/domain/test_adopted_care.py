@@ -66,6 +66,14 @@ def test_each_limit_is_passed_where_it_says_and_not_before() -> None:
     assert found(theirs(state=State.IDLE), NOON + 8 * HOUR, only_told)[1] is True, "as a runner ends its own"
 
 
+def test_a_program_of_which_nothing_says_what_it_does_is_held_to_what_is_seen_of_it() -> None:
+    script = theirs(state=State.UNKNOWN, session="", rss=501 * MIB)
+    assert found(script) == ("it takes 501 MiB of memory, 500 are the most", True)
+    assert found(replace(script, rss=None), NOON + 8 * HOUR) == ("it has run for 8 h, the most (max_hours)", True)
+    assert found(replace(script, rss=None), NOON + RULES.quiet * IN_A_CALL) == ("", False), "it may be silent"
+    assert found(replace(script, pid=None)) == ("", False)
+
+
 def test_what_ends_it_is_told_first() -> None:
     loud = replace(RULES, ends=(Cause.QUIET,))
     words, ends = found(theirs(rss=501 * MIB), NOON + RULES.quiet * IN_A_CALL, loud)
@@ -115,7 +123,7 @@ def test_nobody_is_ended_for_what_is_not_known(
     if why is None:
         return
     assert taken
-    assert (profile, owned, link, one.lives) == ("docs", True, LinkState.UP, True)
+    assert (profile, owned, link, one.runs) == ("docs", True, LinkState.UP, True)
     by_time = now - max(at, started) >= 8 * HOUR
     by_size = (rss is not None and not bound and rss > RULES.memory) or (processes or 0) > RULES.processes
     by_silence = (

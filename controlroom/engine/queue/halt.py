@@ -134,11 +134,11 @@ class HaltKeeper:
 
     def _is_due(self, agent: Agent, halt: Halt) -> bool:
         """Whether an agent is still to be stopped."""
-        if not agent.held or not agent.lives or agent.pending or _run(agent) in halt.reached:
+        if not agent.held or not agent.runs or agent.pending or _run(agent) in halt.reached:
             return False
         if not self._store.fleet.reachable(agent):
             return False
-        return halt.kill or (agent.kind is not AgentKind.COMMAND and agent.state is not State.IDLE)
+        return halt.kill or (agent.kind is not AgentKind.COMMAND and agent.lives and agent.state is not State.IDLE)
 
     def _stop(self, agent: Agent, halt: Halt) -> Awaitable[Result]:
         intent = intents.KillAgent if halt.kill else intents.InterruptAgent
@@ -148,10 +148,10 @@ class HaltKeeper:
         """What was stopped, and what was not."""
         fleet = self._store.fleet
         halt = fleet.queue.halt
-        ours = [agent for agent in fleet.agents.values() if agent.held and agent.lives]
+        ours = [agent for agent in fleet.agents.values() if agent.held and agent.runs]
         away = [agent.id for agent in ours if not fleet.reachable(agent)]
-        commands = [agent.id for agent in ours if agent.kind is AgentKind.COMMAND and not kill]
-        others = [agent.id for agent in fleet.agents.values() if not agent.held and agent.lives]
+        commands = [agent.id for agent in ours if (agent.kind is AgentKind.COMMAND or not agent.lives) and not kill]
+        others = [agent.id for agent in fleet.agents.values() if not agent.held and agent.runs]
         count = len(halt.reached) if halt else 0
         done = "ended" if kill else "interrupted"
         parts = [f"{agents_words(count)} {'is' if count == 1 else 'are'} {done}"]
@@ -176,7 +176,7 @@ def _run(agent: Agent) -> str:
 
 def _works_on(agent: Agent, halt: Halt) -> bool:
     """Whether an agent that was stopped does not show it."""
-    stopped = not agent.lives if halt.kill else agent.state is not State.WORKING
+    stopped = not agent.runs if halt.kill else agent.state is not State.WORKING
     return _run(agent) in halt.reached and not agent.pending and not stopped
 
 
