@@ -15,3 +15,10 @@ def went_on(fleet: Fleet, agent: Agent) -> Agent | None:
 def _is_later(other: Agent, agent: Agent) -> bool:
     same = other.session == agent.session and not other.adopted and other.pending is None
     return same and (not other.has_ended or other.started > agent.started)
+
+
+def moved_from(fleet: Fleet, agent: Agent) -> list[str]:
+    """The ids of agents that may say, now that this one is another, that they went on in it."""
+    if not agent.session or agent.adopted or len(fleet.hosts) < 2:
+        return []
+    return [f"{host}/{agent.name}" for host in fleet.hosts if host != agent.host]

@@ -25,7 +25,7 @@ from controlroom.domain.display.views import AgentRow, agent_row
 from controlroom.domain.model import Agent, Fleet, LinkState, Money, State, with_changes
 from controlroom.domain.patch import changed_rows
 from controlroom.domain.reduce import reduce
-from tests.domain.worlds import MINUTE, NOON, agent, agents, fleet, happenings, host, question
+from tests.domain.worlds import MINUTE, NOON, agent, agents, fleet, happenings, host, order, question
 
 AWAY = host("vm2", link=LinkState.LOST, since=NOON - 9 * MINUTE, seen=NOON - 9 * MINUTE)
 
@@ -354,3 +354,19 @@ def test_every_agent_that_fits_stands_once_below_its_heading(
         for row in table.rows:
             heading = row.title if isinstance(row, GroupRow) else heading
             assert isinstance(row, GroupRow) or row.host == heading
+
+
+def test_one_that_has_moved_says_so_as_soon_as_it_is_at_work_elsewhere() -> None:
+    left = agent("a1", state=State.DONE, ended=NOON, session="s-1", detail="done")
+    there = agent("a1", on="vm2", session="s-1", started=NOON, pending=order("spawn", "a1"))
+    on_its_way = fleet(left, there, hosts=(host(), host("vm2")))
+    table = arrange(on_its_way, NOON, Arrangement())
+
+    def line(table: Table) -> str:
+        (row,) = (row for row in table.rows if isinstance(row, AgentRow) and row.id == left.id)
+        return row.line
+
+    assert line(table) == "done"
+    arrived = replace(there, pending=None)
+    at_work = replace(on_its_way, agents={left.id: left, arrived.id: arrived})
+    assert line(arrange(at_work, NOON, Arrangement(), table)) == "moved to vm2"

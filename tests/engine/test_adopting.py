@@ -203,7 +203,8 @@ async def test_what_its_profile_limits_is_told_and_ends_it_by_a_signal() -> None
     async with room(host) as here:
         await adopt(here, profile="docs")
         notes = dict(explain(here.engine.store.fleet, here.agent(ID), NOON).notes)
-        assert "by signals: it is ended past 8 h, you are told past 100 MiB of memory" in notes["limits"]
+        words = "it is ended past 8 h or 30m at work without a word, you are told past 100 MiB of memory"
+        assert f"by signals: {words}" in notes["limits"]
         load = wire.AgentLoad("~agent-1", 0, 101 << 20, 1.0, 3)
         next(iter(host.channels)).say(wire.Loads(NOON, (load, replace(load, name="~agent-2"))))
         await here.until(lambda: f"trouble {ID}" in here.engine.store.fleet.alarms)

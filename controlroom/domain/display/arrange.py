@@ -11,6 +11,7 @@ from controlroom.domain.display.filters import fits
 from controlroom.domain.display.views import ORDER, AgentRow, agent_row, need, row_age, short_model
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.persistent_tables import differing
+from controlroom.domain.went_on import moved_from
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import StrEnum
 
@@ -251,6 +252,7 @@ class Arranged(Sequence[TableRow]):
                 self._count(placed, known[1], 1)
         if known:
             self._made[id_], self._aged[id_] = known, self._basis.now
+            self._outdated.update(name for name in moved_from(fleet, known[0]) if name in self._made)
         return before[1] if before and was_placed else None, known[1] if known and placed else None
 
     def _place(self, known: tuple[Agent, AgentRow], hold: bool, before: Placed | None) -> Placed | None:
