@@ -29,6 +29,8 @@ _EVENT = struct.Struct("iIII")
 _MODIFY, _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x2, 0x40, 0x80, 0x100, 0x200
 _OVERFLOW, _IGNORED, _ONLYDIR, _DONT_FOLLOW = 0x4000, 0x8000, 0x01000000, 0x02000000
 _MASK = _MODIFY | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _ONLYDIR | _DONT_FOLLOW
+_TOUCHED = 0x4 | _ONLYDIR | _DONT_FOLLOW
+"""Metadata alone: what is written, made or replaced does not count."""
 _CLOEXEC_NONBLOCK = os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -45,18 +47,22 @@ class Change(NamedTuple):
 
 
 class Inotify:
-    """Folders watched through the kernel. Raises `OSError` where there is no inotify."""
+    """Folders watched through the kernel, for all that happens to files in them or for touches (`utime`) alone.
 
-    def __init__(self) -> None:
+    Raises `OSError` where there is no inotify.
+    """
+
+    def __init__(self, *, touched: bool = False) -> None:
         if not sys.platform.startswith("linux"):
             raise OSError(errno.ENOSYS, "inotify is a part of Linux")
         self._libc = ctypes.CDLL(None, use_errno=True)
         self.descriptor = self._checked(self._libc.inotify_init1(_CLOEXEC_NONBLOCK))
         self._folders: dict[int, str] = {}
+        self._mask = _TOUCHED if touched else _MASK
 
     def add(self, folder: str) -> None:
         """Watch a folder; watching it twice is watching it once. Raises `OSError`."""
-        watch = self._checked(self._libc.inotify_add_watch(self.descriptor, os.fsencode(folder), _MASK))
+        watch = self._checked(self._libc.inotify_add_watch(self.descriptor, os.fsencode(folder), self._mask))
         self._folders[watch] = folder
 
     def remove(self, folder: str) -> None:

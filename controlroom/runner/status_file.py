@@ -72,13 +72,16 @@ class StatusFile:
 
         False: it could not be written, try again later.
         """
-        same = changes.items() <= self.fields.items()
+        same, asked = changes.items() <= self.fields.items(), self.fields.get("question")
         self.fields.update(changes, **({"log_bytes": log_bytes} if log_bytes else {}))
         if same and self._written and not self.unsaved:
             return True
         data = redact(json.dumps(self.fields)).encode()
         self.unsaved = not (_replaced(data) or (self._give_way() and _replaced(data)))
         self._written |= not self.unsaved
+        if self.fields.get("question") not in (None, asked):
+            with contextlib.suppress(OSError):
+                os.utime(folder.STATUS)  # the node listens for that: a question waits for no beat
         return not self.unsaved
 
     @staticmethod

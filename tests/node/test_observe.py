@@ -18,10 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.node import orders
-from controlroom.node.file_watch import BEAT, QUIET, pause
+from controlroom.node.file_watch import BEAT, QUIET, Inotify, pause
 from controlroom.node.git.edit_watch import EditWatch
 from controlroom.node.host import boot_id
 from controlroom.node.logs.follow import Follower, LastLines
+from controlroom.node.observation import observer as observer_module
 from controlroom.node.observation.observer import Observer
 from controlroom.node.observation.usage_feed import UsageFeed
 from controlroom.node.outbox import Outbox
@@ -29,6 +30,7 @@ from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.spawn import Spawner
 from controlroom.node.tmux_server import Tmux
+from controlroom.runner.status_file import StatusFile
 from controlroom.text.states import Outcome, TellKind
 from controlroom.wire import records
 from controlroom.wire.lines import LineSplitter
@@ -341,6 +343,45 @@ async def test_what_a_plan_leaves_goes_home_as_soon_as_it_is_written(home: World
         (folder / "new").write_text(json.dumps({"format": 1, "account": "ann", "plan": "max", "windows": []}))
         os.replace(folder / "new", folder / "limits.json")
         await wait_for_async(lambda: any(isinstance(m, LimitsSeen) and m.plan == "max" for m in told))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify is a part of Linux")
+def test_a_runner_touches_its_status_for_a_new_question_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, inotify = StatusFile({"state": "working"}), Inotify(touched=True)
+    inotify.add(str(tmp_path))
+    touched: list[set[str]] = []
+    for question in (None, {"id": "q1"}, {"id": "q1"}, {"id": "q2"}, None):
+        status.save(question=question, detail=str(question))
+        status.save(detail="something else", log_bytes=len(touched))
+        touched.append({change.name for change in inotify.read()})
+    inotify.close()
+    assert touched == [set(), {"status.json"}, set(), {"status.json"}, set()]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify is a part of Linux")
+async def test_a_new_question_waits_for_no_beat(home: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observer_module, "pause", lambda _now: 3600.0)
+    folder = put_agent(home, "one")
+    asks = {"kind": "permission", "tool": "Bash", "text": "ls", "at": 9}
+    async with observing(home, inotify=True) as told:
+
+        def asked() -> list[str]:
+            seen = [message.agents[0].question for message in told if isinstance(message, AgentsSeen)]
+            return [question.id for question in seen if question]
+
+        (folder / "log.000001").write_bytes(records.pack(5, b"o", b"a line"))
+        await wait_for_async(lambda: any(isinstance(m, LinesSeen) and m.lines[0].text == "a line" for m in told))
+
+        async def told_of(ident: str) -> None:
+            await wait_for_async(lambda: asked()[-1:] == [ident])
+
+        for ident in ("q1", "q2"):
+            status = {"kind": "headless", "state": "waiting", "since": 9, "question": {**asks, "id": ident}}
+            (folder / "status.json.new").write_text(json.dumps(status))
+            os.replace(folder / "status.json.new", folder / "status.json")
+            os.utime(folder / "status.json")
+            await told_of(ident)
 
 
 @given(st.floats(0, 2e9))

@@ -1,7 +1,8 @@
 """Which agents there are and what their folders say: seen once, then whatever changes.
 
 Changes come through inotify; a pass each second finds what it missed of folders and states, and by turns of the other
-files. Where there is no inotify, a pass over the living ones each tenth of a second stands in for it.
+files. Where there is no inotify, a pass over the living ones each tenth of a second stands in for it. A new question
+waits for no beat of that: its runner touches the status, and somebody listens for just this.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 from controlroom.node import agent_folders
 from controlroom.node.agent_folders import Entry
-from controlroom.node.file_watch import PASS, Inotify, pause
+from controlroom.node.file_watch import PASS, QUIET, Inotify, pause
 from controlroom.node.git.edit_watch import EditWatch
 from controlroom.node.git.edits import Worker
 from controlroom.node.logs.follow import Follower, LastLines
@@ -62,6 +63,11 @@ class Observer:
             with contextlib.suppress(OSError, AttributeError):
                 self._inotify = Inotify()
         self._timer: asyncio.TimerHandle | None = None
+        self._touched: Inotify | None = None
+        self._ear: asyncio.TimerHandle | None = None
+        if self._inotify:
+            with contextlib.suppress(OSError):
+                self._touched = Inotify(touched=True)
         self._turn = 0
 
     def start(self) -> None:
@@ -70,6 +76,7 @@ class Observer:
         self._told = {name: record.seen() for name, record in self.records.items()}
         self._outbox.all_agents(list(self._told.values()))
         self._wait()
+        self._listen()
 
     def look(self, *, thorough: bool = True) -> None:
         """Look at everything: which agents there are, and each one's files.
@@ -105,11 +112,11 @@ class Observer:
 
     def close(self) -> None:
         """See nothing more."""
-        if self._timer:
-            self._timer.cancel()
-        if self._inotify:
-            asyncio.get_running_loop().remove_reader(self._inotify.descriptor)
-            self._inotify.close()
+        for timer in filter(None, (self._timer, self._ear)):
+            timer.cancel()
+        for inotify in filter(None, (self._inotify, self._touched)):
+            asyncio.get_running_loop().remove_reader(inotify.descriptor)
+            inotify.close()
 
     def _find(self) -> set[str]:
         """Find new agents and new epochs, whose names are given, and those that are gone."""
@@ -127,6 +134,9 @@ class Observer:
                     self._lose(before)
                     self._usage.touch(before.entry)
                 self._watch(entry.folder)
+                if self._touched:
+                    with contextlib.suppress(OSError):
+                        self._touched.add(entry.folder)
                 self.records[name] = self._by_folder[entry.folder] = record = AgentRecord(entry)
                 record.refresh()
                 self._lines.add(name, entry.epoch, entry.folder)
@@ -138,8 +148,8 @@ class Observer:
         self._lines.remove(record.entry.name)
         self._by_folder.pop(record.entry.folder, None)
         self._limits.forget(record.entry)
-        if self._inotify:
-            self._inotify.remove(record.entry.folder)
+        for inotify in filter(None, (self._inotify, self._touched)):
+            inotify.remove(record.entry.folder)
 
     def _watch(self, folder: str) -> None:
         """Watch a folder; when the kernel takes no more watches, do without."""
@@ -187,6 +197,21 @@ class Observer:
                 self.tell(record)
         if anew:
             self.look()
+
+    def _listen(self) -> None:
+        if self._touched:
+            asyncio.get_running_loop().add_reader(self._touched.descriptor, self._asked)
+
+    def _asked(self) -> None:
+        """Tell at once of agents that ask something new: somebody may answer it, and they wait meanwhile."""
+        assert self._touched
+        asyncio.get_running_loop().remove_reader(self._touched.descriptor)
+        self._ear = asyncio.get_running_loop().call_later(QUIET, self._listen)
+        for change in self._touched.read():
+            record = self._by_folder.get(change.folder) if change.name == STATUS else None
+            if record is not None:
+                record.refresh()
+                self.tell(record)
 
     def _pass(self) -> None:
         for name, record in list(self.records.items()):
