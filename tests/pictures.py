@@ -50,6 +50,9 @@ class ViewState:
 SAID = tuple("space" if sign == " " else sign for sign in "Say that it counts from the first try.")
 """A comment in a review."""
 
+CRAWLER = ("slash", *"crawl-1", "enter")
+"""Finds an agent that the demo's script has started."""
+
 PICTURES = (
     ViewState("overview", (160, 42), png=True),
     ViewState("overview-4k", (200, 50)),
@@ -63,10 +66,12 @@ PICTURES = (
     ViewState("tasks", (160, 42), ("number_sign",)),
     ViewState("review", (160, 42), ("plus", "enter", *"jjjjj", "c", *SAID, "enter")),
     ViewState("spawn", (120, 36), ("s",)),
+    ViewState("adopt", (120, 36), (*CRAWLER, "tilde", "6")),
     ViewState("help", (120, 40), ("question_mark",)),
     ViewState("watch", (120, 36), role="watch"),
     ViewState("phone", (45, 20), png=True),
     ViewState("phone-question", (45, 20), ("n", "enter")),
+    ViewState("phone-adopt", (45, 20), (*CRAWLER, "tilde", "6")),
     ViewState("phone-pane", (45, 20), ("g", "j")),
     ViewState("phone-costs", (45, 20), ("c",)),
     ViewState("phone-limits", (45, 20), ("c", "l")),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.end_to_end.room import FurnishClaude, Room, Status, engines
 from tests.lab.host import Host
@@ -78,7 +81,7 @@ def test_an_engine_that_is_killed_on_the_way_leaves_one_agent(
     words = [sys.executable, "-m", "controlroom", "reassign", "job", "--host", "vm2"]
     ordering = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     kept = home.room / "moves"
-    wait_for(lambda: kept.exists() and [file for file in kept.iterdir() if file.suffix == ".json"], 20)
+    wait_for(lambda: "move" in open_orders(home.room / "ledger.db"), 20, "the move to be written down")
     for engine in engines(home):
         os.kill(engine.pid, signal.SIGKILL)
     assert ordering.communicate(timeout=60)[1]
@@ -88,6 +91,12 @@ def test_an_engine_that_is_killed_on_the_way_leaves_one_agent(
     assert not [process for process in vm1.processes() if "sleep 6002" in process.command]
     assert not list(kept.iterdir())
     room.run("kill", "vm2/job", "--yes")
+
+
+def open_orders(ledger: Path) -> list[str]:
+    """The verbs of the orders that the ledger holds as open."""
+    with contextlib.closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as database:
+        return [str(verb) for (verb,) in database.execute("select verb from orders where outcome is null")]
 
 
 def running(status: Status) -> list[str]:

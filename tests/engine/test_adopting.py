@@ -114,6 +114,19 @@ async def test_a_lost_order_is_looked_up_among_the_agents_of_others() -> None:
         assert (await here.order(intents.KillAgent(ID, 0, MARK))).outcome == "done"
 
 
+async def test_a_halt_that_kills_ends_a_program_of_which_nothing_says_what_it_does() -> None:
+    """SIGINT would end it, too: a halt that only interrupts leaves it alone, and says so."""
+    host = Strangers(replace(other(session=""), state="unknown"))
+    async with room(host) as here:
+        await adopt(here)
+        said = await here.order(intents.HaltRoom())
+        assert f"commands run on, --kill ends them: {ID}" in said.reason
+        assert host.signals() == []
+        said = await here.order(intents.HaltRoom(kill=True))
+        await here.until(lambda: here.agent(ID).has_ended)
+        assert [signal.signal for signal in host.signals()] == [AdoptedSignal.END]
+
+
 async def test_a_halt_stops_those_that_were_taken_over_and_leaves_the_others() -> None:
     host = Strangers(other(), other("~agent-2", LATER, session=""))
     async with room(host) as here:
