@@ -216,6 +216,7 @@ def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
 
 PAIRS = list(itertools.combinations(LIES, 2))
 OFTEN, SELDOM = [(field,) for field in LIES] + PAIRS[::2], PAIRS[1::2]
+PARTS = [OFTEN[n::10] for n in range(10)] + [pytest.param(SELDOM[n::10], marks=pytest.mark.long) for n in range(10)]
 
 
 def test_there_is_a_rule_for_every_field_of_an_agent() -> None:
@@ -227,14 +228,7 @@ def test_every_field_of_an_agent_is_lied_about() -> None:
     assert set(LIES) == {field.name for field in fields(wire.AgentSeen)} - {"name"}
 
 
-@pytest.mark.parametrize(
-    "lied_about",
-    [
-        *(OFTEN[part::10] for part in range(10)),
-        *(pytest.param(SELDOM[n::10], marks=pytest.mark.long) for n in range(10)),
-    ],
-    ids=range(20),
-)
+@pytest.mark.parametrize("lied_about", PARTS, ids=range(20))
 async def test_a_host_that_lies_in_one_field_or_two_changes_no_order_and_no_grant(
     lied_about: list[tuple[str, ...]],
 ) -> None:
