@@ -11,6 +11,7 @@ from controlroom.runner.agent_process import speakable
 from controlroom.runner.agent_run import AgentRun
 from controlroom.runner.claude import channel as claude
 from controlroom.runner.claude import own_settings, settings
+from controlroom.runner.claude.dialogs import is_call
 from controlroom.runner.claude.interactive import Interactive
 from controlroom.runner.claude.permission_requests import PermissionRequests
 from controlroom.runner.claude.questions import CHOICES, Question, answer_words, checked_answers
@@ -25,6 +26,8 @@ from controlroom.wire.runner import Answer, Interrupt, Message, SetModel
 
 QUICK, SLOW = 0.1, 0.5
 """Seconds between two looks at Claude's files: while something goes on, and when nothing has for a while."""
+_TAKES = 0.05
+"""Seconds after an answer to Claude's hook until its files can say what came of that."""
 _CALM = 5.0
 """Seconds without anything new after which looks become rare."""
 _SEARCH = 2.0
@@ -66,6 +69,8 @@ class InteractiveRun(AgentRun):
         if self._checks:
             self._checks.stale = False  # it waits for words more often than it has done something
         self._looks_at = self._searches_at = 0.0
+        self._seen: tuple[list[str], float] = [], 0.0
+        """Its screen as it was read last, and when."""
         self._moved = time.monotonic()
         return pid
 
@@ -151,10 +156,19 @@ class InteractiveRun(AgentRun):
     def _read_screen(self) -> None:
         """See what its screen asks; while answers are put in there key by key, it shows them and no question anew."""
         if not isinstance(self._pressed, Filled) and self._claude.wants_screen(_now()):
-            screen: list[str] = []
-            with contextlib.suppress(Refused):
-                screen = self._keys.screen()
-            self._claude.shows(screen, _now())
+            self._claude.shows(self._screen(), _now())
+
+    def _screen(self) -> list[str]:
+        """Return its screen: the one just seen, where that shows what a hook has told since, for Claude waits."""
+        seen, at = self._seen
+        new = [request for request in self._requests.told if not request.shown]
+        if time.monotonic() - at < QUICK and any(is_call(seen, request.tool, request.given) for request in new):
+            return seen
+        screen: list[str] = []
+        with contextlib.suppress(Refused):
+            screen = self._keys.screen()
+        self._seen = screen, time.monotonic()
+        return screen
 
     def _hear_all(self) -> bool:
         lines = self._transcript.read()
@@ -199,7 +213,8 @@ class InteractiveRun(AgentRun):
             self._interrupt(reply)
         else:
             self._answer(request, reply)
-        self._looks_at = 0.0
+        by_hook = isinstance(self._pressed, Decided)  # it is just taking the answer: leave it the processor meanwhile
+        self._looks_at = time.monotonic() + _TAKES if by_hook else 0.0
 
     def _check_typing(self) -> None:
         """Raise `Refused` where Claude would not take what is typed."""
