@@ -36,6 +36,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PACKAGES = {
     "git": "git",
     "gh": "gh",
+    "git-lfs": "git-lfs",
     "tmux": "tmux",
     "openssh-server": "sshd",
     "openssh-client": "ssh",

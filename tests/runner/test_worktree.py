@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomllib
 
+from controlroom.client.manual import read
 from controlroom.runner.worktree import included, ports
 from controlroom.runner.worktree.record import Worktree, every, from_fields
 from controlroom.wire.runner import Message, request_fields
@@ -319,6 +324,53 @@ def test_files_in_lfs_must_be_fetched_by_the_setup(start: Make, repository: Path
         "a.bin is kept in Git LFS, and is a pointer in the worktree: let worktree_setup fetch such files (git lfs pull)"
     )
     assert start("true", epoch=3, worktree_setup=("cp", str(repository / "a.bin"), "a.bin")).finish().exit_code == 0
+
+
+def documented() -> list[tuple[str, ...]]:
+    """The setups that the manual shows for submodules, for Git LFS, and for both."""
+    examples = re.findall(r"```toml\n(.*?)```", read("results").text, re.DOTALL)
+    profiles = tomllib.loads(next(each for each in examples if "[profiles.parts]" in each))["profiles"]
+    return [tuple(profiles[name]["worktree_setup"]) for name in ("parts", "large", "both")]
+
+
+def test_the_setups_of_the_manual_bring_submodules_and_files_in_lfs(
+    start: Make, repository: Path, tmp_path: Path, need: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("git-lfs")
+    settings = ("protocol.file.allow", "always"), ("user.name", "Ann"), ("user.email", "ann@example.org")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", str(len(settings)))
+    for number, (key, value) in enumerate(settings):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", key)
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
+
+    def git(where: Path, *words: str) -> None:
+        subprocess.run(["git", "-C", str(where), *words], check=True, capture_output=True, timeout=60)
+
+    far, part = tmp_path / "far.git", tmp_path / "part"
+    for folder, words in ((far, ("--bare",)), (part, ())):
+        folder.mkdir()
+        git(folder, "init", "-q", "-b", "main", *words)
+    (part / "words").write_text("of a part\n")
+    git(part, "add", ".")
+    git(part, "commit", "-q", "-m", "part")
+    git(repository, "lfs", "install", "--local")
+    git(repository, "lfs", "track", "*.bin")
+    (repository / "a.bin").write_bytes(b"large\n")
+    git(repository, "submodule", "add", "-q", str(part), "part")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "large")
+    git(repository, "remote", "set-url", "origin", far.as_uri())
+    git(repository, "push", "-q", "origin", "main")
+    shutil.rmtree(repository / ".git" / "lfs" / "objects")  # so that they are fetched
+
+    submodules, lfs, both = documented()
+    seen = start("cat", "part/words", worktree_setup=submodules).finish()
+    assert seen.detail.startswith("a.bin is kept in Git LFS")
+    seen = start("true", epoch=2, worktree_setup=lfs).finish()
+    assert seen.detail.startswith("the submodule part is not checked out")
+    run = start("sh", "-c", "cat part/words a.bin; git status --porcelain", epoch=3, worktree_setup=both)
+    assert run.finish().exit_code == 0, run.lines("n")
+    assert run.lines("o")[-2:] == ["of a part", "large"], "and nothing is changed"
 
 
 def test_another_filter_needs_a_setup(start: Make, repository: Path) -> None:
