@@ -243,3 +243,9 @@ def test_memory_that_is_an_upper_bound_is_marked_as_one() -> None:
     assert [views.memory_words(other) for other in (exact, unknown)] == ["3.0G", "–"]
     seen = events.LoadsSeen("vm1", (events.LoadSeen(one.id, 1, 5, 1.0, 300, rss_bound=True),), NOON)
     assert reduce(fleet(exact), seen).agents[one.id].rss_bound
+
+
+def test_a_task_of_several_lines_stands_in_a_row_as_one() -> None:
+    begun = agent(state=State.STARTING, task="Go on where you stopped.␤␤(You go on on another machine.)")
+    row = views.agent_row(fleet(begun), begun, NOON)
+    assert row.task == row.line == "Go on where you stopped. (You go on on another machine.)"

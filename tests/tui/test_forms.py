@@ -141,6 +141,7 @@ async def test_the_form_says_what_becomes_of_run_session_and_folder(size: tuple[
             return " ".join(here.text().split())
 
         assert "its run now is ended first it begins a new session there" in told()
+        assert "1 new 2 keep 3 leave folder" in told(), "all of it is in sight"
         await here.press("backspace", "2")
         assert "it goes on in its session" in told()
         await here.press("backspace", "3")

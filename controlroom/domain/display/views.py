@@ -300,9 +300,14 @@ def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
         cost_words(agent),
         memory_words(agent),
         bool(doubt_words(agent)),
-        " ".join(agent.task[:_TASK_SHOWN].split()),
+        flat(agent.task[:_TASK_SHOWN]),
         fleet_of(fleet, agent),
     )
+
+
+def flat(task: str) -> str:
+    """A task in one line; a host shows where its lines end by a sign."""
+    return " ".join(task.replace("␤", " ").split())
 
 
 def fleet_of(fleet: Fleet, agent: Agent) -> str:
@@ -403,8 +408,8 @@ def _own_line(agent: Agent, now: int) -> str:
     if limit_is_over(agent, now):
         return "its limit is over" + (", and it had ended: let it go on" if agent.has_ended else "")
     if agent.has_ended or agent.state in (State.LIMITED, State.IDLE, State.PAUSED):
-        return agent.detail or agent.last_line or agent.task
-    return agent.last_line or agent.detail or agent.task
+        return agent.detail or agent.last_line or flat(agent.task)
+    return agent.last_line or agent.detail or flat(agent.task)
 
 
 def _again(fleet: Fleet, agent: Agent) -> str:

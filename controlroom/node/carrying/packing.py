@@ -97,6 +97,6 @@ def _no_repository(agent: Leaving) -> str:
     try:
         located(agent.folder)
     except GitFailed as error:
-        without = "--leave-folder (on the screen: keep it, leave the folder)"
+        without = "--leave-folder (on the screen: leave folder)"
         return f"{error}, and its files would stay behind. To move it without them: {without}"
     return ""

@@ -287,8 +287,11 @@ def suggested_name(fleet: Fleet) -> str:
     return next(name for number in range(1, len(taken) + 2) if (name := f"agent-{number}") not in taken)
 
 
-SESSIONS = ["a new one", "keep this one", "keep it, leave the folder"]
-"""What becomes of an agent's session. One that is kept takes the folder along to another host, but for the last."""
+SESSIONS = ["new", "keep", "leave folder"]
+"""What becomes of an agent's session. One that is kept takes the folder along to another host, but for the last.
+
+Short enough for all three to stand side by side on a phone.
+"""
 
 
 class ReassignForm(TellingForm):

@@ -11,7 +11,7 @@ from textual.containers import Container, Vertical
 from textual.message import Message
 
 from controlroom.domain.display.layout import Panes, Pick, seats
-from controlroom.domain.display.views import agent_row, limit_end, memory_words, short_model
+from controlroom.domain.display.views import agent_row, flat, limit_end, memory_words, short_model
 from controlroom.domain.model import Agent, State
 from controlroom.domain.overlap import row_words
 from controlroom.domain.tasks import Task
@@ -128,7 +128,7 @@ class Head(Lines):
         return styled.line((f" ! {words}", self.palette.warn)) if words else ()
 
     def _tasked(self, agent: Agent) -> Line:
-        palette, words = self.palette, " ".join(agent.task.split())
+        palette, words = self.palette, flat(agent.task)
         task = _task_of(self._view, agent)
         key = context_of(self.app).keys.shown("tasks")
         way = ((f"{task.id} ", palette.strong), (key, palette.key), (" · ", palette.quiet)) if task else ()
