@@ -25,6 +25,11 @@ AGAIN, LATER = 5.0, 30.0
 MOMENT = 1e-6
 
 
+@pytest.fixture(autouse=True)
+def engines_gather_nothing() -> None:
+    """Here it is tried what they gather."""
+
+
 class Leaping(selectors.DefaultSelector):
     """Waits for nothing: it is later at once."""
 
