@@ -125,10 +125,10 @@ def prospect(fleet: Fleet, name: str, *, when_ended: bool, session: str) -> list
     profile = fleet.profiles.get(name)
     later = "its model, rights and environment stay as it was started"
     if profile is None:
-        words = ["without a profile only budgets and halt bind it, by signals to its processes", later]
+        words = ["without a profile only budgets and halt bind it", _ONLY_SIGNALS, later]
         return [*words, _ON_UNDER_DEFAULTS] if when_ended else words
     budgets = f"what it spends counts for the budgets of profile {name}, too"
-    words = [_bound_words(profile), *_unseen_words(profile), budgets]
+    words = [_bound_words(profile), *_unseen_words(profile), _ONLY_SIGNALS, budgets]
     if not when_ended:
         after = [str(cause) for cause in profile.restarts.after_trouble]
         ends = f"; what the profile restarts ({', '.join(after)}) stays ended" if after and session else ""
@@ -136,6 +136,7 @@ def prospect(fleet: Fleet, name: str, *, when_ended: bool, session: str) -> list
     return [*words, f"{later}; once it has ended its session goes on under a runner, with those of the profile"]
 
 
+_ONLY_SIGNALS = "a signal to its processes is all that reaches it: messages and answers need a runner"
 _ON_UNDER_DEFAULTS = "once it has ended its session goes on under a runner, headless and with no profile"
 
 

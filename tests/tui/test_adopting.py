@@ -58,7 +58,8 @@ async def test_it_is_taken_over_with_two_keys_and_nothing_but_budgets_binds_it(s
         await on_it(here, api)
         await here.press("~")
         here.screen(AdoptForm)
-        assert "without a profile only budgets and halt bind it, by signals to its processes" in flowing(here)
+        assert "without a profile only budgets and halt bind it" in flowing(here)
+        assert "a signal to its processes is all that reaches it" in flowing(here)
         assert "its model, rights and environment stay as it was started" in flowing(here)
         await here.press("enter")
         assert here.engine.asked == [AdoptAgent(api.id, api.mark, "api")]
