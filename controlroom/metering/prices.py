@@ -9,11 +9,12 @@ live, and cache reads, each at its own price; a prompt beyond a model's limit pa
 batch, fast mode and US-only inference multiply; web searches are paid by the piece.
 """
 
-import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.metering.usage import Message, Usage
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 
 DOLLAR = 10**12
 """Pico-dollars."""
@@ -26,8 +27,8 @@ _MOST = DOLLAR // 1000
 _MOST_MODELS = 10_000
 _NAME = 200
 _PER_MILLE = 1000
-_DATE = re.compile(r"[-@]\d{8}$|[-@]\d{4}-\d{2}-\d{2}$|-latest$")
-_VERSION = re.compile(r"-v\d+(:\d+)?$")
+_DATE = pattern(r"[-@]\d{8}$|[-@]\d{4}-\d{2}-\d{2}$|-latest$")
+_VERSION = pattern(r"-v\d+(:\d+)?$")
 
 
 class Rates(NamedTuple):

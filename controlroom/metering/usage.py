@@ -12,10 +12,12 @@ itself adds to its total for it.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
+
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 
 MOST_TOKENS = 10**8
 """Tokens of one kind in one message at most: what is beyond any context window is damage or a lie."""
@@ -200,7 +202,7 @@ def _request(entry: dict[str, Any], message: dict[str, Any]) -> str:
     raise Damaged("it names neither a message nor a request")
 
 
-_HALF = re.compile("[\ud800-\udfff]")
+_HALF = pattern("[\ud800-\udfff]")
 """Half of a character, which JSON can hold and no file or ledger can."""
 
 

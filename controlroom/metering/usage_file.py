@@ -8,13 +8,14 @@ parent. So what one run has cost is its total less what it began with.
 """
 
 import json
-import re
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.metering.prices import DOLLAR
 from controlroom.metering.usage import LINE_LIMIT, Damaged, Message, Usage, count_in, name_in, refused
 from controlroom.text.json_fields import table, whole
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 
 MOST_REPORTED = 10**17
 """Pico-dollars that one run can have cost: 100,000 dollars. More is damage."""
@@ -85,7 +86,7 @@ _MOST_CLAIMED = 10**15
 """Tokens of one kind that a line can claim: what cannot be true is judged at home, where a person is told of it."""
 _FLAGS = ("fast", "us", "batch", "estimated")
 """As they stand in `Message`, from the sixth field on."""
-_RUN = re.compile("[0-9a-f]{15}")
+_RUN = pattern("[0-9a-f]{15}")
 LONGEST = 3_600_000
 """Milliseconds that an answer can have taken; what took longer is not known."""
 

@@ -6,10 +6,11 @@ who the agent is.
 
 import os
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.runner.files import read_regular, write_atomic
 from controlroom.runner.folder import SPEC, STATUS, agent_folder, split_folder
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.names import agent_name_problem
 from controlroom.text.states import State, lives
 from controlroom.wire.codec import decode, encode

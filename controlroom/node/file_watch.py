@@ -9,9 +9,9 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Collection
-from typing import NamedTuple
 
 from controlroom.node.agent_folders import signature
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 QUIET = 0.03
 """Seconds between two looks at what inotify has to say, at least."""

@@ -5,7 +5,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator
 
 from controlroom.metering.prices import sheet_from_json
@@ -15,13 +14,14 @@ from controlroom.runner.folder import GRANT, prices_file
 from controlroom.runner.money import grant_file
 from controlroom.runner.money.grant_file import BadGrant, RunCeilings, to_bytes
 from controlroom.runner.outcome import Refused
+from controlroom.text.lazy_pattern import pattern
 from controlroom.wire.grants import Grant, Prices
 from controlroom.wire.lines import PeerError
 
 KEPT = 3
 """Price sheets that are kept besides those that living agents go by."""
 
-_MARK = re.compile("[0-9a-f]{12}")
+_MARK = pattern("[0-9a-f]{12}")
 
 
 def mark_of(sheet: str) -> str:

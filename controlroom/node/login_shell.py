@@ -15,10 +15,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from controlroom.runner import process_tree
 from controlroom.runner.folder import PLACE, TAG
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 DEADLINE = 5.0
 """Seconds for one attempt."""

@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from controlroom.runner.files import make_private, read_regular, write_atomic
 from controlroom.runner.folder import OWNER
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.wire.lines import PeerError, from_line, to_line
 
 _TRIES, PAUSE = 100, 0.01

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import NamedTuple
 
 from controlroom.node.tmux_server import Tmux
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 
 class Place(NamedTuple):

@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.node import host
 from controlroom.node.adopted.agents import AdoptedAgents
@@ -45,6 +45,7 @@ from controlroom.node.place import Place, Turns
 from controlroom.node.spawn import Spawner
 from controlroom.node.supervisor import Supervisor
 from controlroom.runner.claude import nested
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.names import is_adopted_name
 from controlroom.text.states import Outcome, Uncounted
 from controlroom.wire.adopted import SignalAdopted

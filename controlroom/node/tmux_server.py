@@ -16,10 +16,11 @@ import stat
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from controlroom.node.host import NO_TMUX
 from controlroom.runner import core_files
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from libtmux.common import tmux_cmd

@@ -13,10 +13,11 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.runner import core_files
 from controlroom.runner.outcome import Unfit
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _RESET = tuple(

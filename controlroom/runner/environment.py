@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 from collections.abc import Mapping
 
 from controlroom.runner import folder
@@ -11,6 +10,7 @@ from controlroom.runner.agent_process import find_program, printed
 from controlroom.runner.claude.login import BEFORE_PLAN, CLOUDS, KEYS, PLAN_TOKEN
 from controlroom.runner.files import read_given, read_regular
 from controlroom.runner.outcome import Unfit, from_status
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.states import Cause
 from controlroom.wire.spec import AgentSpec, Credential
 
@@ -19,7 +19,7 @@ _UNTOLD = "what it said may be secret and is not kept: run it on the host to see
 CREDENTIAL_SECONDS = 30.0
 """How long a credential's command may take."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 _LIMIT = 1024 * 1024
 _ENVIRON_LIMIT = 16 * 1024 * 1024
 

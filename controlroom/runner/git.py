@@ -19,9 +19,10 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from controlroom.runner.files import create, read_regular
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.sanitize import sanitize_lines
 
 SECONDS = 30.0
@@ -74,31 +75,31 @@ _NOT_LITERAL = ("check-ignore",)
 _ENTERING = ("merge", "rebase", "cherry-pick")
 """They may stash first, and a stash starts git within a submodule, which goes by that one's own config."""
 
-_NEVER = re.compile(
+_NEVER = pattern(
     r"-c|-x|--(?:ext-diff|textconv|filters|upload-pack|receive-pack|exec|config-env|exec-path|git-dir|work-tree|"
     r"show-signature|gpg-sign|signed|edit|interactive|recurse-submodules|autostash|template)(?:=.*)?"
 )
 """Options that would start something; a caller that gives one is wrong."""
 
 _TAKEN_OVER = {
-    "core.filemode": re.compile("true|false|yes|no|on|off|1|0"),
-    "core.symlinks": re.compile("true|false|yes|no|on|off|1|0"),
-    "core.ignorecase": re.compile("true|false|yes|no|on|off|1|0"),
-    "core.precomposeunicode": re.compile("true|false|yes|no|on|off|1|0"),
-    "core.autocrlf": re.compile("true|false|input|yes|no|on|off|1|0"),
-    "core.eol": re.compile("lf|crlf|native"),
-    "core.repositoryformatversion": re.compile("[01]"),
-    "extensions.objectformat": re.compile("sha1|sha256"),
-    "extensions.refstorage": re.compile("files|reftable"),
+    "core.filemode": pattern("true|false|yes|no|on|off|1|0"),
+    "core.symlinks": pattern("true|false|yes|no|on|off|1|0"),
+    "core.ignorecase": pattern("true|false|yes|no|on|off|1|0"),
+    "core.precomposeunicode": pattern("true|false|yes|no|on|off|1|0"),
+    "core.autocrlf": pattern("true|false|input|yes|no|on|off|1|0"),
+    "core.eol": pattern("lf|crlf|native"),
+    "core.repositoryformatversion": pattern("[01]"),
+    "extensions.objectformat": pattern("sha1|sha256"),
+    "extensions.refstorage": pattern("files|reftable"),
 }
 _LINKED = ("objects", "refs", "packed-refs", "reftable", "logs", "shallow", "worktrees")
-_REMOTE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
+_REMOTE_NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 _HOST = r"(?!-)[A-Za-z0-9.-]{1,253}"
-_URL = re.compile(
+_URL = pattern(
     rf"(?:(?P<scheme>ssh|https)://(?:[^\s@/]*@)?(?P<host>{_HOST}|\[[0-9A-Fa-f:]+\])(?::\d{{1,5}})?/(?P<path>[!-~]+)"
     rf"|(?:(?!-)[A-Za-z0-9._-]+@)?(?P<scp>{_HOST}):(?!:)(?!//)(?P<scp_path>[!-~]+))"
 )
-_USER = re.compile(r"(?<=://)[^\s@/]*@")
+_USER = pattern(r"(?<=://)[^\s@/]*@")
 
 
 class GitFailed(Exception):

@@ -3,10 +3,11 @@
 import contextlib
 import json
 import os
-import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.runner.files import create
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.sanitize import redact_bytes
 from controlroom.wire import records
 
@@ -16,7 +17,7 @@ EVENT_KEPT = 256 * 1024
 """Bytes of one event in the log at most; of longer ones the long texts are cut."""
 
 # What may be the beginning of a key at the end of a piece: it waits for the rest, so that no cut hides it.
-_KEY_BEGUN = re.compile(rb"(?:s|sk|sk-|sk-a|sk-an|sk-ant|sk-ant-[A-Za-z0-9_-]{0,400})\Z")
+_KEY_BEGUN = pattern(rb"(?:s|sk|sk-|sk-a|sk-an|sk-ant|sk-ant-[A-Za-z0-9_-]{0,400})\Z")
 
 
 class LinePart(NamedTuple):

@@ -2,8 +2,8 @@
 
 import os
 import signal
-from typing import NamedTuple
 
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.states import Cause
 
 VMSTAT = "/proc/vmstat"

@@ -10,9 +10,9 @@ import os
 import signal
 import time
 from collections.abc import Callable, Generator, Iterable
-from typing import NamedTuple
 
 from controlroom.runner import folder
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 PROC = "/proc"
 _ZOMBIE = "Z"

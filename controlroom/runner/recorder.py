@@ -12,6 +12,7 @@ from controlroom.runner.claude.channel import is_answer
 from controlroom.runner.log_writer import EVENT_LINE, LineCutter, LinePart, RunLog, kept_event, packed
 from controlroom.runner.pane import Pane
 from controlroom.text.event_text import Line, record_lines, speak
+from controlroom.text.lazy_pattern import pattern
 from controlroom.wire import records
 from controlroom.wire.lines import PeerError, from_line
 
@@ -24,7 +25,7 @@ PARTIAL_SECONDS = 1.0
 """Seconds after which a line without its end is logged as far as it goes."""
 _SHOWN = 100
 """Records of one batch that are rendered; the log holds them all."""
-_PLAIN = re.compile(rb"(?!.*sk-)(?:[ -~]*\n){1,%d}" % _SHOWN, re.DOTALL)
+_PLAIN = pattern(rb"(?!.*sk-)(?:[ -~]*\n){1,%d}" % _SHOWN, re.DOTALL)
 """Whole lines that go to the log and to a terminal as they are: without anything that looks like a key."""
 _LAST_READS = 32_768
 _PULSE = "thinking_tokens"

@@ -1,5 +1,6 @@
 """Starts the runner from any folder: `python3 -I -S …/controlroom/runner/run.py FOLDER`, without site and its paths."""
 
+import gc
 import importlib
 import os
 import sys
@@ -42,8 +43,10 @@ def _load_from_sources() -> Callable[[str], int]:
 
 
 if __name__ == "__main__":
+    gc.disable()  # what is loaded now stays
     try:
         run = _load()
     except (EOFError, ValueError, TypeError):  # a full disk or a power cut has left half of a compiled file
         run = _load_from_sources()
+    gc.enable()
     sys.exit(run(sys.argv[1]))

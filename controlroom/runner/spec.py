@@ -1,11 +1,12 @@
 """What an agent's folder says is to be run: spec.json, checked field by field."""
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.runner import folder
 from controlroom.runner.outcome import Unfit
 from controlroom.text.checks import CheckOrder
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.names import agent_name_problem
 from controlroom.text.states import KINDS, AgentKind
 from controlroom.wire.records import FORMAT

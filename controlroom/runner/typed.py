@@ -26,6 +26,7 @@ from controlroom.runner.claude.questions import PLAN, Question
 from controlroom.runner.claude.result import refusal
 from controlroom.runner.outcome import Refused, Unfit
 from controlroom.text.json_fields import tables, text
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.states import ItemAnswer, Verdict
 
 _DEADLINE = 5.0
@@ -33,7 +34,7 @@ _DEADLINE = 5.0
 _SCREEN = 256 * 1024
 _MOST_ROWS = 400
 # A paste ends at ESC [ 201 ~, and other controls are keys: none of them may come out of a text.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROLS = pattern("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Keys:

@@ -7,11 +7,12 @@ import json
 import os
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.runner import process_tree
 from controlroom.runner.claude.result import INTERRUPTED
 from controlroom.text.json_fields import table, tables, text
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.states import Cause
 from controlroom.wire.spec import AgentSpec
 

@@ -3,10 +3,9 @@
 Paths are as git names them, bytes that are no UTF-8 as surrogates: hostile until they are sanitized.
 """
 
-import re
-from typing import NamedTuple
-
 from controlroom.text.lazy_dataclass import dataclass
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.states import OpenStrEnum
 
 
@@ -128,7 +127,7 @@ class DiffPlace(NamedTuple):
 BEGINNING = DiffPlace()
 """Before the first hunk."""
 
-_HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
+_HUNK = pattern(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 
 
 def after(place: DiffPlace, line: bytes) -> tuple[LineKind, DiffPlace]:

@@ -1,7 +1,6 @@
 """Checks: the commands that prove an agent's work, how they are to be run, and what came of them."""
 
-from typing import NamedTuple
-
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.states import OpenStrEnum
 
 MOST_COMMANDS = 20

@@ -6,11 +6,12 @@ before they are shown. No line holds a newline, and all of it is bounded.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.text.json_fields import number, table, tables, text, whole
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.sanitize import redact
 
 LINE_LIMIT = 20_000
@@ -181,7 +182,7 @@ def _user(event: dict[str, Any]) -> list[Line]:
     return lines
 
 
-_MARKS = re.compile("</?(?:pasted_content|command-(?:name|message|args)|local-command-std(?:out|err))[^>]{0,80}>")
+_MARKS = pattern("</?(?:pasted_content|command-(?:name|message|args)|local-command-std(?:out|err))[^>]{0,80}>")
 
 
 def _prompt(words: str) -> list[Line]:

@@ -3,18 +3,18 @@
 tmux runs `#(...)` found in session names and folders and matches `-t` by prefix, so a name is plain or it is refused.
 """
 
-import re
+from controlroom.text.lazy_pattern import pattern
 
-_AGENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
-_HOST = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")
+_AGENT = pattern(r"[a-z0-9][a-z0-9_-]{0,40}")
+_HOST = pattern(r"[a-z0-9][a-z0-9._-]{0,40}")
 
-_SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_SESSION = pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,199}")
+_MODEL = pattern(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,199}")
 
-_BRANCH = re.compile(r"(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)|[./]$))[A-Za-z0-9_][A-Za-z0-9._/+@#=-]{0,199}")
+_BRANCH = pattern(r"(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)|[./]$))[A-Za-z0-9_][A-Za-z0-9._/+@#=-]{0,199}")
 
-_ADOPTED = re.compile(r"~[a-z0-9_-]{1,40}")
+_ADOPTED = pattern(r"~[a-z0-9_-]{1,40}")
 
 ADOPTED = "adopted"
 """The kind of an agent that others started: it is shown, and nothing of ours touches it. Its epoch is 0."""

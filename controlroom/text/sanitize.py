@@ -8,7 +8,10 @@ screen makes anew. Linear in its input, never raises, and sanitized text is a fi
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 
 LIMIT = 20_000
 """Characters kept of one line; the rest is cut and marked with an ellipsis."""
@@ -24,8 +27,8 @@ _SEQUENCE = (
     r"|(?:\x1b[\]P_^X]|[\x9d\x90\x9f\x9e\x98])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)?"
     r"|\x1b[ -/]{0,16}[0-~]?"
 )
-_ESCAPES = re.compile(f"(?P<sgr>{_SGR})|{_SEQUENCE}")
-_UNSAFE = re.compile(
+_ESCAPES = pattern(f"(?P<sgr>{_SGR})|{_SEQUENCE}")
+_UNSAFE = pattern(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\ue000-\uf8ff"
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
@@ -187,8 +190,8 @@ def _extended(rest: list[int]) -> tuple[str, int]:
     return "", len(rest)
 
 
-_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]{4,}")
-_KEY_BYTES = re.compile(rb"sk-ant-[A-Za-z0-9_-]{4,}")
+_KEY = pattern(r"sk-ant-[A-Za-z0-9_-]{4,}")
+_KEY_BYTES = pattern(rb"sk-ant-[A-Za-z0-9_-]{4,}")
 HIDDEN = "sk-ant-…"
 
 

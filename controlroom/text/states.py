@@ -1,7 +1,8 @@
 """Closed sets that both ends share, from the runner on a host to the row on a screen: states, outcomes, answers."""
 
 from enum import Enum
-from typing import NamedTuple
+
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 
 class StrEnum(str, Enum):

@@ -11,10 +11,12 @@ import struct
 from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from controlroom.text.lazy_pattern import pattern
+
 LOCALTIME = "/etc/localtime"
 """The machine's time zone: a file of the tz database, or a link to one."""
 
-_RULE = re.compile(r"(<[A-Za-z0-9+-]{3,}>|[A-Za-z]{3,})[+-]?\d{1,3}(:\d\d){0,2}(?P<summer>.*)", re.ASCII)
+_RULE = pattern(r"(<[A-Za-z0-9+-]{3,}>|[A-Za-z]{3,})[+-]?\d{1,3}(:\d\d){0,2}(?P<summer>.*)", re.ASCII)
 _BLOCK = struct.pack(">4sc15x6L", b"TZif", b"2", 0, 0, 0, 0, 1, 4) + struct.pack(">lbb", 0, 0, 0) + b"UTC\0"
 """A file of the tz database (RFC 9636) without a moment at which anything changes: its footer alone counts."""
 

@@ -5,9 +5,9 @@ each asked for by home, so that no more is under way than home has asked for.
 """
 
 from dataclasses import field
-from typing import NamedTuple
 
 from controlroom.text.lazy_dataclass import dataclass
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.wire.spec import AgentSpec
 
 PIECE = 96 * 1024

@@ -9,9 +9,10 @@ forwards and backwards, and searched as text. A position is (epoch, segment, off
 """
 
 import re
-from typing import NamedTuple
 
 from controlroom.text.event_text import LogRecord
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 
 FORMAT = 1
 """Version of the files in an agent's folder: spec, status, segments. A reader refuses a newer one."""
@@ -23,8 +24,8 @@ SEGMENT_BYTES = 4 * 1024 * 1024
 OUT, ERR, EVENT, INPUT, NOTE = b"o", b"e", b"a", b"i", b"n"
 """Streams: output, error output, agent event (JSON), what the operator sent, what the runner says."""
 
-_RECORD = re.compile(rb"(\d{13}) ([oeainOEAIN]) (.*)", re.DOTALL)
-_SEGMENT = re.compile(r"log\.(\d{6})")
+_RECORD = pattern(rb"(\d{13}) ([oeainOEAIN]) (.*)", re.DOTALL)
+_SEGMENT = pattern(r"log\.(\d{6})")
 
 
 class Position(NamedTuple):

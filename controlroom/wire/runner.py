@@ -19,8 +19,9 @@ The records are named tuples, for a dataclass would cost each runner memory.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.states import Item, ItemAnswer, Verdict
 from controlroom.wire.lines import PeerError, from_line
 

@@ -3,9 +3,8 @@
 Named tuples, for a dataclass would cost each runner memory.
 """
 
-from typing import NamedTuple
-
 from controlroom.text.checks import CheckOrder
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 
 class Credential(NamedTuple):

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
-from typing import NamedTuple
 
 from controlroom.node.adopted.claudes import (
     NAMES,
@@ -45,6 +44,7 @@ from controlroom.runner.claude import login
 from controlroom.runner.claude.edits import is_path
 from controlroom.runner.claude.interactive import DIALOG, GOES_ON
 from controlroom.text.lazy_dataclass import dataclass
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.names import ADOPTED
 from controlroom.text.sanitize import redact
 from controlroom.text.states import Cause, State

@@ -19,7 +19,7 @@ import unicodedata
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import count, islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.node.agent_folders import signature
 from controlroom.node.observation import processes
@@ -37,6 +37,8 @@ from controlroom.runner.files import open_regular, read_regular
 from controlroom.runner.folder import TAG
 from controlroom.text.event_text import telling_words
 from controlroom.text.json_fields import table, tables, text, whole
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.sanitize import redact
 from controlroom.text.states import Cause, State, Uncounted
 from controlroom.wire.lines import PeerError, from_line
@@ -54,7 +56,7 @@ _SPEAKING = (b'"type":"assistant"', b'"type":"user"', b'"promptSubmitEnding"')
 _WRITING = 1.0
 """Seconds that a session file which makes no sense is taken to be half written."""
 
-_SESSION = re.compile(r"[A-Za-z0-9-]{8,64}")
+_SESSION = pattern(r"[A-Za-z0-9-]{8,64}")
 
 
 def is_claude(process: Process) -> bool:

@@ -8,11 +8,9 @@ is not known. What cannot be found is told as a gap, for a day. All of it may be
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from controlroom.metering.usage import moment
 from controlroom.node.adopted.claudes import RunningClaude, Transcript, adopted_name, end_of
@@ -20,6 +18,8 @@ from controlroom.node.adopted.metered import MeteredBySession
 from controlroom.node.agent_folders import signature
 from controlroom.runner.files import make_private, read_piece, read_regular, why, write_atomic
 from controlroom.text.json_fields import text
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.states import Uncounted
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.lines import PeerError, from_line, to_line
@@ -37,7 +37,7 @@ _QUIET = 5_000
 _DAY = 86_400_000
 _MOST_FILES, _MOST_FOUND, _MOST_OVER, _MOST_GAPS, _MOST_PROJECTS = 50_000, 1_000, 500, 20, 50
 _HEAD = 64 * 1024
-_NAME = re.compile(r"([0-9a-fA-F-]{8,64})\.jsonl")
+_NAME = pattern(r"([0-9a-fA-F-]{8,64})\.jsonl")
 
 
 class _Kept(NamedTuple):

@@ -9,12 +9,12 @@ import base64
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from controlroom.node.adopted.agents import AdoptedAgents, AdoptedSources
 from controlroom.node.adopted.claudes import said_at, spoken
 from controlroom.runner.files import read_piece
 from controlroom.text.lazy_dataclass import dataclass
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.names import is_adopted_name
 from controlroom.wire.messages import Fetch, Fetched, Follow, LogChunk
 from controlroom.wire.records import EVENT, NOTE, OUT, pack

@@ -9,9 +9,9 @@ import secrets
 import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
 
 from controlroom.node.tmux_server import Tmux, TmuxError
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 SOCKET = "default"
 

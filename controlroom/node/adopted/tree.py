@@ -9,28 +9,29 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
-from typing import NamedTuple
 
 from controlroom.node.observation.processes import LINUX, ProcessSnapshot, program
 from controlroom.runner import process_tree
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 
 SHELLS = frozenset(b"sh bash zsh fish dash ksh mksh ash tcsh csh nu xonsh pwsh elvish busybox login".split())
 
 _RUNS_ANOTHER = frozenset(b"timeout time xargs nohup setsid stdbuf unbuffer flock".split())
 """Programs that only run another one, in a script."""
 
-_PLAIN = re.compile(r"-[abefhklmnpuvxBCEHPT]+|--(?:norc|noprofile|posix|login)")
+_PLAIN = pattern(r"-[abefhklmnpuvxBCEHPT]+|--(?:norc|noprofile|posix|login)")
 """Options of a shell after which a script may follow; any other may take a word, or have it read what is typed."""
 
-_COMMAND = re.compile(r"-[abefhklmnpuvxBCEHPT]*c[abefhklmnpuvxBCEHPT]*")
+_COMMAND = pattern(r"-[abefhklmnpuvxBCEHPT]*c[abefhklmnpuvxBCEHPT]*")
 
-_ENDS_IN_A_SHELL = re.compile(
+_ENDS_IN_A_SHELL = pattern(
     r"(?:^|[;&|\n(])\s*(?:exec\s+)?(?P<q>[\"']?)(?:\$\{?SHELL\}?|(?:\S*/)?(?:ba|z|da|fi|k|mk|a|tc|c)?sh)(?P=q)"
     r"(?:\s+-[-\w]+)*[\s;)]*$"
 )
 """A command that leaves whoever attaches a shell, once its work is done: `claude; exec bash`."""
 
-_MARK = re.compile(r"([0-9a-f]{0,12})\.([0-9]{1,10})\.([0-9]{1,20})")
+_MARK = pattern(r"([0-9a-f]{0,12})\.([0-9]{1,10})\.([0-9]{1,20})")
 
 Argv = Callable[[int], Sequence[str]]
 """Gives the words that a process was started with; none where they cannot be seen."""

@@ -9,7 +9,6 @@ runner of ours goes on with a session, what follows is its agent's. Goes home as
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from controlroom.metering.usage_file import to_line
 from controlroom.node.adopted.claudes import RunningClaude
@@ -20,6 +19,7 @@ from controlroom.runner.claude.session_usage import TURNED, SessionUsage, Stop
 from controlroom.runner.claude.transcripts import files_of, in_flight
 from controlroom.runner.files import open_regular
 from controlroom.runner.money.usage_meter import Metered
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.wire.usage import USAGE_OPEN, SendUsage, UsageOrder, UsagePlace, UsageSeen
 
 Key = tuple[str, int]

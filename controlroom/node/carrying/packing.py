@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from controlroom.node.agent_folders import Entry
 from controlroom.node.carrying import sessions, snapshot, staging
@@ -10,6 +9,7 @@ from controlroom.node.git.work import workplace, worktree_of
 from controlroom.node.spawn import Refusal
 from controlroom.runner.git import GitFailed, located, opened
 from controlroom.runner.worktree.record import Worktree
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.wire.carrying import Folder, FolderLooked, LookAtFolder, Manifest, Pack, Part, SessionFile
 
 

@@ -3,14 +3,13 @@
 What is in no commit never goes that way. The login is the person's own on each host.
 """
 
-import re
-
 from controlroom.node.git.branches import HEADS, ORIGIN, commit_of, head_of, is_commit
 from controlroom.node.git.merging import REMOTE_SECONDS, known_origin, pushed
 from controlroom.node.spawn import Refusal
 from controlroom.runner.git import REMOTE, Repository
+from controlroom.text.lazy_pattern import pattern
 
-_BRANCH = re.compile(r"controlroom/moves/[a-z0-9][a-z0-9_-]{0,40}\.[0-9]{1,19}")
+_BRANCH = pattern(r"controlroom/moves/[a-z0-9][a-z0-9_-]{0,40}\.[0-9]{1,19}")
 
 
 def branch_of_move(name: str, op: int) -> str:

@@ -9,7 +9,6 @@ import contextlib
 import gzip
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
@@ -21,6 +20,7 @@ from controlroom.runner.claude.transcripts import find_transcript, slug
 from controlroom.runner.files import create, make_private, open_regular
 from controlroom.runner.git import displayable
 from controlroom.runner.money.usage_meter import noted_sessions
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.names import is_session
 from controlroom.wire.carrying import MOST_FILES, SessionFile
 
@@ -28,7 +28,7 @@ _BLOCK = 256 * 1024
 _LEVEL = 3
 """How hard gzip tries: transcripts shrink to a fifth at the speed of a disk."""
 
-_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ @+-]{0,120}")
+_PART = pattern(r"[A-Za-z0-9_][A-Za-z0-9._ @+-]{0,120}")
 _DEPTH = 6
 _SLUG_MOST = 200
 

@@ -12,7 +12,6 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from controlroom.node.git.branches import branch_of, head_of, origin_of
 from controlroom.runner.files import create, open_regular
@@ -31,6 +30,8 @@ from controlroom.runner.worktree.hidden import hidden_changes
 from controlroom.runner.worktree.making import fit_name
 from controlroom.runner.worktree.record import Worktree
 from controlroom.runner.worktree.unready import filters, is_pointer
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.wire.carrying import MOST_LEFT, Folder
 
 SECONDS = 600.0
@@ -51,8 +52,8 @@ _UNDER_WAY = {
     "BISECT_LOG": "a bisect",
 }
 _DATA = ("core.filemode", "core.symlinks", "core.ignorecase", "core.precomposeunicode", "core.autocrlf", "core.eol")
-_PLAIN = re.compile("[A-Za-z0-9]{1,20}")
-_CREDENTIALS = re.compile(r"(?<=^https://)[^@/]*@|(?<=^ssh://)([^@/:]*):[^@/]*(?=@)")
+_PLAIN = pattern("[A-Za-z0-9]{1,20}")
+_CREDENTIALS = pattern(r"(?<=^https://)[^@/]*@|(?<=^ssh://)([^@/:]*):[^@/]*(?=@)")
 
 
 class Unsaved(NamedTuple):

@@ -3,7 +3,6 @@
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from controlroom.node.agent_folders import epochs
 from controlroom.node.carrying import fences, remotes, sessions, snapshot, staging
@@ -17,6 +16,7 @@ from controlroom.runner.git import GitFailed, Repository, displayable, opened, r
 from controlroom.runner.worktree import record
 from controlroom.runner.worktree.making import HEAD, fit_name, new_branch, new_folder, unmake
 from controlroom.runner.worktree.record import Worktree
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.names import branch_name_problem
 from controlroom.wire.carrying import MOST_TIPS, FindRepository, Folder, RepositoryFound, Unpack, Unpacked
 from controlroom.wire.spec import AgentSpec

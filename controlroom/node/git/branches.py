@@ -3,22 +3,22 @@
 All of it is what the repository says, and an agent may have written that: nothing here decides, and nothing runs.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import NamedTuple
 
 from controlroom.runner.git import GitFailed, Repository, displayable, opened, origin
 from controlroom.runner.worktree.hidden import hidden_changes
 from controlroom.text.branch_work import BranchWork, Commit, FileChange
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 
 HEADS, ORIGIN = "refs/heads/", "origin"
 _SECONDS = 10.0
 _MOST_COMMITS, _MOST_FILES = 50, 300
 """Commits and files that are named; all are counted."""
 _TEXT = 300
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_COMMIT = pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _DEFAULTS = ("main", "master")
 _OUTPUT = 8 * 1024 * 1024
 

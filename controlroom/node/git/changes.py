@@ -8,7 +8,6 @@ import base64
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from controlroom.node.agent_folders import entry_of
 from controlroom.node.git.branches import ITS_START, Beginning, branch_of, commit_of, start_of
@@ -28,6 +27,7 @@ from controlroom.text.changes import (
     LineKind,
     after,
 )
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.sanitize import redact_bytes
 from controlroom.wire.inquiries import ChangesListed, CutLine, DiffRead, ListChanges, ReadDiff
 from controlroom.wire.lines import PeerError

@@ -11,9 +11,10 @@ Files outside of repositories count where the agent works, by its calls alone.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple, TypedDict
+from typing import TypedDict
 
 from controlroom.runner.git import GitFailed, Output, Place, Repository, located, opened, origin
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.wire.edits import LONGEST_PATH, MOST_BYTES, MOST_PATHS, MOST_REPOSITORIES, AgentEdits, RepositoryEdits
 
 

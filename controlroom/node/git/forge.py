@@ -10,11 +10,13 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from controlroom.runner.git import SHOWN_MOST, displayable, spawned
 from controlroom.text.json_fields import table, text
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.sanitize import redact
 
 MAX_ANSWER = 4 * 1024 * 1024
@@ -28,9 +30,9 @@ _NO_LOGIN = 4
 _LATER = frozenset({408, 425})
 """A forge that answers so, or with 500 and more, may still do what it was asked."""
 
-_STATUS = re.compile(rb"HTTP/[0-9.]{1,4} ([1-5][0-9]{2})\b[^\n]*\n")
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_TOKEN = re.compile(r"[A-Za-z0-9_]{32,}|(?:gh[a-z]|github_pat)_\w+|(?<=://)[^\s@/]*@", re.IGNORECASE)
+_STATUS = pattern(rb"HTTP/[0-9.]{1,4} ([1-5][0-9]{2})\b[^\n]*\n")
+_HEAD_END = pattern(rb"\r?\n\r?\n")
+_TOKEN = pattern(r"[A-Za-z0-9_]{32,}|(?:gh[a-z]|github_pat)_\w+|(?<=://)[^\s@/]*@", re.IGNORECASE)
 _TOKENS = ("GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
 _NOT_OURS = ("GH_DEBUG", "DEBUG", "GH_FORCE_TTY", "CLICOLOR_FORCE", "GH_REPO", "GH_PAGER", "PAGER")
 

@@ -8,7 +8,6 @@ the names of the files, and the worktree is removed whatever happens.
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 from controlroom.node.git.branches import (
     HEADS,
@@ -37,6 +36,7 @@ from controlroom.runner.git import (
     reachable,
     remove_tree,
 )
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.names import branch_name_problem
 from controlroom.wire.branches import AcceptWork
 

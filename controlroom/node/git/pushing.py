@@ -1,8 +1,6 @@
 """Pushes the branch of an agent to the origin, and asks there for its merge (`forge`): one pull request, never two."""
 
-import re
 import shlex
-from typing import NamedTuple
 
 from controlroom.node.git.branches import branch_of, commits, default_branch
 from controlroom.node.git.forge import UNPROCESSABLE, Forge, PullRequest
@@ -10,13 +8,15 @@ from controlroom.node.git.merging import Job, Unsure, known_origin, pushed, show
 from controlroom.node.spawn import Refusal
 from controlroom.runner.agent_process import find_program
 from controlroom.runner.git import Repository, opened, origin
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.names import branch_name_problem
 from controlroom.wire.branches import PushWork, RequestPull
 
 SECONDS = 60.0
 """Seconds that a forge may take for one request."""
 
-_REPOSITORY = re.compile(r"[a-z0-9.-]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+){2}")
+_REPOSITORY = pattern(r"[a-z0-9.-]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+){2}")
 
 
 class _Pushed(NamedTuple):

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 from controlroom.node.agent_folders import Entry, entry_of, read_order, read_status
 from controlroom.node.git.branches import UNRECORDED, Beginning, read_work
@@ -13,6 +12,7 @@ from controlroom.runner.git import GitFailed, displayable
 from controlroom.runner.worktree.record import Worktree, every
 from controlroom.text.branch_work import BranchWork
 from controlroom.text.json_fields import table, text
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.wire.branches import ReadWork, WorkRead
 from controlroom.wire.lines import PeerError
 

@@ -7,7 +7,8 @@ a settings folder, and one that is reached in two ways counts once.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 _MOST_FOLDERS, MOST_FILES, _DEEPEST = 64, 200_000, 8
 _LONGEST_PATH = 1000

@@ -5,10 +5,8 @@ import errno
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from controlroom.metering.scan import WHOLE_LIMIT, scan
 from controlroom.metering.usage import Message
@@ -16,11 +14,13 @@ from controlroom.metering.usage_file import to_line
 from controlroom.node.imports.found import folder_of
 from controlroom.runner.claude.session_usage import latest
 from controlroom.runner.files import open_regular
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.wire.imports import ANSWER_READ, ANSWER_RECORDS, TranscriptPart, TranscriptPlace
 
 _BLOCK = 128 * 1024
 _HEAD, _MARKED = 64 * 1024, 256
-_CWD = re.compile(rb'"cwd":("(?:[^"\\]|\\.){1,4000}")')
+_CWD = pattern(rb'"cwd":("(?:[^"\\]|\\.){1,4000}")')
 A_LOOK = 2.0
 """Seconds after which an answer is given with what there is."""
 

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.node.logs import segments
 from controlroom.runner.worktree.record import MAKING
 from controlroom.text.checks import CHECKING
 from controlroom.text.event_text import LogRecord
 from controlroom.text.json_fields import table, tables, text
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.wire.records import Position, unpack
 
 LIMIT = 16 * 1024

@@ -12,10 +12,11 @@ import re
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.node.logs import segments
 from controlroom.text.event_text import shown_lines
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.sanitize import sanitize
 from controlroom.wire.inquiries import Found, FoundLine, Hit, Search
 from controlroom.wire.records import Position, unpack_all

@@ -4,9 +4,9 @@ Nothing here reads more than its limit, and a segment that is truncated, deleted
 """
 
 import os
-from typing import NamedTuple
 
 from controlroom.runner.files import read_piece, read_piece_of
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.wire.records import MAX_BODY, Position, segment_name, segment_number
 
 MAX_RECORD = MAX_BODY + 64

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import field, replace
-from typing import NamedTuple
 
 from controlroom.node import agent_folders
 from controlroom.node.agent_folders import Entry, is_live
@@ -26,6 +25,7 @@ from controlroom.runner.claude import settings
 from controlroom.runner.files import read_regular
 from controlroom.runner.folder import STATUS
 from controlroom.text.lazy_dataclass import dataclass
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.states import Cause, State
 from controlroom.wire.lines import PeerError, from_line
 from controlroom.wire.messages import AgentSeen, EvidenceSeen

@@ -15,11 +15,11 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 from controlroom.node.observation.processes import TICKS, Process, ProcessSnapshot, marks_of
 from controlroom.runner.folder import place, tag
 from controlroom.text.host_sample import HostSample
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.states import DISK_FULL
 from controlroom.wire.messages import AgentLoad
 

@@ -6,10 +6,10 @@ Linux: one pass over `/proc/*/stat`. Elsewhere psutil, which asks the system for
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from controlroom.runner import process_tree
 from controlroom.runner.folder import PLACE, TAG
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 
 class Process(NamedTuple):

@@ -14,7 +14,7 @@ Shapes and order of events: Claude Code 2.1.330 run with `--input-format stream-
 
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.metering.usage_file import pico_of
 from controlroom.runner.claude import lead_tools, result
@@ -32,6 +32,7 @@ from controlroom.runner.claude.tool_calls import may_change
 from controlroom.runner.outcome import Exit, Refused
 from controlroom.text.event_text import asked, limit_name, retry_words
 from controlroom.text.json_fields import number, table, tables, text, whole
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.states import Cause, ItemAnswer, State, Verdict
 from controlroom.wire.runner import Answer
 from controlroom.wire.spec import AgentSpec

@@ -30,18 +30,20 @@ a model has drawn, is none.
 import re
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, takewhile
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.runner.claude.questions import ASKS, EDITORS, EDITS, SHOWS_PLAN, Lasting, has_previews
 from controlroom.text.event_text import ASKED_LIMIT, asked
 from controlroom.text.json_fields import tables, text
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.sanitize import redact
 from controlroom.text.states import ItemAnswer
 
-_TOP = re.compile("(?:← +| )[☐☒] .*")
-_RULE = re.compile("─{20,}")
-_SPACES = re.compile(r"[\s│]+")
-_REVIEW = re.compile(r"Reviewyouranswers(.*?)(?:Readytosubmityouranswers\?)?❯?1\.Submitanswers❯?2\.Cancel")
+_TOP = pattern("(?:← +| )[☐☒] .*")
+_RULE = pattern("─{20,}")
+_SPACES = pattern(r"[\s│]+")
+_REVIEW = pattern(r"Reviewyouranswers(.*?)(?:Readytosubmityouranswers\?)?❯?1\.Submitanswers❯?2\.Cancel")
 _EMPTY = ("", "Typesomething", "Typesomething.")
 _BOX = "┌"
 
@@ -193,13 +195,13 @@ def startup(screen: list[str]) -> str:
 
 YES = "1. Yes"
 
-_ONLY_THE_PLAN = re.compile(r" *(?:❯ )? *([1-9])\. Yes, manually approve edits *")
-_PLAN_AND_EDITS = re.compile(r" *(?:❯ )? *([1-9])\. Yes, auto-accept edits *")
-_FIRST_OF_PLAN = re.compile(r" *❯? *1\. Yes\b.*")
+_ONLY_THE_PLAN = pattern(r" *(?:❯ )? *([1-9])\. Yes, manually approve edits *")
+_PLAN_AND_EDITS = pattern(r" *(?:❯ )? *([1-9])\. Yes, auto-accept edits *")
+_FIRST_OF_PLAN = pattern(r" *❯? *1\. Yes\b.*")
 _EDIT_ON = (
     "Yes, and switch to accept edits (auto-approve file edits and common file commands) for this session (shift+tab)"
 )
-_PROMPT_CHOICE = re.compile(r" (?:❯ |  )([1-9])\. (.+)")
+_PROMPT_CHOICE = pattern(r" (?:❯ |  )([1-9])\. (.+)")
 _MORE_OF_A_CHOICE = " " * 6
 _TOOLS = {
     "Bash command": "Bash",
@@ -212,24 +214,24 @@ _TOOLS = {
 _PLAN_BEGINS = ("Ready to code?", "Here is Claude's plan:")
 _LEAVES_PLANNING = "Exitplanmode?Claudewantstoexitplanmode❯1.Yes,andswitchtodefault(askeachtime)forthissession2.No"
 _PLAN_INDENT, _PLAN_EDGE = "   ", 2
-_MORE_BEYOND = re.compile(" +[↑↓]$")
+_MORE_BEYOND = pattern(" +[↑↓]$")
 _PART_OF_A_PLAN = "Its screen shows only a part of the plan, this one:"
-_FENCE = re.compile(r"^ *(?:```|~~~).*$", re.MULTILINE)
-_LINK = re.compile(r"\[([^\]\n]*)\]\([^)\n]*\)")
-_ITEM = re.compile(r"^ *(?:[0-9]{1,9}[.)]|[a-z]{1,5}\.) ", re.MULTILINE)
-_SIGNS = re.compile(r"[\W_]+")
+_FENCE = pattern(r"^ *(?:```|~~~).*$", re.MULTILINE)
+_LINK = pattern(r"\[([^\]\n]*)\]\([^)\n]*\)")
+_ITEM = pattern(r"^ *(?:[0-9]{1,9}[.)]|[a-z]{1,5}\.) ", re.MULTILINE)
+_SIGNS = pattern(r"[\W_]+")
 _NOISE = ("Tip: ", "Do you want to ")
-_CUT_OFF = re.compile(r" ↑ \d+ more lines?")
-_NUMBER = re.compile(r" *\d+ ")
+_CUT_OFF = pattern(r" ↑ \d+ more lines?")
+_NUMBER = pattern(r" *\d+ ")
 _NOTHING_IN_IT = "(Nocontent)"
-_FROM_ELSEWHERE = re.compile(r"^(?:…|~/|(?:\.\./)+)")
-_NOT_ALIKE = re.compile(r"[^\w!-~]+")
-_GAPS = re.compile(r"[ \t\n\r\f\v]+")
+_FROM_ELSEWHERE = pattern(r"^(?:…|~/|(?:\.\./)+)")
+_NOT_ALIKE = pattern(r"[^\w!-~]+")
+_GAPS = pattern(r"[ \t\n\r\f\v]+")
 _OWN_WORDS = "Type something"
 _LEFT_BY_ESCAPE = ("Esc to cancel", "(esc)")
-_HEADER = re.compile(r" ☐ (?P<one>\S.*)|← +☐ (?P<several>[^☐☒✔]*\S) +✔ Submit +→")
-_CHOICE = re.compile(r"[❯ ] ([1-9])\. (.+)")
-_SEVERAL_CHOICE = re.compile(r"[❯ ] ([1-9])\. \[[ ✔]\] (.+)")
+_HEADER = pattern(r" ☐ (?P<one>\S.*)|← +☐ (?P<several>[^☐☒✔]*\S) +✔ Submit +→")
+_CHOICE = pattern(r"[❯ ] ([1-9])\. (.+)")
+_SEVERAL_CHOICE = pattern(r"[❯ ] ([1-9])\. \[[ ✔]\] (.+)")
 _PART_OF_QUESTIONS = "Its screen shows only a part of what it asks, this:"
 _RULE_LEAST = 20
 

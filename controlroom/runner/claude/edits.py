@@ -7,13 +7,14 @@ commands is not known from them.
 import contextlib
 import json
 import os
-import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.runner.files import append_to
 from controlroom.runner.folder import EDITS
 from controlroom.text.json_fields import table, tables, text
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.sanitize import redact
 
 _PATHS = {"Edit": "file_path", "Write": "file_path", "MultiEdit": "file_path", "NotebookEdit": "notebook_path"}
@@ -25,7 +26,7 @@ MOST_EDITED = 1_000
 LONGEST = 4_096
 """Characters of a path."""
 
-COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+COMMIT = pattern("[0-9a-f]{40}|[0-9a-f]{64}")
 """A commit's name in hexadecimal."""
 
 _CALLS = 200

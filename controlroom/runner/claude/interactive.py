@@ -14,7 +14,6 @@ Claude Code 2.1.330, observed:
   - at a weekly limit a dialog opens that asks whether to wait; SIGINT ends it in the middle of a turn, with exit 0.
 """
 
-import re
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from controlroom.runner.claude.result import INTERRUPTED, limit_ends, login_trou
 from controlroom.runner.outcome import Exit
 from controlroom.text.event_text import asked
 from controlroom.text.json_fields import table, tables, text, whole
+from controlroom.text.lazy_pattern import pattern
 from controlroom.text.states import Cause, State
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ UNTOLD = 1_000
 between two looks at the screen from then on."""
 
 _MOST_CALLS = 200
-_PASTED = re.compile("</?pasted_content[^>]{0,80}>")
+_PASTED = pattern("</?pasted_content[^>]{0,80}>")
 
 
 _SUBAGENTS = ("Agent", "Task")

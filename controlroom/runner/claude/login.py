@@ -16,12 +16,13 @@ says of itself while it runs is held against all this (`told_by`).
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.runner.claude import settings
 from controlroom.runner.claude.settings import GIVEN, MANAGED, Settings, Unreadable, read_entry, read_object
 from controlroom.runner.files import read_given
 from controlroom.text.json_fields import table, text
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.states import AgentKind, Payer
 from controlroom.wire.spec import AgentSpec
 

@@ -13,7 +13,6 @@ it looks: hundreds of runners can afford that. A user has 128 inotify instances 
 
 import fcntl
 import os
-import re
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +23,7 @@ from controlroom.runner.claude.transcripts import slug
 from controlroom.runner.files import read_regular
 from controlroom.runner.process_tree import Process
 from controlroom.text.json_fields import text
+from controlroom.text.lazy_pattern import pattern
 from controlroom.wire.lines import PeerError, from_line
 
 SIGNAL = signal.SIGIO
@@ -101,7 +101,7 @@ _YOUNG = 5.0
 """Seconds of age in which a Claude on a terminal is still in the session that it began with."""
 _SESSION_LIMIT = 64 * 1024
 MOST, _MOST_NAMES = 200, 5000
-_SESSION = re.compile("[0-9a-fA-F-]{8,64}")
+_SESSION = pattern("[0-9a-fA-F-]{8,64}")
 _GOES_ON = frozenset({"--resume", "-r", "--continue", "-c", "--fork-session", "--from-pr", "--teleport"})
 _KEEPS_NOTHING = "--no-session-persistence"
 _NEVER = float("inf")

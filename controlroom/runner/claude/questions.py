@@ -12,11 +12,12 @@ Claude Code 2.1.332, observed over the control channel:
 import json
 from collections.abc import Callable, Iterator
 from posixpath import normpath
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.runner.outcome import Refused
 from controlroom.text.event_text import ASKED_LIMIT, asked
 from controlroom.text.json_fields import tables, text
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.text.sanitize import redact
 from controlroom.text.states import Item, ItemAnswer, Option
 from controlroom.wire.runner import Answer, digest_of

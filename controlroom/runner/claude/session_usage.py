@@ -8,11 +8,11 @@ before is another's, and in a session that may be a fork, what is older than the
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import Record, Refusal, Report, to_line
 from controlroom.runner.claude.transcripts import Piece, RecentPieces, Tail, Told, files_of
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 A_PART = 48 * 1024
 """Bytes of records that make a part, one record more or less."""

@@ -17,10 +17,11 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.runner.files import read_given
 from controlroom.text.json_fields import table
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 _LIMIT, _LARGE, _ENTRY = 1024 * 1024, 64 * 1024 * 1024, 65_536
 

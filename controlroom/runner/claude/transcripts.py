@@ -23,7 +23,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.metering.usage import MOST_TOKENS, Damaged, Message, Usage, message_of, messages_of, moment
 from controlroom.metering.usage_file import transcript_total
@@ -31,6 +31,8 @@ from controlroom.runner import process_tree
 from controlroom.runner.claude.result import INTERRUPTED
 from controlroom.runner.files import open_regular, read_regular
 from controlroom.text.json_fields import table, tables, text, whole
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.wire.lines import PeerError, from_line
 
 _SESSION_LIMIT = 256 * 1024
@@ -393,7 +395,7 @@ def _all_told(start: int, data: bytes, skipping: bool, requests: list[Request]) 
         start = end
 
 
-_REQUEST = re.compile(rb'"requestRef":"([^"\\]{1,200})"')
+_REQUEST = pattern(rb'"requestRef":"([^"\\]{1,200})"')
 _ERROR = b'"subtype":"api_error"', b'"isApiErrorMessage":true'
 """Where a request was refused and is made again, and where it is not (Claude Code 2.1.330 without a terminal)."""
 _SHORT = 64 * 1024

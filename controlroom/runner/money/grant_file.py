@@ -4,9 +4,10 @@
 """
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.runner.files import read_regular
+from controlroom.text.lazy_named_tuple import NamedTuple
 from controlroom.wire.signing import grant_bytes
 
 FORMAT = 1

@@ -6,9 +6,8 @@ sessions.jsonl lists the sessions that a run is metered from, for whoever comes 
 import contextlib
 import json
 import os
-import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import Record, Refusal, Report, result_costs, to_line
@@ -17,11 +16,13 @@ from controlroom.runner.claude.transcripts import RecentPieces, find_transcript,
 from controlroom.runner.files import append_to, read_piece
 from controlroom.runner.folder import SESSIONS, USAGE
 from controlroom.text.json_fields import text, whole
+from controlroom.text.lazy_named_tuple import NamedTuple
+from controlroom.text.lazy_pattern import pattern
 from controlroom.wire.lines import PeerError, from_line
 
 _MOST_BYTES = 1024 * 1024
-_SESSION = re.compile("[0-9a-fA-F-]{8,64}")
-_RUN = re.compile("[0-9a-f]{15}")
+_SESSION = pattern("[0-9a-fA-F-]{8,64}")
+_RUN = pattern("[0-9a-f]{15}")
 
 
 class Metered(NamedTuple):

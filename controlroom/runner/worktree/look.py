@@ -14,7 +14,6 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
-from typing import NamedTuple
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
@@ -26,6 +25,7 @@ from controlroom.runner.outcome import Unfit
 from controlroom.runner.worktree.hidden import hidden_changes
 from controlroom.text.checks import MOST_GUARDED
 from controlroom.text.json_fields import table, text, whole
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 CHECKOUT = "checkout"
 """The fresh checkout, in the agent's folder."""

@@ -8,10 +8,11 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from controlroom.runner.files import make_private, read_regular, write_atomic
 from controlroom.runner.folder import STATUS, agent_folder
+from controlroom.text.lazy_named_tuple import NamedTuple
 
 FILE = "worktree.json"
 MAKING = "worktree: "
