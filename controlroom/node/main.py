@@ -5,6 +5,7 @@ does, or when home has been silent for `NODE_PATIENCE` seconds, and leaves nothi
 """
 
 import contextlib
+import gc
 import os
 import re
 import select
@@ -84,6 +85,7 @@ def _serve(source: int, sink: int, greeting: Greet, lines: LineSplitter, early: 
     from controlroom.node.serving import Channel, serve
     from controlroom.node.tmux_server import Tmux
 
+    gc.enable()  # all is loaded
     place = Place(state, namespace, Tmux(tmux, tmux_socket(namespace), os.environ, find_tmux), boot_id())
     return serve(Channel(source, sink, lines, early), greeting, place)
 

@@ -1,5 +1,6 @@
 """The entry of a shipped node: `python3 -I -S BUNDLE/controlroom/node/serve.py`."""
 
+import gc
 import os
 import sys
 
@@ -14,6 +15,7 @@ def _from_sources() -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # what is loaded now stays
     try:
         from controlroom.node.main import main
     except (EOFError, ValueError, TypeError):  # a full disk or a power cut has left half of a compiled file
