@@ -5,14 +5,14 @@ of ten thousand as in one of ten.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, Generic, TypeVar
 
 from controlroom.domain.budgets import Budget
 from controlroom.domain.fleet_files import AppliedFleet, Member
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.leads import Lead
-from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, with_changes
+from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, with_changes, with_parts
 from controlroom.domain.persistent_tables import HostedTable, Table, hosted, table
 from controlroom.domain.tasks import Queue, Task
 from controlroom.text.lazy_dataclass import dataclass
@@ -136,20 +136,30 @@ _TABLES = ("hosts", "agents", "budgets", "headroom", "alarms", "tasks", "fleets"
 
 
 class Draft:
-    """A fleet that is being changed."""
+    """A fleet that is being changed. The layer of a table is made when it is asked for: an event changes one or two."""
+
+    hosts: _Layer[Host]
+    agents: _Layer[Agent]
+    budgets: _Layer[Budget]
+    headroom: _Layer[Headroom]
+    alarms: _Layer[Alarm]
+    tasks: _Layer[Task]
+    fleets: _Layer[AppliedFleet]
+    members: _Layer[Member]
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet, self._agents_below = fleet, hosted(fleet.agents)
         """The fleet before anything was changed."""
-        self.hosts: _Layer[Host] = _Layer(table(fleet.hosts))
-        self.agents: _Layer[Agent] = _Layer(self._agents_below)
-        self.budgets: _Layer[Budget] = _Layer(table(fleet.budgets))
-        self.headroom: _Layer[Headroom] = _Layer(table(fleet.headroom))
-        self.alarms: _Layer[Alarm] = _Layer(table(fleet.alarms))
-        self.tasks: _Layer[Task] = _Layer(table(fleet.tasks))
-        self.fleets: _Layer[AppliedFleet] = _Layer(table(fleet.fleets))
-        self.members: _Layer[Member] = _Layer(table(fleet.members))
+        self._layers: dict[str, _Layer[Any]] = {}
         self._room: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> _Layer[Any]:
+        if name not in _TABLES:
+            raise AttributeError(name)
+        layer: _Layer[Any] = _Layer(self._agents_below if name == "agents" else table(getattr(self.fleet, name)))
+        self._layers[name] = layer
+        setattr(self, name, layer)
+        return layer
 
     def agents_on(self, host: str, *, adopted: bool = False) -> list[Agent]:
         """The agents of a host that we started, or those that others did."""
@@ -183,9 +193,8 @@ class Draft:
     def done(self) -> tuple[Fleet, Changes]:
         """The fleet as it is by now (the same one when nothing has changed), and what has."""
         changes, made = Changes(room=bool(self._room)), self._room
-        for name in _TABLES:
-            layer: _Layer[Any] = getattr(self, name)
+        for name, layer in self._layers.items():
             if keys := layer.changed():
                 setattr(changes, name, keys)
                 made[name] = layer.made()
-        return replace(self.fleet, **made) if made else self.fleet, changes
+        return with_parts(self.fleet, made) if made else self.fleet, changes

@@ -446,3 +446,10 @@ class LogPlace:
     epoch: int
     segment: int
     offset: int
+
+
+def with_parts(fleet: Fleet, parts: Mapping[str, object]) -> Fleet:
+    """Do what `dataclasses.replace` does, with records that are in tables: a fleet is another one after each line."""
+    made = object.__new__(Fleet)
+    made.__dict__.update(fleet.__dict__, **parts)
+    return made

@@ -520,6 +520,13 @@ def in_order(tasks: Iterable[Task], queue: Queue, now: int) -> list[Task]:
     return sorted(tasks, key=lambda task: (-urgency(task, aging, now), task.place, task.number))
 
 
+def with_wait(task: Task, wait: Wait | None) -> Task:
+    """Do what `dataclasses.replace` does, without setting thirty fields one by one: thousands wait for one thing."""
+    made = object.__new__(Task)
+    made.__dict__.update(task.__dict__, wait=wait)
+    return made
+
+
 def urgency(task: Task, aging: int, now: int) -> int:
     """The priority of a task with what waiting has added to it: one more for each `aging` milliseconds, 0 for never."""
     return (now - task.ages_from) // aging + task.priority if aging else task.priority

@@ -322,8 +322,7 @@ class Storm:
         self.plans += 1
         if compares:
             assert plan == dispatch.plan(self.fleet, self.now)
-        for task in dispatch.waiting_anew(self.fleet, plan):
-            self.show(task)
+        self.show(*dispatch.waiting_anew(self.fleet, plan))
         if compares:
             assert not dispatch.waiting_anew(self.fleet, plan)
         return plan.start

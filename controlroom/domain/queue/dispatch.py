@@ -18,7 +18,7 @@ from controlroom.domain.queue.backoff import using
 from controlroom.domain.queue.credentials import LOOK_AGAIN, Credentials, all_held, moments_of
 from controlroom.domain.queue.naming import agent_name
 from controlroom.domain.queue.waiting_tasks import WORK, WaitingTasks, in_state
-from controlroom.domain.tasks import Attempt, Origin, Task, TaskState
+from controlroom.domain.tasks import Attempt, Origin, Task, TaskState, with_wait
 from controlroom.domain.waits import HostWait, Wait, WaitReason
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.states import AgentKind, has_ended
@@ -111,7 +111,7 @@ def waiting_anew(fleet: Fleet, decided: Plan) -> list[Task]:
         if pair not in same:
             same[pair] = old == new
         if not same[pair]:
-            anew.append(replace(task, wait=new))
+            anew.append(with_wait(task, new))
     return anew
 
 
