@@ -11,7 +11,7 @@ from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm, AlarmKind, AlarmLevel
 from controlroom.domain.model import Agent, State
 from controlroom.domain.overlap import overlap_alarm
-from controlroom.domain.tasks import Preflight, Restarts
+from controlroom.domain.tasks import Preflight, Restarts, runs_of
 from controlroom.domain.words import named_some
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import Cause, Uncounted
@@ -108,7 +108,7 @@ def watch_reboots(draft: Draft, host: str, seen: Iterable[tuple[Agent | None, Ag
     if not turned:
         return
     profiles, tasks = draft.fleet.profiles, draft.fleet.tasks.values()
-    carried = {(task.last.id, task.last.epoch) for task in tasks if task.last and task.state.is_open}
+    carried = runs_of(task for task in tasks if task.state.is_open)
     left = []
     here = draft.hosts.get(host)
     drain = here.drain if here is not None and here.drain is not None and here.drain.move else None

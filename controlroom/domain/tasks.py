@@ -520,6 +520,14 @@ def in_order(tasks: Iterable[Task], queue: Queue, now: int) -> list[Task]:
     return sorted(tasks, key=lambda task: (-urgency(task, aging, now), task.place, task.number))
 
 
+def runs_of(tasks: Iterable[Task]) -> set[tuple[str, int]]:
+    """The runs of agents that carried out some tasks, by id and epoch: whether they go on is their tasks' business.
+
+    Those of earlier attempts too: a task may have its next one on another host, while they can still go on in theirs.
+    """
+    return {(attempt.id, attempt.epoch) for task in tasks for attempt in task.attempts}
+
+
 def with_wait(task: Task, wait: Wait | None) -> Task:
     """Do what `dataclasses.replace` does, without setting thirty fields one by one: thousands wait for one thing."""
     made = object.__new__(Task)

@@ -117,6 +117,10 @@ def test_what_has_another_way_to_go_on_after_a_reboot_does_not_leave() -> None:
     assert left(world, profiles={"docs": kept}) == [], "its profile begins it anew"
     attempt = task(1, state=TaskState.FAILED, attempts=(Attempt("vm1", "docs-1", 1, NOON),))
     assert left(world, tasks={1: attempt}) == [], "its task has its next attempt"
+    elsewhere = replace(
+        attempt, state=TaskState.RUNNING, attempts=(*attempt.attempts, Attempt("vm2", "docs-1", 1, NOON))
+    )
+    assert left(world, tasks={1: elsewhere}) == [], "its task has gone on on another host"
 
 
 def test_a_drain_of_which_much_fails_stands_still_early_and_goes_on_when_it_is_told_to() -> None:

@@ -86,6 +86,8 @@ def test_an_agent_of_a_task_is_its_tasks_business() -> None:
     world = restarted(ended())
     task = Task(1, "x", TaskState.WAITING, NOON, NOON, attempts=(Attempt("vm1", "docs-1", 1, NOON),))
     assert restarts.plan(replace(world, tasks={"t1": task}), NOON).start is None
+    elsewhere = replace(task, attempts=(*task.attempts, Attempt("vm2", "docs-1", 1, NOON)))
+    assert restarts.plan(replace(world, tasks={"t1": elsewhere}), NOON).start is None
     later = replace(task, attempts=(Attempt("vm1", "docs-1", 7, NOON),))
     assert restarts.plan(replace(world, tasks={"t1": later}), NOON).start is not None
 
@@ -317,6 +319,10 @@ def test_a_reboot_is_told_of_until_all_that_it_ended_go_on_by_itself_or_by_one_c
     assert "reboot of vm1" not in over.alarms
     gone = reduce(world, events.HostRemoved("vm1"))
     assert "reboot of vm1" not in gone.alarms
+    tries = Attempt("vm1", rebooted.name, 1, NOON), Attempt("vm2", rebooted.name, 1, NOON)
+    carried = replace(fleet(alive), tasks={"t1": Task(1, "x", TaskState.RUNNING, NOON, NOON, attempts=tries)})
+    carried = reduce(carried, events.AgentsObserved("vm1", (rebooted,), NOON, complete=True))
+    assert "reboot of vm1" not in carried.alarms, "its task has gone on on another host"
     by_itself = restarted(agent("docs-1", profile="docs"))
     seen = events.AgentsObserved("vm1", (ended(cause=Cause.REBOOTED),), NOON, complete=True)
     assert reduce(by_itself, seen).alarms == {}

@@ -17,7 +17,7 @@ from controlroom.domain.preconditions import Refusal, host_named
 from controlroom.domain.queue import attempts
 from controlroom.domain.queue.dispatch import World, is_at_work
 from controlroom.domain.restart_rules import RestartRules
-from controlroom.domain.tasks import Drain, Leaving, Task, TaskState
+from controlroom.domain.tasks import Drain, Leaving, Task, TaskState, runs_of
 from controlroom.domain.waits import HostWait, WaitReason
 from controlroom.text.lazy_dataclass import dataclass
 from controlroom.text.sanitize import sanitize
@@ -189,7 +189,7 @@ def cut_off(fleet: Fleet, host: Host) -> list[Agent]:
     if drain is None or not drain.move:
         return []
     ended = [agent for agent in fleet.agents_on(host.name) if _is_cut_off(drain, agent)]
-    carried = {(task.last.id, task.last.epoch) for task in fleet.tasks.values() if task.last} if ended else set()
+    carried = runs_of(fleet.tasks.values()) if ended else set()
     return [agent for agent in ended if (agent.id, agent.epoch) not in carried and not _begins_anew(fleet, agent)]
 
 

@@ -13,7 +13,7 @@ from controlroom.domain.queue.credentials import moments_of
 from controlroom.domain.queue.dispatch import Start, World, is_at_work
 from controlroom.domain.queue.drains import replacement
 from controlroom.domain.restart_rules import Restart, RestartRules
-from controlroom.domain.tasks import Restarts, Task, TaskState
+from controlroom.domain.tasks import Restarts, Task, TaskState, runs_of
 from controlroom.domain.waits import HostWait, Wait, WaitReason
 from controlroom.domain.words import age
 from controlroom.text.lazy_dataclass import dataclass
@@ -195,7 +195,7 @@ def _stranger(fleet: Fleet, host: str, name: str) -> Agent | None:
 def _records(fleet: Fleet, now: int, stopped: Set[str]) -> Iterator[tuple[str, Restarts, Wanted | None]]:
     """All that is known of restarts by its key, and whether an agent is to run that does not."""
     slots = {name: profile for profile in fleet.profiles.values() for name in slot_names(profile)}
-    carried = {(task.last.id, task.last.epoch) for task in fleet.tasks.values() if task.last}
+    carried = runs_of(fleet.tasks.values())
     for name, profile in slots.items():
         yield name, *_slot(fleet, name, profile, now, stopped)
     for name, member in fleet.members.items():
