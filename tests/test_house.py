@@ -124,6 +124,7 @@ LIGHT = {
     "controlroom.tui.run": LATER,
     "controlroom.runner.main": (
         *("asyncio", "dataclasses", "inspect", "subprocess", "pathlib", "libtmux", "psutil"),
+        *("socket", "datetime", "ctypes"),
         *("controlroom.runner.claude.dialogs", "controlroom.runner.typed", "controlroom.runner.interactive_run"),
     ),
 }

@@ -13,7 +13,6 @@ itself adds to its total for it.
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from typing import Any
 
 from controlroom.text.lazy_named_tuple import NamedTuple
@@ -231,6 +230,8 @@ def moment(value: object) -> int:
     """Read an ISO 8601 time as UTC milliseconds."""
     if not isinstance(value, str):
         return 0
+    from datetime import datetime, timezone  # a runner loads it with the first message, once its agent is up
+
     try:
         moment = datetime.fromisoformat(value[:40].replace("Z", "+00:00"))
     except ValueError:

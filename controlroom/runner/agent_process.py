@@ -4,8 +4,6 @@ fork and exec by hand: between them the child asks the kernel to be killed when 
 `posix_spawn` cannot. One thread only, so a fork is safe.
 """
 
-import contextlib
-import ctypes
 import errno
 import os
 import select
@@ -13,9 +11,8 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from controlroom.runner import core_files
+from controlroom.runner import core_files, libc
 from controlroom.runner.outcome import Unfit
 from controlroom.text.lazy_named_tuple import NamedTuple
 
@@ -30,15 +27,8 @@ _RESET = tuple(
 )  # fmt: skip
 
 
-def _prctl() -> Callable[..., Any] | None:
-    try:
-        function: Callable[..., Any] = ctypes.CDLL(None, use_errno=True).prctl
-    except (AttributeError, OSError):  # not Linux
-        return None
-    return function
-
-
-_PRCTL = _prctl()
+_PRCTL = libc.function("prctl")
+"""None: this is no Linux."""
 
 
 class Child(NamedTuple):
@@ -58,8 +48,9 @@ def adopt_orphans() -> None:
 
 def trim_memory() -> None:
     """Return to the system what compiling our own files took (glibc): 0.8 MB of each of hundreds of runners."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    trim = libc.function("malloc_trim")
+    if trim is not None:
+        trim(0)
 
 
 def find_program(name: str, path: str, home: str, cwd: str) -> str | None:

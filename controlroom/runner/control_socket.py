@@ -1,14 +1,15 @@
 """The runner's control socket: one JSON request and one reply a connection."""
 
+import _socket
 import contextlib
 import os
 import selectors
-import socket
 import struct
 import time
 from collections.abc import Callable
 
 from controlroom.runner import folder
+from controlroom.runner.unix_socket import Connection, Listener
 from controlroom.wire.lines import LineSplitter, PeerError, to_line
 from controlroom.wire.runner import Received, RunnerReply, UnknownRequest, read_request, reply_fields
 
@@ -20,7 +21,7 @@ _REQUEST_SECONDS = 10.0
 class Caller:
     """One connection: what it asked, and the way to answer it."""
 
-    def __init__(self, control: "ControlSocket", connection: socket.socket) -> None:
+    def __init__(self, control: "ControlSocket", connection: Connection) -> None:
         self._control = control
         self._lines = LineSplitter()
         self.connection = connection
@@ -41,7 +42,7 @@ class Caller:
     def pid(self) -> int:
         """The process that has connected; 0 where the system does not say."""
         with contextlib.suppress(OSError, AttributeError):
-            peer = self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+            peer = self.connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _PEER.size)
             return int(_PEER.unpack(peer)[0])
         return 0
 
@@ -75,14 +76,7 @@ class ControlSocket:
         self.handle = handle
         self._selector = selector
         self._callers: set[Caller] = set()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(folder.CONTROL)
-        self._listener.bind(folder.CONTROL)
-        os.chmod(folder.CONTROL, 0o600)
-        self._listener.listen(_CALLERS)
-        self._listener.setblocking(False)
-        selector.register(self._listener, selectors.EVENT_READ, lambda _mask: self._accept())
+        self._listener = Listener(folder.CONTROL, _CALLERS, selector, self._take)
 
     def hang_up_late(self) -> None:
         """Hang up on callers that have not asked anything in time."""
@@ -101,7 +95,6 @@ class ControlSocket:
             os.unlink(folder.CONTROL)
         for caller in list(self._callers):
             caller.hang_up()
-        self._selector.unregister(self._listener)
         self._listener.close()
 
     def forget(self, caller: Caller) -> None:
@@ -116,13 +109,10 @@ class ControlSocket:
         with contextlib.suppress(KeyError):
             self._selector.unregister(caller.connection)
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            connection, _ = self._listener.accept()
-            if len(self._callers) >= _CALLERS:
-                connection.close()
-                return
-            connection.setblocking(False)
-            caller = Caller(self, connection)
-            self._callers.add(caller)
-            self._selector.register(connection, selectors.EVENT_READ, lambda _mask: caller.readable())
+    def _take(self, connection: Connection) -> None:
+        if len(self._callers) >= _CALLERS:
+            connection.close()
+            return
+        caller = Caller(self, connection)
+        self._callers.add(caller)
+        self._selector.register(connection, selectors.EVENT_READ, lambda _mask: caller.readable())

@@ -204,13 +204,9 @@ _EDIT_ON = (
 _PROMPT_CHOICE = pattern(r" (?:❯ |  )([1-9])\. (.+)")
 _MORE_OF_A_CHOICE = " " * 6
 _TOOLS = {
-    "Bash command": "Bash",
-    "Create file": "Write",
-    "Overwrite file": "Write",
-    "Edit file": "Edit",
-    "Read file": "Read",
-    "Fetch": "WebFetch",
-}
+    "Bash command": "Bash", "Read file": "Read", "Fetch": "WebFetch",
+    "Create file": "Write", "Overwrite file": "Write", "Edit file": "Edit",
+}  # fmt: skip
 _PLAN_BEGINS = ("Ready to code?", "Here is Claude's plan:")
 _LEAVES_PLANNING = "Exitplanmode?Claudewantstoexitplanmode❯1.Yes,andswitchtodefault(askeachtime)forthissession2.No"
 _PLAN_INDENT, _PLAN_EDGE = "   ", 2

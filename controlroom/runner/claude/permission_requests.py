@@ -9,7 +9,6 @@ import json
 import os
 import selectors
 import shlex
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any
 from controlroom.runner.claude import permission_hook
 from controlroom.runner.claude.permission_hook import MOST, SOCKET
 from controlroom.runner.claude.questions import ASKS, SHOWS_PLAN
+from controlroom.runner.unix_socket import Connection, Listener
 from controlroom.text.json_fields import table, text
 from controlroom.text.states import Verdict
 
@@ -43,7 +43,7 @@ class PermissionRequest:
     What a person is to choose, and plans, are let go: no rule answers them.
     """
 
-    def __init__(self, requests: "PermissionRequests", connection: socket.socket, number: int) -> None:
+    def __init__(self, requests: "PermissionRequests", connection: Connection, number: int) -> None:
         self._requests, self._connection = requests, connection
         self._data, self._at = b"", time.monotonic()
         self.shown = False
@@ -112,26 +112,16 @@ class PermissionRequests:
         """`wake` is called whenever all of a request has arrived."""
         self._selector, self.wake, self._number = selector, wake, 0
         self.pending: list[PermissionRequest] = []
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(SOCKET)
-        self._listener.bind(SOCKET)
-        os.chmod(SOCKET, 0o600)
-        self._listener.listen(_PENDING)
-        self._listener.setblocking(False)
-        selector.register(self._listener, selectors.EVENT_READ, lambda _mask: self._accept())
+        self._listener = Listener(SOCKET, _PENDING, selector, self._take)
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            connection, _ = self._listener.accept()
-            if len(self.pending) >= _PENDING:
-                connection.close()
-                return
-            connection.setblocking(False)
-            self._number += 1
-            request = PermissionRequest(self, connection, self._number)
-            self.pending.append(request)
-            self._selector.register(connection, selectors.EVENT_READ, lambda _mask: request.readable())
+    def _take(self, connection: Connection) -> None:
+        if len(self.pending) >= _PENDING:
+            connection.close()
+            return
+        self._number += 1
+        request = PermissionRequest(self, connection, self._number)
+        self.pending.append(request)
+        self._selector.register(connection, selectors.EVENT_READ, lambda _mask: request.readable())
 
     @property
     def told(self) -> list[PermissionRequest]:
@@ -149,15 +139,14 @@ class PermissionRequests:
             os.unlink(SOCKET)
         for request in list(self.pending):
             request.close()
-        self._selector.unregister(self._listener)
         self._listener.close()
 
-    def deaf(self, connection: socket.socket) -> None:
+    def deaf(self, connection: Connection) -> None:
         """Read no more from one that has said all."""
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(connection)
 
-    def forget(self, request: PermissionRequest, connection: socket.socket) -> None:
+    def forget(self, request: PermissionRequest, connection: Connection) -> None:
         """Close the connection of one."""
         if request in self.pending:
             self.pending.remove(request)
