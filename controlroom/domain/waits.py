@@ -17,6 +17,8 @@ class WaitReason(OpenStrEnum):
     """It comes after tasks that are not done."""
     AFTER_FAILED = "after failed"
     """It comes after a task that will not be done."""
+    COST = "cost"
+    """It has cost what it may: a person tries it again, and has not raised that."""
     FLEET_FULL = "fleet full"
     PROFILE_FULL = "profile full"
     NO_CREDENTIAL = "no credential"

@@ -37,6 +37,7 @@ from controlroom.domain.tasks import (
     TaskState,
     TaskWish,
 )
+from controlroom.domain.waits import WaitReason
 from controlroom.text.host_sample import HostSample
 from controlroom.text.states import AgentKind, Cause, Outcome
 from tests.domain.worlds import GIB, NOON, host
@@ -572,6 +573,8 @@ class Storm:
                     again = edits.retried(task, self.now)
                     unbound = TaskChange(max_cost=0, max_hours=0.0)
                     self.show(edits.edited(self.fleet, again, unbound))
+                elif task.wait is not None and task.wait.reason is WaitReason.COST:
+                    self.show(edits.edited(self.fleet, task, TaskChange(max_cost=0)))
             self.observe()
             self.round()
             self.check()

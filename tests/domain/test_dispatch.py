@@ -13,7 +13,18 @@ from controlroom.domain.preconditions import Refusal
 from controlroom.domain.queue import attempts, dispatch, edits
 from controlroom.domain.queue.naming import agent_name, title
 from controlroom.domain.queue.templates import filled
-from controlroom.domain.tasks import Attempt, AttemptEnd, Drain, Halt, Hold, Preflight, Restarts, Task, TaskState
+from controlroom.domain.tasks import (
+    Attempt,
+    AttemptEnd,
+    Drain,
+    Halt,
+    Hold,
+    Preflight,
+    Restarts,
+    Task,
+    TaskChange,
+    TaskState,
+)
 from controlroom.domain.waits import HostWait, Wait, WaitReason
 from controlroom.text.states import AgentKind, Payer
 from controlroom.wire.codec import decode, encode
@@ -269,6 +280,16 @@ def test_what_a_task_cost_on_a_host_that_it_left_counts_against_what_it_may_cost
     assert not attempts.is_too_dear(after, there)
     assert attempts.is_too_dear(after, replace(there, spent=100_000))
     assert decode(Task, encode(after)) == after
+
+
+def test_a_task_that_has_cost_what_it_may_is_tried_again_once_that_is_raised() -> None:
+    dear = Attempt("vm1", "a-t1", 1, NOON - HOUR, NOON - MINUTE, AttemptEnd.COST, spent=1_100_000)
+    failed = task(1, text="x", state=TaskState.FAILED, max_cost=1_000_000, attempts=(dear,))
+    again = edits.retried(failed, NOON)
+    world = with_tasks(fleet(), again)
+    assert reason(world) is WaitReason.COST
+    raised = edits.edited(world, again, TaskChange(max_cost=1_200_000))
+    assert dispatch.plan(with_tasks(fleet(), raised), NOON).start is not None
 
 
 def test_a_task_that_came_back_to_a_host_has_still_cost_there_what_it_had_cost_when_it_left() -> None:

@@ -31,6 +31,7 @@ def changed(random: Random, tasks: Table[Task], now: int) -> Table[Task]:
                 replace(before, not_before=random.choice((0, now - 1, now + random.randrange(5) * MINUTE))),
                 replace(before, attempts=random.choice(((), (FAILED,))), every=random.choice(("", "1 h"))),
                 replace(before, cwd=random.choice(("", "/a", "/b"))),
+                replace(before, max_cost=random.choice((0, 1, 2)), attempts=(replace(FAILED, spent=1),)),
             )
         )
     return tasks.updated(put, [key for key in random.sample(list(tasks), len(tasks) // 50) if key not in put])

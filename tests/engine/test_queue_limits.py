@@ -128,7 +128,7 @@ async def test_a_task_that_has_cost_what_it_may_has_failed_and_an_agent_that_doe
         await runs(here, host, "a-t1", "b-t2")
         host.end("a-t1", State.FAILED, cause=Cause.COST.value)
         failed = await became(here, "t1", TaskState.FAILED)
-        assert failed.reason.startswith("it has cost at most $1.00: raise that")
+        assert failed.reason.startswith("it has cost at most $1.00: task retry t1, then task edit t1 --cost")
         here.engine.host_events.happened(SpendingSeen("vm1", {"vm1/b-t2": 1_000_000}))
         await here.until(lambda: any(isinstance(order, wire.Kill) for order in orders(host)))
         host.end("b-t2", State.FAILED)

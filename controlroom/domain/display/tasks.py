@@ -174,6 +174,7 @@ _WAITS: Mapping[WaitReason, str] = {
     WaitReason.RETRY: "tried again{until}",
     WaitReason.AFTER: "comes after {about}",
     WaitReason.AFTER_FAILED: "comes after {about}, which will not be done: retry that one, or edit this one",
+    WaitReason.COST: "it has cost what it may: raise that with task edit --cost",
     WaitReason.FLEET_FULL: "{has} of at most {most} agents are at work",
     WaitReason.PROFILE_FULL: "{has} of at most {most} agents of profile {about} are at work",
     WaitReason.NO_PROFILE: "there is no profile {about}",

@@ -295,7 +295,9 @@ def is_too_dear(task: Task, agent: Agent | None = None) -> bool:
 
 def _cost_words(task: Task) -> str:
     cost = "" if task.spent is None else f"{dollars(task.spent)} of "
-    return f"it has cost {cost}at most {dollars(task.max_cost)}: raise that (task add --cost), or give it anew"
+    return (
+        f"it has cost {cost}at most {dollars(task.max_cost)}: task retry {task.id}, then task edit {task.id} --cost USD"
+    )
 
 
 def _pause(task: Task, end: AttemptEnd, first: int) -> int:

@@ -14,6 +14,7 @@ from controlroom.domain.model import Agent, Credential, Fleet, Host, LinkState, 
 from controlroom.domain.money import ladder
 from controlroom.domain.orders import STARTS
 from controlroom.domain.preconditions import unfit, unfit_folder
+from controlroom.domain.queue.attempts import is_too_dear
 from controlroom.domain.queue.backoff import using
 from controlroom.domain.queue.credentials import LOOK_AGAIN, Credentials, all_held, moments_of
 from controlroom.domain.queue.naming import agent_name
@@ -217,8 +218,9 @@ class World:
         never = [one.id for one in before if one and one.state in (TaskState.FAILED, TaskState.DROPPED)]
         if never:
             return Wait(WaitReason.AFTER_FAILED, about=tuple(never))
-        undone = [one.id for one in before if one and one.state is not TaskState.DONE]
-        return Wait(WaitReason.AFTER, about=tuple(undone)) if undone else None
+        if undone := [one.id for one in before if one and one.state is not TaskState.DONE]:
+            return Wait(WaitReason.AFTER, about=tuple(undone))
+        return Wait(WaitReason.COST) if is_too_dear(task) else None
 
     def placed(self, task: Task, session: str | None = None) -> "Wait | Start":
         """The start of a task that waits for nothing of its own, or what keeps it.

@@ -128,7 +128,7 @@ class WaitingTasks:
 
     def _bind(self, task: Task) -> bool:
         """Note a task that may wait for something of its own; False: it cannot."""
-        if not task.after and not task.not_before:
+        if not task.after and not task.not_before and not (task.max_cost and task.attempts):
             return False
         self._bound[task.id] = task
         self._stale.add(task.id)

@@ -189,7 +189,7 @@ def _agent(agent: Agent, lead: Lead) -> Agent:
 _ITS_OWN = frozenset(
     {
         *(WaitReason.AFTER, WaitReason.AFTER_FAILED, WaitReason.AT_WORK, WaitReason.LEAD, WaitReason.REFUSED),
-        *(WaitReason.NO_PROFILE, WaitReason.OUTSIDE, WaitReason.PROFILE_FULL),
+        *(WaitReason.NO_PROFILE, WaitReason.OUTSIDE, WaitReason.PROFILE_FULL, WaitReason.COST),
     }
 )
 """Reasons to wait that name what is its own; others name budgets, logins, people and agents of the room."""
